@@ -1,0 +1,36 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+export interface DocumentationPage {
+  id: string;
+  title: string;
+  text: string;
+  metadata: { path: string };
+}
+
+/** Brink's own documentation, a document for each `##` section of README.md and docs/*.md, in
+ *  file order. What `npm start` preloads into the namespace `docs`. */
+export function readDocumentation(root: string): DocumentationPage[] {
+  const names = readdirSync(join(root, "docs"))
+    .filter((name) => name.endsWith(".md"))
+    .sort();
+  const paths = ["README.md", ...names.map((name) => `docs/${name}`)];
+  return paths.flatMap((path) => splitSections(path, readFileSync(join(root, path), "utf8")));
+}
+
+function splitSections(path: string, markdown: string): DocumentationPage[] {
+  const [intro = "", ...sections] = markdown.split(/^## /m);
+  const [heading = "", ...body] = intro.split("\n");
+  const name = heading.replace(/^# /, "").trim();
+  const pages = [{ id: path, title: name, text: body.join("\n").trim(), metadata: { path } }];
+  for (const section of sections) {
+    const [first = "", ...lines] = section.split("\n");
+    const anchor = first
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, "-")
+      .replace(/^-|-$/g, "");
+    const text = lines.join("\n").trim();
+    pages.push({ id: `${path}#${anchor}`, title: `${name}: ${first}`, text, metadata: { path } });
+  }
+  return pages.filter((page) => page.text.length > 0);
+}

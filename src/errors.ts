@@ -1,0 +1,57 @@
+/** The closed list of error codes with the HTTP status and OpenAI `type` of each. Clients may
+ *  depend on a code; its message is for people and may change. */
+export const ERROR_CODES = {
+  invalid_json: { status: 400, type: "invalid_request_error" },
+  invalid_request: { status: 400, type: "invalid_request_error" },
+  invalid_model_file: { status: 500, type: "server_error" },
+  body_too_large: { status: 413, type: "invalid_request_error" },
+  unsupported_media_type: { status: 415, type: "invalid_request_error" },
+  unsupported_parameter: { status: 400, type: "invalid_request_error" },
+  missing_key: { status: 401, type: "authentication_error" },
+  invalid_key: { status: 401, type: "authentication_error" },
+  no_keys_configured: { status: 401, type: "authentication_error" },
+  forbidden: { status: 403, type: "permission_error" },
+  namespace_forbidden: { status: 403, type: "permission_error" },
+  not_found: { status: 404, type: "invalid_request_error" },
+  method_not_allowed: { status: 405, type: "invalid_request_error" },
+  model_not_found: { status: 404, type: "invalid_request_error" },
+  namespace_not_found: { status: 404, type: "invalid_request_error" },
+  document_not_found: { status: 404, type: "invalid_request_error" },
+  conflict: { status: 409, type: "invalid_request_error" },
+  memory_full: { status: 413, type: "invalid_request_error" },
+  trace_not_found: { status: 404, type: "invalid_request_error" },
+  starting: { status: 503, type: "server_error" },
+  backend_not_configured: { status: 503, type: "server_error" },
+  backend_unavailable: { status: 502, type: "server_error" },
+  backend_timeout: { status: 504, type: "server_error" },
+  internal: { status: 500, type: "server_error" },
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** An expected failure: `code` is stable, `message` states the fact and the limit, `param` names
+ *  the request field at fault. Object RPC strips the class but keeps `code` and `param`, so
+ *  readers use `codeOf`, never instanceof. */
+export class ServiceError extends Error {
+  readonly code: ErrorCode;
+  readonly param: string | null;
+
+  constructor(code: ErrorCode, message: string, options?: { param?: string; cause?: unknown }) {
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "ServiceError";
+    this.code = code;
+    this.param = options?.param ?? null;
+  }
+}
+
+/** The code an error carries, or null for a bug. Survives Durable Object RPC. */
+export function codeOf(error: unknown): ErrorCode | null {
+  if (typeof error !== "object" || error === null || !("code" in error)) return null;
+  const code = (error as { code: unknown }).code;
+  return typeof code === "string" && Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : null;
+}
+
+/** Throws a bare Error when an invariant of the program, not of its input, is broken. */
+export function assert(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new Error(`invariant broken: ${message}`);
+}

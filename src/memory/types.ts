@@ -1,0 +1,105 @@
+/** What crosses the wire between the Worker and a memory object. Plain data only: object RPC
+ *  copies it structurally. Names in snake_case are those of the HTTP contract. */
+import type { Filter } from "../../index/filter.ts";
+
+export type Metadata = Record<string, unknown>;
+
+/** Options of a namespace, fixed when it is created: changing one would silently re-rank. */
+export interface NamespaceOptions {
+  /** What BM25's document frequencies and lengths count: single passages or whole documents. */
+  bm25_unit: "passage" | "document";
+  /** Term-frequency saturation, 0 or more; 1.2 to 2 is usual. */
+  k1: number;
+  /** Length normalization, 0 to 1. */
+  b: number;
+}
+
+/** A passage before it is stored: `[start, end)` in UTF-16 units of the document's text, and the
+ *  unit-length embedding of its title and text, f32 [dim]. */
+export interface PreparedPassage {
+  start: number;
+  end: number;
+  vector: Float32Array;
+}
+
+/** A document ready to be stored. `digest` is the SHA-256 (hex) of all that was submitted:
+ *  equal digests mean that nothing needs to be done. */
+export interface PreparedDocument {
+  id: string;
+  text: string;
+  title: string | null;
+  metadata: Metadata;
+  /** Unix time in ms after which the document is neither found nor listed. */
+  expires_at: number | null;
+  digest: string;
+  passages: PreparedPassage[];
+}
+
+export type SearchMode = "hybrid" | "bm25" | "vector";
+
+export interface SearchRequest {
+  query: string;
+  /** Unit-length embedding of the query, f32 [dim]; null only with mode `bm25`. */
+  vector: Float32Array | null;
+  /** 1 to SEARCH_K_MAX. */
+  k: number;
+  mode: SearchMode;
+  filter: Filter | null;
+  explain: boolean;
+}
+
+export interface HitExplanation {
+  /** Each query term's share of the BM25 score; they add up to it. */
+  bm25_terms: { term: string; df: number; idf: number; tf: number; contribution: number }[];
+  bm25_rank: number | null;
+  vector_rank: number | null;
+  fusion: string;
+}
+
+export interface SearchHit {
+  document_id: string;
+  passage_id: string;
+  /** Of the asked mode: BM25, cosine, or the fused score in 0..1. Higher is better. */
+  score: number;
+  text: string;
+  title: string | null;
+  metadata: Metadata;
+  /** Where `text` stands in the document: `[start, end)` in UTF-16 units. */
+  start: number;
+  end: number;
+  /** The parts of the fused score; null where that list did not find the passage. */
+  bm25: number | null;
+  cosine: number | null;
+  explain?: HitExplanation;
+}
+
+export interface StoredDocument {
+  id: string;
+  text: string;
+  title: string | null;
+  metadata: Metadata;
+  expires_at: number | null;
+  passages: number;
+  updated_at: number;
+}
+
+export interface UpsertOutcome {
+  upserted: number;
+  passages: number;
+}
+
+export interface DocumentPage {
+  documents: Omit<StoredDocument, "text">[];
+  /** Hand it back to get the next page; null on the last. */
+  cursor: string | null;
+}
+
+export interface MemoryStats {
+  documents: number;
+  passages: number;
+  terms: number;
+  /** Mean length of a BM25 unit, in terms. */
+  avgdl: number;
+  sqlite_bytes: number;
+  resident_bytes: number;
+}
