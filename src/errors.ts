@@ -19,7 +19,6 @@ export const ERROR_CODES = {
   document_not_found: { status: 404, type: "invalid_request_error" },
   conflict: { status: 409, type: "invalid_request_error" },
   memory_full: { status: 413, type: "invalid_request_error" },
-  trace_not_found: { status: 404, type: "invalid_request_error" },
   starting: { status: 503, type: "server_error" },
   backend_not_configured: { status: 503, type: "server_error" },
   backend_unavailable: { status: 502, type: "server_error" },

@@ -2,7 +2,9 @@
  *  copies it structurally. Names in snake_case are those of the HTTP contract. */
 import type { Filter } from "../../index/filter.ts";
 
-export type Metadata = Record<string, unknown>;
+/** A JSON object. The values are `unknown` spelled out: a reply that holds `unknown` itself becomes
+ *  `never` in the types of object RPC. */
+export type Metadata = { [field: string]: NonNullable<unknown> | null | undefined };
 
 /** Options of a namespace, fixed when it is created: changing one would silently re-rank. */
 export interface NamespaceOptions {
@@ -13,6 +15,10 @@ export interface NamespaceOptions {
   /** Length normalization, 0 to 1. */
   b: number;
 }
+
+/** What a namespace gets when nothing is asked for: bm25s's defaults, the best of those measured on
+ *  SciFact (docs/memory.md). */
+export const NAMESPACE_DEFAULTS: NamespaceOptions = { bm25_unit: "passage", k1: 1.5, b: 0.75 };
 
 /** A passage before it is stored: `[start, end)` in UTF-16 units of the document's text, and the
  *  unit-length embedding of its title and text, f32 [dim]. */
@@ -33,6 +39,8 @@ export interface PreparedDocument {
   expires_at: number | null;
   digest: string;
   passages: PreparedPassage[];
+  /** The embedding that the caller brought, if any, as brought: kept for the export. */
+  embedding?: Float32Array | null;
 }
 
 export type SearchMode = "hybrid" | "bm25" | "vector";
@@ -90,6 +98,23 @@ export interface UpsertOutcome {
 
 export interface DocumentPage {
   documents: Omit<StoredDocument, "text">[];
+  /** Hand it back to get the next page; null on the last. */
+  cursor: string | null;
+}
+
+/** A document as the documents endpoint takes it back. */
+export interface ExportedDocument {
+  id: string;
+  text: string;
+  title: string | null;
+  metadata: Metadata;
+  expires_at: number | null;
+  /** The embedding that the caller brought; null: the encoder made them. */
+  embedding: number[] | null;
+}
+
+export interface ExportPage {
+  documents: ExportedDocument[];
   /** Hand it back to get the next page; null on the last. */
   cursor: string | null;
 }

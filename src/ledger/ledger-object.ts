@@ -1,0 +1,186 @@
+/** The Durable Object that knows a deployment's keys, namespaces and settings; there is one. */
+import { DurableObject } from "cloudflare:workers";
+import { ServiceError } from "../errors.ts";
+import { KEYS_PER_TENANT_MAX, NAMESPACES_PER_TENANT_MAX, SETTING_BYTES_MAX } from "../limits.ts";
+import type { NamespaceOptions } from "../memory/types.ts";
+import type { KeyRecord, NamespaceRecord, NewKey } from "./types.ts";
+
+/** The n-th step leads from schema n to n + 1. Never edit a step that was released: append one. */
+const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE keys (
+     hash TEXT PRIMARY KEY,
+     id TEXT NOT NULL,
+     tenant TEXT NOT NULL,
+     record TEXT NOT NULL,
+     UNIQUE (tenant, id)
+   ) WITHOUT ROWID;
+   CREATE TABLE namespaces (
+     tenant TEXT NOT NULL,
+     name TEXT NOT NULL,
+     options TEXT NOT NULL,
+     created_at INTEGER NOT NULL,
+     PRIMARY KEY (tenant, name)
+   ) WITHOUT ROWID;
+   CREATE TABLE settings (
+     tenant TEXT NOT NULL,
+     name TEXT NOT NULL,
+     value TEXT NOT NULL,
+     PRIMARY KEY (tenant, name)
+   ) WITHOUT ROWID;`,
+];
+
+type SqlRow = Record<string, SqlStorageValue>;
+
+/** Object RPC. Every method resolves once what it wrote is durable; errors carry their code. */
+export class LedgerObject extends DurableObject {
+  readonly #sql: SqlStorage;
+
+  constructor(state: DurableObjectState, env: unknown) {
+    super(state, env as never);
+    this.#sql = state.storage.sql;
+    state.storage.transactionSync(() => this.#migrate());
+  }
+
+  /** Unix time in ms. A test sets it. */
+  protected now(): number {
+    return Date.now();
+  }
+
+  /** How many keys and namespaces a tenant may have. A test lowers them. */
+  protected get keysMax(): number {
+    return KEYS_PER_TENANT_MAX;
+  }
+
+  protected get namespacesMax(): number {
+    return NAMESPACES_PER_TENANT_MAX;
+  }
+
+  /** The key whose SHA-256 this is; null for an unknown or revoked one. */
+  findKey(hash: string): KeyRecord | null {
+    const row = this.#one("SELECT record FROM keys WHERE hash = ?", hash);
+    return row === undefined ? null : JSON.parse(String(row.record));
+  }
+
+  /** Stores a key. Throws `conflict` for a hash or an id that is taken, `invalid_request` for a
+   *  hash that is not one and when the tenant has KEYS_PER_TENANT_MAX keys. */
+  createKey({ hash, ...record }: NewKey): KeyRecord {
+    if (!/^[0-9a-f]{64}$/.test(hash))
+      throw new ServiceError("invalid_request", "a key is stored as 64 hexadecimal digits");
+    const { id, tenant } = record;
+    const taken = "SELECT 1 FROM keys WHERE hash = ? OR (tenant = ? AND id = ?)";
+    if (this.#one(taken, hash, tenant, id) !== undefined)
+      throw new ServiceError("conflict", `the key ${id} exists already`);
+    if (this.#count("keys", tenant) >= this.keysMax)
+      throw new ServiceError("invalid_request", `a tenant has at most ${this.keysMax} keys`);
+    const insert = "INSERT INTO keys (hash, id, tenant, record) VALUES (?, ?, ?, ?)";
+    this.#sql.exec(insert, hash, id, tenant, JSON.stringify(record));
+    return record;
+  }
+
+  /** A tenant's keys, oldest first. */
+  listKeys(tenant: string): KeyRecord[] {
+    const rows = this.#sql.exec("SELECT record FROM keys WHERE tenant = ?", tenant).toArray();
+    const records = rows.map((row): KeyRecord => JSON.parse(String(row.record)));
+    return records.sort((a, b) => a.created_at - b.created_at || (a.id < b.id ? -1 : 1));
+  }
+
+  /** Whether the key was there. */
+  revokeKey(tenant: string, id: string): boolean {
+    const gone = this.#one("DELETE FROM keys WHERE tenant = ? AND id = ? RETURNING id", tenant, id);
+    return gone !== undefined;
+  }
+
+  /** Whether any tenant has a key. */
+  hasKeys(): boolean {
+    return this.#one("SELECT 1 FROM keys LIMIT 1") !== undefined;
+  }
+
+  /** Registers a namespace; the same options again are a no-op. Throws `conflict` for others, and
+   *  `invalid_request` when the tenant has NAMESPACES_PER_TENANT_MAX namespaces. */
+  putNamespace(tenant: string, name: string, options: NamespaceOptions): NamespaceRecord {
+    const known = this.getNamespace(tenant, name);
+    if (known !== null) {
+      if (equalOptions(known.options, options)) return known;
+      throw new ServiceError("conflict", `namespace "${name}" exists with other options`);
+    }
+    if (this.#count("namespaces", tenant) >= this.namespacesMax)
+      throw new ServiceError(
+        "invalid_request",
+        `a tenant has at most ${this.namespacesMax} namespaces`,
+      );
+    const record = { tenant, name, options, created_at: this.now() };
+    this.#sql.exec(
+      "INSERT INTO namespaces (tenant, name, options, created_at) VALUES (?, ?, ?, ?)",
+      ...[tenant, name, JSON.stringify(options), record.created_at],
+    );
+    return record;
+  }
+
+  getNamespace(tenant: string, name: string): NamespaceRecord | null {
+    const select = "SELECT * FROM namespaces WHERE tenant = ? AND name = ?";
+    const row = this.#one(select, tenant, name);
+    return row === undefined ? null : namespaceFrom(row);
+  }
+
+  /** A tenant's namespaces by name. */
+  listNamespaces(tenant: string): NamespaceRecord[] {
+    const select = "SELECT * FROM namespaces WHERE tenant = ? ORDER BY name";
+    return this.#sql.exec(select, tenant).toArray().map(namespaceFrom);
+  }
+
+  /** Whether the namespace was registered. Its memory is another object's business. */
+  deleteNamespace(tenant: string, name: string): boolean {
+    const remove = "DELETE FROM namespaces WHERE tenant = ? AND name = ? RETURNING name";
+    return this.#one(remove, tenant, name) !== undefined;
+  }
+
+  /** A setting as the JSON text it was put as; null where there is none. */
+  getSetting(tenant: string, name: string): string | null {
+    const select = "SELECT value FROM settings WHERE tenant = ? AND name = ?";
+    const row = this.#one(select, tenant, name);
+    return row === undefined ? null : String(row.value);
+  }
+
+  /** Keeps a JSON text. Throws `invalid_request` above SETTING_BYTES_MAX. */
+  putSetting(tenant: string, name: string, value: string): void {
+    const bytes = new TextEncoder().encode(value).length;
+    if (bytes > SETTING_BYTES_MAX)
+      throw new ServiceError(
+        "invalid_request",
+        `setting "${name}" has ${bytes} bytes, the limit is ${SETTING_BYTES_MAX}`,
+      );
+    const put = "INSERT OR REPLACE INTO settings (tenant, name, value) VALUES (?, ?, ?)";
+    this.#sql.exec(put, tenant, name, value);
+  }
+
+  #migrate(): void {
+    this.#sql.exec("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER)");
+    const version = Number(this.#one("SELECT value FROM meta WHERE name = 'schema'")?.value ?? 0);
+    if (version > MIGRATIONS.length)
+      throw new Error(`storage has schema ${version}, this code knows ${MIGRATIONS.length}`);
+    for (const step of MIGRATIONS.slice(version)) this.#sql.exec(step);
+    const put = "INSERT OR REPLACE INTO meta (name, value) VALUES ('schema', ?)";
+    this.#sql.exec(put, MIGRATIONS.length);
+  }
+
+  #count(table: "keys" | "namespaces", tenant: string): number {
+    return Number(this.#one(`SELECT count(*) AS n FROM ${table} WHERE tenant = ?`, tenant)!.n);
+  }
+
+  #one(query: string, ...bindings: SqlStorageValue[]): SqlRow | undefined {
+    return this.#sql.exec(query, ...bindings).toArray()[0];
+  }
+}
+
+function namespaceFrom(row: SqlRow): NamespaceRecord {
+  return {
+    tenant: String(row.tenant),
+    name: String(row.name),
+    options: JSON.parse(String(row.options)),
+    created_at: Number(row.created_at),
+  };
+}
+
+function equalOptions(a: NamespaceOptions, b: NamespaceOptions): boolean {
+  return a.bm25_unit === b.bm25_unit && a.k1 === b.k1 && a.b === b.b;
+}

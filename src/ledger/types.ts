@@ -1,0 +1,29 @@
+/** What the ledger remembers of a deployment. Plain data: it crosses object RPC. */
+import type { NamespaceOptions } from "../memory/types.ts";
+
+/** An API key without the key itself, which nobody stores. */
+export interface KeyRecord {
+  id: string;
+  /** What people call it. */
+  name: string | null;
+  tenant: string;
+  role: "inference" | "admin";
+  /** Namespaces it may read; null: all of its tenant's. */
+  namespaces: string[] | null;
+  default_namespace: string | null;
+  /** Unix time in ms. */
+  created_at: number;
+}
+
+/** A key about to be stored: `hash` is the SHA-256 of the key, 64 lower-case hexadecimal digits. */
+export interface NewKey extends KeyRecord {
+  hash: string;
+}
+
+export interface NamespaceRecord {
+  tenant: string;
+  name: string;
+  options: NamespaceOptions;
+  /** Unix time in ms. */
+  created_at: number;
+}

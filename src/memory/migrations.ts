@@ -1,0 +1,65 @@
+/** The tables of a memory object, as a list of steps; the n-th leads from schema n to n + 1. */
+
+/** Never edit a step that was released: append one.
+ *  - documents.row and passages.row ascend and are never reused: ties in a ranking break by them.
+ *  - passages.text repeats a slice of documents.text so that a hit reads no whole document.
+ *  - A document's text has at most DOCUMENT_CHARS_MAX units of at most 3 bytes: 1.5 MB, a row.
+ *  - counts are encodeCounts() blobs over terms.id; a vector is its f32 scale and its i8 values.
+ *  - document_terms holds whole documents' counts in parts, only with bm25_unit "document". */
+export const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE documents (
+     row INTEGER PRIMARY KEY AUTOINCREMENT,
+     id TEXT NOT NULL UNIQUE,
+     digest TEXT NOT NULL,
+     title TEXT,
+     metadata TEXT NOT NULL,
+     expires_at INTEGER,
+     updated_at INTEGER NOT NULL,
+     passages INTEGER NOT NULL,
+     embedding BLOB,
+     text TEXT NOT NULL
+   );
+   CREATE INDEX documents_by_expiry ON documents (expires_at) WHERE expires_at IS NOT NULL;
+   CREATE TABLE passages (
+     row INTEGER PRIMARY KEY AUTOINCREMENT,
+     document INTEGER NOT NULL,
+     seq INTEGER NOT NULL,
+     start INTEGER NOT NULL,
+     "end" INTEGER NOT NULL,
+     vector BLOB NOT NULL,
+     counts BLOB NOT NULL,
+     text TEXT NOT NULL
+   );
+   CREATE INDEX passages_by_document ON passages (document, seq);
+   CREATE TABLE document_terms (
+     document INTEGER NOT NULL,
+     part INTEGER NOT NULL,
+     counts BLOB NOT NULL,
+     PRIMARY KEY (document, part)
+   ) WITHOUT ROWID;
+   CREATE TABLE terms (id INTEGER PRIMARY KEY, term TEXT NOT NULL);`,
+];
+
+/** Brings the tables up to date, in one transaction. A newer schema than this code knows throws:
+ *  a rolled back deployment must not write over it. */
+export function migrate(storage: DurableObjectStorage): void {
+  storage.transactionSync(() => {
+    const { sql } = storage;
+    sql.exec("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)");
+    const stored = sql.exec("SELECT value FROM meta WHERE name = 'schema'").toArray()[0];
+    const version = stored === undefined ? 0 : Number(stored.value);
+    if (version > MIGRATIONS.length)
+      throw new Error(`storage has schema ${version}, this code knows ${MIGRATIONS.length}`);
+    for (const step of MIGRATIONS.slice(version)) sql.exec(step);
+    sql.exec(
+      "INSERT OR REPLACE INTO meta (name, value) VALUES ('schema', ?)",
+      String(MIGRATIONS.length),
+    );
+  });
+}
+
+/** Whether the tables were ever made. */
+export function isMigrated(storage: DurableObjectStorage): boolean {
+  const found = storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'meta'");
+  return found.toArray().length > 0;
+}

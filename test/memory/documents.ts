@@ -1,0 +1,42 @@
+/** Documents for the tests, without an encoder: a text's vector is a hash of its words. */
+import type { PreparedDocument } from "../../src/memory/types.ts";
+
+export const DIM = 384;
+
+/** A unit vector that depends on the text alone, f32 [384]: near for texts that share words. */
+export function embedWords(text: string): Float32Array {
+  const vector = new Float32Array(DIM);
+  for (const word of text.toLowerCase().split(/\W+/)) {
+    let state = 2166136261;
+    for (const character of word) state = Math.imul(state ^ character.charCodeAt(0), 16777619);
+    for (let i = 0; i < 12; i++) {
+      state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9;
+      vector[(state >>> 0) % DIM]! += (state & 1) * 2 - 1;
+    }
+  }
+  const norm = Math.hypot(...vector) || 1;
+  return vector.map((value) => value / norm);
+}
+
+/** A document whose passages are its lines. */
+export function prepared(
+  id: string,
+  text: string,
+  rest: Partial<PreparedDocument> = {},
+): PreparedDocument {
+  const title = rest.title ?? null;
+  const passages = [...text.matchAll(/[^\n]+/g)].map((line) => {
+    const vector = embedWords(`${title ?? ""} ${line[0]}`);
+    return { start: line.index, end: line.index + line[0].length, vector };
+  });
+  return {
+    id,
+    text,
+    title,
+    metadata: {},
+    expires_at: null,
+    digest: `digest of ${id} ${text}`,
+    passages,
+    ...rest,
+  };
+}

@@ -1,0 +1,9 @@
+/// <reference types="@cloudflare/vitest-plugin/types" />
+declare namespace Cloudflare {
+  interface Env {
+    MEMORY: DurableObjectNamespace<import("../../src/memory/memory-object.ts").MemoryObject>;
+    SMALL_MEMORY: DurableObjectNamespace<import("./worker.ts").SmallMemory>;
+    LEDGER: DurableObjectNamespace<import("../../src/ledger/ledger-object.ts").LedgerObject>;
+    SMALL_LEDGER: DurableObjectNamespace<import("./worker.ts").SmallLedger>;
+  }
+}

@@ -1,0 +1,124 @@
+import { evictDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import type { Filter } from "../../index/filter.ts";
+import type { MemoryObject } from "../../src/memory/memory-object.ts";
+import type { NamespaceOptions, SearchMode, SearchRequest } from "../../src/memory/types.ts";
+import { embedWords, prepared } from "./documents.ts";
+import { MemoryOracle } from "./oracle.ts";
+
+const WORDS = "lease rent tenant landlord deposit notice May heating 猫 東京 the of".split(" ");
+const IDS = ["a", "b", "c#1", "ключ", "鍵/1", "😀", " ", "__proto__"];
+const FILTERS: Filter[] = [
+  { lang: "en" },
+  { or: [{ lang: "de" }, { year: { gt: 2021 } }] },
+  { not: { tags: "x" } },
+  { lang: "nobody speaks it" },
+];
+const seed = 20261123;
+
+const line = fc.array(fc.constantFrom(...WORDS), { maxLength: 8 }).map((words) => words.join(" "));
+const document = fc
+  .record({
+    id: fc.constantFrom(...IDS),
+    text: fc.array(line, { maxLength: 4 }).map((lines) => lines.join("\n")),
+    title: fc.option(line),
+    metadata: fc.record(
+      {
+        lang: fc.constantFrom("en", "de"),
+        year: fc.integer({ min: 2019, max: 2024 }),
+        tags: fc.subarray(["x", "y"]),
+      },
+      { requiredKeys: [], noNullPrototype: true },
+    ),
+  })
+  .map(({ id, text, title, metadata }) => prepared(id, text, { title, metadata }));
+const operation = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({ upsert: fc.array(document, { minLength: 1, maxLength: 3 }) }),
+  },
+  { weight: 2, arbitrary: fc.record({ remove: fc.subarray(IDS, { maxLength: 2 }) }) },
+  { weight: 1, arbitrary: fc.record({ removeWhere: fc.constantFrom(...FILTERS) }) },
+  { weight: 1, arbitrary: fc.constantFrom({ evict: true }, { compact: true }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      query: line,
+      mode: fc.constantFrom<SearchMode>("bm25", "vector", "hybrid"),
+      filter: fc.option(fc.constantFrom(...FILTERS)),
+      k: fc.integer({ min: 1, max: 12 }),
+    }),
+  },
+);
+
+type Operation = typeof operation extends fc.Arbitrary<infer Step> ? Step : never;
+type Memory = DurableObjectStub<MemoryObject>;
+
+/** Search in the memory equals search in the oracle, scores within rounding; where two scores are
+ *  that close, either order will do. */
+async function expectSameHits(memory: Memory, oracle: MemoryOracle, request: SearchRequest) {
+  const hits = await memory.search(request);
+  const expected = oracle.search(request);
+  expect(hits.length).toBe(Math.min(request.k, expected.length));
+  for (const [i, hit] of hits.entries()) {
+    expect(hit.score).toBeCloseTo(expected[i]!.score, 6);
+    const [, seq] = /#(\d+)$/.exec(hit.passage_id)!;
+    const same = expected.find(
+      (other) =>
+        other.document_id === hit.document_id && (other.seq === null || other.seq === Number(seq)),
+    );
+    expect(same?.score).toBeCloseTo(hit.score, 6);
+    const source = oracle.documents.find(({ id }) => id === hit.document_id)!;
+    expect(source.text.slice(hit.start, hit.end)).toBe(hit.text);
+    expect(hit).toMatchObject({ title: source.title, metadata: source.metadata });
+  }
+  expect(new Set(hits.map(({ passage_id }) => passage_id)).size).toBe(hits.length);
+}
+
+async function run(memory: Memory, oracle: MemoryOracle, step: Operation): Promise<void> {
+  if ("upsert" in step) {
+    await memory.upsert(step.upsert);
+    for (const id of new Set(step.upsert.map((document) => document.id)))
+      oracle.upsert(step.upsert.findLast((document) => document.id === id)!);
+  } else if ("remove" in step) {
+    await memory.remove(step.remove);
+    for (const id of step.remove) oracle.remove(id);
+  } else if ("removeWhere" in step) {
+    const gone = oracle.passing(step.removeWhere);
+    expect(await memory.removeWhere(step.removeWhere)).toBe(gone.length);
+    for (const id of gone) oracle.remove(id);
+  } else if ("evict" in step) {
+    await memory.options(); // Only an object that runs can be evicted.
+    await evictDurableObject(memory);
+  } else if ("compact" in step) {
+    await memory.compact();
+  } else {
+    const vector = step.mode === "bm25" ? null : embedWords(step.query);
+    await expectSameHits(memory, oracle, { ...step, vector, explain: false });
+  }
+}
+
+/** 40 runs of 25 operations on average, for each unit: 2,000 operations. */
+it.each(["passage", "document"] as const)(
+  "every mode equals brute force after any run of changes, units being %ss",
+  async (bm25_unit) => {
+    const options: NamespaceOptions = { bm25_unit, k1: 1.5, b: 0.75 };
+    let n = 0;
+    const runs = fc.array(operation, { minLength: 10, maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(runs, async (steps) => {
+        const memory = env.MEMORY.getByName(`random/${bm25_unit}-${n++}`);
+        const oracle = new MemoryOracle(options);
+        await memory.configure(options);
+        for (const step of steps) await run(memory, oracle, step);
+        const stats = await memory.stats();
+        expect(stats.documents).toBe(oracle.documents.length);
+        const passages = oracle.documents.map((document) => document.passages.length);
+        expect(stats.passages).toBe(passages.reduce((sum, count) => sum + count, 0));
+      }),
+      { seed, numRuns: 40 },
+    );
+  },
+);

@@ -1,0 +1,25 @@
+/** The two Durable Object classes, and both once more with bounds that a test can reach. */
+import { LedgerObject } from "../../src/ledger/ledger-object.ts";
+import { MemoryObject } from "../../src/memory/memory-object.ts";
+
+export { LedgerObject, MemoryObject };
+
+export class SmallMemory extends MemoryObject {
+  protected override get passagesMax(): number {
+    return 4;
+  }
+}
+
+export class SmallLedger extends LedgerObject {
+  protected override get keysMax(): number {
+    return 2;
+  }
+
+  protected override get namespacesMax(): number {
+    return 2;
+  }
+}
+
+export default {
+  fetch: () => new Response("the tests call the objects directly", { status: 404 }),
+};
