@@ -15,7 +15,7 @@ export interface EngineRequest {
   messages: ChatMessage[];
   /** What retrieval found, best first. */
   hits: SearchHit[];
-  /** OpenAI parameters to pass on (temperature, max_tokens, tools, ...); extraction ignores them. */
+  /** OpenAI parameters to pass on (temperature, tools, ...); extraction ignores them. */
   parameters: Record<string, unknown>;
   /** Whether the caller reads token by token: a backend is then asked to stream. */
   stream: boolean;

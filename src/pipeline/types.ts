@@ -1,7 +1,16 @@
 /** What the API asks of the pipeline and what it gets back. */
 import type { Filter } from "../../index/filter.ts";
 import type { ChatMessage, EnginePiece } from "../engine/engine.ts";
-import type { SearchMode } from "../memory/types.ts";
+import type { ErrorCode } from "../errors.ts";
+import type {
+  DocumentPage,
+  MemoryStats,
+  Metadata,
+  NamespaceOptions,
+  SearchHit,
+  SearchMode,
+  StoredDocument,
+} from "../memory/types.ts";
 
 /** Who is calling: a key's tenant, role and reach. */
 export interface Caller {
@@ -29,6 +38,8 @@ export interface AnswerRequest {
   /** OpenAI parameters beyond model, messages, stream and memory. */
   parameters: Record<string, unknown>;
   stream: boolean;
+  /** Whether the report shows the features behind the difficulty. */
+  explain: boolean;
   signal: AbortSignal;
 }
 
@@ -53,6 +64,8 @@ export interface BrinkReport {
   reason: string;
   citations: Citation[];
   timings_ms: Record<string, number>;
+  /** With `explain`: what the difficulty was computed from. */
+  features?: Record<string, number>;
 }
 
 /** An answer under way. `route` and `difficulty` are known before the first piece (they go into
@@ -65,4 +78,154 @@ export interface AnswerStream {
   difficulty: number | null;
   pieces: AsyncIterable<EnginePiece>;
   report(): BrinkReport;
+}
+
+/** A document as a content owner sent it, parsed but not yet chunked or embedded. */
+export interface SubmittedDocument {
+  /** null: the pipeline derives one from the content, so that the same content is the same id. */
+  id: string | null;
+  text: string;
+  title: string | null;
+  metadata: Metadata;
+  /** Unix time in ms, or null for never. */
+  expires_at: number | null;
+  /** A precomputed vector of the whole document; its size, finiteness and norm are the
+   *  pipeline's to check, since the API does not know the encoder's dim. */
+  embedding: number[] | null;
+}
+
+export interface IngestOutcome {
+  upserted: number;
+  unchanged: number;
+  passages: number;
+  /** One a refused document; `index` is its place in the submitted list. */
+  errors: { index: number; code: ErrorCode; message: string }[];
+}
+
+/** What POST /v1/memory/search asks for; `MemoryChoice` plus what only a search has. */
+export interface MemoryQuery {
+  namespace: string;
+  query: string;
+  /** A precomputed query vector, f32-able [dim]; null: the encoder makes one. */
+  embedding: number[] | null;
+  k: number;
+  mode: SearchMode;
+  filter: Filter | null;
+  explain: boolean;
+}
+
+export interface Embeddings {
+  /** Unit-length, f32 [dim], one a text, in the texts' order. */
+  vectors: Float32Array[];
+  /** WordPiece tokens read, the two markers of each text included. */
+  tokens: number;
+  model: string;
+}
+
+export interface NamespaceInfo extends NamespaceOptions {
+  name: string;
+  /** Unix time in ms. */
+  created_at: number;
+}
+
+export interface KeyRequest {
+  name: string | null;
+  role: Caller["role"];
+  /** null: the caller's own tenant. Only admins of the tenant `default`, which the operator's
+   *  secret belongs to, may name another; the service refuses the rest with `forbidden`. */
+  tenant: string | null;
+  namespaces: string[] | null;
+  default_namespace: string | null;
+}
+
+/** A key as it may be shown: its text is not kept, only its hash. */
+export interface KeyInfo extends Caller {
+  id: string;
+  name: string | null;
+  /** Unix time in ms. */
+  created_at: number;
+}
+
+export interface RouterState {
+  /** The highest accepted probability that an edge answer is not good enough, 0..1. */
+  target: { max_risk: number };
+  /** Difficulty above which a question goes to a backend, 0..1. */
+  threshold: number;
+  weights_version: string;
+}
+
+export interface ModelInfo {
+  id: string;
+  kind: "edge" | "backend" | "encoder" | "router";
+}
+
+/** Everything the HTTP layer asks for. Arguments are parsed and within limits.ts; the caller is
+ *  authenticated, may use the endpoint, and may reach the namespace it names. What remains is
+ *  the service's: whether things exist, and that nothing leaves `caller.tenant`.
+ *
+ *  Every method that names a namespace throws `namespace_not_found` where the caller's tenant has
+ *  none of that name, and `starting` while the service cannot answer yet. */
+export interface Service {
+  /** Resolves before anything was sent to the client. Throws `model_not_found`,
+   *  `unsupported_parameter`, `backend_not_configured`, `backend_unavailable`,
+   *  `backend_timeout`. */
+  answer(request: AnswerRequest): Promise<AnswerStream>;
+  embed(texts: string[]): Promise<Embeddings>;
+  /** Throws `invalid_request` with param `embedding` for a vector of the wrong size. */
+  search(caller: Caller, query: MemoryQuery): Promise<{ hits: SearchHit[]; took_ms: number }>;
+
+  /** Resolves once the accepted documents are durable and searchable. A document that is refused
+   *  is in `errors` and holds up no other. */
+  ingest(caller: Caller, namespace: string, documents: SubmittedDocument[]): Promise<IngestOutcome>;
+  /** Throws `document_not_found`. */
+  getDocument(caller: Caller, namespace: string, id: string): Promise<StoredDocument>;
+  /** `limit` is 1 to DOCUMENTS_PER_CALL_MAX. Throws `invalid_request` with param `cursor` for a
+   *  cursor it did not give. */
+  listDocuments(
+    caller: Caller,
+    namespace: string,
+    page: { limit: number; cursor: string | null },
+  ): Promise<DocumentPage>;
+  /** Throws `document_not_found`. */
+  deleteDocument(caller: Caller, namespace: string, id: string): Promise<void>;
+  deleteWhere(caller: Caller, namespace: string, filter: Filter): Promise<{ deleted: number }>;
+  /** One page of the export, bounded in bytes by the service; null `cursor` asks for the first
+   *  and marks the last. The documents are what `ingest` takes back. */
+  exportPage(
+    caller: Caller,
+    namespace: string,
+    cursor: string | null,
+  ): Promise<{ documents: SubmittedDocument[]; cursor: string | null }>;
+  stats(caller: Caller, namespace: string): Promise<MemoryStats>;
+  /** Drops the expired and rewrites the index; the stats afterwards. */
+  compact(caller: Caller, namespace: string): Promise<MemoryStats>;
+
+  /** Creates it, or does nothing where it exists with these options; omitted options are the
+   *  defaults, or what an existing namespace has. Throws `conflict` on a different option. */
+  putNamespace(
+    caller: Caller,
+    name: string,
+    options: Partial<NamespaceOptions>,
+  ): Promise<NamespaceInfo>;
+  getNamespace(caller: Caller, name: string): Promise<NamespaceInfo>;
+  listNamespaces(caller: Caller): Promise<NamespaceInfo[]>;
+  /** Deletes it with all its documents. */
+  deleteNamespace(caller: Caller, name: string): Promise<void>;
+
+  /** `key` is shown this once. Throws `forbidden` for another tenant's. */
+  createKey(caller: Caller, request: KeyRequest): Promise<KeyInfo & { key: string }>;
+  listKeys(caller: Caller): Promise<KeyInfo[]>;
+  /** Takes effect within KEY_CACHE_MS_MAX everywhere. Throws `not_found`. */
+  revokeKey(caller: Caller, id: string): Promise<void>;
+  /** The caller whose key has this SHA-256 (hex), or null. */
+  findCaller(keyHash: string): Promise<Caller | null>;
+  /** Whether any key was ever created and not revoked. */
+  hasKeys(): Promise<boolean>;
+
+  getRouter(caller: Caller): Promise<RouterState>;
+  putRouter(caller: Caller, target: RouterState["target"]): Promise<RouterState>;
+
+  models(): ModelInfo[];
+  /** Not ready: `detail` says what is still being done. */
+  health(): Promise<{ ready: boolean; detail: string }>;
 }

@@ -1,0 +1,84 @@
+/** The HTTP application: what every request passes through, and the only onError. */
+
+import { cors } from "hono/cors";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { ServiceError } from "../errors.ts";
+import { adminDocuments } from "./admin-documents.ts";
+import { adminKeys } from "./admin-keys.ts";
+import { adminNamespaces } from "./admin-namespaces.ts";
+import { adminRouter } from "./admin-router.ts";
+import { newAuth } from "./auth.ts";
+import { chat } from "./chat.ts";
+import { type Api, type ApiEnv, type Connection, newApi } from "./context.ts";
+import { embeddings } from "./embeddings.ts";
+import { describeFailure, logFailure } from "./failure.ts";
+import { health } from "./health.ts";
+import { memory } from "./memory.ts";
+import { models } from "./models.ts";
+import { addOpenApi, methodsAt } from "./openapi.ts";
+
+/** The application. `connect` makes what a request is served with from the bindings; it is called
+ *  once a request and what it throws becomes that request's error. Endpoints that need no key,
+ *  such as the console's files, may be added to the result. */
+export function createApp<Bindings extends object>(
+  connect: (bindings: Bindings, request: Request) => Connection,
+): Api {
+  const app = newApi();
+  addFrame(app, (bindings, request) => connect(bindings as Bindings, request));
+  const auth = newAuth();
+  app.use("/v1/*", auth("inference"));
+  app.use("/admin/*", auth("admin"));
+  for (const group of [chat, embeddings, models, memory]) app.route("/", group);
+  for (const group of [adminNamespaces, adminDocuments, adminKeys, adminRouter])
+    app.route("/", group);
+  app.route("/", health);
+  addOpenApi(app);
+  app.notFound((c) => {
+    const { path, method } = c.req;
+    const allowed = methodsAt(app, path);
+    if (allowed.length === 0) throw new ServiceError("not_found", `there is nothing at ${path}`);
+    c.header("allow", allowed.join(", "));
+    throw new ServiceError(
+      "method_not_allowed",
+      `${path} takes ${allowed.join(", ")}, not ${method}`,
+    );
+  });
+  app.onError((error, c) => {
+    logFailure(error, c.var.trace);
+    const { status, body } = describeFailure(error);
+    return c.json(body, status as ContentfulStatusCode);
+  });
+  return app;
+}
+
+/** The trace, the connection, CORS, and headers that keep a browser from guessing or keeping. */
+function addFrame(
+  app: Api,
+  connect: (bindings: ApiEnv["Bindings"], request: Request) => Connection,
+): void {
+  app.use(async (c, next) => {
+    const trace = crypto.randomUUID().replaceAll("-", "");
+    c.set("trace", trace);
+    c.header("x-brink-trace", trace);
+    c.header("x-content-type-options", "nosniff");
+    c.header("referrer-policy", "no-referrer");
+    const { service, config } = connect(c.env, c.req.raw);
+    c.set("service", service);
+    c.set("config", config);
+    await next();
+    if (/^\/(v1|admin)\//.test(c.req.path) && !c.res.headers.has("cache-control"))
+      c.header("cache-control", "no-store");
+  });
+  app.use(
+    cors({
+      origin: (origin, c) => {
+        const allowed: string[] | "*" = c.var.config.allowedOrigins;
+        if (allowed === "*") return "*";
+        return allowed.includes(origin) ? origin : null;
+      },
+      allowMethods: ["GET", "POST", "PUT", "DELETE"],
+      exposeHeaders: ["x-brink-trace", "x-brink-route", "x-brink-difficulty"],
+      maxAge: 86_400,
+    }),
+  );
+}

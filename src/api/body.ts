@@ -1,0 +1,147 @@
+/** Reads request bodies: bounded, decoded strictly, and as JSON that is safe to store. */
+import { ServiceError } from "../errors.ts";
+import { BODY_BYTES_MAX } from "../limits.ts";
+import type { ApiContext } from "./context.ts";
+import { BODY_DRAIN_BYTES_MAX, JSON_DEPTH_MAX } from "./limits.ts";
+
+/** What clients send as JSON: the right types, and what fetch and curl say when not told. */
+const JSON_TYPE =
+  /^(application\/([\w.-]+\+)?json|text\/plain|application\/x-www-form-urlencoded)$/;
+
+/** The media type in lower case without its parameters; empty where none is given. */
+export function mediaType(c: ApiContext): string {
+  return (c.req.header("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
+}
+
+/** The body as text. Bytes are counted as they come, whatever content-length says. Throws
+ *  `body_too_large`, `unsupported_media_type` (compressed), `invalid_json` (not UTF-8). */
+export async function readText(c: ApiContext): Promise<string> {
+  const encoding = c.req.header("content-encoding");
+  if (encoding !== undefined && encoding.toLowerCase() !== "identity")
+    throw new ServiceError(
+      "unsupported_media_type",
+      `content-encoding ${JSON.stringify(encoding)} is not supported: send the body uncompressed`,
+    );
+  const bytes = await readBytes(c.req.raw.body);
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
+  } catch (cause) {
+    throw new ServiceError("invalid_json", "the body is not valid UTF-8", { cause });
+  }
+}
+
+/** The body as a JSON value that `checkJson` accepts; `whenEmpty` stands for a body of nothing,
+ *  which is an error where that is not given. Throws as `readText` and `parseJson` do, and
+ *  `unsupported_media_type` for a content type that is certainly not JSON. */
+export async function readJson(c: ApiContext, whenEmpty?: unknown): Promise<unknown> {
+  const value = await readUncheckedJson(c, whenEmpty);
+  checkJson(value);
+  return value;
+}
+
+/** As `readJson`, for a body whose parts are checked one by one. */
+export async function readUncheckedJson(c: ApiContext, whenEmpty?: unknown): Promise<unknown> {
+  const type = mediaType(c);
+  if (type !== "" && !JSON_TYPE.test(type))
+    throw new ServiceError(
+      "unsupported_media_type",
+      `content-type ${JSON.stringify(type)} is not supported: send application/json`,
+    );
+  const text = await readText(c);
+  return text === "" && whenEmpty !== undefined ? whenEmpty : parseJson(text);
+}
+
+/** Throws `invalid_json` with the parser's reason; `what` is what the text is called there. */
+export function parseJson(text: string, what = "the body"): unknown {
+  if (text.trim() === "") throw new ServiceError("invalid_json", `${what} is empty`);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : "unreadable";
+    throw new ServiceError("invalid_json", `${what} is not JSON: ${reason.slice(0, 200)}`, {
+      cause,
+    });
+  }
+}
+
+/** Refuses, with `invalid_request` and the place, what would not come back as it was sent: lone
+ *  surrogates (not UTF-8, so a stored text would change and quotes would not match), NUL (SQLite
+ *  ends a text at it), fields named __proto__, and nesting past JSON_DEPTH_MAX, which also bounds
+ *  this walk's recursion and that of every reader after it. O(size), allocating only to refuse. */
+export function checkJson(root: unknown): void {
+  const fault = findFault(root, 0);
+  if (fault === null) return;
+  const place = fault.path.reduce<string>(
+    (at, step) =>
+      typeof step === "number" ? `${at}[${step}]` : at === "" ? step : `${at}.${step}`,
+    "",
+  );
+  throw new ServiceError("invalid_request", `${place.slice(0, 200) || "the body"} ${fault.fact}`, {
+    param: place.slice(0, 200),
+  });
+}
+
+interface Fault {
+  fact: string;
+  path: (string | number)[];
+}
+
+function findFault(value: unknown, depth: number): Fault | null {
+  if (typeof value === "string") return findTextFault(value);
+  if (typeof value !== "object" || value === null) return null;
+  if (depth >= JSON_DEPTH_MAX)
+    return { fact: `is nested deeper than ${JSON_DEPTH_MAX} levels`, path: [] };
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const fault = findFault(value[i], depth + 1);
+      if (fault !== null) return { fact: fault.fact, path: [i, ...fault.path] };
+    }
+    return null;
+  }
+  for (const key in value) {
+    const named = key === "__proto__" ? { fact: "is a refused name" } : findTextFault(key);
+    if (named !== null) return { fact: `has a field whose name ${named.fact}`, path: [] };
+    const fault = findFault((value as Record<string, unknown>)[key], depth + 1);
+    if (fault !== null) return { fact: fault.fact, path: [key, ...fault.path] };
+  }
+  return null;
+}
+
+function findTextFault(text: string): Fault | null {
+  if (!text.isWellFormed())
+    return { fact: "has a lone surrogate, which UTF-8 cannot carry", path: [] };
+  if (text.includes("\0")) return { fact: "has a NUL character", path: [] };
+  return null;
+}
+
+async function readBytes(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
+  if (body === null) return new Uint8Array(0);
+  const chunks: Uint8Array[] = [];
+  const reader = body.getReader();
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    length += value.byteLength;
+    if (length <= BODY_BYTES_MAX) chunks.push(value);
+    else chunks.length = 0;
+    if (length > BODY_DRAIN_BYTES_MAX) {
+      await reader.cancel();
+      break;
+    }
+  }
+  if (length > BODY_BYTES_MAX)
+    throw new ServiceError("body_too_large", `a body may have ${BODY_BYTES_MAX} bytes at most`);
+  return join(chunks, length);
+}
+
+function join(chunks: Uint8Array[], length: number): Uint8Array {
+  if (chunks.length === 1) return chunks[0]!;
+  const bytes = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return bytes;
+}

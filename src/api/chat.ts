@@ -1,0 +1,151 @@
+/** POST /v1/chat/completions -> 200, whole or streamed, in OpenAI's shapes plus `brink`. */
+import type { EnginePiece, Usage } from "../engine/engine.ts";
+import type { AnswerStream } from "../pipeline/types.ts";
+import { readJson } from "./body.ts";
+import { type ApiContext, endpoint, newApi } from "./context.ts";
+import { describeFailure, logFailure } from "./failure.ts";
+import { type ChatCall, ChatRequest, parseChat } from "./schema/chat.ts";
+import { ChatReply, jsonBody, NEEDS_KEY, replies } from "./schema/replies.ts";
+import { eventStream } from "./sse.ts";
+import { joinToolCalls } from "./tool-calls.ts";
+
+export const chat = newApi();
+
+endpoint(
+  chat,
+  {
+    method: "post",
+    path: "/v1/chat/completions",
+    summary: "Answer a conversation",
+    description:
+      "With `stream: true` the reply is text/event-stream: `data:` lines of ChatChunk, then " +
+      "`data: [DONE]`. A failure after the first token is a `data:` line with `error` and no " +
+      "[DONE]. The headers x-brink-route and x-brink-difficulty say where the answer came from.",
+    security: NEEDS_KEY,
+    request: { body: jsonBody(ChatRequest) },
+    responses: replies(200, "The answer", ChatReply),
+  },
+  async (c) => {
+    const call = parseChat(await readJson(c), c.var.caller);
+    const gone = goneSignal(c);
+    const answer = await c.var.service.answer({ ...call, signal: gone.signal });
+    c.header("x-brink-route", answer.route);
+    if (answer.difficulty !== null) c.header("x-brink-difficulty", answer.difficulty.toFixed(4));
+    const reply = newReply(c, answer);
+    if (!call.stream) return c.json(await wholeReply(reply));
+    return streamReply(c, reply, call, gone);
+  },
+);
+
+/** Aborted when the client has gone: by its request's signal or by cancelling the stream. */
+function goneSignal(c: ApiContext): AbortController {
+  const gone = new AbortController();
+  const signal = c.req.raw.signal as AbortSignal | undefined;
+  if (signal?.aborted) gone.abort(signal.reason);
+  signal?.addEventListener("abort", () => gone.abort(signal.reason), { once: true });
+  return gone;
+}
+
+interface Reply {
+  id: string;
+  created: number;
+  answer: AnswerStream;
+  pieces: AsyncIterator<EnginePiece>;
+}
+
+function newReply(c: ApiContext, answer: AnswerStream): Reply {
+  return {
+    id: `chatcmpl-${c.var.trace}`,
+    created: Math.floor(Date.now() / 1000),
+    answer,
+    pieces: answer.pieces[Symbol.asyncIterator](),
+  };
+}
+
+async function wholeReply({ id, created, answer, pieces }: Reply) {
+  let text = "";
+  const deltas: unknown[] = [];
+  let finish = "stop";
+  let usage: Usage | undefined;
+  for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
+    text += next.value.text;
+    deltas.push(...(next.value.tool_calls ?? []));
+    finish = next.value.finish_reason ?? finish;
+    usage = next.value.usage ?? usage;
+  }
+  const toolCalls = joinToolCalls(deltas);
+  const content = text === "" && toolCalls.length > 0 ? null : text;
+  return {
+    id,
+    object: "chat.completion" as const,
+    created,
+    model: answer.model,
+    choices: [
+      {
+        index: 0,
+        message: {
+          role: "assistant" as const,
+          content,
+          refusal: null,
+          ...(toolCalls.length > 0 ? { tool_calls: toolCalls } : {}),
+        },
+        logprobs: null,
+        finish_reason: finish,
+      },
+    ],
+    ...(usage === undefined ? {} : { usage }),
+    brink: answer.report(),
+  };
+}
+
+/** The first piece is awaited before the reply begins: what fails until then has its own status. */
+async function streamReply(
+  c: ApiContext,
+  reply: Reply,
+  call: ChatCall,
+  gone: AbortController,
+): Promise<Response> {
+  const first = await reply.pieces.next();
+  const events = chunkEvents(reply, first, call.include_usage, c.var.trace);
+  c.header("content-type", "text/event-stream; charset=utf-8");
+  c.header("cache-control", "no-store, no-transform");
+  c.header("x-accel-buffering", "no");
+  return c.body(eventStream(events, () => gone.abort()));
+}
+
+async function* chunkEvents(
+  reply: Reply,
+  first: IteratorResult<EnginePiece>,
+  includeUsage: boolean,
+  trace: string,
+): AsyncGenerator<string> {
+  const { id, created, answer, pieces } = reply;
+  const chunk = (rest: { choices: unknown[]; usage?: Usage | null; brink?: unknown }): string => {
+    const usage = includeUsage ? { usage: null } : {};
+    const object = "chat.completion.chunk";
+    return JSON.stringify({ id, object, created, model: answer.model, ...usage, ...rest });
+  };
+  const choice = (delta: object, finish_reason: string | null = null) => [
+    { index: 0, delta, logprobs: null, finish_reason },
+  ];
+  try {
+    yield chunk({ choices: choice({ role: "assistant", content: "" }) });
+    let finish = "stop";
+    let usage: Usage | null = null;
+    for (let next = first; !next.done; next = await pieces.next()) {
+      const { text, tool_calls, finish_reason } = next.value;
+      finish = finish_reason ?? finish;
+      usage = next.value.usage ?? usage;
+      if (text !== "") yield chunk({ choices: choice({ content: text }) });
+      if (tool_calls?.length) yield chunk({ choices: choice({ tool_calls }) });
+    }
+    yield chunk({ choices: choice({}, finish), brink: answer.report() });
+    if (includeUsage) yield chunk({ choices: [], usage });
+    yield "[DONE]";
+  } catch (error) {
+    logFailure(error, trace);
+    yield JSON.stringify(describeFailure(error).body);
+  } finally {
+    await pieces.return?.();
+  }
+}

@@ -1,0 +1,24 @@
+/** GET /console and its files, from the static assets. They hold no data and need no key: the
+ *  page asks its user for one. */
+import type { Env } from "../env.ts";
+import { ServiceError } from "../errors.ts";
+import type { Api } from "./context.ts";
+
+/** Scripts and styles come from the console's own files, and calls go to this service only. */
+const CONTENT_SECURITY_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+  "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+export function addConsole(app: Api): void {
+  app.get("/", (c) => c.redirect("/console/"));
+  app.get("/console", (c) => c.redirect("/console/"));
+  app.get("/console/*", async (c) => {
+    const { ASSETS } = c.env as Env;
+    const response = await ASSETS.fetch(new Request(c.req.url));
+    if (!response.ok) throw new ServiceError("not_found", `there is nothing at ${c.req.path}`);
+    const headers = new Headers(response.headers);
+    headers.set("content-security-policy", CONTENT_SECURITY_POLICY);
+    headers.set("cache-control", "no-cache");
+    return new Response(response.body, { status: response.status, headers });
+  });
+}

@@ -1,0 +1,45 @@
+/** What every endpoint has at hand, and the one way to register an endpoint. */
+import { OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { Config } from "../env.ts";
+import type { Caller, Service } from "../pipeline/types.ts";
+
+/** The part of the configuration that the HTTP layer reads. */
+export type ApiConfig = Pick<Config, "local" | "adminKeySha256" | "allowedOrigins">;
+
+/** What a request is served with: made by the worker from its bindings, by a test from doubles. */
+export interface Connection {
+  service: Service;
+  config: ApiConfig;
+}
+
+/** Set by app.ts (trace, service, config) and auth.ts (caller) before a handler runs. */
+export interface ApiEnv {
+  Bindings: object;
+  Variables: {
+    trace: string;
+    service: Service;
+    config: ApiConfig;
+    caller: Caller;
+  };
+}
+
+export type Api = OpenAPIHono<ApiEnv>;
+export type ApiContext = Context<ApiEnv>;
+
+/** An empty group of endpoints for app.ts to mount. */
+export function newApi(): Api {
+  return new OpenAPIHono<ApiEnv>();
+}
+
+/** Adds an endpoint to the router and to the OpenAPI document, from one description. The handler
+ *  parses its own input with the schemas named in `route`: hono's validators would read the body
+ *  unbounded and skip it where the content type is not JSON. */
+export function endpoint(
+  api: Api,
+  route: RouteConfig,
+  handler: (c: ApiContext) => Response | Promise<Response>,
+): void {
+  api.openAPIRegistry.registerPath(route);
+  api.on(route.method.toUpperCase(), route.path.replace(/\{(\w+)\}/g, ":$1"), handler);
+}

@@ -1,0 +1,70 @@
+/** POST /v1/embeddings -> 200, one unit vector a text. Errors: invalid_request,
+ *  model_not_found. */
+import { ServiceError } from "../errors.ts";
+import type { ModelInfo } from "../pipeline/types.ts";
+import { readJson } from "./body.ts";
+import { endpoint, newApi } from "./context.ts";
+import { EmbeddingReply, EmbeddingRequest, parseEmbedding } from "./schema/memory.ts";
+import { jsonBody, NEEDS_KEY, replies } from "./schema/replies.ts";
+
+export const embeddings = newApi();
+
+endpoint(
+  embeddings,
+  {
+    method: "post",
+    path: "/v1/embeddings",
+    summary: "Embed texts",
+    security: NEEDS_KEY,
+    request: { body: jsonBody(EmbeddingRequest) },
+    responses: replies(200, "The vectors, in the texts' order", EmbeddingReply),
+  },
+  async (c) => {
+    const call = parseEmbedding(await readJson(c));
+    checkEncoder(c.var.service.models(), call.model);
+    const { vectors, tokens, model } = await c.var.service.embed(call.texts);
+    const encode = call.format === "base64" ? toBase64 : (vector: Float32Array) => [...vector];
+    return c.json({
+      object: "list",
+      data: vectors.map((vector, index) => ({
+        object: "embedding",
+        index,
+        embedding: encode(call.dimensions === null ? vector : shorten(vector, call.dimensions)),
+      })),
+      model,
+      usage: { prompt_tokens: tokens, total_tokens: tokens },
+    });
+  },
+);
+
+function checkEncoder(models: ModelInfo[], asked: string | null): void {
+  const ids = models.filter(({ kind }) => kind === "encoder").map(({ id }) => id);
+  if (asked === null || ids.includes(asked)) return;
+  throw new ServiceError(
+    "model_not_found",
+    `no encoder ${JSON.stringify(asked.slice(0, 100))}; there is ${ids.join(", ")}`,
+    { param: "model" },
+  );
+}
+
+/** The first `dimensions` numbers of a unit vector, made unit length again; all zeros stay so. */
+export function shorten(vector: Float32Array, dimensions: number): Float32Array {
+  if (dimensions > vector.length)
+    throw new ServiceError(
+      "invalid_request",
+      `dimensions: ${dimensions} asked, the encoder has ${vector.length}`,
+      { param: "dimensions" },
+    );
+  const head = vector.slice(0, dimensions);
+  const norm = Math.sqrt(head.reduce((sum, x) => sum + x * x, 0));
+  return norm === 0 ? head : head.map((x) => x / norm);
+}
+
+/** Base64 of the vector as little-endian f32, whatever the machine's own order is. */
+export function toBase64(vector: Float32Array): string {
+  const view = new DataView(new ArrayBuffer(vector.length * 4));
+  for (const [i, x] of vector.entries()) view.setFloat32(i * 4, x, true);
+  let binary = "";
+  for (const byte of new Uint8Array(view.buffer)) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}

@@ -1,0 +1,152 @@
+/** POST /v1/chat/completions: what is read and what is answered. */
+import type { ChatMessage } from "../../engine/engine.ts";
+import { MESSAGE_CHARS_MAX, MESSAGES_MAX, SEARCH_K_MAX } from "../../limits.ts";
+import type { AnswerRequest, Caller, MemoryChoice } from "../../pipeline/types.ts";
+import { reachNamespace } from "../auth.ts";
+import { SEARCH_K_DEFAULT } from "../limits.ts";
+import { Namespace, parse, SearchModeField, unsupported, z } from "./common.ts";
+import { FilterField } from "./filter.ts";
+
+const ContentPart = z
+  .looseObject({ type: z.string() })
+  .superRefine((part, ctx) => {
+    if (part.type === "text" && typeof part.text !== "string")
+      ctx.addIssue({ code: "custom", path: ["text"], message: "a text part has text" });
+  })
+  .openapi({ description: "Text parts are joined; other kinds only a backend takes." });
+
+const Message = z
+  .looseObject({
+    role: z.enum(["system", "user", "assistant", "tool", "developer"]),
+    content: z
+      .union([z.string(), z.array(ContentPart)], {
+        error: "must be text or a list of content parts",
+      })
+      .nullish(),
+  })
+  .superRefine((message, ctx) => {
+    if (textLength(message.content) > MESSAGE_CHARS_MAX)
+      ctx.addIssue({
+        code: "custom",
+        path: ["content"],
+        message: `a message has ${MESSAGE_CHARS_MAX} characters of text at most`,
+      });
+  });
+
+const Memory = z.union(
+  [
+    z.literal(false),
+    z.strictObject({
+      namespace: Namespace.nullish(),
+      k: z.int().min(1).max(SEARCH_K_MAX).nullish(),
+      mode: SearchModeField.nullish(),
+      filter: FilterField.nullish(),
+    }),
+  ],
+  { error: "must be false or an object" },
+);
+
+/** OpenAI's request plus `memory`. Fields not named here go to the engine as they are, since
+ *  clients send many; `n`, `logprobs`, other modalities and the old `functions` are refused
+ *  because no reply of Brink's could carry their results. */
+export const ChatRequest = z
+  .looseObject({
+    model: z
+      .string()
+      .min(1)
+      .nullish()
+      .openapi({ description: "auto (the default), edge, backend, or an id of GET /v1/models." }),
+    messages: z
+      .array(Message)
+      .min(1, { error: "must have a message" })
+      .max(MESSAGES_MAX, { error: `must have ${MESSAGES_MAX} messages at most` }),
+    stream: z.boolean().nullish(),
+    stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
+    memory: Memory.nullish().openapi({
+      description:
+        "false: answer without memory. Omitted: the key's default namespace, if it has one. " +
+        `k is ${SEARCH_K_DEFAULT} and mode hybrid where not given.`,
+    }),
+    temperature: z.number().min(0).max(2).nullish(),
+    top_p: z.number().min(0).max(1).nullish(),
+    max_tokens: z.int().min(1).nullish(),
+    max_completion_tokens: z.int().min(1).nullish(),
+    explain: z.boolean().nullish().openapi({
+      description: "Adds `brink.features`: what the difficulty was computed from.",
+    }),
+    stop: z
+      .union([z.string(), z.array(z.string()).max(16)], { error: "must be text or 16 at most" })
+      .nullish(),
+    seed: z.int().nullish(),
+    tools: z.array(z.looseObject({ type: z.string() })).nullish(),
+    response_format: z.looseObject({ type: z.string() }).nullish(),
+    n: z.int().min(1).nullish(),
+  })
+  .superRefine((body, ctx) => {
+    if ((body.n ?? 1) > 1) unsupported(ctx, ["n"], "Brink gives one choice: n may only be 1");
+    if (body.logprobs) unsupported(ctx, ["logprobs"], "log probabilities are not given");
+    const modalities = Array.isArray(body.modalities) ? body.modalities : [];
+    if (modalities.some((modality) => modality !== "text"))
+      unsupported(ctx, ["modalities"], "answers are text only");
+    for (const old of ["functions", "function_call"])
+      if (body[old] != null) unsupported(ctx, [old], "use tools and tool_choice");
+    const user = body.messages.findLastIndex((message) => message.role === "user");
+    if (user === -1)
+      ctx.addIssue({ code: "custom", path: ["messages"], message: "must have a user message" });
+    else if (isBlank(body.messages[user]!.content))
+      ctx.addIssue({
+        code: "custom",
+        path: ["messages", user, "content"],
+        message: "the last user message may not be empty",
+      });
+  })
+  .openapi("ChatRequest");
+
+type Content = ChatMessage["content"] | undefined;
+
+function textLength(content: Content): number {
+  if (content == null) return 0;
+  if (typeof content === "string") return content.length;
+  return content.reduce((sum, { text }) => sum + (typeof text === "string" ? text.length : 0), 0);
+}
+
+function isBlank(content: Content): boolean {
+  if (content == null) return true;
+  if (typeof content === "string") return content.trim() === "";
+  return content.every((part) => part.type === "text" && String(part.text).trim() === "");
+}
+
+/** A parsed chat request, less what the handler adds: the caller's signal. */
+export interface ChatCall extends Omit<AnswerRequest, "signal"> {
+  include_usage: boolean;
+}
+
+/** Throws `invalid_request`, `unsupported_parameter`, `namespace_forbidden`. */
+export function parseChat(body: unknown, caller: Caller): ChatCall {
+  const asked = parse(ChatRequest, body);
+  const { model, messages, stream, stream_options, memory, explain, ...rest } = asked;
+  const given = Object.entries(rest).filter(([, value]) => value != null);
+  return {
+    caller,
+    model: model ?? "auto",
+    messages: messages.map((message) => ({ ...message, content: message.content ?? null })),
+    memory: chooseMemory(memory, caller),
+    parameters: Object.fromEntries(given),
+    stream: stream ?? false,
+    explain: explain ?? false,
+    include_usage: stream_options?.include_usage ?? false,
+  };
+}
+
+function chooseMemory(
+  asked: z.infer<typeof Memory> | null | undefined,
+  caller: Caller,
+): MemoryChoice | null {
+  if (asked === false || (asked == null && caller.default_namespace === null)) return null;
+  return {
+    namespace: reachNamespace(caller, asked?.namespace, "memory.namespace"),
+    k: asked?.k ?? SEARCH_K_DEFAULT,
+    mode: asked?.mode ?? "hybrid",
+    filter: asked?.filter ?? null,
+  };
+}

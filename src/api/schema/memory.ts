@@ -1,0 +1,146 @@
+/** Searches and embeddings: what is read and what is answered. */
+import {
+  DOCUMENT_CHARS_MAX,
+  EMBEDDING_INPUTS_MAX,
+  QUERY_CHARS_MAX,
+  SEARCH_K_MAX,
+} from "../../limits.ts";
+import type { Caller, MemoryQuery } from "../../pipeline/types.ts";
+import { reachNamespace } from "../auth.ts";
+import { SEARCH_K_DEFAULT, VECTOR_DIM_MAX } from "../limits.ts";
+import { Metadata, Namespace, parse, SearchModeField, z } from "./common.ts";
+import { FilterField } from "./filter.ts";
+
+/** A precomputed vector: numbers, finite as JSON makes them; its dim is checked by the service. */
+export const Vector = z
+  .array(z.number())
+  .min(1)
+  .max(VECTOR_DIM_MAX, { error: `a vector has ${VECTOR_DIM_MAX} numbers at most` });
+
+export const SearchRequest = z
+  .strictObject({
+    namespace: Namespace.nullish().openapi({ description: "Omitted: the key's default." }),
+    query: z
+      .string()
+      .max(QUERY_CHARS_MAX, { error: `a query has ${QUERY_CHARS_MAX} characters at most` })
+      .nullish(),
+    embedding: Vector.nullish().openapi({ description: "The query's vector, where you have one." }),
+    k: z.int().min(1).max(SEARCH_K_MAX).nullish(),
+    mode: SearchModeField.nullish(),
+    filter: FilterField.nullish(),
+    explain: z.boolean().nullish(),
+  })
+  .superRefine((body, ctx) => {
+    const blank = (body.query ?? "").trim() === "";
+    if (blank && (body.embedding == null || body.mode !== "vector"))
+      ctx.addIssue({
+        code: "custom",
+        path: ["query"],
+        message: "may not be empty; only a search by mode vector with an embedding needs none",
+      });
+  })
+  .openapi("SearchRequest");
+
+/** Throws `invalid_request`, `namespace_forbidden`. */
+export function parseSearch(body: unknown, caller: Caller): MemoryQuery {
+  const asked = parse(SearchRequest, body);
+  return {
+    namespace: reachNamespace(caller, asked.namespace, "namespace"),
+    query: asked.query ?? "",
+    embedding: asked.embedding ?? null,
+    k: asked.k ?? SEARCH_K_DEFAULT,
+    mode: asked.mode ?? "hybrid",
+    filter: asked.filter ?? null,
+    explain: asked.explain ?? false,
+  };
+}
+
+const rank = z.int().nullable().openapi({ description: "From 1; null: not in that list." });
+
+export const SearchReply = z
+  .object({
+    hits: z.array(
+      z.object({
+        document_id: z.string(),
+        passage_id: z.string(),
+        score: z.number(),
+        text: z.string(),
+        title: z.string().nullable(),
+        metadata: Metadata,
+        explain: z
+          .object({
+            bm25: z.number().nullable(),
+            cosine: z.number().nullable(),
+            bm25_rank: rank,
+            vector_rank: rank,
+            fusion: z.string(),
+            bm25_terms: z.array(
+              z.object({
+                term: z.string(),
+                df: z.number(),
+                idf: z.number(),
+                tf: z.number(),
+                contribution: z.number(),
+              }),
+            ),
+          })
+          .optional(),
+      }),
+    ),
+    took_ms: z.number(),
+  })
+  .openapi("SearchReply");
+
+const Input = z
+  .string({ error: "must be text: token arrays are not taken" })
+  .min(1, { error: "may not be empty" })
+  .max(DOCUMENT_CHARS_MAX, { error: `a text has ${DOCUMENT_CHARS_MAX} characters at most` });
+
+export const EmbeddingRequest = z
+  .strictObject({
+    model: z.string().min(1).nullish().openapi({ description: "The encoder's id, or omitted." }),
+    input: z.union([Input, z.array(Input).min(1).max(EMBEDDING_INPUTS_MAX)], {
+      error: `must be text or a list of 1 to ${EMBEDDING_INPUTS_MAX} texts`,
+    }),
+    encoding_format: z.enum(["float", "base64"]).nullish(),
+    dimensions: z.int().min(1).nullish().openapi({
+      description: "Keeps the first numbers and makes the vector unit length again.",
+    }),
+    user: z.string().nullish(),
+  })
+  .openapi("EmbeddingRequest");
+
+export const EmbeddingReply = z
+  .object({
+    object: z.literal("list"),
+    data: z.array(
+      z.object({
+        object: z.literal("embedding"),
+        index: z.int(),
+        embedding: z.union([z.array(z.number()), z.string()]).openapi({
+          description: "Numbers, or base64 of little-endian float32.",
+        }),
+      }),
+    ),
+    model: z.string(),
+    usage: z.object({ prompt_tokens: z.int(), total_tokens: z.int() }),
+  })
+  .openapi("EmbeddingReply");
+
+export interface EmbeddingCall {
+  model: string | null;
+  texts: string[];
+  format: "float" | "base64";
+  dimensions: number | null;
+}
+
+/** Throws `invalid_request`. */
+export function parseEmbedding(body: unknown): EmbeddingCall {
+  const asked = parse(EmbeddingRequest, body);
+  return {
+    model: asked.model ?? null,
+    texts: typeof asked.input === "string" ? [asked.input] : asked.input,
+    format: asked.encoding_format ?? "float",
+    dimensions: asked.dimensions ?? null,
+  };
+}

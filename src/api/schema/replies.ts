@@ -1,0 +1,121 @@
+/** The shapes of chat replies and model lists, and how a description of an endpoint is put
+ *  together. Replies are built by typed code and are not parsed; the tests hold them to these. */
+import type { RouteConfig } from "@hono/zod-openapi";
+import { ErrorReply, z } from "./common.ts";
+
+export const BrinkReply = z
+  .object({
+    route: z.enum(["edge", "backend"]),
+    wanted: z.literal("backend").optional(),
+    engine: z.string(),
+    answer: z.string().nullable(),
+    difficulty: z.number().nullable().openapi({
+      description: "The probability that the edge's answer is not good enough.",
+    }),
+    reason: z.string(),
+    citations: z.array(
+      z.object({
+        document_id: z.string(),
+        passage_id: z.string(),
+        title: z.string().nullable(),
+        quote: z.string().openapi({ description: "Stands so in the document's text." }),
+        score: z.number(),
+      }),
+    ),
+    timings_ms: z.record(z.string(), z.number()),
+    features: z.record(z.string(), z.number()).optional(),
+  })
+  .openapi("Brink");
+
+const Usage = z
+  .object({ prompt_tokens: z.int(), completion_tokens: z.int(), total_tokens: z.int() })
+  .openapi("Usage");
+
+export const ChatReply = z
+  .object({
+    id: z.string(),
+    object: z.literal("chat.completion"),
+    created: z.int().openapi({ description: "Unix time in seconds." }),
+    model: z.string(),
+    choices: z.array(
+      z.object({
+        index: z.literal(0),
+        message: z.object({
+          role: z.literal("assistant"),
+          content: z.string().nullable(),
+          refusal: z.null(),
+          tool_calls: z.array(z.unknown()).optional(),
+        }),
+        logprobs: z.null(),
+        finish_reason: z.string(),
+      }),
+    ),
+    usage: Usage.optional(),
+    brink: BrinkReply,
+  })
+  .openapi("ChatReply");
+
+export const ChatChunk = z
+  .object({
+    id: z.string(),
+    object: z.literal("chat.completion.chunk"),
+    created: z.int(),
+    model: z.string(),
+    choices: z.array(
+      z.object({
+        index: z.literal(0),
+        delta: z.object({
+          role: z.literal("assistant").optional(),
+          content: z.string().optional(),
+          tool_calls: z.array(z.unknown()).optional(),
+        }),
+        logprobs: z.null(),
+        finish_reason: z.string().nullable(),
+      }),
+    ),
+    usage: Usage.nullable().optional(),
+    brink: BrinkReply.optional().openapi({ description: "On the chunk with the finish reason." }),
+  })
+  .openapi("ChatChunk");
+
+export const ModelReply = z
+  .object({
+    id: z.string(),
+    object: z.literal("model"),
+    created: z.int(),
+    owned_by: z.string(),
+    kind: z.enum(["edge", "backend", "encoder", "router"]),
+  })
+  .openapi("Model");
+
+export const ModelsReply = z
+  .object({ object: z.literal("list"), data: z.array(ModelReply) })
+  .openapi("ModelList");
+
+export const DeletedReply = z
+  .object({ id: z.string(), deleted: z.literal(true) })
+  .openapi("Deleted");
+
+/** A JSON body, required, in a route's `request`. */
+export function jsonBody(schema: z.ZodType) {
+  return { required: true, content: { "application/json": { schema } } };
+}
+
+/** A route's `responses`: the success, and OpenAI's error shape for all else. */
+export function replies(
+  status: number,
+  description: string,
+  schema: z.ZodType,
+): RouteConfig["responses"] {
+  return {
+    [status]: { description, content: { "application/json": { schema } } },
+    default: {
+      description: "An error; `code` says which.",
+      content: { "application/json": { schema: ErrorReply } },
+    },
+  };
+}
+
+/** Names the security scheme that openapi.ts describes. */
+export const NEEDS_KEY: RouteConfig["security"] = [{ key: [] }];
+export const NEEDS_ADMIN_KEY: RouteConfig["security"] = [{ adminKey: [] }];

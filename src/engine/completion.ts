@@ -1,0 +1,106 @@
+/** Reads OpenAI-shaped completions, which come from outside and may hold anything. */
+import { ServiceError } from "../errors.ts";
+import type { EnginePiece, Usage } from "./engine.ts";
+
+const MESSAGE_CHARS_SHOWN = 300;
+
+type Fields = Record<string, unknown>;
+
+/** A whole reply as one piece. Throws `backend_unavailable` where it is no completion. */
+export function readCompletion(text: string): EnginePiece {
+  const body = parseObject(text, "the reply");
+  const choice = firstChoice(body);
+  const message = fields(choice?.message);
+  if (choice === null || message === null) throw broken("the reply has no choices[0].message");
+  const toolCalls = list(message.tool_calls).map((call, index) => ({ index, ...fields(call) }));
+  return {
+    text: string(message.content) + string(message.refusal),
+    ...(toolCalls.length > 0 ? { tool_calls: toolCalls } : {}),
+    finish_reason: string(choice.finish_reason) || "stop",
+    ...usagePart(body),
+  };
+}
+
+/** One event of a stream as a piece, empty where it only has what Brink does not hand on (a role,
+ *  reasoning). A refusal is handed on as text. Throws `backend_unavailable` for an error event
+ *  and for anything that is not a chunk. */
+export function readChunk(text: string): EnginePiece {
+  const body = parseObject(text, "a part of the stream");
+  if (body.error != null) throw broken(`the stream broke off: ${describeError(body)}`);
+  const choice = firstChoice(body);
+  const delta = fields(choice?.delta) ?? {};
+  const toolCalls = list(delta.tool_calls);
+  const finish = string(choice?.finish_reason);
+  return {
+    text: string(delta.content) + string(delta.refusal),
+    ...(toolCalls.length > 0 ? { tool_calls: toolCalls } : {}),
+    ...(finish === "" ? {} : { finish_reason: finish }),
+    ...usagePart(body),
+  };
+}
+
+/** What an error body says, on one line and cut: OpenAI's `error.message`, else its text. */
+export function readErrorMessage(text: string): string {
+  let said = text;
+  try {
+    said = describeError(JSON.parse(text)) || text;
+  } catch {
+    // Not JSON: the text itself is the message.
+  }
+  const line = said.replace(/\s+/g, " ").trim();
+  return line.length > MESSAGE_CHARS_SHOWN ? `${line.slice(0, MESSAGE_CHARS_SHOWN)}...` : line;
+}
+
+function describeError(body: unknown): string {
+  const error = fields(body)?.error;
+  const said = string(error) || string(fields(error)?.message) || string(fields(body)?.message);
+  return said.slice(0, MESSAGE_CHARS_SHOWN);
+}
+
+/** A backend that answered, but not with what it should have. */
+export function broken(fact: string, cause?: unknown): ServiceError {
+  return new ServiceError("backend_unavailable", `the backend failed: ${fact}`, { cause });
+}
+
+function parseObject(text: string, what: string): Fields {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw broken(`${what} is not JSON`, cause);
+  }
+  const object = fields(value);
+  if (object === null) throw broken(`${what} is not a JSON object`);
+  return object;
+}
+
+function firstChoice(body: Fields): Fields | null {
+  return fields(list(body.choices)[0]);
+}
+
+function usagePart(body: Fields): { usage?: Usage } {
+  const usage = fields(body.usage);
+  if (usage === null) return {};
+  const prompt_tokens = count(usage.prompt_tokens);
+  const completion_tokens = count(usage.completion_tokens);
+  const total_tokens = count(usage.total_tokens) || prompt_tokens + completion_tokens;
+  return { usage: { prompt_tokens, completion_tokens, total_tokens } };
+}
+
+function fields(value: unknown): Fields | null {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Fields)
+    : null;
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function string(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function count(value: unknown): number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : 0;
+}

@@ -1,0 +1,178 @@
+import { expect, it, vi } from "vitest";
+import { createApp } from "../../src/api/app.ts";
+import { checkJson } from "../../src/api/body.ts";
+import { ServiceError } from "../../src/errors.ts";
+import { DEPLOYED, LOCAL, startApi } from "./fake-service.ts";
+
+const CHAT = "/v1/chat/completions";
+
+it("every response carries a trace of its own, errors and preflights included", async () => {
+  const { call } = startApi();
+  const responses = await Promise.all([
+    call("/healthz", { key: null }),
+    call("/v1/models"),
+    call("/v1/models", { key: null }),
+    call("/nowhere"),
+    call(CHAT, { raw: "{" }),
+    call(CHAT, { method: "OPTIONS", headers: { origin: "https://a.test" } }),
+    call("/openapi.json"),
+  ]);
+  const traces = responses.map(({ headers }) => headers.get("x-brink-trace"));
+  for (const trace of traces) expect(trace).toMatch(/^[0-9a-f]{32}$/);
+  expect(new Set(traces).size).toBe(traces.length);
+});
+
+it("an unknown path is not_found and a wrong method method_not_allowed, with Allow", async () => {
+  const { call, outcome } = startApi();
+  expect(await outcome("/nowhere")).toEqual([404, "not_found"]);
+  expect(await outcome("/v1/rerank", { json: {} })).toEqual([404, "not_found"]);
+  expect(await outcome(CHAT)).toEqual([405, "method_not_allowed"]);
+  const response = await call("/admin/namespaces/docs", { method: "POST" });
+  expect(response.status).toBe(405);
+  expect(response.headers.get("allow")).toBe("PUT, GET, DELETE");
+});
+
+it("a bug is a bare 500: logged under its trace, told to nobody", async () => {
+  const log = vi.spyOn(console, "error").mockImplementation(() => {});
+  const { call, service } = startApi();
+  service.embed = () => Promise.reject(new Error("secret detail"));
+  const response = await call("/v1/embeddings", { json: { input: "x" } });
+  expect(response.status).toBe(500);
+  const text = await response.text();
+  expect(JSON.parse(text).error).toMatchObject({ code: "internal", type: "server_error" });
+  expect(text).not.toContain("secret");
+  const line = JSON.parse(log.mock.calls[0]![0]);
+  expect(line.trace).toBe(response.headers.get("x-brink-trace"));
+  expect(line.detail).toContain("secret detail");
+  log.mockRestore();
+});
+
+it("an error that crossed object RPC keeps its code and param", async () => {
+  const { call, service } = startApi();
+  const plain = Object.assign(new Error("no namespace"), {
+    code: "namespace_not_found",
+    param: "namespace",
+  });
+  service.stats = () => Promise.reject(plain);
+  const response = await call("/admin/namespaces/docs/stats");
+  expect(response.status).toBe(404);
+  expect(await response.json()).toEqual({
+    error: {
+      message: "no namespace",
+      type: "invalid_request_error",
+      code: "namespace_not_found",
+      param: "namespace",
+    },
+  });
+});
+
+it("a connection that cannot be made is an error like any other", async () => {
+  const log = vi.spyOn(console, "error").mockImplementation(() => {});
+  const app = createApp(() => {
+    throw new ServiceError("internal", "BACKEND_URL must be an http or https URL");
+  });
+  const response = await app.request("/healthz", {}, {});
+  expect(response.status).toBe(500);
+  expect(response.headers.get("x-brink-trace")).not.toBeNull();
+  expect(log.mock.calls[0]![0]).toContain("BACKEND_URL");
+  log.mockRestore();
+});
+
+it("a service that starts up says so at /healthz, without a key", async () => {
+  const { outcome, service } = startApi(DEPLOYED);
+  expect(await outcome("/healthz", { key: null })).toEqual([200, null]);
+  service.health = () => Promise.resolve({ ready: false, detail: "embedding" });
+  expect(await outcome("/healthz", { key: null })).toEqual([503, "starting"]);
+});
+
+it("locally any origin may call; deployed only those configured", async () => {
+  const origin = "https://app.test";
+  const preflight = {
+    method: "OPTIONS",
+    key: null,
+    headers: {
+      origin,
+      "access-control-request-method": "POST",
+      "access-control-request-headers": "authorization,content-type",
+    },
+  };
+  const local = await startApi().call(CHAT, preflight);
+  expect(local.status).toBe(204);
+  expect(local.headers.get("access-control-allow-origin")).toBe("*");
+  expect(local.headers.get("access-control-allow-headers")).toBe("authorization,content-type");
+  expect(local.headers.get("access-control-allow-methods")).toContain("POST");
+
+  const { call } = startApi({ ...LOCAL, allowedOrigins: [origin] });
+  const allowed = await call("/v1/models", { headers: { origin } });
+  expect(allowed.headers.get("access-control-allow-origin")).toBe(origin);
+  expect(allowed.headers.get("vary")).toContain("Origin");
+  expect(allowed.headers.get("access-control-expose-headers")).toContain("x-brink-trace");
+  const refused = await call("/v1/models", { headers: { origin: "https://evil.test" } });
+  expect(refused.headers.get("access-control-allow-origin")).toBeNull();
+  const error = await call(CHAT, { raw: "{", headers: { origin } });
+  expect(error.headers.get("access-control-allow-origin")).toBe(origin);
+});
+
+it("a body that is not JSON is invalid_json", async () => {
+  const { outcome } = startApi();
+  for (const raw of ["not json", "", "{", Uint8Array.of(0x22, 0xff, 0x22)])
+    expect(await outcome(CHAT, { raw, method: "POST" })).toEqual([400, "invalid_json"]);
+});
+
+it("a body of the wrong kind is unsupported_media_type", async () => {
+  const { outcome } = startApi();
+  const refused: Record<string, string>[] = [
+    { "content-type": "text/csv" },
+    { "content-encoding": "gzip" },
+  ];
+  for (const headers of refused)
+    expect(await outcome(CHAT, { raw: "{}", headers })).toEqual([415, "unsupported_media_type"]);
+});
+
+it("a 10 MB body is body_too_large, whatever its content-length says", async () => {
+  const { outcome } = startApi();
+  const raw = JSON.stringify({ messages: [{ role: "user", content: "x".repeat(1e7) }] });
+  expect(await outcome(CHAT, { raw })).toEqual([413, "body_too_large"]);
+  const headers = { "content-length": "10" };
+  expect(await outcome(CHAT, { raw, headers })).toEqual([413, "body_too_large"]);
+  expect(await outcome("/v1/models")).toEqual([200, null]);
+});
+
+it("an endless body is let go of", async () => {
+  let sent = 0;
+  let cancelled = false;
+  const body = new ReadableStream({
+    pull(controller) {
+      sent += 1 << 20;
+      controller.enqueue(new Uint8Array(1 << 20));
+    },
+    cancel() {
+      cancelled = true;
+    },
+  });
+  const headers = { authorization: "Bearer brink-dev" };
+  const init = { method: "POST", body, headers, duplex: "half" } as RequestInit;
+  const response = await startApi().app.request(CHAT, init, {});
+  expect(response.status).toBe(413);
+  expect(cancelled).toBe(true);
+  expect(sent).toBeLessThan(70 << 20);
+});
+
+it("lone surrogates, NUL, __proto__ and deep nesting are refused with their place", () => {
+  const refused: [unknown, string][] = [
+    [{ a: ["x", "\ud800"] }, "a[1]"],
+    [{ a: { b: "x\0" } }, "a.b"],
+    [{ a: { "\udc00": 1 } }, "a"],
+    [JSON.parse('{"a":{"__proto__":1}}'), "a"],
+    ["\ud800", ""],
+  ];
+  for (const [value, param] of refused)
+    expect(() => checkJson(value)).toThrow(
+      expect.objectContaining({ code: "invalid_request", param }),
+    );
+  expect(() => checkJson({ a: ["\u{1f600} é", 1, null, true] })).not.toThrow();
+  const deep = (levels: number) => JSON.parse("[".repeat(levels) + "]".repeat(levels));
+  expect(() => checkJson(deep(64))).not.toThrow();
+  expect(() => checkJson(deep(65))).toThrow("nested deeper than 64");
+  expect(() => checkJson(deep(1_000_000))).toThrow("nested deeper than 64");
+});

@@ -1,0 +1,102 @@
+import { expect, it } from "vitest";
+import { startApi } from "./fake-service.ts";
+
+const ENDPOINTS = [
+  "DELETE /admin/keys/{id}",
+  "DELETE /admin/namespaces/{ns}",
+  "DELETE /admin/namespaces/{ns}/documents/{id}",
+  "GET /admin/keys",
+  "GET /admin/namespaces",
+  "GET /admin/namespaces/{ns}",
+  "GET /admin/namespaces/{ns}/documents",
+  "GET /admin/namespaces/{ns}/documents/{id}",
+  "GET /admin/namespaces/{ns}/export",
+  "GET /admin/namespaces/{ns}/stats",
+  "GET /admin/router",
+  "GET /healthz",
+  "GET /v1/models",
+  "GET /v1/models/{id}",
+  "POST /admin/keys",
+  "POST /admin/namespaces/{ns}/compact",
+  "POST /admin/namespaces/{ns}/documents",
+  "POST /admin/namespaces/{ns}/documents/delete",
+  "POST /v1/chat/completions",
+  "POST /v1/embeddings",
+  "POST /v1/memory/search",
+  "PUT /admin/namespaces/{ns}",
+  "PUT /admin/router",
+];
+
+interface Operation {
+  parameters?: { name: string; in: string; required?: boolean }[];
+  requestBody?: { content: Record<string, { schema: object }> };
+  responses: Record<string, { content: Record<string, { schema: object }> }>;
+  security?: Record<string, string[]>[];
+  summary?: string;
+}
+interface Document {
+  openapi: string;
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, unknown>; securitySchemes: Record<string, unknown> };
+}
+
+async function fetchDocument(): Promise<Document> {
+  const response = await startApi().call("/openapi.json", { key: null });
+  expect(response.headers.get("content-type")).toContain("application/json");
+  return (await response.json()) as Document;
+}
+
+function operations({ paths }: Document): [string, string, Operation][] {
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]): [string, string, Operation] => [
+      method.toUpperCase(),
+      path,
+      operation,
+    ]),
+  );
+}
+
+it("the document lists every endpoint and no other", async () => {
+  const listed = operations(await fetchDocument()).map(([method, path]) => `${method} ${path}`);
+  expect(listed.sort()).toEqual(ENDPOINTS);
+});
+
+it("every operation tells its parameters, its reply, its errors and the key it needs", async () => {
+  const document = await fetchDocument();
+  expect(document.openapi).toBe("3.1.0");
+  expect(Object.keys(document.components.securitySchemes).sort()).toEqual(["adminKey", "key"]);
+  for (const [method, path, operation] of operations(document)) {
+    expect(operation.summary, path).toBeTruthy();
+    const inPath = Array.from(path.matchAll(/\{(\w+)\}/g), ([, name]) => name);
+    const told = (operation.parameters ?? []).filter((parameter) => parameter.in === "path");
+    expect(told.map(({ name }) => name)).toEqual(inPath);
+    expect(told.every(({ required }) => required)).toBe(true);
+    expect(operation.responses.default!.content["application/json"]!.schema).toEqual({
+      $ref: "#/components/schemas/Error",
+    });
+    const scheme = path.startsWith("/admin/") ? [{ adminKey: [] }] : [{ key: [] }];
+    expect(operation.security, `${method} ${path}`).toEqual(
+      path === "/healthz" ? undefined : scheme,
+    );
+  }
+});
+
+it("every reference in the document leads somewhere", async () => {
+  const document = await fetchDocument();
+  const references = Array.from(
+    JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g),
+    ([, name]) => name!,
+  );
+  expect(references.length).toBeGreaterThan(20);
+  for (const name of references) expect(document.components.schemas).toHaveProperty([name]);
+});
+
+it("the schemas say what the parsers demand", async () => {
+  const { schemas } = (await fetchDocument()).components as {
+    schemas: Record<string, { required?: string[]; additionalProperties?: unknown }>;
+  };
+  expect(schemas.ChatRequest!.required).toEqual(["messages"]);
+  expect(schemas.Document).toMatchObject({ required: ["text"], additionalProperties: false });
+  expect(schemas.DeleteRequest!.required).toEqual(["filter"]);
+  expect(schemas.EmbeddingRequest!.required).toEqual(["input"]);
+});

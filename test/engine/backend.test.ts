@@ -1,0 +1,290 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { BackendEngine, type BackendLimits, completionsUrl } from "../../src/engine/backend.ts";
+import type { EnginePiece, EngineRequest } from "../../src/engine/engine.ts";
+import { type OpenAiServer, startOpenAiServer, streamReply } from "../support/openai-server.ts";
+
+let server: OpenAiServer;
+beforeEach(async () => {
+  server = await startOpenAiServer();
+});
+afterEach(() => server.close());
+
+const KEY = "sk-very-secret";
+
+function engine(limits: Partial<BackendLimits> = {}): BackendEngine {
+  const config = { url: server.url, key: KEY, model: "big-model" };
+  return new BackendEngine(config, { retryPauseMs: 1, ...limits });
+}
+
+function ask(stream: boolean, rest: Partial<EngineRequest> = {}): EngineRequest {
+  return {
+    question: "why?",
+    messages: [{ role: "user", content: "why?" }],
+    hits: [],
+    parameters: {},
+    stream,
+    signal: new AbortController().signal,
+    ...rest,
+  };
+}
+
+async function collect(pieces: AsyncIterable<EnginePiece>) {
+  const all: EnginePiece[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return { all, text: all.map(({ text }) => text).join(""), last: all.at(-1)! };
+}
+
+const events = (datas: string[]) => datas.map((data) => `data: ${data}\n\n`).join("");
+const USAGE = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 };
+
+it("a whole answer has its text, finish reason and the backend's usage", async () => {
+  server.script({ text: "Because so." });
+  const { all } = await collect(engine().answer(ask(false)));
+  expect(all).toEqual([{ text: "Because so.", finish_reason: "stop", usage: USAGE }]);
+});
+
+it("a streamed answer arrives in its pieces, the last with finish reason and usage", async () => {
+  server.script({ text: "Because it is so.", finish_reason: "length" });
+  const { all, text, last } = await collect(engine().answer(ask(true)));
+  expect(text).toBe("Because it is so.");
+  expect(all.length).toBe(5);
+  expect(last).toEqual({ text: "", finish_reason: "length", usage: USAGE });
+});
+
+it("the request has key, model, messages and parameters, and no field of Brink's", async () => {
+  const parameters = { temperature: 0.3, tools: [{ type: "function" }], n: 3, model: "other" };
+  await collect(engine().answer(ask(true, { parameters })));
+  const { headers, path, body } = server.requests[0]!;
+  expect(path).toBe("/v1/chat/completions");
+  expect(headers.authorization).toBe(`Bearer ${KEY}`);
+  expect(body).toEqual({
+    temperature: 0.3,
+    tools: [{ type: "function" }],
+    model: "big-model",
+    messages: [{ role: "user", content: "why?" }],
+    stream: true,
+    stream_options: { include_usage: true },
+  });
+});
+
+it("tool calls are handed on, whole and streamed", async () => {
+  const call = { id: "c1", type: "function", function: { name: "f", arguments: "{}" } };
+  server.script({ text: "", tool_calls: [call], finish_reason: "tool_calls" });
+  const whole = await collect(engine().answer(ask(false)));
+  expect(whole.last.tool_calls).toEqual([{ index: 0, ...call }]);
+  server.script({ text: "", tool_calls: [{ index: 0, ...call }] });
+  const streamed = await collect(engine().answer(ask(true)));
+  expect(streamed.all[0]!.tool_calls).toEqual([{ index: 0, ...call }]);
+});
+
+it("a stream cut at every byte reads the same", async () => {
+  const all = new TextEncoder().encode(events(streamReply({ text: "naïve 𝔸nswer ✓" })));
+  server.script({ chunks: Array.from(all, (byte) => Uint8Array.of(byte)), ending: "end" });
+  for (let cut = 1; cut < 60; cut++)
+    server.script({ chunks: [all.slice(0, cut), all.slice(cut)], ending: "end" });
+  for (let run = 0; run < 60; run++) {
+    const { text, last } = await collect(engine().answer(ask(true)));
+    expect(text).toBe("naïve 𝔸nswer ✓");
+    expect(last.usage).toEqual(USAGE);
+  }
+});
+
+it("a stream is complete with a finish reason or [DONE], last newline or not", async () => {
+  const chunk = '{"choices":[{"delta":{"content":"yes"}}]}';
+  const finish = '{"choices":[{"delta":{},"finish_reason":"stop"}]}';
+  for (const end of [
+    `data: ${finish}\n\n`,
+    `data: ${finish}`,
+    "data: [DONE]\n\n",
+    "data: [DONE]",
+  ]) {
+    server.script({ chunks: [`data: ${chunk}\n\n`, end], ending: "end" });
+    const { text, last } = await collect(engine().answer(ask(true)));
+    expect([text, last.finish_reason]).toEqual(["yes", "stop"]);
+  }
+});
+
+it("a stream that hangs after [DONE] is complete", async () => {
+  server.script({ chunks: [events(streamReply({ text: "done" }))], ending: "hang" });
+  const { text } = await collect(engine({ idleMs: 5_000 }).answer(ask(true)));
+  expect(text).toBe("done");
+});
+
+it("a backend that answers whole where a stream was asked for is understood", async () => {
+  const body = '{"choices":[{"message":{"content":"whole"},"finish_reason":"stop"}]}';
+  server.script({ status: 200, headers: { "content-type": "application/json" }, body });
+  expect((await collect(engine().answer(ask(true)))).text).toBe("whole");
+});
+
+it("a stream that ends before its answer does is an error, not a short answer", async () => {
+  const start = events(streamReply({ text: "half an answer" }).slice(0, 3));
+  for (const ending of ["end", "reset"] as const) {
+    server.script({ chunks: [start], ending });
+    const seen: string[] = [];
+    const run = async () => {
+      for await (const { text } of engine().answer(ask(true))) seen.push(text);
+    };
+    await expect(run()).rejects.toMatchObject({ code: "backend_unavailable" });
+    expect(seen.join("")).toBe("half an ");
+  }
+});
+
+it("an error event in a stream ends it with the backend's words", async () => {
+  server.script({ chunks: ['data: {"error":{"message":"out of memory"}}\n\n'], ending: "end" });
+  await expect(collect(engine().answer(ask(true)))).rejects.toMatchObject({
+    code: "backend_unavailable",
+    message: expect.stringContaining("out of memory"),
+  });
+});
+
+it.each([429, 502, 503, 504])("a %i is tried once more", async (status) => {
+  server.script({ status }, { text: "second time" });
+  expect((await collect(engine().answer(ask(true)))).text).toBe("second time");
+  expect(server.requests.length).toBe(2);
+});
+
+it("a connection dropped before the first byte is tried once more, and no more", async () => {
+  server.script({ silence: "reset" }, { text: "second time" });
+  expect((await collect(engine().answer(ask(false)))).text).toBe("second time");
+  server.script({ silence: "reset" }, { silence: "reset" }, { text: "third time" });
+  await expect(collect(engine().answer(ask(false)))).rejects.toMatchObject({
+    code: "backend_unavailable",
+  });
+});
+
+it("a Retry-After longer than a caller's patience is not waited for", async () => {
+  server.script({ status: 429, headers: { "retry-after": "60" }, body: "slow down" });
+  await expect(collect(engine().answer(ask(true)))).rejects.toMatchObject({
+    code: "backend_unavailable",
+    message: "the backend answered 429: slow down",
+  });
+  expect(server.requests.length).toBe(1);
+});
+
+it.each([400, 404, 500])(
+  "a %i is not retried and tells the status and the message",
+  async (status) => {
+    server.script({ status, body: JSON.stringify({ error: { message: `no,\n ${KEY} bad` } }) });
+    await expect(collect(engine().answer(ask(true)))).rejects.toMatchObject({
+      code: "backend_unavailable",
+      message: `the backend answered ${status}: no, [key] bad`,
+    });
+    expect(server.requests.length).toBe(1);
+  },
+);
+
+it("a refused key is told without what the backend says of it", async () => {
+  server.script({ status: 401, body: '{"error":{"message":"bad key sk-ve****ret"}}' });
+  await expect(collect(engine().answer(ask(true)))).rejects.toMatchObject({
+    message: "the backend answered 401: it refused its key",
+  });
+});
+
+it("a long error body is cut", async () => {
+  server.script({ status: 500, body: "x".repeat(100_000) });
+  const error = await collect(engine().answer(ask(true))).catch((thrown: Error) => thrown);
+  expect((error as Error).message.length).toBeLessThan(400);
+});
+
+it("a redirect is refused and its target never sees the key", async () => {
+  const elsewhere = await startOpenAiServer();
+  const location = `${elsewhere.url}/chat/completions`;
+  server.script({ status: 307, headers: { location } });
+  await expect(collect(engine().answer(ask(true)))).rejects.toMatchObject({
+    code: "backend_unavailable",
+    message: "the backend answered 307: redirects are not followed",
+  });
+  expect(elsewhere.requests).toEqual([]);
+  await elsewhere.close();
+});
+
+it("a backend that says nothing is a backend_timeout, headers sent or not", async () => {
+  const limits = { firstByteMs: 60, idleMs: 60 };
+  for (const stream of [true, false]) {
+    server.script({ silence: "hang" }, { chunks: [], ending: "hang" });
+    for (let run = 0; run < 2; run++)
+      await expect(collect(engine(limits).answer(ask(stream)))).rejects.toMatchObject({
+        code: "backend_timeout",
+      });
+  }
+});
+
+it("a stream that falls silent is a backend_timeout after what came", async () => {
+  server.script({ chunks: [events(streamReply({ text: "so far" }).slice(0, 2))], ending: "hang" });
+  const pieces = engine({ idleMs: 60 }).answer(ask(true));
+  expect((await pieces.next()).value).toMatchObject({ text: "so " });
+  await expect(pieces.next()).rejects.toMatchObject({ code: "backend_timeout" });
+});
+
+it("the idle bound does not run while the caller digests", async () => {
+  server.script({ text: "one two three" });
+  const pieces = engine({ idleMs: 40 }).answer(ask(true));
+  let text = "";
+  for await (const piece of pieces) {
+    text += piece.text;
+    const end = performance.now() + 60;
+    while (performance.now() < end) await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(text).toBe("one two three");
+});
+
+it("what is not JSON, or no completion, is an error that says so", async () => {
+  for (const body of ["<html>", "[]", '{"choices":[]}', '{"choices":[{"message":"hi"}]}']) {
+    server.script({ status: 200, body });
+    await expect(collect(engine().answer(ask(false)))).rejects.toMatchObject({
+      code: "backend_unavailable",
+    });
+  }
+  server.script({ chunks: ["data: {oops\n\n"], ending: "end" });
+  await expect(collect(engine().answer(ask(true)))).rejects.toMatchObject({
+    message: expect.stringContaining("not JSON"),
+  });
+});
+
+it("a reply past its bound ends with an error and closes the connection", async () => {
+  const long = `data: {"choices":[{"delta":{"content":"${"x".repeat(5_000)}"}}]}\n\n`;
+  server.script({ chunks: Array.from({ length: 50 }, () => long), ending: "hang" });
+  await expect(collect(engine({ replyBytes: 20_000 }).answer(ask(true)))).rejects.toMatchObject({
+    message: expect.stringContaining("longer than 20000 bytes"),
+  });
+  server.script({ status: 200, body: "y".repeat(30_000) });
+  await expect(collect(engine({ replyBytes: 20_000 }).answer(ask(false)))).rejects.toMatchObject({
+    message: expect.stringContaining("longer than 20000 bytes"),
+  });
+});
+
+it("the caller's abort ends the wait, reaches the backend and is rethrown", async () => {
+  server.script({ chunks: [events(streamReply({ text: "so far" }).slice(0, 2))], ending: "hang" });
+  const gone = new AbortController();
+  const pieces = engine().answer(ask(true, { signal: gone.signal }));
+  await pieces.next();
+  const next = pieces.next();
+  gone.abort(new Error("the client has gone"));
+  await expect(next).rejects.toThrow("the client has gone");
+  await expect.poll(() => server.aborted).toBe(1);
+});
+
+it("a caller that stops reading ends the backend's work", async () => {
+  server.script({ chunks: [events(streamReply({ text: "so far" }).slice(0, 2))], ending: "hang" });
+  for await (const _ of engine().answer(ask(true))) break;
+  await expect.poll(() => server.aborted).toBe(1);
+});
+
+it("an unreachable backend is backend_unavailable", async () => {
+  await server.close();
+  await expect(collect(engine().answer(ask(true)))).rejects.toMatchObject({
+    code: "backend_unavailable",
+    message: expect.stringContaining("ECONNREFUSED"),
+  });
+  server = await startOpenAiServer();
+});
+
+it("URLs are taken with and without /v1, a last slash, the full path or a query", () => {
+  expect(completionsUrl("https://a.test")).toBe("https://a.test/v1/chat/completions");
+  expect(completionsUrl("https://a.test/")).toBe("https://a.test/v1/chat/completions");
+  expect(completionsUrl("https://a.test/v1/")).toBe("https://a.test/v1/chat/completions");
+  expect(completionsUrl("https://a.test/api/v1")).toBe("https://a.test/api/v1/chat/completions");
+  expect(completionsUrl("https://a.test/v1/chat/completions?v=2")).toBe(
+    "https://a.test/v1/chat/completions?v=2",
+  );
+});
