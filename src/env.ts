@@ -1,0 +1,65 @@
+import { ServiceError } from "./errors.ts";
+import type { LedgerObject } from "./ledger/ledger-object.ts";
+import type { MemoryObject } from "./memory/memory-object.ts";
+
+/** The bindings of wrangler.toml, as the runtime hands them over. */
+export interface Env {
+  ASSETS: Fetcher;
+  MEMORY: DurableObjectNamespace<MemoryObject>;
+  LEDGER: DurableObjectNamespace<LedgerObject>;
+  /** "1" under `npm start` only: the fixed keys work and Brink's documentation is preloaded. */
+  BRINK_LOCAL?: string;
+  BRINK_ADMIN_KEY_SHA256?: string;
+  BRINK_ALLOWED_ORIGINS?: string;
+  BACKEND_URL?: string;
+  BACKEND_KEY?: string;
+  BACKEND_MODEL?: string;
+}
+
+export interface BackendConfig {
+  url: string;
+  key: string | null;
+  model: string;
+}
+
+/** The bindings once checked. */
+export interface Config {
+  /** Fixed keys and open CORS: only for a service that answers on a loopback host. */
+  local: boolean;
+  /** SHA-256, hex, of the admin key of tenant `default`. */
+  adminKeySha256: string | null;
+  /** Origins that browsers may call from; `*` for all. */
+  allowedOrigins: string[] | "*";
+  backend: BackendConfig | null;
+}
+
+/** Checks the bindings for a request that came in on `hostname`. A deployment that carries
+ *  BRINK_LOCAL by mistake still refuses the fixed keys, because no public host is a loopback one.
+ *  Throws `internal` naming the variable that is wrong. */
+export function readConfig(env: Env, hostname: string): Config {
+  const local = env.BRINK_LOCAL === "1" && isLoopback(hostname);
+  const adminKeySha256 = env.BRINK_ADMIN_KEY_SHA256?.toLowerCase() || null;
+  if (adminKeySha256 !== null && !/^[0-9a-f]{64}$/.test(adminKeySha256))
+    throw new ServiceError("internal", "BRINK_ADMIN_KEY_SHA256 must be 64 hexadecimal digits");
+  const origins = (env.BRINK_ALLOWED_ORIGINS ?? "").split(",").map((origin) => origin.trim());
+  return {
+    local,
+    adminKeySha256,
+    allowedOrigins: local ? "*" : origins.filter((origin) => origin !== ""),
+    backend: readBackend(env),
+  };
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
+}
+
+function readBackend(env: Env): BackendConfig | null {
+  if (!env.BACKEND_URL) return null;
+  const url = URL.parse(env.BACKEND_URL);
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw new ServiceError("internal", "BACKEND_URL must be an http or https URL");
+  if (!env.BACKEND_MODEL)
+    throw new ServiceError("internal", "BACKEND_URL is set but BACKEND_MODEL is not");
+  return { url: env.BACKEND_URL, key: env.BACKEND_KEY || null, model: env.BACKEND_MODEL };
+}

@@ -1,0 +1,238 @@
+/** The service behind the HTTP layer: one request's view of the bindings. */
+import { BackendEngine } from "../engine/backend.ts";
+import { READER_ID } from "../engine/reader.ts";
+import type { Config, Env } from "../env.ts";
+import { ServiceError } from "../errors.ts";
+import type { LedgerObject } from "../ledger/ledger-object.ts";
+import type { MemoryObject } from "../memory/memory-object.ts";
+import { NAMESPACE_DEFAULTS, type NamespaceOptions, type SearchHit } from "../memory/types.ts";
+import { answer } from "./answer.ts";
+import { thresholdForRisk } from "./difficulty.ts";
+import { sha256Hex } from "./digest.ts";
+import { ingest, toUnitVector } from "./ingest.ts";
+import { ENCODER_ID, loadModels, type Models } from "./models.ts";
+import { preloadDocs } from "./preload.ts";
+import { type RouterTarget, RouterTargets } from "./router-targets.ts";
+import type * as types from "./types.ts";
+
+/** The tenant of the operator's own key. */
+const OPERATOR_TENANT = "default";
+
+export class BrinkService implements types.Service {
+  readonly #env: Env;
+  readonly #config: Config;
+  readonly #keepAlive: (work: Promise<unknown>) => void;
+  readonly #backend: BackendEngine | null;
+  readonly #targets: RouterTargets;
+
+  constructor(env: Env, config: Config, keepAlive: (work: Promise<unknown>) => void) {
+    this.#env = env;
+    this.#config = config;
+    this.#keepAlive = keepAlive;
+    this.#backend = config.backend === null ? null : new BackendEngine(config.backend);
+    this.#targets = new RouterTargets(this.#ledger());
+  }
+
+  answer(request: types.AnswerRequest): Promise<types.AnswerStream> {
+    const deps = {
+      models: () => this.#models(),
+      search: (query: types.MemoryQuery) => this.#search(request.caller, query),
+      backend: this.#backend,
+      maxRisk: async () => (await this.#targets.read(request.caller.tenant)).max_risk,
+    };
+    return answer(deps, request);
+  }
+
+  async embed(texts: string[]): Promise<types.Embeddings> {
+    const { encoder } = await this.#models();
+    const tokens = texts.reduce((sum, text) => sum + encoder.countTokens(text) + 2, 0);
+    return { vectors: encoder.embed(texts), tokens, model: ENCODER_ID };
+  }
+
+  async search(caller: types.Caller, query: types.MemoryQuery) {
+    const startMs = performance.now();
+    const hits = await this.#search(caller, query);
+    return { hits, took_ms: Math.round((performance.now() - startMs) * 10) / 10 };
+  }
+
+  async #search(caller: types.Caller, query: types.MemoryQuery): Promise<SearchHit[]> {
+    const { namespace, embedding, ...request } = query;
+    const vector = request.mode === "bm25" ? null : await this.#queryVector(query.query, embedding);
+    return this.#memory(caller, namespace).search({ ...request, vector });
+  }
+
+  async #queryVector(query: string, embedding: number[] | null): Promise<Float32Array> {
+    const { encoder } = await this.#models();
+    return embedding === null ? encoder.embed([query])[0]! : toUnitVector(embedding, encoder.dim);
+  }
+
+  async ingest(
+    caller: types.Caller,
+    namespace: string,
+    documents: types.SubmittedDocument[],
+  ): Promise<types.IngestOutcome> {
+    const { encoder } = await this.#models();
+    return ingest(this.#memory(caller, namespace), encoder, documents);
+  }
+
+  async getDocument(caller: types.Caller, namespace: string, id: string) {
+    const document = await this.#memory(caller, namespace).get(id);
+    if (document === null) throw missingDocument(id);
+    return document;
+  }
+
+  listDocuments(
+    caller: types.Caller,
+    namespace: string,
+    page: { limit: number; cursor: string | null },
+  ) {
+    return this.#memory(caller, namespace).list(page.cursor, page.limit);
+  }
+
+  async deleteDocument(caller: types.Caller, namespace: string, id: string): Promise<void> {
+    if ((await this.#memory(caller, namespace).remove([id])) === 0) throw missingDocument(id);
+  }
+
+  async deleteWhere(caller: types.Caller, namespace: string, filter: types.MemoryChoice["filter"]) {
+    return { deleted: await this.#memory(caller, namespace).removeWhere(filter!) };
+  }
+
+  exportPage(caller: types.Caller, namespace: string, cursor: string | null) {
+    return this.#memory(caller, namespace).export(cursor);
+  }
+
+  stats(caller: types.Caller, namespace: string) {
+    return this.#memory(caller, namespace).stats();
+  }
+
+  compact(caller: types.Caller, namespace: string) {
+    return this.#memory(caller, namespace).compact();
+  }
+
+  async putNamespace(
+    caller: types.Caller,
+    name: string,
+    options: Partial<NamespaceOptions>,
+  ): Promise<types.NamespaceInfo> {
+    const existing = await this.#ledger().getNamespace(caller.tenant, name);
+    const wanted = { ...NAMESPACE_DEFAULTS, ...existing?.options, ...options };
+    const record = await this.#ledger().putNamespace(caller.tenant, name, wanted);
+    await this.#memory(caller, name).configure(wanted);
+    return { name, created_at: record.created_at, ...record.options };
+  }
+
+  async getNamespace(caller: types.Caller, name: string): Promise<types.NamespaceInfo> {
+    const record = await this.#ledger().getNamespace(caller.tenant, name);
+    if (record === null) throw missingNamespace(name);
+    return { name, created_at: record.created_at, ...record.options };
+  }
+
+  async listNamespaces(caller: types.Caller): Promise<types.NamespaceInfo[]> {
+    const records = await this.#ledger().listNamespaces(caller.tenant);
+    return records.map(({ name, created_at, options }) => ({ name, created_at, ...options }));
+  }
+
+  /** The memory goes first: were the list to forget it first, a failure would orphan its data. */
+  async deleteNamespace(caller: types.Caller, name: string): Promise<void> {
+    await this.getNamespace(caller, name);
+    await this.#memory(caller, name).destroy();
+    await this.#ledger().deleteNamespace(caller.tenant, name);
+  }
+
+  async createKey(caller: types.Caller, request: types.KeyRequest) {
+    const tenant = request.tenant ?? caller.tenant;
+    if (tenant !== caller.tenant && caller.tenant !== OPERATOR_TENANT)
+      throw new ServiceError("forbidden", "only the operator may make keys for another tenant");
+    const key = newKey();
+    const record: types.KeyInfo = {
+      ...request,
+      tenant,
+      id: crypto.randomUUID(),
+      created_at: Date.now(),
+    };
+    await this.#ledger().createKey({ ...record, hash: await sha256Hex(key) });
+    return { ...record, key };
+  }
+
+  listKeys(caller: types.Caller): Promise<types.KeyInfo[]> {
+    return this.#ledger().listKeys(caller.tenant);
+  }
+
+  async revokeKey(caller: types.Caller, id: string): Promise<void> {
+    if (!(await this.#ledger().revokeKey(caller.tenant, id)))
+      throw new ServiceError("not_found", `there is no key ${JSON.stringify(id)}`);
+  }
+
+  findCaller(keyHash: string): Promise<types.Caller | null> {
+    return this.#ledger().findKey(keyHash);
+  }
+
+  hasKeys(): Promise<boolean> {
+    return this.#ledger().hasKeys();
+  }
+
+  async getRouter(caller: types.Caller): Promise<types.RouterState> {
+    const target = await this.#targets.read(caller.tenant);
+    const { difficulty } = await this.#models();
+    const threshold = thresholdForRisk(difficulty, target.max_risk);
+    return { target, threshold, weights_version: difficulty.version };
+  }
+
+  async putRouter(caller: types.Caller, target: RouterTarget): Promise<types.RouterState> {
+    await this.#targets.write(caller.tenant, target);
+    return this.getRouter(caller);
+  }
+
+  models(): types.ModelInfo[] {
+    const models: types.ModelInfo[] = [
+      { id: "auto", kind: "router" },
+      { id: "edge", kind: "edge" },
+      { id: READER_ID, kind: "edge" },
+      { id: ENCODER_ID, kind: "encoder" },
+    ];
+    if (this.#backend === null) return models;
+    return [
+      ...models,
+      { id: "backend", kind: "backend" },
+      { id: this.#backend.id, kind: "backend" },
+    ];
+  }
+
+  async health(): Promise<{ ready: boolean; detail: string }> {
+    if (!this.#config.local) return { ready: true, detail: "ok" };
+    const { state, detail } = await preloadDocs(this.#env.ASSETS, this);
+    return { ready: state === "done", detail };
+  }
+
+  #models(): Promise<Models> {
+    return loadModels(this.#env.ASSETS, this.#keepAlive);
+  }
+
+  /** Named by tenant and namespace; a namespace holds no slash, so no two pairs share a name. */
+  #memory(caller: types.Caller, namespace: string): DurableObjectStub<MemoryObject> {
+    return this.#env.MEMORY.getByName(`${caller.tenant}/${namespace}`);
+  }
+
+  #ledger(): DurableObjectStub<LedgerObject> {
+    return this.#env.LEDGER.getByName("ledger");
+  }
+}
+
+/** 192 random bits, so that guessing is hopeless, behind a prefix that leak scanners can find. */
+function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(24));
+  const base64 = btoa(String.fromCharCode(...bytes));
+  return `brink-${base64.replaceAll("+", "-").replaceAll("/", "_")}`;
+}
+
+function missingDocument(id: string): ServiceError {
+  return new ServiceError("document_not_found", `there is no document ${JSON.stringify(id)}`);
+}
+
+function missingNamespace(name: string): ServiceError {
+  return new ServiceError(
+    "namespace_not_found",
+    `there is no namespace "${name}": PUT /admin/namespaces/${name} makes it`,
+    { param: "namespace" },
+  );
+}

@@ -1,0 +1,16 @@
+import { waitUntil } from "cloudflare:workers";
+import { createApp } from "./api/app.ts";
+import { addConsole } from "./api/console.ts";
+import { type Env, readConfig } from "./env.ts";
+import { BrinkService } from "./pipeline/service.ts";
+
+export { LedgerObject } from "./ledger/ledger-object.ts";
+export { MemoryObject } from "./memory/memory-object.ts";
+
+const app = createApp<Env>((env, request) => {
+  const config = readConfig(env, new URL(request.url).hostname);
+  return { service: new BrinkService(env, config, waitUntil), config };
+});
+addConsole(app);
+
+export default app;
