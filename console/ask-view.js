@@ -1,0 +1,140 @@
+/** The Ask view: the form, and the questions of this page, newest first. */
+import { AnswerCard } from "./answer-card.js";
+import { call, streamChat } from "./api.js";
+import { byId, el, fill } from "./dom.js";
+import { defaultNamespace, session, watchSession } from "./session.js";
+
+const form = byId("ask-form", HTMLFormElement);
+const question = byId("question", HTMLTextAreaElement);
+const model = byId("ask-model", HTMLSelectElement);
+const namespace = byId("ask-namespace", HTMLSelectElement);
+const otherLabel = byId("ask-other-label", HTMLElement);
+const other = byId("ask-other", HTMLInputElement);
+const send = byId("ask-send", HTMLButtonElement);
+const stop = byId("ask-stop", HTMLButtonElement);
+const empty = byId("ask-empty", HTMLElement);
+const examples = byId("ask-examples", HTMLElement);
+const history = byId("ask-history", HTMLElement);
+
+/** About Brink's own documentation, which `npm start` loads: easy, unanswerable, hard. */
+const EXAMPLES = [
+  "Which port does npm start listen on?",
+  "Who won the 1998 football world cup final in Paris?",
+  "Why might an operator prefer a risk target to a fixed threshold, all in all?",
+];
+
+// Namespaces begin with a letter or digit, so these can be none's name.
+const DEFAULT = "*default";
+const NONE = "*none";
+const OTHER = "*other";
+
+/** @type {AbortController | null} */
+let running = null;
+/** What the user chose in the list, which may be made anew at any time.
+ * @type {string | null} */
+let chosen = null;
+
+export function startAskView() {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    void ask();
+  });
+  question.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
+  stop.addEventListener("click", () => running?.abort());
+  namespace.addEventListener("change", () => {
+    chosen = namespace.value;
+    showOther();
+  });
+  for (const text of EXAMPLES) {
+    const use = () => {
+      question.value = text;
+      form.requestSubmit();
+    };
+    examples.append(el("li", {}, el("button", { type: "button", onclick: use }, text)));
+  }
+  watchSession(listNamespaces);
+}
+
+function listNamespaces() {
+  const byDefault = defaultNamespace();
+  const first = session.namespaces[0]?.name;
+  const fallback = byDefault === null && first !== undefined ? first : DEFAULT;
+  const listed = session.namespaces.map(({ name }) => el("option", { value: name }, name));
+  fill(
+    namespace,
+    el("option", { value: DEFAULT }, `the key's default${byDefault ? `: ${byDefault}` : ""}`),
+    ...listed,
+    session.role === "inference" ? el("option", { value: OTHER }, "another namespace") : null,
+    el("option", { value: NONE }, "none"),
+  );
+  namespace.value = chosen ?? fallback;
+  if (namespace.selectedIndex === -1) namespace.value = fallback;
+  showOther();
+}
+
+function showOther() {
+  otherLabel.hidden = namespace.value !== OTHER;
+  other.required = namespace.value === OTHER;
+}
+
+/** What the request says of memory, and the namespace that citations are from, where known. */
+function chosenMemory() {
+  if (namespace.value === NONE) return { body: { memory: false }, name: null };
+  if (namespace.value === DEFAULT) return { body: {}, name: defaultNamespace() };
+  const name = namespace.value === OTHER ? other.value.trim() : namespace.value;
+  return { body: { memory: { namespace: name } }, name };
+}
+
+async function ask() {
+  const text = question.value.trim();
+  if (text === "" || running !== null) return;
+  const memory = chosenMemory();
+  const card = new AnswerCard(text, memory.name);
+  history.prepend(card.element);
+  empty.hidden = true;
+  running = new AbortController();
+  showRunning(true);
+  question.value = "";
+  try {
+    const request = {
+      model: model.value,
+      messages: [{ role: "user", content: text }],
+      explain: true,
+      ...memory.body,
+    };
+    const startMs = performance.now();
+    const { brink, trace } = await streamChat(request, running.signal, (piece) =>
+      card.addText(piece),
+    );
+    const totalMs = performance.now() - startMs;
+    card.finish({ brink, trace, totalMs, threshold: await readThreshold() });
+  } catch (error) {
+    if (running.signal.aborted) card.stop();
+    else card.fail(error);
+    if (question.value === "") question.value = text;
+  } finally {
+    running = null;
+    showRunning(false);
+  }
+}
+
+/** @param {boolean} isRunning */
+function showRunning(isRunning) {
+  send.disabled = isRunning;
+  stop.hidden = !isRunning;
+  for (const button of examples.querySelectorAll("button")) button.disabled = isRunning;
+}
+
+/** The router's threshold now; null where the key may not see it. */
+async function readThreshold() {
+  if (session.role !== "admin") return null;
+  try {
+    return (await call("/admin/router")).threshold;
+  } catch {
+    return null; // the answer stands without it
+  }
+}

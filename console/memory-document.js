@@ -1,0 +1,94 @@
+/** Memory, one document: its text with a quote marked in it, and its deletion. */
+import { call, namespacePath } from "./api.js";
+import { confirmed } from "./confirm.js";
+import { byId, el, fill, newestOnly } from "./dom.js";
+import { cutAt, moment, plural } from "./format.js";
+import { errorNotice, loadingNotice } from "./notice.js";
+import { memoryHash } from "./routes.js";
+
+/** @typedef {import("./types.js").StoredDocument} StoredDocument */
+
+const view = byId("memory-document", HTMLElement);
+const beginRead = newestOnly();
+
+/** @param {string} namespace
+ *  @param {string} id
+ *  @param {string | null} quote to mark
+ *  @param {() => void} onChange called when the document was deleted */
+export function showDocument(namespace, id, quote, onChange) {
+  const isNewest = beginRead();
+  fill(view, loadingNotice("Reading the document…"));
+  call(namespacePath(namespace, "documents", id)).then(
+    (document) => {
+      if (!isNewest()) return;
+      fill(view, makeDocument(namespace, document, quote, onChange));
+      view.querySelector("mark")?.scrollIntoView({ block: "center" });
+    },
+    (error) => {
+      const retry = () => showDocument(namespace, id, quote, onChange);
+      if (isNewest()) fill(view, errorNotice(error, retry));
+    },
+  );
+}
+
+/** @param {string} namespace
+ *  @param {StoredDocument} stored
+ *  @param {string | null} quote
+ *  @param {() => void} onChange */
+function makeDocument(namespace, stored, quote, onChange) {
+  const { id, title, text, passages, metadata, updated_at, expires_at } = stored;
+  const cut = cutAt(text, quote);
+  const remove = async () => {
+    if (!(await deleteDocument(namespace, id, (notice) => view.prepend(notice)))) return;
+    onChange();
+    location.hash = memoryHash(namespace, "documents");
+  };
+  return el(
+    "article",
+    { class: "card" },
+    el(
+      "div",
+      { class: "heading" },
+      el("h4", {}, title ?? id),
+      el("a", { class: "button", href: memoryHash(namespace, "add", id) }, "Edit"),
+      el("button", { type: "button", class: "danger", onclick: remove }, "Delete"),
+    ),
+    el(
+      "p",
+      { class: "faint source" },
+      el("code", {}, id),
+      el("span", {}, plural(passages, "passage")),
+      el("span", {}, plural(text.length, "character")),
+      el("span", {}, `changed ${moment(updated_at)}`),
+      expires_at === null ? null : el("span", {}, `expires ${moment(expires_at)}`),
+    ),
+    quote !== null && cut === null
+      ? el("p", { class: "notice", role: "status" }, "The text no longer holds the quote.")
+      : null,
+    cut === null
+      ? el("div", { class: "text" }, text)
+      : el("div", { class: "text" }, cut[0], el("mark", {}, cut[1]), cut[2]),
+    el("h5", {}, "Metadata"),
+    el("pre", {}, JSON.stringify(metadata, null, 2)),
+  );
+}
+
+/** Asks, then deletes. Resolves to whether it is gone; a failure is handed to `onFailure`.
+ * @param {string} namespace
+ * @param {string} id
+ * @param {(notice: Element) => void} onFailure */
+export async function deleteDocument(namespace, id, onFailure) {
+  const go = await confirmed({
+    title: "Delete this document?",
+    text: `${id} goes from ${namespace} with its passages. This cannot be undone.`,
+    action: "Delete document",
+  });
+  if (!go) return false;
+  try {
+    await call(namespacePath(namespace, "documents", id), { method: "DELETE" });
+    return true;
+  } catch (error) {
+    onFailure(errorNotice(error));
+    return false;
+  }
+}

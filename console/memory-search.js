@@ -1,0 +1,159 @@
+/** Memory, Search: the passages that fit a query, and why. */
+import { call } from "./api.js";
+import { bar, factList } from "./bars.js";
+import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
+import { fixed, milliseconds, plural, short } from "./format.js";
+import { emptyNotice, errorNotice, loadingNotice } from "./notice.js";
+import { memoryHash } from "./routes.js";
+
+/** @typedef {import("./types.js").Hit} Hit
+ *  @typedef {import("./types.js").Explanation} Explanation */
+
+const form = byId("search-form", HTMLFormElement);
+const query = byId("search-query", HTMLInputElement);
+const mode = byId("search-mode", HTMLSelectElement);
+const k = byId("search-k", HTMLInputElement);
+const explain = byId("search-explain", HTMLInputElement);
+const send = byId("search-send", HTMLButtonElement);
+const results = byId("search-results", HTMLElement);
+const beginSearch = newestOnly();
+
+/** @type {string | null} */
+let namespace = null;
+
+export function startSearch() {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    void whileBusy(send, search);
+  });
+}
+
+/** The results stay while the namespace does.
+ * @param {string} shown */
+export function showSearch(shown) {
+  if (namespace === shown) return;
+  namespace = shown;
+  beginSearch(); // a reply about the namespace before must not be shown
+  fill(results, emptyNotice("Search for a word or ask a question; the best passages come first."));
+}
+
+/** Forgets what another key found. */
+export function resetSearch() {
+  namespace = null;
+  beginSearch();
+  fill(results);
+}
+
+async function search() {
+  const isNewest = beginSearch();
+  const asked = namespace ?? "";
+  const body = {
+    namespace: asked,
+    query: query.value,
+    mode: mode.value,
+    k: Number(k.value),
+    explain: explain.checked,
+  };
+  fill(results, loadingNotice("Searching…"));
+  try {
+    const reply = await call("/v1/memory/search", { method: "POST", body });
+    if (isNewest()) showHits(asked, reply.hits, reply.took_ms);
+  } catch (error) {
+    if (isNewest()) fill(results, errorNotice(error));
+  }
+}
+
+/** @param {string} asked
+ *  @param {Hit[]} hits
+ *  @param {number} tookMs */
+function showHits(asked, hits, tookMs) {
+  if (hits.length === 0) return fill(results, emptyNotice("No passage fits."));
+  const best = Math.max(...hits.map(({ score }) => score));
+  const items = hits.map((hit) => makeHit(asked, hit, best > 0 ? hit.score / best : 0));
+  fill(
+    results,
+    el(
+      "p",
+      { class: "faint", role: "status" },
+      `${plural(hits.length, "hit")} in ${milliseconds(tookMs)}`,
+    ),
+    el("ol", { class: "hits" }, ...items),
+  );
+}
+
+/** @param {string} asked
+ *  @param {Hit} hit
+ *  @param {number} share of the best hit's score */
+function makeHit(asked, hit, share) {
+  const { document_id, passage_id, title, text, score } = hit;
+  const href = memoryHash(asked, "document", document_id, text);
+  return el(
+    "li",
+    { class: "card" },
+    el(
+      "div",
+      { class: "hit-head" },
+      el("a", { href }, title ?? document_id),
+      el("span", { class: "score" }, bar(share), el("span", {}, `score ${short(score)}`)),
+    ),
+    el("p", { class: "passage" }, text),
+    el("p", { class: "faint source" }, el("code", {}, document_id), `passage ${passage_id}`),
+    hit.explain ? makeExplanation(hit.explain) : null,
+  );
+}
+
+/** @param {Explanation} explanation */
+function makeExplanation({ bm25, cosine, bm25_rank, vector_rank, fusion, bm25_terms }) {
+  /** @type {[string, string][]} */
+  const facts = [
+    ["BM25", bm25 === null ? "not found" : `${fixed(bm25)}${describeRank(bm25_rank)}`],
+    ["Cosine", cosine === null ? "not found" : `${fixed(cosine)}${describeRank(vector_rank)}`],
+    ["Fusion", fusion],
+  ];
+  return el(
+    "div",
+    { class: "explanation" },
+    factList(facts),
+    bm25_terms.length === 0
+      ? el("p", { class: "faint" }, "No term of the query stands in this passage.")
+      : makeTermTable(bm25_terms),
+  );
+}
+
+/** @param {number | null} rank */
+function describeRank(rank) {
+  return rank === null ? "" : `, rank ${rank}`;
+}
+
+/** @param {Explanation["bm25_terms"]} terms */
+function makeTermTable(terms) {
+  const largest = Math.max(...terms.map(({ contribution }) => contribution), 0);
+  const heads = ["Term", "tf", "df", "idf", "Contribution"];
+  const rows = [...terms]
+    .sort((a, b) => b.contribution - a.contribution)
+    .map(({ term, tf, df, idf, contribution }) =>
+      el(
+        "tr",
+        {},
+        el("th", { scope: "row" }, el("code", {}, term)),
+        ...[short(tf), short(df), fixed(idf)].map((value) => el("td", { class: "number" }, value)),
+        el(
+          "td",
+          { class: "share" },
+          bar(largest > 0 ? contribution / largest : 0),
+          el("span", {}, fixed(contribution)),
+        ),
+      ),
+    );
+  return el(
+    "div",
+    { class: "scroll" },
+    el(
+      "table",
+      {},
+      el("caption", {}, "Each term's share of the BM25 score"),
+      el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col" }, head)))),
+      el("tbody", {}, ...rows),
+    ),
+  );
+}

@@ -1,0 +1,216 @@
+/** The Memory view: the namespaces, and which section of the current one is shown. */
+import { call, namespacePath } from "./api.js";
+import { factList } from "./bars.js";
+import { confirmed } from "./confirm.js";
+import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
+import { bytes, count, short } from "./format.js";
+import { showAdd, startAdd } from "./memory-add.js";
+import { showDocument } from "./memory-document.js";
+import { showDocuments, startDocuments } from "./memory-documents.js";
+import { resetSearch, showSearch, startSearch } from "./memory-search.js";
+import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js";
+import { memoryHash, parseRoute } from "./routes.js";
+import { refreshNamespaces, retrySession, session, watchSession } from "./session.js";
+
+/** @typedef {import("./types.js").Stats} Stats
+ *  @typedef {import("./routes.js").MemoryRoute} MemoryRoute
+ *  @typedef {import("./routes.js").Section} Section */
+
+const view = byId("memory", HTMLElement);
+const list = byId("namespaces", HTMLElement);
+const newNamespace = byId("namespace-new", HTMLDetailsElement);
+const form = byId("namespace-form", HTMLFormElement);
+const formName = byId("namespace-name", HTMLInputElement);
+const formUnit = byId("namespace-unit", HTMLSelectElement);
+const openForm = byId("open-form", HTMLFormElement);
+const openName = byId("open-name", HTMLInputElement);
+const outcome = byId("namespace-outcome", HTMLElement);
+const none = byId("memory-none", HTMLElement);
+const current = byId("memory-current", HTMLElement);
+const currentName = byId("memory-name", HTMLElement);
+const removeButton = byId("namespace-delete", HTMLButtonElement);
+const stats = byId("memory-stats", HTMLElement);
+const sections = byId("memory-sections", HTMLElement);
+const beginStats = newestOnly();
+
+/** The namespace that is shown. @type {string | null} */
+let shown = null;
+
+/** @type {[Section, string][]} */
+const SECTIONS = [
+  ["search", "Search"],
+  ["documents", "Documents"],
+  ["add", "Add"],
+];
+
+export function startMemoryView() {
+  startSearch();
+  startDocuments(refreshStats);
+  startAdd(refreshStats);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const button = form.querySelector("button");
+    if (button) void whileBusy(button, create);
+  });
+  openForm.addEventListener("submit", (event) => {
+    event.preventDefault();
+    location.hash = memoryHash(openName.value.trim(), "search");
+  });
+  removeButton.addEventListener("click", () => void whileBusy(removeButton, remove));
+  watchSession(() => {
+    if (session.role === "checking") forget();
+    const route = parseRoute(location.hash);
+    if (!view.hidden && route.view === "memory") showMemory(route);
+  });
+}
+
+/** Nothing of one key's may be seen with the next. */
+function forget() {
+  shown = null;
+  resetSearch();
+  for (const element of [outcome, stats]) fill(element);
+}
+
+/** Shows what the route names; without a namespace, the first there is.
+ * @param {MemoryRoute} route */
+export function showMemory(route) {
+  const isAdmin = session.role === "admin";
+  const namespace = route.namespace ?? session.namespaces[0]?.name ?? null;
+  newNamespace.hidden = !isAdmin;
+  if (isAdmin && session.namespaces.length === 0) newNamespace.open = true;
+  openForm.hidden = session.role !== "inference";
+  showList(namespace);
+  const explanation = explainAbsence(namespace);
+  fill(none, explanation);
+  current.hidden = explanation !== null;
+  if (explanation !== null || namespace === null) return;
+  if (shown !== namespace) fill(outcome);
+  shown = namespace;
+  currentName.textContent = namespace;
+  removeButton.hidden = !isAdmin;
+  showSections(namespace, route.section);
+  if (isAdmin) refreshStats();
+  else fill(stats);
+  showSection(namespace, route);
+}
+
+/** @param {string} namespace
+ *  @param {MemoryRoute} route */
+function showSection(namespace, { section, id, quote }) {
+  if (section === "search") showSearch(namespace);
+  else if (section === "documents") showDocuments(namespace);
+  else if (section === "add") showAdd(namespace, id);
+  else showDocument(namespace, id ?? "", quote, refreshStats);
+}
+
+/** Why no namespace can be shown, or null.
+ * @param {string | null} namespace */
+function explainAbsence(namespace) {
+  if (session.role === "checking") return loadingNotice("Checking the key…");
+  if (session.role === "none") return emptyNotice("Enter a key at the top of the page.");
+  if (session.error !== null) return errorNotice(session.error, retrySession);
+  if (namespace !== null) return null;
+  if (session.role === "inference")
+    return emptyNotice("This key may search. Name the namespace to search in.");
+  return emptyNotice("There is no namespace yet. Create one to put documents into.");
+}
+
+/** @param {string | null} namespace */
+function showList(namespace) {
+  if (session.role === "inference")
+    return fill(list, emptyNotice("Only an admin key sees the list."));
+  if (session.namespaces.length === 0)
+    return fill(list, session.role === "admin" ? emptyNotice("None yet.") : null);
+  const items = session.namespaces.map(({ name }) => {
+    const state = name === namespace ? "true" : null;
+    return el("li", {}, el("a", { href: memoryHash(name, "search"), "aria-current": state }, name));
+  });
+  fill(list, el("ul", { class: "namespaces" }, ...items));
+}
+
+/** @param {string} namespace
+ *  @param {Section} shownSection */
+function showSections(namespace, shownSection) {
+  const allowed = session.role === "admin" ? SECTIONS : SECTIONS.slice(0, 1);
+  const links = allowed.map(([section, label]) => {
+    const inIt = section === shownSection;
+    const within = section === "documents" && shownSection === "document";
+    const state = inIt ? "page" : within ? "true" : null;
+    return el("a", { href: memoryHash(namespace, section), "aria-current": state }, label);
+  });
+  fill(sections, ...links);
+  for (const section of ["search", "documents", "add", "document"])
+    byId(`memory-${section}`, HTMLElement).hidden = section !== shownSection;
+}
+
+/** Reads the statistics of the namespace that is shown, after a change too. */
+function refreshStats() {
+  const isNewest = beginStats();
+  const namespace = shown;
+  if (namespace === null || session.role !== "admin") return;
+  if (stats.childElementCount === 0) fill(stats, loadingNotice("Counting…"));
+  call(namespacePath(namespace, "stats")).then(
+    (reply) => {
+      if (isNewest()) showStats(reply, namespace);
+    },
+    (error) => {
+      if (isNewest()) fill(stats, errorNotice(error, refreshStats));
+    },
+  );
+}
+
+/** @param {Stats} reply
+ *  @param {string} namespace */
+function showStats(reply, namespace) {
+  const options = session.namespaces.find(({ name }) => name === namespace);
+  /** @type {[string, string][]} */
+  const facts = [
+    ["Documents", count(reply.documents)],
+    ["Passages", count(reply.passages)],
+    ["Terms", count(reply.terms)],
+    ["Mean length", `${short(reply.avgdl)} terms`],
+    ["On disk", bytes(reply.sqlite_bytes)],
+    ["In memory", bytes(reply.resident_bytes)],
+  ];
+  if (options) facts.push(["BM25", `per ${options.bm25_unit}, k1 ${options.k1}, b ${options.b}`]);
+  fill(stats, factList(facts));
+}
+
+async function create() {
+  const name = formName.value.trim();
+  fill(outcome, loadingNotice("Creating…"));
+  try {
+    const body = { bm25_unit: formUnit.value };
+    await call(namespacePath(name), { method: "PUT", body });
+    await refreshNamespaces();
+    formName.value = "";
+    newNamespace.open = false;
+    shown = name; // so that going there leaves the outcome on show
+    location.hash = memoryHash(name, "add");
+    fill(outcome, doneNotice(`${name} is there.`));
+  } catch (error) {
+    fill(outcome, errorNotice(error));
+  }
+}
+
+async function remove() {
+  const name = shown;
+  if (name === null) return;
+  const go = await confirmed({
+    title: `Delete ${name}?`,
+    text: "The namespace goes with all its documents. This cannot be undone.",
+    action: "Delete namespace",
+    mustType: name,
+  });
+  if (!go) return;
+  fill(outcome, loadingNotice("Deleting…"));
+  try {
+    await call(namespacePath(name), { method: "DELETE" });
+    shown = null;
+    location.hash = "#/memory";
+    await refreshNamespaces();
+    fill(outcome, doneNotice(`${name} is deleted.`));
+  } catch (error) {
+    fill(outcome, errorNotice(error));
+  }
+}

@@ -1,0 +1,50 @@
+/** The part of the URL behind `#`, which names what is shown. Pure. */
+
+/** @typedef {"search" | "documents" | "add" | "document"} Section
+ *  @typedef {{ view: "ask" } | { view: "router" } | MemoryRoute} Route */
+
+/** @typedef {object} MemoryRoute
+ * @property {"memory"} view
+ * @property {string | null} namespace Null: the first there is.
+ * @property {Section} section
+ * @property {string | null} id The document to show or to edit.
+ * @property {string | null} quote What to mark in it. */
+
+const SECTIONS = ["search", "documents", "add", "document"];
+
+/** What a hash names; the Ask view for one that names nothing.
+ * @param {string} hash
+ * @returns {Route} */
+export function parseRoute(hash) {
+  const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
+  const [view, namespace, section, id] = path.split("/").map(decode);
+  if (view === "router") return { view };
+  if (view !== "memory") return { view: "ask" };
+  return {
+    view,
+    namespace: namespace || null,
+    section: /** @type {Section} */ (SECTIONS.includes(section ?? "") ? section : "search"),
+    id: id || null,
+    quote: new URLSearchParams(query).get("quote"),
+  };
+}
+
+/** @param {string} step */
+function decode(step) {
+  try {
+    return decodeURIComponent(step);
+  } catch {
+    return step; // typed by hand, with a bare percent sign
+  }
+}
+
+/** The hash of a place in a namespace; `parseRoute` reads it back.
+ * @param {string} namespace
+ * @param {Section} section
+ * @param {string | null} [id]
+ * @param {string | null} [quote] */
+export function memoryHash(namespace, section, id = null, quote = null) {
+  const steps = ["#", "memory", namespace, section, ...(id === null ? [] : [id])];
+  const path = steps.map((step, i) => (i === 0 ? step : encodeURIComponent(step))).join("/");
+  return quote === null ? path : `${path}?${new URLSearchParams({ quote })}`;
+}

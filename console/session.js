@@ -1,0 +1,102 @@
+/** The key in use, what it may do, and what the deployment has. Every view listens to it. */
+import { ApiError, call, useKey } from "./api.js";
+
+/** @typedef {import("./types.js").Namespace} Namespace
+ *  @typedef {import("./types.js").Model} Model
+ *  @typedef {"checking" | "none" | "refused" | "failed" | "inference" | "admin"} Role */
+
+const STORED_AS = "brink-key";
+const LOCAL_ADMIN_KEY = "brink-admin";
+const LOCAL_KEYS = [LOCAL_ADMIN_KEY, "brink-dev"];
+
+/** Whether the page comes from a loopback address, where the fixed keys work. */
+export const isLocal = /^(localhost|\[::1\]|127(\.\d{1,3}){3})$/.test(location.hostname);
+
+/** @type {{ key: string, role: Role, error: unknown, namespaces: Namespace[], models: Model[] }} */
+export const session = { key: "", role: "checking", error: null, namespaces: [], models: [] };
+
+/** The namespace of a request that names none, where that is known: the local keys' only. */
+export function defaultNamespace() {
+  return isLocal && LOCAL_KEYS.includes(session.key) ? "docs" : null;
+}
+
+const changes = new EventTarget();
+
+/** @param {() => void} listener called now and after every change */
+export function watchSession(listener) {
+  changes.addEventListener("change", listener);
+  listener();
+}
+
+/** @param {Partial<typeof session>} change */
+function update(change) {
+  Object.assign(session, change);
+  changes.dispatchEvent(new Event("change"));
+}
+
+/** Takes up the key of this browser tab, or the local one, and asks what it may do. */
+export async function openSession() {
+  await changeKey(readStored() ?? (isLocal ? LOCAL_ADMIN_KEY : ""));
+}
+
+/** @param {string} key kept until the tab is closed */
+export async function changeKey(key) {
+  try {
+    sessionStorage.setItem(STORED_AS, key);
+  } catch {
+    // Storage is switched off in this browser: the key then lasts until the page is left.
+  }
+  useKey(key);
+  update({ key, role: "checking", error: null, namespaces: [], models: [] });
+  await identify(key);
+}
+
+function readStored() {
+  try {
+    return sessionStorage.getItem(STORED_AS);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} key */
+async function identify(key) {
+  const isCurrent = () => session.key === key;
+  if (key === "") return update({ role: "none" });
+  try {
+    const { data } = await call("/v1/models");
+    if (!isCurrent()) return;
+    const namespaces = await readNamespaces();
+    if (!isCurrent()) return;
+    update({
+      models: data,
+      namespaces: namespaces ?? [],
+      role: namespaces === null ? "inference" : "admin",
+      error: null,
+    });
+  } catch (error) {
+    if (!isCurrent()) return;
+    const refused = error instanceof ApiError && error.status === 401;
+    update({ role: refused ? "refused" : "failed", error });
+  }
+}
+
+/** @returns {Promise<Namespace[] | null>} null where the key is not an admin's */
+async function readNamespaces() {
+  try {
+    return (await call("/admin/namespaces")).namespaces;
+  } catch (error) {
+    if (error instanceof ApiError && error.code === "forbidden") return null;
+    throw error;
+  }
+}
+
+/** Reads the list again, after one was made or deleted. */
+export async function refreshNamespaces() {
+  update({ namespaces: (await readNamespaces()) ?? [] });
+}
+
+/** Asks again what the key may do, after a failure. */
+export async function retrySession() {
+  await changeKey(session.key);
+}

@@ -1,0 +1,85 @@
+/** The parts of the HTTP contract that the console reads; /openapi.json has all of it.
+ *
+ * @typedef {object} Citation
+ * @property {string} document_id
+ * @property {string} passage_id
+ * @property {string | null} title
+ * @property {string} quote An exact substring of the document's text.
+ * @property {number} score
+ *
+ * @typedef {object} BrinkReport
+ * @property {"edge" | "backend"} route
+ * @property {"backend"} [wanted]
+ * @property {string} engine
+ * @property {string | null} answer
+ * @property {number | null} difficulty
+ * @property {string} reason
+ * @property {Citation[]} citations
+ * @property {Record<string, number>} timings_ms
+ * @property {Record<string, number>} [features]
+ *
+ * @typedef {object} Namespace
+ * @property {string} name
+ * @property {"passage" | "document"} bm25_unit
+ * @property {number} k1
+ * @property {number} b
+ * @property {number} created_at Unix time in ms.
+ *
+ * @typedef {object} Stats
+ * @property {number} documents
+ * @property {number} passages
+ * @property {number} terms
+ * @property {number} avgdl
+ * @property {number} sqlite_bytes
+ * @property {number} resident_bytes
+ *
+ * @typedef {object} DocumentSummary
+ * @property {string} id
+ * @property {string | null} title
+ * @property {Record<string, unknown>} metadata
+ * @property {number | null} expires_at Unix time in ms.
+ * @property {number} passages
+ * @property {number} updated_at Unix time in ms.
+ *
+ * @typedef {DocumentSummary & { text: string }} StoredDocument
+ *
+ * @typedef {object} TermShare
+ * @property {string} term
+ * @property {number} df
+ * @property {number} idf
+ * @property {number} tf
+ * @property {number} contribution
+ *
+ * @typedef {object} Explanation
+ * @property {number | null} bm25
+ * @property {number | null} cosine
+ * @property {number | null} bm25_rank
+ * @property {number | null} vector_rank
+ * @property {string} fusion
+ * @property {TermShare[]} bm25_terms
+ *
+ * @typedef {object} Hit
+ * @property {string} document_id
+ * @property {string} passage_id
+ * @property {number} score
+ * @property {string} text
+ * @property {string | null} title
+ * @property {Record<string, unknown>} metadata
+ * @property {Explanation} [explain]
+ *
+ * @typedef {object} IngestOutcome
+ * @property {number} upserted
+ * @property {number} unchanged
+ * @property {number} passages
+ * @property {{ index: number, code: string, message: string }[]} errors
+ *
+ * @typedef {object} RouterState
+ * @property {{ max_risk: number }} target
+ * @property {number} threshold
+ * @property {string} weights_version
+ *
+ * @typedef {object} Model
+ * @property {string} id
+ * @property {string} kind
+ */
+export {};

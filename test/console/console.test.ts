@@ -1,0 +1,214 @@
+/** The console: what its pure parts compute, how it calls the service, and that its files obey the
+ *  policy they are served under. A browser is not needed for any of it. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import ts from "typescript";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+const folder = join(import.meta.dirname, "../../console");
+const names = readdirSync(folder);
+const read = (name: string) => readFileSync(join(folder, name), "utf8");
+const scripts = names.filter((name) => name.endsWith(".js"));
+const page = read("index.html");
+
+/** The console is JavaScript, which tsc does not look into from here; one test below checks it. */
+const load = (name: string) => import(new URL(`../../console/${name}`, import.meta.url).href);
+const { readEvents } = await load("sse.js");
+const { memoryHash, parseRoute } = await load("routes.js");
+const { bytes, cutAt, logShare } = await load("format.js");
+const { call, events, namespacePath, streamChat, useKey } = await load("api.js");
+
+/** A body that arrives in these pieces. */
+function bodyOf(...pieces: (string | Uint8Array)[]): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    start(controller) {
+      for (const piece of pieces)
+        controller.enqueue(typeof piece === "string" ? encoder.encode(piece) : piece);
+      controller.close();
+    },
+  });
+}
+
+async function eventsOf(body: ReadableStream<Uint8Array>): Promise<string[]> {
+  const all: string[] = [];
+  for await (const data of readEvents(body)) all.push(data);
+  return all;
+}
+
+describe("server-sent events", () => {
+  it("are the same wherever the network cuts them, within a letter or a CRLF too", async () => {
+    const text = 'data: {"a":"é“中"}\r\n\r\n: a comment\ndata:b\ndata: c\n\ndata: [DONE]\n\n';
+    const whole = new TextEncoder().encode(text);
+    const expected = ['{"a":"é“中"}', "b\nc", "[DONE]"];
+    expect(await eventsOf(bodyOf(whole))).toEqual(expected);
+    for (let i = 1; i < whole.length; i++)
+      expect(await eventsOf(bodyOf(whole.slice(0, i), whole.slice(i)))).toEqual(expected);
+  });
+
+  it("that the end cuts off are dropped", async () => {
+    expect(await eventsOf(bodyOf("data: a\n\ndata: b\n"))).toEqual(["a"]);
+    expect(await eventsOf(bodyOf("data: a\n\nda"))).toEqual(["a"]);
+  });
+});
+
+describe("routes", () => {
+  it("carry any id and any quote there and back", () => {
+    for (const text of ["a/b?c#d", "100 %", "%2F", "ü 中 &=+", "..", "quote=x", "a\nb"])
+      expect(parseRoute(memoryHash("docs", "document", text, text))).toEqual({
+        view: "memory",
+        namespace: "docs",
+        section: "document",
+        id: text,
+        quote: text,
+      });
+  });
+
+  it("that name nothing show the Ask view, and a bare percent sign breaks none", () => {
+    for (const hash of ["", "#", "#/", "#/ask", "#/nothing/x"])
+      expect(parseRoute(hash)).toEqual({ view: "ask" });
+    expect(parseRoute("#/memory/docs/document/%")).toMatchObject({ id: "%", quote: null });
+    expect(parseRoute("#/memory")).toMatchObject({ namespace: null, section: "search" });
+  });
+
+  it("encode every step of an admin path", () => {
+    expect(namespacePath("docs", "documents", "a/b?c")).toBe(
+      "/admin/namespaces/docs/documents/a%2Fb%3Fc",
+    );
+  });
+});
+
+describe("formats", () => {
+  it("a cut text is the text again when joined, and a quote that is absent cuts nothing", () => {
+    expect(cutAt("one two one", "two")).toEqual(["one ", "two", " one"]);
+    for (const needle of ["Two", "", null]) expect(cutAt("one two", needle)).toBeNull();
+  });
+
+  it("bars stay within 0 and 1 and bytes are counted in powers of 1024", () => {
+    expect([0, 1, -1, 20, 1e9].map(logShare)).toEqual([
+      0,
+      expect.closeTo(0.2277, 3),
+      expect.closeTo(0.2277, 3),
+      1,
+      1,
+    ]);
+    expect([0, 1023, 1024, 1_572_864].map(bytes)).toEqual(["0 B", "1023 B", "1.0 KiB", "1.5 MiB"]);
+  });
+});
+
+describe("calls", () => {
+  const fetched = vi.fn<(path: string, init: RequestInit) => Promise<Response>>();
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    fetched.mockReset();
+    vi.stubGlobal("fetch", fetched);
+    useKey("a-key");
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.unstubAllGlobals();
+  });
+
+  const failure = (status: number, code: string) =>
+    Response.json({ error: { message: `it is ${code}`, code } }, { status });
+  const stream = (...pieces: string[]) => new Response(bodyOf(...pieces));
+  const chat = (texts: string[]) =>
+    streamChat({ model: "auto" }, new AbortController().signal, (text: string) => texts.push(text));
+
+  it("carry the key, and wait while the service starts", async () => {
+    fetched.mockResolvedValueOnce(failure(503, "starting"));
+    fetched.mockResolvedValueOnce(failure(503, "starting"));
+    fetched.mockResolvedValueOnce(Response.json({ ok: true }));
+    const notes: string[] = [];
+    events.addEventListener("starting", (event: CustomEvent) => notes.push(event.detail));
+    events.addEventListener("started", () => notes.push("started"));
+    const reply = call("/v1/models");
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(await reply).toEqual({ ok: true });
+    expect(notes).toEqual(["it is starting", "it is starting", "started"]);
+    const headers = fetched.mock.calls[0]![1].headers as Headers;
+    expect(headers.get("authorization")).toBe("Bearer a-key");
+  });
+
+  it("fail with the service's code, or say that there is no service", async () => {
+    fetched.mockResolvedValueOnce(failure(401, "invalid_key"));
+    await expect(call("/v1/models")).rejects.toMatchObject({ code: "invalid_key", status: 401 });
+    fetched.mockResolvedValueOnce(new Response("<h1>Bad gateway</h1>", { status: 502 }));
+    await expect(call("/v1/models")).rejects.toMatchObject({ code: "http_502" });
+    fetched.mockRejectedValueOnce(new TypeError("Failed to fetch"));
+    await expect(call("/v1/models")).rejects.toMatchObject({ code: "network" });
+  });
+
+  it("stream the text, then give the report", async () => {
+    const chunk = (text: string) =>
+      `data: ${JSON.stringify({ choices: [{ delta: { content: text } }] })}\n\n`;
+    const last = `data: ${JSON.stringify({ choices: [], brink: { route: "edge" } })}\n\n`;
+    fetched.mockResolvedValueOnce(stream(chunk("a"), chunk("b"), last, "data: [DONE]\n\n"));
+    const texts: string[] = [];
+    expect(await chat(texts)).toEqual({ brink: { route: "edge" }, trace: null });
+    expect(texts).toEqual(["a", "b"]);
+  });
+
+  it("fail where a stream carries an error, ends early or is no JSON", async () => {
+    const error = JSON.stringify({ error: { message: "gone", code: "backend_unavailable" } });
+    fetched.mockResolvedValueOnce(stream(`data: ${error}\n\n`));
+    await expect(chat([])).rejects.toMatchObject({ code: "backend_unavailable" });
+    fetched.mockResolvedValueOnce(stream('data: {"choices": []}\n\n'));
+    await expect(chat([])).rejects.toMatchObject({ code: "broken_reply" });
+    fetched.mockResolvedValueOnce(stream("data: {\n\n"));
+    await expect(chat([])).rejects.toMatchObject({ code: "broken_reply" });
+  });
+});
+
+describe("the files", () => {
+  it("hold no inline script or style and name nothing outside their folder", () => {
+    expect(page).not.toMatch(/<style|\sstyle=|\son[a-z]+=|javascript:/i);
+    expect(page.match(/<script\b/g)).toEqual(["<script"]);
+    const links = Array.from(page.matchAll(/\b(?:src|href)="([^"#]+)/g), ([, link]) => link!);
+    expect(links.filter((link) => !existsSync(join(folder, link)))).toEqual([]);
+    for (const name of names.filter((file) => /\.(css|js)$/.test(file)))
+      expect(read(name), name).not.toMatch(/@import|url\(|https?:\/\//);
+  });
+
+  it("never turn text into markup, code or style attributes", () => {
+    const ways = [
+      /innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment/,
+      /\bsrcdoc\b|cssText|setAttribute\("style|\beval\(|new Function/,
+    ];
+    const parses = (name: string) => ways.some((way) => way.test(read(name)));
+    expect(scripts.filter(parses)).toEqual([]);
+  });
+
+  it("ask the page only for elements that it has once", () => {
+    const ids = Array.from(page.matchAll(/\sid="([^"]+)"/g), ([, id]) => id!);
+    expect(ids.filter((id, i) => ids.indexOf(id) !== i)).toEqual([]);
+    const asked = scripts.flatMap((name) =>
+      Array.from(read(name).matchAll(/byId\("([^"]+)"/g), ([, id]) => id!),
+    );
+    expect(asked.length).toBeGreaterThan(40);
+    expect(asked.filter((id) => !ids.includes(id))).toEqual([]);
+  });
+
+  it("keep the types that their comments state", () => {
+    const program = ts.createProgram(
+      scripts.map((name) => join(folder, name)),
+      {
+        allowJs: true,
+        checkJs: true,
+        noEmit: true,
+        strict: true,
+        noUncheckedIndexedAccess: true,
+        target: ts.ScriptTarget.ES2024,
+        module: ts.ModuleKind.ESNext,
+        moduleResolution: ts.ModuleResolutionKind.Bundler,
+        lib: ["lib.es2024.d.ts", "lib.dom.d.ts", "lib.dom.iterable.d.ts"],
+        types: [],
+      },
+    );
+    const faults = ts
+      .getPreEmitDiagnostics(program)
+      .map(({ messageText, file }) => `${file?.fileName}: ${JSON.stringify(messageText)}`);
+    expect(faults).toEqual([]);
+  });
+});
