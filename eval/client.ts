@@ -1,0 +1,81 @@
+/** A running service for an evaluation, and the few calls that evaluations make. */
+
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { LOCAL_ADMIN_KEY, LOCAL_KEY, startService } from "../scripts/service.ts";
+import { showProgress } from "./report.ts";
+
+const root = join(import.meta.dirname, "..");
+const DOCUMENTS_PER_CALL = 32;
+
+export interface Client {
+  call<T>(method: string, path: string, body?: unknown): Promise<T>;
+}
+
+export interface SubmittedDocument {
+  id: string;
+  text: string;
+  title?: string;
+}
+
+/** Runs `work` against the service at `url`, or against a fresh one of its own that is ended,
+ *  and its state removed, afterwards. */
+export async function withService<T>(
+  url: string | null,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  if (url !== null) return work(connect(url));
+  execFileSync(process.execPath, [join(root, "scripts/build.ts"), "--quiet"], { stdio: "inherit" });
+  const state = mkdtempSync(join(tmpdir(), "brink-eval-"));
+  try {
+    const service = await startService({ state });
+    try {
+      return await work(connect(service.url));
+    } finally {
+      await service.stop();
+    }
+  } finally {
+    rmSync(state, { recursive: true, force: true });
+  }
+}
+
+function connect(url: string): Client {
+  return {
+    async call<T>(method: string, path: string, body?: unknown): Promise<T> {
+      const key = path.startsWith("/admin") ? LOCAL_ADMIN_KEY : LOCAL_KEY;
+      const response = await fetch(url + path, {
+        method,
+        headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+      const text = await response.text();
+      if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+      return (text === "" ? null : JSON.parse(text)) as T;
+    },
+  };
+}
+
+/** Makes the namespace, empty, and fills it. Throws when a document is refused. */
+export async function fillNamespace(
+  client: Client,
+  namespace: string,
+  options: Record<string, unknown>,
+  documents: readonly SubmittedDocument[],
+): Promise<void> {
+  const { namespaces } = await client.call<{ namespaces: { name: string }[] }>(
+    "GET",
+    "/admin/namespaces",
+  );
+  if (namespaces.some(({ name }) => name === namespace))
+    await client.call("DELETE", `/admin/namespaces/${namespace}`);
+  await client.call("PUT", `/admin/namespaces/${namespace}`, options);
+  for (let i = 0; i < documents.length; i += DOCUMENTS_PER_CALL) {
+    const batch = documents.slice(i, i + DOCUMENTS_PER_CALL);
+    const path = `/admin/namespaces/${namespace}/documents`;
+    const { errors } = await client.call<{ errors: unknown[] }>("POST", path, { documents: batch });
+    if (errors.length > 0) throw new Error(`refused: ${JSON.stringify(errors[0])}`);
+    showProgress("documents", i + batch.length, documents.length);
+  }
+}

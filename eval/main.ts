@@ -1,0 +1,58 @@
+/** `npm run eval -- retrieval|reader|router --data PATH`: quality on labelled data. */
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { evaluateReader } from "./reader.ts";
+import type { EvalOptions, EvalReport } from "./report.ts";
+import { printReport } from "./report.ts";
+import { evaluateRetrieval } from "./retrieval.ts";
+import { evaluateRouter } from "./router.ts";
+
+const HELP = `usage: npm run eval -- <what> --data PATH [options]
+
+what
+  retrieval   nDCG@10 and recall of /v1/memory/search; PATH is a folder in BEIR's layout
+  reader      F1 and exact match; PATH is a file in SQuAD's layout (1.1 or 2.0)
+  router      AUROC and calibration of the difficulty score; PATH is a SQuAD 1.1 file
+
+options
+  --data PATH      the data (required)
+  --json FILE      write the report as JSON too
+  --url URL        use a running service (keys brink-dev, brink-admin) instead of starting one
+  --setting S      reader only: gold (the question's own paragraph), open (all paragraphs in
+                   memory, through /v1/chat/completions) or both (default)
+  --split NAME     retrieval only: which qrels, default test
+  --limit N        only the first N questions
+  --help           this text`;
+
+const evaluations: Record<string, (options: EvalOptions) => Promise<EvalReport>> = {
+  retrieval: evaluateRetrieval,
+  reader: evaluateReader,
+  router: evaluateRouter,
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    data: { type: "string" },
+    json: { type: "string" },
+    url: { type: "string" },
+    setting: { type: "string", default: "both" },
+    split: { type: "string", default: "test" },
+    limit: { type: "string" },
+    help: { type: "boolean", default: false },
+  },
+});
+const evaluate = evaluations[positionals[0] ?? ""];
+if (values.help || !evaluate || !values.data) {
+  console.log(HELP);
+  process.exit(values.help ? 0 : 2);
+}
+const report = await evaluate({
+  data: values.data,
+  url: values.url ?? null,
+  setting: values.setting,
+  split: values.split,
+  limit: values.limit === undefined ? Number.POSITIVE_INFINITY : Number(values.limit),
+});
+printReport(report);
+if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);

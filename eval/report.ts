@@ -1,0 +1,74 @@
+/** What an evaluation gives back, and how a person reads it. */
+export interface EvalOptions {
+  data: string;
+  /** A running service, or null to start one on a free port with fresh state. */
+  url: string | null;
+  setting: string;
+  split: string;
+  limit: number;
+}
+
+/** A figure with its 95 % bootstrap interval. */
+export interface Figure {
+  value: number;
+  low: number;
+  high: number;
+}
+
+export interface EvalReport {
+  what: string;
+  data: string;
+  questions: number;
+  figures: Record<string, Figure | number>;
+}
+
+/** The mean of `values` with its 95 % percentile bootstrap interval (1,000 seeded resamplings of
+ *  the questions). */
+export function bootstrapMean(values: readonly number[]): Figure {
+  const mean = (list: readonly number[]) => list.reduce((sum, x) => sum + x, 0) / list.length;
+  return bootstrap(values, mean);
+}
+
+/** `statistic` of `items` with its 95 % percentile bootstrap interval; deterministic. */
+export function bootstrap<T>(
+  items: readonly T[],
+  statistic: (items: readonly T[]) => number,
+): Figure {
+  const random = mulberry32(20_261_123);
+  const samples = Array.from({ length: 1_000 }, () => {
+    return statistic(items.map(() => items[Math.floor(random() * items.length)]!));
+  }).sort((a, b) => a - b);
+  return { value: statistic(items), low: samples[25]!, high: samples[974]! };
+}
+
+/** A small seeded generator of uniform numbers in [0, 1). */
+export function mulberry32(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+export function printReport(report: EvalReport): void {
+  console.log(`\n${report.what} on ${report.data}, ${report.questions} questions`);
+  for (const [name, figure] of Object.entries(report.figures)) {
+    const text =
+      typeof figure === "number"
+        ? show(figure)
+        : `${show(figure.value)}   95 % [${show(figure.low)}, ${show(figure.high)}]`;
+    console.log(`  ${name.padEnd(36)} ${text}`);
+  }
+}
+
+function show(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toFixed(4);
+}
+
+/** One line on a terminal that is overwritten as work goes on; silent elsewhere. */
+export function showProgress(label: string, done: number, total: number): void {
+  if (!process.stderr.isTTY) return;
+  process.stderr.write(`\r${label} ${done}/${total}${done === total ? "\n" : ""}`);
+}

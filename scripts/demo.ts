@@ -1,0 +1,103 @@
+/** `npm run demo`: starts the service with fresh state, asks an easy, an unanswerable and a hard
+ *  question about Brink's own documentation, and shows what came back. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { LOCAL_KEY, startService } from "./service.ts";
+
+const root = join(import.meta.dirname, "..");
+
+const QUESTIONS = [
+  { kind: "easy", question: "How many characters may a document have?" },
+  { kind: "unanswerable", question: "Who won the 1998 football world cup final in Paris?" },
+  {
+    kind: "hard",
+    question: "Why might an operator prefer a risk target to a fixed threshold, all in all?",
+  },
+];
+
+interface Reply {
+  choices: { message: { content: string } }[];
+  brink: {
+    answer: string | null;
+    route: string;
+    wanted?: string;
+    difficulty: number | null;
+    reason: string;
+    citations: { document_id: string; quote: string }[];
+  };
+}
+
+interface Shown {
+  question: string;
+  answer: string | null;
+  text: string;
+  route: string;
+  wanted?: string;
+  difficulty: number | null;
+  reason: string;
+  citations: { document_id: string; quote: string }[];
+  ms: number;
+}
+
+const { values } = parseArgs({ options: { json: { type: "boolean", default: false } } });
+const say = (line: string) => values.json || console.log(line);
+
+const variables: Record<string, string> = {};
+for (const name of ["BACKEND_URL", "BACKEND_KEY", "BACKEND_MODEL"])
+  if (process.env[name]) variables[name] = process.env[name];
+execFileSync(process.execPath, [join(root, "scripts/build.ts"), "--quiet"], {
+  stdio: ["ignore", "ignore", "inherit"],
+});
+const state = mkdtempSync(join(tmpdir(), "brink-demo-"));
+process.once("exit", () => rmSync(state, { recursive: true, force: true }));
+say("starting the service, which reads its own documentation first ...");
+const service = await startService({ state, variables });
+try {
+  const shown: Shown[] = [];
+  for (const { kind, question } of QUESTIONS) {
+    const answer = await ask(service.url, question);
+    shown.push(answer);
+    say(render(kind, answer));
+  }
+  if (values.json) console.log(JSON.stringify({ questions: shown }, null, 2));
+} finally {
+  await service.stop();
+}
+
+async function ask(url: string, question: string): Promise<Shown> {
+  const startMs = performance.now();
+  const response = await fetch(`${url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${LOCAL_KEY}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: "auto", messages: [{ role: "user", content: question }] }),
+  });
+  if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+  const { choices, brink } = (await response.json()) as Reply;
+  const { answer, route, wanted, difficulty, reason, citations } = brink;
+  return {
+    question,
+    answer,
+    text: choices[0]?.message.content ?? "",
+    route,
+    ...(wanted === undefined ? {} : { wanted }),
+    difficulty,
+    reason,
+    citations: citations.map(({ document_id, quote }) => ({ document_id, quote })),
+    ms: Math.round(performance.now() - startMs),
+  };
+}
+
+function render(kind: string, shown: Shown): string {
+  const { question, text, route, wanted, difficulty, reason, citations, ms } = shown;
+  const lines = citations.map(({ document_id }, i) => `  [${i + 1}] ${document_id}`);
+  return `
+(${kind}) ${question}
+${text.replace(/^/gm, "  ")}
+${lines.join("\n")}
+  route ${wanted ? `${route} (wanted ${wanted})` : route}, ${ms} ms
+  difficulty ${difficulty?.toFixed(3)}
+  ${reason}`;
+}

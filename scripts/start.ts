@@ -1,0 +1,31 @@
+/** `npm start`: the whole service on http://127.0.0.1:8787 (PORT). */
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { LOCAL_ADMIN_KEY, LOCAL_KEY, startService } from "./service.ts";
+
+const root = join(import.meta.dirname, "..");
+execFileSync(process.execPath, [join(root, "scripts/build.ts")], { stdio: "inherit" });
+
+const forwarded = ["BACKEND_URL", "BACKEND_KEY", "BACKEND_MODEL", "BRINK_ALLOWED_ORIGINS"];
+const variables: Record<string, string> = {};
+for (const name of forwarded) if (process.env[name]) variables[name] = process.env[name];
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.once(signal, () => process.exit(0)); // the runtime is ended on exit
+
+let last = "";
+const service = await startService({
+  port: Number(process.env.PORT || 8787),
+  state: process.env.BRINK_STATE || join(root, ".brink"),
+  variables,
+  onLog: (line) => console.error(line),
+  onProgress: (detail) => {
+    if (detail !== last) console.log(detail);
+    last = detail;
+  },
+});
+console.log(`console    ${service.url}/console
+keys       ${LOCAL_KEY} (inference), ${LOCAL_ADMIN_KEY} (admin); local runs only
+backend    ${variables.BACKEND_URL ?? "none (set BACKEND_URL, BACKEND_KEY, BACKEND_MODEL)"}
+ready ${service.url}`);
+service.process.once("exit", (code) => process.exit(code ?? 1));

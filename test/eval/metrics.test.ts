@@ -1,0 +1,52 @@
+import { expect, it } from "vitest";
+import { ndcgAt } from "../../eval/retrieval.ts";
+import { auroc, expectedCalibrationError } from "../../eval/router.ts";
+import { exactMatch, f1Score } from "../../eval/squad.ts";
+
+it("F1 and exact match ignore case, articles, punctuation and white space", () => {
+  expect(f1Score("The  Denver Broncos.", ["denver broncos"])).toBe(1);
+  expect(exactMatch("The  Denver Broncos.", ["denver broncos"])).toBe(1);
+  expect(exactMatch("Denver", ["denver broncos"])).toBe(0);
+});
+
+it("F1 counts repeated words as often as both have them, against the best gold answer", () => {
+  // 2 of 3 said words are in the gold of 2: precision 2/3, recall 1.
+  expect(f1Score("to to go", ["go to"])).toBeCloseTo(0.8, 12);
+  expect(f1Score("in 1998", ["x", "1998"])).toBeCloseTo(2 / 3, 12);
+});
+
+it("an unanswerable question wants no answer", () => {
+  expect(f1Score(null, [])).toBe(1);
+  expect(f1Score("something", [])).toBe(0);
+  expect(f1Score(null, ["something"])).toBe(0);
+});
+
+it("AUROC equals the share of ordered pairs, ties counting half", () => {
+  const items = [0.1, 0.4, 0.4, 0.8, 0.2].map((difficulty, i) => ({ difficulty, wrong: i > 1 }));
+  let wins = 0;
+  for (const a of items.filter(({ wrong }) => wrong))
+    for (const b of items.filter(({ wrong }) => !wrong))
+      wins += a.difficulty > b.difficulty ? 1 : a.difficulty === b.difficulty ? 0.5 : 0;
+  expect(auroc(items)).toBeCloseTo(wins / 6, 12);
+});
+
+it("the calibration error is zero when each bin is as often wrong as it says", () => {
+  const bins = [0, 0.25, 0.5, 0.75, 1];
+  const items = bins.flatMap((difficulty) =>
+    Array.from({ length: 4 }, (_, i) => ({ difficulty, wrong: i < difficulty * 4 })),
+  );
+  expect(expectedCalibrationError(items)).toBeCloseTo(0, 12);
+  const flipped = items.map(({ difficulty, wrong }) => ({ difficulty: 1 - difficulty, wrong }));
+  expect(expectedCalibrationError(flipped)).toBeCloseTo((1 + 0.5 + 0 + 0.5 + 1) / 5, 12);
+});
+
+it("nDCG is 1 for the ideal order and discounts by the logarithm of the rank", () => {
+  const grades = new Map([
+    ["a", 2],
+    ["b", 1],
+  ]);
+  expect(ndcgAt(10, ["a", "b", "x"], grades)).toBe(1);
+  const ideal = 2 + 1 / Math.log2(3);
+  expect(ndcgAt(10, ["x", "b", "a"], grades)).toBeCloseTo((1 / Math.log2(3) + 1) / ideal, 12);
+  expect(ndcgAt(1, ["x", "a"], grades)).toBe(0);
+});

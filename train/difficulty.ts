@@ -1,0 +1,204 @@
+/** Fits models/difficulty.json: P(the edge answer is not good enough).
+ *
+ *  Asks the running service every question of a SQuAD 1.1 file with all its paragraphs in memory
+ *  and takes the features that the service itself computed. Articles are split into a part that
+ *  fits the weights and a part that sets thresholds; neither is a test part.
+ *
+ *      node train/difficulty.ts --data squad-v1.1-calibrate.json [--answers CACHE.json] [--url URL]
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { parseArgs } from "node:util";
+import { withService } from "../eval/client.ts";
+import { askAll, type OpenAnswer } from "../eval/open.ts";
+import { auroc, expectedCalibrationError, WRONG_BELOW_F1 } from "../eval/router.ts";
+import { readSquad } from "../eval/squad.ts";
+import {
+  type DifficultyModel,
+  FEATURES,
+  type Features,
+  parseDifficultyModel,
+  scoreDifficulty,
+} from "../src/pipeline/difficulty.ts";
+import { fitLogistic } from "./logistic.ts";
+
+const root = join(import.meta.dirname, "..");
+const weightsPath = join(root, "models/difficulty.json");
+/** Every third article, in the order of their titles' hashes, sets thresholds. */
+const THRESHOLD_SHARE = 3;
+/** Strengths of the ridge penalty tried by cross-validation over articles. */
+const PENALTIES = [0.3, 1, 3, 10, 30, 100];
+const FOLDS = 5;
+const CONFIDENCE = 0.9;
+const THRESHOLDS = 60;
+/** Thresholds that keep fewer answers than this say too little to be tested. */
+const ANSWERED_MIN = 40;
+
+interface Example {
+  article: string;
+  values: Features;
+  wrong: boolean;
+}
+
+const { values: args } = parseArgs({
+  options: { data: { type: "string" }, answers: { type: "string" }, url: { type: "string" } },
+});
+if (!args.data) {
+  console.log("usage: node train/difficulty.ts --data SQUAD.json [--answers FILE] [--url URL]");
+  process.exit(2);
+}
+const answers = await collect(args.data, args.answers ?? null, args.url ?? null);
+const examples = answers
+  .filter(({ answer }) => answer !== null)
+  .map(({ question, features, f1 }) => {
+    return {
+      article: question.article,
+      values: features as Features,
+      wrong: f1 < WRONG_BELOW_F1,
+    };
+  });
+const { fitPart, thresholdPart } = splitByArticle(examples);
+const penalty = choosePenalty(fitPart);
+const model = fitModel(fitPart, penalty);
+const file = { ...withCalibration(model, thresholdPart), provenance: provenance(args.data) };
+writeFileSync(weightsPath, `${JSON.stringify(file, null, 1)}\n`);
+for (const [name, part] of Object.entries({ fitPart, thresholdPart })) {
+  const scored = score(model, part);
+  console.log(
+    `${name}: ${part.length} answers, ${share(part)} wrong, AUROC ${auroc(scored).toFixed(4)}, ` +
+      `ECE ${expectedCalibrationError(scored).toFixed(4)}`,
+  );
+}
+for (const name of FEATURES) {
+  const { weight } = model.weights[name];
+  console.log(`${name.padEnd(16)} ${weight.toFixed(3).padStart(8)}`);
+}
+
+/** The service's answers, from the cache file where there is one. */
+async function collect(
+  data: string,
+  cache: string | null,
+  url: string | null,
+): Promise<OpenAnswer[]> {
+  if (cache !== null && existsSync(cache)) return JSON.parse(readFileSync(cache, "utf8"));
+  ensureWeights();
+  const questions = readSquad(data);
+  const fresh = await withService(url, (client) =>
+    askAll(client, "train-difficulty", questions, questions),
+  );
+  if (cache !== null) writeFileSync(cache, JSON.stringify(fresh));
+  return fresh;
+}
+
+/** The service does not start without weights of its own features. Where the file has others, or
+ *  is missing, weights of zero stand in while the features are gathered: nothing stays at the
+ *  edge with them. */
+function ensureWeights(): void {
+  const weights = {} as DifficultyModel["weights"];
+  for (const name of FEATURES) weights[name] = { mean: 0, std: 1, weight: 0 };
+  const unfitted: DifficultyModel = {
+    version: "unfitted",
+    weights,
+    bias: 0,
+    calibration: [],
+    confidence: CONFIDENCE,
+  };
+  try {
+    parseDifficultyModel(JSON.parse(readFileSync(weightsPath, "utf8")));
+  } catch {
+    writeFileSync(weightsPath, `${JSON.stringify(unfitted)}\n`);
+  }
+}
+
+function splitByArticle(all: readonly Example[]) {
+  const hash = (title: string) => createHash("sha256").update(title).digest("hex");
+  const articles = [...new Set(all.map(({ article }) => article))];
+  articles.sort((a, b) => (hash(a) < hash(b) ? -1 : 1));
+  const held = new Set(articles.filter((_, i) => i % THRESHOLD_SHARE === THRESHOLD_SHARE - 1));
+  return {
+    fitPart: all.filter(({ article }) => !held.has(article)),
+    thresholdPart: all.filter(({ article }) => held.has(article)),
+  };
+}
+
+/** The penalty with the least log loss on articles that were left out. */
+function choosePenalty(part: readonly Example[]): number {
+  const articles = [...new Set(part.map(({ article }) => article))].sort();
+  const losses = PENALTIES.map((candidate) => {
+    let loss = 0;
+    for (let fold = 0; fold < FOLDS; fold++) {
+      const held = new Set(articles.filter((_, i) => i % FOLDS === fold));
+      const fitted = fitModel(
+        part.filter(({ article }) => !held.has(article)),
+        candidate,
+      );
+      for (const { values, wrong } of part.filter(({ article }) => held.has(article))) {
+        const p = scoreDifficulty(fitted, values);
+        loss -= Math.log(wrong ? p : 1 - p);
+      }
+    }
+    console.log(`penalty ${candidate}: held-out log loss ${(loss / part.length).toFixed(4)}`);
+    return loss;
+  });
+  return PENALTIES[losses.indexOf(Math.min(...losses))]!;
+}
+
+function fitModel(part: readonly Example[], ridge: number): DifficultyModel {
+  const columns = FEATURES.map((name) => part.map(({ values }) => values[name]));
+  const means = columns.map((column) => column.reduce((sum, x) => sum + x, 0) / part.length);
+  const stds = columns.map((column, j) => {
+    const variance = column.reduce((sum, x) => sum + (x - means[j]!) ** 2, 0) / part.length;
+    return Math.sqrt(variance) || 1;
+  });
+  const rows = part.map(({ values }) =>
+    FEATURES.map((name, j) => (values[name] - means[j]!) / stds[j]!),
+  );
+  const labels = part.map(({ wrong }) => (wrong ? 1 : 0));
+  const { weights, bias } = fitLogistic(rows, labels, ridge);
+  const named = {} as DifficultyModel["weights"];
+  for (const [j, name] of FEATURES.entries())
+    named[name] = { mean: means[j]!, std: stds[j]!, weight: weights[j]! };
+  return { version: "", weights: named, bias, calibration: [], confidence: CONFIDENCE };
+}
+
+/** Cumulative counts at equally spaced quantiles of the difficulty of held-out answers. */
+function withCalibration(fitted: DifficultyModel, part: readonly Example[]): DifficultyModel {
+  const scored = score(fitted, part).sort((a, b) => a.difficulty - b.difficulty);
+  const calibration = [];
+  for (let i = 1; i <= THRESHOLDS; i++) {
+    const answered = Math.round((i * scored.length) / THRESHOLDS);
+    if (answered < ANSWERED_MIN) continue;
+    const kept = scored.slice(0, answered);
+    const wrong = kept.filter((item) => item.wrong).length;
+    calibration.push({ threshold: kept.at(-1)!.difficulty, answered, wrong });
+  }
+  const digest = createHash("sha256").update(JSON.stringify(fitted.weights)).digest("hex");
+  return { ...fitted, version: `difficulty-${digest.slice(0, 12)}`, calibration };
+}
+
+function score(fitted: DifficultyModel, part: readonly Example[]) {
+  return part.map(({ values, wrong }) => ({ difficulty: scoreDifficulty(fitted, values), wrong }));
+}
+
+function share(part: readonly Example[]): string {
+  return `${((100 * part.filter(({ wrong }) => wrong).length) / part.length).toFixed(1)} %`;
+}
+
+function provenance(data: string) {
+  const sha256 = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
+  return {
+    command: `node train/difficulty.ts --data ${basename(data)}`,
+    data: { name: basename(data), sha256: sha256(data), licence: "CC BY-SA 4.0" },
+    encoder_sha256: sha256(join(root, "models/encoder.gguf")),
+    reader_sha256: sha256(join(root, "models/reader.gguf")),
+    questions: answers.length,
+    abstentions: answers.length - examples.length,
+    fit: { answers: fitPart.length, articles: titles(fitPart), ridge: penalty },
+    thresholds: { answers: thresholdPart.length, articles: titles(thresholdPart) },
+  };
+}
+
+function titles(part: readonly Example[]): string[] {
+  return [...new Set(part.map(({ article }) => article))].sort();
+}
