@@ -52,5 +52,5 @@ export const SETTING_BYTES_MAX = 256 * 1024;
 
 // Linear memory: 128 MB of isolate less JavaScript's heap, code and buffers in flight. One forward
 // pass takes at most 1,024 tokens, whose activations are 8 MB at dim 384 (see model/bert.ts).
-export const LINEAR_MEMORY_BYTES_MAX = 88 * 1024 * 1024;
+export const LINEAR_MEMORY_BYTES_MAX = 64 * 1024 * 1024;
 export const FORWARD_TOKENS_MAX = 1_024;

@@ -1,0 +1,198 @@
+/** The forward pass of a BERT encoder over a ragged batch, on int8 weights. */
+import { assert } from "../errors.ts";
+import { FORWARD_TOKENS_MAX } from "../limits.ts";
+import { attentionScratchBytes, type Kernels, quantizedBytes } from "./kernels.ts";
+
+export interface BertConfig {
+  dim: number;
+  n_layers: number;
+  n_heads: number;
+  ffn_dim: number;
+  vocab_size: number;
+  context_length: number;
+  eps: number;
+}
+
+/** y = x W^T + bias. Byte offsets into linear memory; `packed` as pack_i8 lays it out, `d` and
+ *  `bias` f32 [n]. */
+export interface LinearWeights {
+  packed: number;
+  d: number;
+  bias: number;
+  n: number;
+  k: number;
+}
+
+/** Byte offsets of f32 [dim]. */
+export interface NormWeights {
+  gamma: number;
+  beta: number;
+}
+
+export interface BertLayerWeights {
+  qkv: LinearWeights;
+  attnOut: LinearWeights;
+  attnNorm: NormWeights;
+  up: LinearWeights;
+  down: LinearWeights;
+  outNorm: NormWeights;
+}
+
+/** Byte offsets: tokens.qs i8 [vocab_size, dim], tokens.d f32 [vocab_size], positions f32
+ *  [context_length, dim], types f32 [2, dim]. qkv has 3 * dim rows: q, then k, then v. */
+export interface BertWeights {
+  config: BertConfig;
+  tokens: { qs: number; d: number };
+  positions: number;
+  types: number;
+  embedNorm: NormWeights;
+  layers: BertLayerWeights[];
+}
+
+/** Ragged batch: sequences back to back, no padding, so that no work is spent on it; attention
+ *  never crosses a boundary. */
+export interface RaggedBatch {
+  ids: Int32Array;
+  types: Int32Array;
+  lengths: Int32Array;
+}
+
+/** Rows of one matmul step: bounds the feed-forward's activations and keeps them in the cache. */
+const ROWS_STEP = 128;
+
+/** Scratch of one forward pass: offsets into linear memory. */
+interface Scratch {
+  qkv: number; // f32 [T, 3 * dim]
+  mixed: number; // f32 [T, dim]
+  wide: number; // f32 [ROWS_STEP, ffn_dim]
+  q: number; // quantizedBytes(ROWS_STEP, max(dim, ffn_dim))
+  qd: number; // f32 [ROWS_STEP]
+  attention: number; // attentionScratchBytes(longest, head_dim)
+}
+
+/** The last hidden states, as a byte offset of f32 [T, dim]; valid until the caller releases a mark
+ *  of before the call. T <= FORWARD_TOKENS_MAX; activations peak at 20 T dim bytes, plus
+ *  ROWS_STEP * (4 ffn_dim + 2 max(dim, ffn_dim)), plus 4 (head_dim + 4) longest: for MiniLM-L6 at
+ *  T = 1024 and 256 tokens a sequence, 7.9 + 1.2 + 0.04 MB. Ids, types and lengths out of range
+ *  throw. A sequence's result does not depend on what is batched with it, to the last bit. */
+export function forward(kernels: Kernels, weights: BertWeights, batch: RaggedBatch): number {
+  const { config } = weights;
+  const { dim, n_heads } = config;
+  const t = checkBatch(config, batch);
+  const head_dim = dim / n_heads;
+  const x = kernels.alloc(t * dim * 4); // f32 [T, dim]
+  const mark = kernels.mark();
+  embed(kernels, weights, batch, x);
+  const s = allocScratch(kernels, config, batch, t);
+  for (const layer of weights.layers) {
+    linear(kernels, layer.qkv, s.qkv, x, s, t); // [T, 3 * dim]
+    let at = 0; // the first row of a sequence
+    for (const n of batch.lengths) {
+      const q = s.qkv + at * 3 * dim * 4; // [n, dim], rows 3 * dim apart
+      const k = q + dim * 4;
+      const v = k + dim * 4;
+      const out = s.mixed + at * dim * 4; // [n, dim]
+      const { attention: scratch } = s;
+      kernels.attentionF32({ out, q, k, v, stride: 3 * dim, scratch, n, n_heads, head_dim });
+      at += n;
+    }
+    linear(kernels, layer.attnOut, s.qkv, s.mixed, s, t); // [T, dim] in qkv's place
+    norm(kernels, layer.attnNorm, x, s.qkv, t, config); // x = norm(x + attention)
+    for (let row = 0; row < t; row += ROWS_STEP) {
+      const m = Math.min(ROWS_STEP, t - row);
+      const xs = x + row * dim * 4; // [m, dim]
+      linear(kernels, layer.up, s.wide, xs, s, m, true); // [m, ffn_dim]
+      linear(kernels, layer.down, s.mixed + row * dim * 4, s.wide, s, m); // [m, dim]
+    }
+    norm(kernels, layer.outNorm, x, s.mixed, t, config); // x = norm(x + feed-forward)
+  }
+  kernels.release(mark);
+  return x;
+}
+
+/** Throws unless the batch fits the model and the limits; gives T, the number of its tokens. */
+function checkBatch(config: BertConfig, batch: RaggedBatch): number {
+  const { ids, types, lengths } = batch;
+  const t = ids.length;
+  assert(t > 0 && t <= FORWARD_TOKENS_MAX, `batch of ${t} tokens, limit ${FORWARD_TOKENS_MAX}`);
+  assert(types.length === t, `batch of ${t} tokens with ${types.length} types`);
+  let sum = 0;
+  for (const n of lengths) {
+    assert(n > 0 && n <= config.context_length, `sequence of ${n}, limit ${config.context_length}`);
+    sum += n;
+  }
+  assert(sum === t, `batch of ${t} tokens with lengths that sum to ${sum}`);
+  for (const id of ids) assert(id >= 0 && id < config.vocab_size, `token ${id} is no such one`);
+  for (const type of types) assert(type === 0 || type === 1, `token type ${type} is no such one`);
+  return t;
+}
+
+/** x f32 [T, dim] = norm(tokens + positions + types). */
+function embed(kernels: Kernels, weights: BertWeights, batch: RaggedBatch, x: number): void {
+  const { dim } = weights.config;
+  const t = batch.ids.length;
+  const mark = kernels.mark();
+  const ids = kernels.alloc(t * 4); // i32 [T], and the next two
+  const places = kernels.alloc(t * 4);
+  const typeIds = kernels.alloc(t * 4);
+  kernels.i32(ids, t).set(batch.ids);
+  kernels.i32(typeIds, t).set(batch.types);
+  const place = kernels.i32(places, t);
+  let at = 0;
+  for (const n of batch.lengths) for (let i = 0; i < n; i++) place[at++] = i;
+  const { qs, d } = weights.tokens;
+  const { positions, types } = weights;
+  kernels.gatherI8({ y: x, ids, places, typeIds, qs, d, positions, types, t, dim });
+  norm(kernels, weights.embedNorm, x, 0, t, weights.config);
+  kernels.release(mark);
+}
+
+function allocScratch(
+  kernels: Kernels,
+  config: BertConfig,
+  batch: RaggedBatch,
+  t: number,
+): Scratch {
+  const { dim, ffn_dim, n_heads } = config;
+  const rows = Math.min(t, ROWS_STEP);
+  const longest = batch.lengths.reduce((a, b) => Math.max(a, b), 0);
+  return {
+    qkv: kernels.alloc(t * 3 * dim * 4),
+    mixed: kernels.alloc(t * dim * 4),
+    wide: kernels.alloc(rows * ffn_dim * 4),
+    q: kernels.alloc(quantizedBytes(rows, Math.max(dim, ffn_dim))),
+    qd: kernels.alloc(rows * 4),
+    attention: kernels.alloc(attentionScratchBytes(longest, dim / n_heads)),
+  };
+}
+
+/** y f32 [m, n] = x f32 [m, k] W^T + bias, then GELU if asked, ROWS_STEP rows at a time. */
+function linear(
+  kernels: Kernels,
+  weights: LinearWeights,
+  y: number,
+  x: number,
+  s: Scratch,
+  m: number,
+  gelu = false,
+): void {
+  const { packed, d, bias, n, k } = weights;
+  const { q, qd } = s;
+  for (let row = 0; row < m; row += ROWS_STEP) {
+    const rows = Math.min(ROWS_STEP, m - row);
+    kernels.quantizeRows(q, qd, x + row * k * 4, rows, k);
+    kernels.gemmI8({ y: y + row * n * 4, q, qd, packed, d, bias, m: rows, n, k, gelu });
+  }
+}
+
+/** x = layernorm(x + residual), f32 [m, dim]; residual 0 means none. */
+function norm(
+  kernels: Kernels,
+  { gamma, beta }: NormWeights,
+  x: number,
+  residual: number,
+  m: number,
+  { dim, eps }: BertConfig,
+): void {
+  kernels.layernormF32(x, x, residual, gamma, beta, { m, dim, eps });
+}

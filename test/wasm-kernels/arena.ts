@@ -1,0 +1,70 @@
+/** What the kernel tests share: the compiled module, seeded numbers, and a watch over writes. */
+import { expect } from "vitest";
+import { compileKernels } from "../../bench/kernels-module.ts";
+import { type GemmVariant, Kernels } from "../../src/model/kernels.ts";
+
+export const kernelsModule = compileKernels();
+
+export const newKernels = (variant?: GemmVariant) => Kernels.create(kernelsModule, { variant });
+
+/** Uniform in [0, 1), from a seed: mulberry32. */
+export function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+export const floats = (next: () => number, length: number, scale = 1) =>
+  Float32Array.from({ length }, () => (next() * 2 - 1) * scale);
+
+export const ints = (next: () => number, length: number, max = 127) =>
+  Int8Array.from({ length }, () => Math.round((next() * 2 - 1) * max));
+
+export function putF32(kernels: Kernels, values: ArrayLike<number>): number {
+  const offset = kernels.alloc(values.length * 4);
+  kernels.f32(offset, values.length).set(values);
+  return offset;
+}
+
+export function putI8(kernels: Kernels, values: ArrayLike<number>): number {
+  const offset = kernels.alloc(values.length);
+  kernels.i8(offset, values.length).set(values);
+  return offset;
+}
+
+/** Runs a kernel and fails if a byte of all linear memory changed outside the ranges
+ *  [offset, bytes] it is allowed. */
+export function writesOnly(
+  kernels: Kernels,
+  ranges: readonly (readonly [offset: number, bytes: number])[],
+  run: () => void,
+): void {
+  kernels.alloc(64); // what lies after the last output is watched too
+  const before = Buffer.from(new Uint8Array(kernels.memory.buffer).slice());
+  run();
+  const after = Buffer.from(kernels.memory.buffer);
+  let at = 0;
+  for (const [offset, bytes] of [...ranges].sort((a, b) => a[0] - b[0])) {
+    expect(before.compare(after, at, offset, at, offset)).toBe(0);
+    at = offset + bytes;
+  }
+  expect(before.compare(after, at, after.length, at, before.length)).toBe(0);
+}
+
+/** Fails unless |actual[i] - expected[i]| <= bound(i) everywhere; reports the first breach. */
+export function expectWithin(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  bound: (i: number) => number,
+): void {
+  expect(actual.length).toBe(expected.length);
+  for (let i = 0; i < expected.length; i++) {
+    const error = Math.abs(actual[i]! - expected[i]!);
+    if (!(error <= bound(i)))
+      expect.fail(`[${i}] is ${actual[i]}, not ${expected[i]} within ${bound(i)}`);
+  }
+}
