@@ -1,0 +1,72 @@
+/** Texts to embeddings: WordPiece, BERT, mean over tokens, unit length. */
+import { ENCODER_TOKENS_MAX } from "../limits.ts";
+import type { BertWeights } from "./bert.ts";
+import { GgufStream } from "./gguf-stream.ts";
+import type { Kernels } from "./kernels.ts";
+import { stringOf } from "./metadata.ts";
+import { forwardEach } from "./ragged.ts";
+import { loadBert, type SharedTokens } from "./weights.ts";
+import { WordPiece } from "./wordpiece.ts";
+
+export class Encoder {
+  /** The model's name in its file. */
+  readonly id: string;
+  readonly dim: number;
+  readonly tokenizer: WordPiece;
+  /** For a reader that was trained on the same token embeddings. */
+  readonly tokens: SharedTokens;
+  private readonly kernels: Kernels;
+  private readonly weights: BertWeights;
+
+  private constructor(
+    id: string,
+    kernels: Kernels,
+    tokenizer: WordPiece,
+    loaded: { weights: BertWeights; tokens: SharedTokens },
+  ) {
+    this.id = id;
+    this.dim = loaded.weights.config.dim;
+    this.tokenizer = tokenizer;
+    this.tokens = loaded.tokens;
+    this.kernels = kernels;
+    this.weights = loaded.weights;
+  }
+
+  /** Reads an encoder's GGUF into the kernels' memory; the kernels must not be used meanwhile.
+   *  Errors: invalid_model_file, with nothing left allocated. */
+  static async load(kernels: Kernels, stream: ReadableStream<Uint8Array>): Promise<Encoder> {
+    const file = await GgufStream.open(stream);
+    try {
+      const { metadata } = file.header;
+      const tokenizer = new WordPiece(metadata);
+      const id = stringOf(metadata, "general.name");
+      const loaded = await loadBert(kernels, file, tokenizer.vocab_size);
+      return new Encoder(id, kernels, tokenizer, loaded);
+    } catch (error) {
+      await file.cancel();
+      throw error;
+    }
+  }
+
+  /** One unit vector f32 [dim] a text, in the order given. A text is cut to its first
+   *  ENCODER_TOKENS_MAX tokens, [CLS] and [SEP] included. */
+  embed(texts: readonly string[]): Float32Array[] {
+    const { cls, sep } = this.tokenizer;
+    const sequences = texts.map((text) => {
+      const ids = [cls, ...this.tokenizer.encode(text, ENCODER_TOKENS_MAX - 2).ids, sep];
+      return { ids, secondAt: ids.length };
+    });
+    const out: Float32Array[] = [];
+    forwardEach(this.kernels, this.weights, sequences, (i, hidden) => {
+      const pooled = this.kernels.alloc(this.dim * 4);
+      this.kernels.meanPoolF32(pooled, hidden, sequences[i]!.ids.length, this.dim);
+      out.push(this.kernels.f32(pooled, this.dim).slice());
+    });
+    return out;
+  }
+
+  /** How many tokens a text has, uncut, [CLS] and [SEP] not counted. */
+  countTokens(text: string): number {
+    return this.tokenizer.encode(text).ids.length;
+  }
+}

@@ -1,0 +1,221 @@
+/** Extracts answers: which span of a passage answers a question, and whether any does. The
+ *  definition is train/reader.py's, on which the model was trained and its threshold fitted. */
+import {
+  READER_ANSWER_TOKENS_MAX,
+  READER_QUESTION_TOKENS_MAX,
+  READER_TOKENS_MAX,
+} from "../limits.ts";
+import type { BertWeights } from "./bert.ts";
+import type { Encoder } from "./encoder.ts";
+import { GgufStream } from "./gguf-stream.ts";
+import type { Kernels } from "./kernels.ts";
+import { integerOf, numberOf } from "./metadata.ts";
+import { forwardEach } from "./ragged.ts";
+import { type LoadedBert, loadBert } from "./weights.ts";
+import type { Encoding, WordPiece } from "./wordpiece.ts";
+
+/** A passage too long for one row is read in several, this many tokens apart. */
+const WINDOW_STRIDE = 128;
+/** Covers 1,100 tokens, over four times a passage of the memory; what follows is not read. */
+const WINDOWS_MAX = 8;
+const READER_VERSION = 1;
+
+/** A span [start, end) in UTF-16 units of the passage. Its score is start logit + end logit less
+ *  those of [CLS], which stand for "no answer here": comparable between passages. */
+export interface Span {
+  start: number;
+  end: number;
+  score: number;
+}
+
+export interface PassageReading {
+  /** Null for a passage without tokens. */
+  best: Span | null;
+  /** The score of the best span that does not overlap `best`; -Infinity where there is none. */
+  runnerUpScore: number;
+  /** Start logit + end logit of [CLS]; 0 without tokens. */
+  nullScore: number;
+  /** The logit of the answerability head; 0 without tokens. */
+  answerable: number;
+}
+
+export interface ReaderChoice extends Span {
+  /** Index into the readings. */
+  passage: number;
+  /** Whether the score is below the threshold that the model's file names. */
+  abstain: boolean;
+  /** The chance that the span is right, 0..1: the logistic of its score, scaled and shifted as the
+   *  model's file says. */
+  probability: number;
+}
+
+/** Numbers that were fitted with the model, from the brink.reader.* keys of its file. */
+interface Calibration {
+  null_threshold: number;
+  confidence_scale: number;
+  confidence_bias: number;
+}
+
+/** A row of the batch: [CLS] question [SEP] passage tokens from `offset` on [SEP]. */
+interface Window {
+  ids: number[];
+  secondAt: number;
+  passage: number;
+  offset: number;
+}
+
+export class SpanReader {
+  readonly calibration: Readonly<Calibration>;
+  private readonly kernels: Kernels;
+  private readonly weights: BertWeights;
+  private readonly heads: ReadonlyMap<string, number>;
+  private readonly tokenizer: WordPiece;
+
+  private constructor(
+    kernels: Kernels,
+    tokenizer: WordPiece,
+    loaded: LoadedBert,
+    calibration: Calibration,
+  ) {
+    this.kernels = kernels;
+    this.tokenizer = tokenizer;
+    this.weights = loaded.weights;
+    this.heads = loaded.heads;
+    this.calibration = calibration;
+  }
+
+  /** Reads a reader's GGUF into the kernels' memory, where `encoder`, whose vocabulary and token
+   *  embeddings it shares, already is; the kernels must not be used meanwhile. Errors:
+   *  invalid_model_file, with nothing left allocated. */
+  static async load(
+    kernels: Kernels,
+    stream: ReadableStream<Uint8Array>,
+    encoder: Encoder,
+  ): Promise<SpanReader> {
+    const file = await GgufStream.open(stream);
+    try {
+      const { metadata } = file.header;
+      integerOf(metadata, "brink.reader.version", READER_VERSION, READER_VERSION);
+      integerOf(metadata, "brink.reader.tokens_max", READER_TOKENS_MAX, 8192);
+      const calibration = {
+        null_threshold: numberOf(metadata, "brink.reader.null_threshold"),
+        confidence_scale: numberOf(metadata, "brink.reader.confidence_scale"),
+        confidence_bias: numberOf(metadata, "brink.reader.confidence_bias"),
+      };
+      const { dim } = encoder;
+      const loaded = await loadBert(kernels, file, encoder.tokens, [
+        { name: "qa_span.weight", rows: 2, cols: dim },
+        { name: "qa_span.bias", rows: 1, cols: 2 },
+        { name: "qa_answerable.weight", rows: 1, cols: dim },
+        { name: "qa_answerable.bias", rows: 1, cols: 1 },
+      ]);
+      return new SpanReader(kernels, encoder.tokenizer, loaded, calibration);
+    } catch (error) {
+      await file.cancel();
+      throw error;
+    }
+  }
+
+  /** One reading a passage, in order. The question is cut to READER_QUESTION_TOKENS_MAX tokens. */
+  read(question: string, passages: readonly string[]): PassageReading[] {
+    const asked = this.tokenizer.encode(question, READER_QUESTION_TOKENS_MAX).ids;
+    const room = READER_TOKENS_MAX - 3 - asked.length;
+    const tokensMax = room + (WINDOWS_MAX - 1) * WINDOW_STRIDE;
+    const encodings = passages.map((text) => this.tokenizer.encode(text, tokensMax));
+    const windows = encodings.flatMap(({ ids }, i) => this.windows(asked, ids, i, room));
+    const readings: PassageReading[] = passages.map(() => ({
+      best: null,
+      runnerUpScore: Number.NEGATIVE_INFINITY,
+      nullScore: 0,
+      answerable: 0,
+    }));
+    forwardEach(this.kernels, this.weights, windows, (i, hidden) => {
+      const window = windows[i]!;
+      const reading = this.readWindow(window, encodings[window.passage]!, hidden);
+      const before = readings[window.passage]!.best;
+      if (before === null || reading.best!.score > before.score) readings[window.passage] = reading;
+    });
+    return readings;
+  }
+
+  /** The best span over all passages, the first of equals; null when no passage has a token. */
+  choose(readings: readonly PassageReading[]): ReaderChoice | null {
+    const { null_threshold, confidence_scale, confidence_bias } = this.calibration;
+    let choice: ReaderChoice | null = null;
+    for (const [passage, { best }] of readings.entries()) {
+      if (best === null || (choice !== null && best.score <= choice.score)) continue;
+      const logit = confidence_scale * best.score + confidence_bias;
+      const probability = 1 / (1 + Math.exp(-logit));
+      choice = { ...best, passage, abstain: best.score < null_threshold, probability };
+    }
+    return choice;
+  }
+
+  private windows(asked: number[], tokens: number[], passage: number, room: number): Window[] {
+    const { cls, sep } = this.tokenizer;
+    const out: Window[] = [];
+    for (let offset = 0; offset < tokens.length; offset += WINDOW_STRIDE) {
+      const ids = [cls, ...asked, sep, ...tokens.slice(offset, offset + room), sep];
+      out.push({ ids, secondAt: asked.length + 2, passage, offset });
+      if (offset + room >= tokens.length) break;
+    }
+    return out;
+  }
+
+  private readWindow(window: Window, encoding: Encoding, hidden: number): PassageReading {
+    const { kernels, heads } = this;
+    const { dim } = this.weights.config;
+    const n = window.ids.length;
+    const at = kernels.alloc(n * 2 * 4);
+    const one = kernels.alloc(4);
+    const weight = (name: string) => heads.get(name)!;
+    const span = { m: n, n: 2, k: dim };
+    kernels.linearF32(at, hidden, weight("qa_span.weight"), weight("qa_span.bias"), span);
+    const yes = { m: 1, n: 1, k: dim };
+    const [w, b] = [weight("qa_answerable.weight"), weight("qa_answerable.bias")];
+    kernels.linearF32(one, hidden, w, b, yes);
+    const logits = kernels.f32(at, n * 2); // [n, 2]: start and end of each token
+    const nullScore = logits[0]! + logits[1]!;
+    const found = bestSpans(logits.subarray(window.secondAt * 2, (n - 1) * 2));
+    const shift = window.offset;
+    return {
+      best: {
+        start: encoding.starts[shift + found.first]!,
+        end: encoding.ends[shift + found.last]!,
+        score: found.score - nullScore,
+      },
+      runnerUpScore: found.runnerUpScore - nullScore,
+      nullScore,
+      answerable: kernels.f32(one, 1)[0]!,
+    };
+  }
+}
+
+/** Of logits f32 [n, 2] (start, end), n > 0: the tokens first..last of greatest start + end logit,
+ *  at most READER_ANSWER_TOKENS_MAX of them, the first of equals; and the greatest score among
+ *  spans that do not overlap them. O(n READER_ANSWER_TOKENS_MAX). */
+export function bestSpans(logits: Float32Array): {
+  first: number;
+  last: number;
+  score: number;
+  runnerUpScore: number;
+} {
+  const n = logits.length / 2;
+  const best = bestWithin(logits, 0, n);
+  const before = bestWithin(logits, 0, best.first);
+  const after = bestWithin(logits, best.last + 1, n);
+  return { ...best, runnerUpScore: Math.max(before.score, after.score) };
+}
+
+/** The best span whose tokens all lie in [from, to). */
+function bestWithin(logits: Float32Array, from: number, to: number) {
+  let best = { first: from, last: from, score: Number.NEGATIVE_INFINITY };
+  for (let first = from; first < to; first++) {
+    const end = Math.min(to, first + READER_ANSWER_TOKENS_MAX);
+    for (let last = first; last < end; last++) {
+      const score = logits[2 * first]! + logits[2 * last + 1]!;
+      if (score > best.score) best = { first, last, score };
+    }
+  }
+  return best;
+}

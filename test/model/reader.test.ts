@@ -1,0 +1,106 @@
+/** The shipped reader against its golden logits and answers, and its search for spans. */
+import { beforeAll, describe, expect, it } from "vitest";
+import { READER_ANSWER_TOKENS_MAX } from "../../src/limits.ts";
+import type { Encoder } from "../../src/model/encoder.ts";
+import type { Kernels } from "../../src/model/kernels.ts";
+import { bestSpans, type SpanReader } from "../../src/model/reader.ts";
+import { streamOf } from "./gguf-file.ts";
+import { golden, modelBytes, newKernels, shippedModels } from "./shipped.ts";
+import { seeded } from "./wordpiece-strings.ts";
+
+interface Case {
+  question: string;
+  passage: string;
+  span: number;
+  null: number;
+  margin: number;
+  answerable: number;
+  answer: string;
+}
+
+/** Activations are rounded to 13 bits here and f32 in the golden run, which moved no logit by more
+ *  than .005; margins spread over 27 logits. */
+const LOGIT_BOUND = 0.02;
+const cases = golden<Case>("reader");
+let kernels: Kernels;
+let encoder: Encoder;
+let reader: SpanReader;
+beforeAll(async () => {
+  ({ kernels, encoder, reader } = await shippedModels());
+});
+
+it.each(cases)("$question: the golden logits and answer", ({ question, passage, ...expected }) => {
+  const [reading] = reader.read(question, [passage]);
+  expect(Math.abs(reading!.nullScore - expected.null)).toBeLessThan(LOGIT_BOUND);
+  expect(Math.abs(reading!.best!.score - expected.margin)).toBeLessThan(LOGIT_BOUND);
+  expect(Math.abs(reading!.answerable - expected.answerable)).toBeLessThan(LOGIT_BOUND);
+  expect(passage.slice(reading!.best!.start, reading!.best!.end)).toBe(expected.answer);
+  expect(reading!.runnerUpScore).toBeLessThanOrEqual(reading!.best!.score);
+});
+
+it("passages read together give what each gives alone, and leave nothing allocated", () => {
+  const { question } = cases[0]!;
+  const passages = cases.map(({ passage }) => passage);
+  const before = kernels.bytesUsed;
+  const together = reader.read(question, passages);
+  expect(together).toEqual(passages.map((passage) => reader.read(question, [passage])[0]));
+  expect(kernels.bytesUsed).toBe(before);
+});
+
+it("the choice is the passage of the greatest score, and abstains below the threshold", () => {
+  const { question, passage } = cases[0]!;
+  const other = "Bread is baked from flour, water and yeast.";
+  const choice = reader.choose(reader.read(question, [other, "", passage]));
+  expect(choice).toMatchObject({ passage: 2, abstain: false });
+  expect(passage.slice(choice!.start, choice!.end)).toBe(cases[0]!.answer);
+  expect(choice!.probability).toBeGreaterThan(0.5);
+  const none = reader.choose(reader.read(question, [other]));
+  expect(none).toMatchObject({ passage: 0, abstain: true });
+});
+
+it("a passage without tokens has no span, and nothing to choose", () => {
+  const readings = reader.read("Who?", ["", " \u200b\n"]);
+  expect(readings.map(({ best }) => best)).toEqual([null, null]);
+  expect(reader.choose(readings)).toBeNull();
+  expect(reader.read("Who?", [])).toEqual([]);
+});
+
+it("a passage too long for one row is read in windows, to its end", () => {
+  const { question, passage, answer } = cases[0]!;
+  const long = `${"Bread is baked from flour, water and yeast. ".repeat(60)}${passage}`;
+  expect(encoder.countTokens(long)).toBeGreaterThan(600);
+  const choice = reader.choose(reader.read(question, [long]))!;
+  expect(long.slice(choice.start, choice.end)).toBe(answer);
+});
+
+it("a question of any length is cut, not refused", () => {
+  const [reading] = reader.read("why ".repeat(5_000), [cases[0]!.passage]);
+  expect(Number.isFinite(reading!.best!.score)).toBe(true);
+});
+
+describe("bestSpans equals trying every span", () => {
+  it.each([1, 2, 5, 31, 90])("of %i tokens", (n) => {
+    const below = seeded(n);
+    const logits = Float32Array.from({ length: 2 * n }, () => below(1_000) / 100);
+    const spans: { first: number; last: number; score: number }[] = [];
+    for (let first = 0; first < n; first++)
+      for (let last = first; last < Math.min(n, first + READER_ANSWER_TOKENS_MAX); last++)
+        spans.push({ first, last, score: logits[2 * first]! + logits[2 * last + 1]! });
+    const max = (list: typeof spans) => Math.max(...list.map(({ score }) => score));
+    const found = bestSpans(logits);
+    expect(found.score).toBe(max(spans));
+    expect(found.last - found.first).toBeLessThan(READER_ANSWER_TOKENS_MAX);
+    const apart = spans.filter(({ first, last }) => last < found.first || first > found.last);
+    expect(found.runnerUpScore).toBe(max(apart));
+  });
+});
+
+it("a reader whose token embeddings are another encoder's is refused", async () => {
+  const { SpanReader } = await import("../../src/model/reader.ts");
+  const stranger = { ...encoder, tokens: { ...encoder.tokens, sha256: "0".repeat(64) } };
+  const fresh = newKernels();
+  const before = fresh.bytesUsed;
+  const load = SpanReader.load(fresh, streamOf(modelBytes("reader")), stranger as Encoder);
+  await expect(load).rejects.toThrow(/shares token embeddings with SHA-256 [0-9a-f]{64}/);
+  expect(fresh.bytesUsed).toBe(before);
+});
