@@ -1,5 +1,6 @@
 /** The vector scan on the kernel `dot_scan_i8`, with the vectors in a linear memory of its own. */
 import { ServiceError } from "../src/errors.ts";
+import { trackMemory } from "../src/model/linear-memory.ts";
 import type { QuantizedQuery, QuantizedVector, VectorScan } from "./vectors.ts";
 
 interface ScanExports {
@@ -35,6 +36,7 @@ export class WasmScan implements VectorScan {
     this.dim = dim;
     this.#rowsMax = rowsMax;
     this.#exports = new WebAssembly.Instance(module).exports as unknown as ScanExports;
+    trackMemory(this.#exports.memory);
     this.#q = this.#exports.memory.buffer.byteLength;
     this.#qd = this.#q + align(2 * dim);
     this.#scores = this.#qd + 16;

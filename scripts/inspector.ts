@@ -1,10 +1,14 @@
-/** Asks the local runtime's inspector about the memory of the Worker's isolate. */
+/** The memory of the Worker's isolate: JavaScript's heap and array buffers from the runtime's
+ *  inspector, which does not count linear memory, and that from the service itself. */
+import { LOCAL_ADMIN_KEY } from "./service.ts";
 
-export interface HeapUsage {
+export interface MemoryUsage {
   /** Live and dead objects of JavaScript's heap. */
   heapBytes: number;
-  /** Array buffers and the linear memories of WebAssembly. */
-  backingBytes: number;
+  /** Array buffers. */
+  buffersBytes: number;
+  /** Every WebAssembly instance of the isolate, the Durable Objects' included. */
+  linearBytes: number;
   totalBytes: number;
 }
 
@@ -13,21 +17,40 @@ interface Target {
 }
 
 /** One reading, as it stands: garbage that was not yet collected counts. */
-export async function readHeap(inspectorUrl: string): Promise<HeapUsage> {
-  const targets = (await (await fetch(`${inspectorUrl}/json`)).json()) as Target[];
+export async function readMemory(service: {
+  url: string;
+  inspectorUrl: string;
+}): Promise<MemoryUsage> {
+  const targets = (await (await fetch(`${service.inspectorUrl}/json`)).json()) as Target[];
   const url = targets[0]?.webSocketDebuggerUrl;
   if (url === undefined) throw new Error("the inspector lists no target");
   const result = await send(url, "Runtime.getHeapUsage");
   const heapBytes = Number(result.usedSize);
-  const backingBytes = Number(result.backingStorageSize);
-  return { heapBytes, backingBytes, totalBytes: heapBytes + backingBytes };
+  const buffersBytes = Number(result.backingStorageSize);
+  const linearBytes = await readLinearBytes(service.url);
+  return {
+    heapBytes,
+    buffersBytes,
+    linearBytes,
+    totalBytes: heapBytes + buffersBytes + linearBytes,
+  };
+}
+
+async function readLinearBytes(url: string): Promise<number> {
+  const headers = { authorization: `Bearer ${LOCAL_ADMIN_KEY}` };
+  const text = await (await fetch(`${url}/admin/metrics`, { headers })).text();
+  const value = /^brink_linear_memory_bytes (\d+)$/m.exec(text)?.[1];
+  if (value === undefined) throw new Error("the metrics lack brink_linear_memory_bytes");
+  return Number(value);
 }
 
 const REPLY_MS_MAX = 10_000;
 
 function send(url: string, method: string): Promise<Record<string, unknown>> {
   return new Promise((done, fail) => {
-    const socket = new WebSocket(url);
+    // The inspector refuses clients that do not name a local origin.
+    const options = { headers: { origin: "http://127.0.0.1" } };
+    const socket = new WebSocket(url, options as unknown as string[]);
     const timer = setTimeout(() => fail(new Error(`${method}: no reply`)), REPLY_MS_MAX);
     const finish = (act: () => void) => {
       clearTimeout(timer);

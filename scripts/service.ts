@@ -19,6 +19,8 @@ export interface ServiceOptions {
   state: string;
   /** Variables for the Worker beyond BRINK_LOCAL, e.g. BACKEND_URL. */
   variables?: Record<string, string>;
+  /** What must answer 200 before the service counts as started; /healthz where absent. */
+  readyPath?: string;
   /** Called with each line that the runtime prints. */
   onLog?: (line: string) => void;
   /** Called about once a second until the service is ready, with what it waits for. */
@@ -52,7 +54,7 @@ function claimPort(port: number): Promise<number> {
   });
 }
 
-/** Resolves once /healthz answers 200. Rejects, with the runtime's last lines, when it exits
+/** Resolves once the service is ready. Rejects, with the runtime's last lines, when it exits
  *  first or is not ready within three minutes. */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const port = options.port ? await claimPort(options.port) : await freePort();
@@ -79,7 +81,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const url = `http://127.0.0.1:${port}`;
   const stop = () => stopGroup(child, variablesFile);
   try {
-    await untilReady(url, child, tail, options.onProgress);
+    await untilReady(url + (options.readyPath ?? "/healthz"), child, tail, options.onProgress);
   } catch (error) {
     await stop();
     throw error;
@@ -131,9 +133,10 @@ async function untilReady(
 
 async function readHealth(url: string): Promise<{ ready: boolean; detail: string } | null> {
   try {
-    const response = await fetch(`${url}/healthz`);
+    const response = await fetch(url);
     if (response.ok) return { ready: true, detail: "" };
-    return { ready: false, detail: (await response.text()).slice(0, 2_000) };
+    const { error } = (await response.json()) as { error: { message: string } };
+    return { ready: false, detail: error.message };
   } catch {
     return null; // not listening yet
   }

@@ -5,6 +5,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { ServiceError } from "../errors.ts";
 import { adminDocuments } from "./admin-documents.ts";
 import { adminKeys } from "./admin-keys.ts";
+import { adminMetrics } from "./admin-metrics.ts";
 import { adminNamespaces } from "./admin-namespaces.ts";
 import { adminRouter } from "./admin-router.ts";
 import { newAuth } from "./auth.ts";
@@ -29,7 +30,7 @@ export function createApp<Bindings extends object>(
   app.use("/v1/*", auth("inference"));
   app.use("/admin/*", auth("admin"));
   for (const group of [chat, embeddings, models, memory]) app.route("/", group);
-  for (const group of [adminNamespaces, adminDocuments, adminKeys, adminRouter])
+  for (const group of [adminNamespaces, adminDocuments, adminKeys, adminRouter, adminMetrics])
     app.route("/", group);
   app.route("/", health);
   addOpenApi(app);

@@ -6,6 +6,7 @@ import { ServiceError } from "../errors.ts";
 import type { LedgerObject } from "../ledger/ledger-object.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
 import { NAMESPACE_DEFAULTS, type NamespaceOptions, type SearchHit } from "../memory/types.ts";
+import { linearMemoryBytes } from "../model/linear-memory.ts";
 import { answer } from "./answer.ts";
 import { thresholdForRisk } from "./difficulty.ts";
 import { sha256Hex } from "./digest.ts";
@@ -196,6 +197,10 @@ export class BrinkService implements types.Service {
       { id: "backend", kind: "backend" },
       { id: this.#backend.id, kind: "backend" },
     ];
+  }
+
+  metrics(): types.Metrics {
+    return { linearMemoryBytes: linearMemoryBytes() };
   }
 
   async health(): Promise<{ ready: boolean; detail: string }> {

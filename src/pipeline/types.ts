@@ -159,6 +159,11 @@ export interface ModelInfo {
   kind: "edge" | "backend" | "encoder" | "router";
 }
 
+export interface Metrics {
+  /** Linear memory of every WebAssembly instance of the isolate. */
+  linearMemoryBytes: number;
+}
+
 /** Everything the HTTP layer asks for. Arguments are parsed and within limits.ts; the caller is
  *  authenticated, may use the endpoint, and may reach the namespace it names. What remains is
  *  the service's: whether things exist, and that nothing leaves `caller.tenant`.
@@ -226,6 +231,8 @@ export interface Service {
   putRouter(caller: Caller, target: RouterState["target"]): Promise<RouterState>;
 
   models(): ModelInfo[];
+  /** What this isolate can tell of itself. */
+  metrics(): Metrics;
   /** Not ready: `detail` says what is still being done. */
   health(): Promise<{ ready: boolean; detail: string }>;
 }

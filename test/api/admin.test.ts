@@ -234,3 +234,10 @@ it("the router's target is a risk from 0 to 1", async () => {
   for (const json of [{}, { target: {} }, { target: { max_risk: 1.1 } }, { target: { budget: 1 } }])
     expect(await put(json)).toEqual([400, "invalid_request"]);
 });
+
+it("metrics are Prometheus text", async () => {
+  const { call } = startApi();
+  const response = await call("/admin/metrics");
+  expect(response.headers.get("content-type")).toContain("version=0.0.4");
+  expect(await response.text()).toContain("\nbrink_linear_memory_bytes 65536\n");
+});

@@ -227,6 +227,10 @@ export class FakeService implements Service {
     ];
   }
 
+  metrics() {
+    return { linearMemoryBytes: 65_536 };
+  }
+
   health() {
     return Promise.resolve({ ready: true, detail: "ok" });
   }

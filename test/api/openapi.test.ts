@@ -6,6 +6,7 @@ const ENDPOINTS = [
   "DELETE /admin/namespaces/{ns}",
   "DELETE /admin/namespaces/{ns}/documents/{id}",
   "GET /admin/keys",
+  "GET /admin/metrics",
   "GET /admin/namespaces",
   "GET /admin/namespaces/{ns}",
   "GET /admin/namespaces/{ns}/documents",

@@ -1,7 +1,6 @@
-/** How much memory the built Worker's isolate takes at its peak. The runtime's inspector tells:
- *  JavaScript's heap and, as backing stores, the linear memories of WebAssembly. */
+/** How much memory the built Worker's isolate takes at its peak. */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { readHeap } from "../../scripts/inspector.ts";
+import { readMemory } from "../../scripts/inspector.ts";
 import {
   fill,
   START_MS_MAX,
@@ -23,8 +22,8 @@ it("answering, embedding, ingesting and searching stay within 110 MB", async () 
   );
   let peakBytes = 0;
   const look = async () => {
-    const heap = await readHeap(service.inspectorUrl);
-    peakBytes = Math.max(peakBytes, heap.totalBytes);
+    const usage = await readMemory(service);
+    peakBytes = Math.max(peakBytes, usage.totalBytes);
   };
   await look();
   for (let round = 0; round < 6; round++) {

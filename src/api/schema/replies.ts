@@ -106,9 +106,10 @@ export function replies(
   status: number,
   description: string,
   schema: z.ZodType,
+  contentType = "application/json",
 ): RouteConfig["responses"] {
   return {
-    [status]: { description, content: { "application/json": { schema } } },
+    [status]: { description, content: { [contentType]: { schema } } },
     default: {
       description: "An error; `code` says which.",
       content: { "application/json": { schema: ErrorReply } },
