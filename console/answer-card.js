@@ -88,22 +88,20 @@ function makeBadges({ route, wanted, engine }) {
   ];
 }
 
-/** Numbered for the edge only, whose one quote is [1]: a backend's citations are the passages that
- *  its [n] marks name, and do not say which n each had.
+/** Each under the number of its [n] in the text.
  * @param {BrinkReport} brink
  * @param {string | null} namespace */
-function makeCitations({ route, citations, answer }, namespace) {
+function makeCitations({ citations, answer }, namespace) {
   if (citations.length === 0) return el("p", { class: "faint" }, "No citations.");
   const items = citations.map((citation) => makeCitation(citation, answer, namespace));
-  const kind = route === "edge" ? "citations numbered" : "citations";
-  return el("div", {}, el("h4", {}, "Citations"), el("ol", { class: kind }, ...items));
+  return el("div", {}, el("h4", {}, "Citations"), el("ol", { class: "citations" }, ...items));
 }
 
 /** The quote with the answer marked in it, or marked as a whole.
  * @param {Citation} citation
  * @param {string | null} answer
  * @param {string | null} namespace */
-function makeCitation({ document_id, title, quote, score }, answer, namespace) {
+function makeCitation({ mark, document_id, title, quote, score }, answer, namespace) {
   const [before, marked, after] = cutAt(quote, answer) ?? ["", quote, ""];
   const name = title ?? document_id;
   const source =
@@ -113,7 +111,7 @@ function makeCitation({ document_id, title, quote, score }, answer, namespace) {
   return el(
     "li",
     {},
-    el("blockquote", {}, before, el("mark", {}, marked), after),
+    el("blockquote", { "data-mark": String(mark) }, before, el("mark", {}, marked), after),
     el(
       "p",
       { class: "faint source" },

@@ -1,6 +1,7 @@
 /** The parts of the HTTP contract that the console reads; /openapi.json has all of it.
  *
  * @typedef {object} Citation
+ * @property {number} mark
  * @property {string} document_id
  * @property {string} passage_id
  * @property {string | null} title

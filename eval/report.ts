@@ -1,3 +1,5 @@
+import { mulberry32 } from "./random.ts";
+
 /** What an evaluation gives back, and how a person reads it. */
 export interface EvalOptions {
   data: string;
@@ -39,17 +41,6 @@ export function bootstrap<T>(
     return statistic(items.map(() => items[Math.floor(random() * items.length)]!));
   }).sort((a, b) => a - b);
   return { value: statistic(items), low: samples[25]!, high: samples[974]! };
-}
-
-/** A small seeded generator of uniform numbers in [0, 1). */
-export function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 export function printReport(report: EvalReport): void {

@@ -1,6 +1,7 @@
 /** Who is calling: `Authorization: Bearer KEY` to a Caller, and what that caller may reach. */
 import { createMiddleware } from "hono/factory";
 import { ServiceError } from "../errors.ts";
+import { sha256Hex } from "../pipeline/digest.ts";
 import type { Caller, Service } from "../pipeline/types.ts";
 import type { ApiConfig, ApiContext, ApiEnv } from "./context.ts";
 import { KEY_CACHE_ENTRIES_MAX, KEY_CACHE_MS_MAX, KEY_CHARS_MAX } from "./limits.ts";
@@ -18,12 +19,6 @@ const HOW_TO_SET_A_KEY =
   "no keys are configured, so every call is refused: set the secret BRINK_ADMIN_KEY_SHA256 to " +
   "the SHA-256 (hex) of an admin key with `wrangler secret put BRINK_ADMIN_KEY_SHA256`, then " +
   "create inference keys with POST /admin/keys";
-
-/** SHA-256 of a key's UTF-8 bytes, 64 lower-case hexadecimal digits. */
-export async function hashKey(key: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
 
 /** Whether two hashes are equal, in time that depends on their length only. */
 export function hashesEqual(a: string, b: string): boolean {
@@ -77,7 +72,7 @@ async function identify(c: ApiContext, cache: CallerCache): Promise<Caller> {
   }
   if (key.length > KEY_CHARS_MAX)
     throw new ServiceError("invalid_key", `a key has ${KEY_CHARS_MAX} characters at most`);
-  const keyHash = await hashKey(key);
+  const keyHash = await sha256Hex(key);
   const fixed = await fixedCaller(keyHash, config);
   if (fixed !== null) return fixed;
   const known = cache.get(keyHash);
@@ -95,8 +90,8 @@ async function identify(c: ApiContext, cache: CallerCache): Promise<Caller> {
 async function fixedCaller(keyHash: string, config: ApiConfig): Promise<Caller | null> {
   if (config.adminKeySha256 !== null && hashesEqual(keyHash, config.adminKeySha256)) return ADMIN;
   if (!config.local) return null;
-  if (hashesEqual(keyHash, await hashKey("brink-admin"))) return LOCAL_ADMIN;
-  if (hashesEqual(keyHash, await hashKey("brink-dev"))) return LOCAL_DEV;
+  if (hashesEqual(keyHash, await sha256Hex("brink-admin"))) return LOCAL_ADMIN;
+  if (hashesEqual(keyHash, await sha256Hex("brink-dev"))) return LOCAL_DEV;
   return null;
 }
 

@@ -181,7 +181,7 @@ function streamEdge(
     engine: READER_ID,
     answer,
     difficulty: edge.difficulty,
-    citations: evidence === null ? [] : [toCitation(evidence)],
+    citations: evidence === null ? [] : [toCitation(1, evidence)],
     timings_ms: trace.timingsMs,
   };
   if (request.explain && edge.features !== null) report.features = edge.features;
@@ -264,12 +264,14 @@ async function citeMarks(text: string, passages: readonly SearchHit[]): Promise<
     const overlap = ({ start, end }: Span) =>
       new Set(termsOf(hit.text.slice(start, end), "query")).intersection(said).size;
     const [best] = (await sentences(hit.text)).sort((a, b) => overlap(b) - overlap(a));
-    citations.push(toCitation({ hit, ...(best ?? { start: 0, end: hit.text.length }) }));
+    const whole = { start: 0, end: hit.text.length };
+    citations.push(toCitation(number, { hit, ...(best ?? whole) }));
   }
   return citations;
 }
 
-function toCitation({ hit, start, end }: Evidence): Citation {
+function toCitation(mark: number, { hit, start, end }: Evidence): Citation {
   const { document_id, passage_id, title, score } = hit;
-  return { document_id, passage_id, title, quote: hit.text.slice(start, end).trim(), score };
+  const quote = hit.text.slice(start, end).trim();
+  return { mark, document_id, passage_id, title, quote, score };
 }

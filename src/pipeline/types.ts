@@ -44,6 +44,8 @@ export interface AnswerRequest {
 }
 
 export interface Citation {
+  /** The n of the text's [n] that means this passage. */
+  mark: number;
   document_id: string;
   passage_id: string;
   title: string | null;

@@ -21,7 +21,14 @@ export const REPORT: BrinkReport = {
   difficulty: 0.12345,
   reason: "the edge is sure enough",
   citations: [
-    { document_id: "d1", passage_id: "d1#0", title: null, quote: "ends on 3 May", score: 0.9 },
+    {
+      mark: 1,
+      document_id: "d1",
+      passage_id: "d1#0",
+      title: null,
+      quote: "ends on 3 May",
+      score: 0.9,
+    },
   ],
   timings_ms: { retrieve: 1.5 },
 };

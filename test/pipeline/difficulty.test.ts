@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { mulberry32 } from "../../eval/report.ts";
+import { mulberry32 } from "../../eval/random.ts";
 import {
   binomialTail,
   type DifficultyModel,

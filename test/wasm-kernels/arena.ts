@@ -1,22 +1,15 @@
 /** What the kernel tests share: the compiled module, seeded numbers, and a watch over writes. */
 import { expect } from "vitest";
 import { compileKernels } from "../../bench/kernels-module.ts";
+import { mulberry32 } from "../../eval/random.ts";
 import { type GemmVariant, Kernels } from "../../src/model/kernels.ts";
 
 export const kernelsModule = compileKernels();
 
 export const newKernels = (variant?: GemmVariant) => Kernels.create(kernelsModule, { variant });
 
-/** Uniform in [0, 1), from a seed: mulberry32. */
-export function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+/** Uniform in [0, 1), from a seed. */
+export const random = mulberry32;
 
 export const floats = (next: () => number, length: number, scale = 1) =>
   Float32Array.from({ length }, () => (next() * 2 - 1) * scale);

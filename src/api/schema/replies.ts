@@ -15,6 +15,7 @@ export const BrinkReply = z
     reason: z.string(),
     citations: z.array(
       z.object({
+        mark: z.int().openapi({ description: "The n of the text's [n]." }),
         document_id: z.string(),
         passage_id: z.string(),
         title: z.string().nullable(),
