@@ -6,6 +6,10 @@ const OBJECTS = ["test/memory/**/*.test.ts", "test/ledger/**/*.test.ts"];
 
 export default defineConfig({
   test: {
+    // Under CI the count at the end of .ci/run is read from the runner's own report.
+    reporters: process.env.CI
+      ? ["default", ["json", { outputFile: "build/test-report.json" }]]
+      : ["default"],
     projects: [
       {
         test: {

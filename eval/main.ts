@@ -1,6 +1,7 @@
-/** `npm run eval -- retrieval|reader|router --data PATH`: quality on labelled data. */
+/** `npm run eval -- retrieval|reader|router|encoder --data PATH`: quality on labelled data. */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { evaluateEncoder } from "./encoder.ts";
 import { evaluateReader } from "./reader.ts";
 import type { EvalOptions, EvalReport } from "./report.ts";
 import { printReport } from "./report.ts";
@@ -12,6 +13,7 @@ const HELP = `usage: npm run eval -- <what> --data PATH [options]
 what
   retrieval   nDCG@10 and recall of /v1/memory/search; PATH is a folder in BEIR's layout
   reader      F1 and exact match; PATH is a file in SQuAD's layout (1.1 or 2.0)
+  encoder     cosine with the fp32 original; PATH is what train/export_reference.py wrote
   router      AUROC and calibration of the difficulty score; PATH is a SQuAD 1.1 file
 
 options
@@ -28,6 +30,7 @@ const evaluations: Record<string, (options: EvalOptions) => Promise<EvalReport>>
   retrieval: evaluateRetrieval,
   reader: evaluateReader,
   router: evaluateRouter,
+  encoder: evaluateEncoder,
 };
 
 const { values, positionals } = parseArgs({

@@ -1,16 +1,11 @@
 /** F1 and exact match of the reader: given the gold paragraph, and in the open setting. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { Encoder } from "../src/model/encoder.ts";
-import { Kernels } from "../src/model/kernels.ts";
-import { SpanReader } from "../src/model/reader.ts";
 import { withService } from "./client.ts";
+import { loadModels } from "./models.ts";
 import { askAll } from "./open.ts";
 import { bootstrapMean, type EvalOptions, type EvalReport, showProgress } from "./report.ts";
 import { exactMatch, f1Score, type Question, readSquad } from "./squad.ts";
 
 const NAMESPACE = "eval-reader";
-const root = join(import.meta.dirname, "..");
 
 export async function evaluateReader(options: EvalOptions): Promise<EvalReport> {
   const all = readSquad(options.data);
@@ -45,18 +40,6 @@ async function readGold(questions: readonly Question[]): Promise<EvalReport["fig
     "gold paragraph: abstained, share": abstained / questions.length,
     "unanswerable questions": questions.filter(({ answers }) => answers.length === 0).length,
   };
-}
-
-/** The shipped models on the built kernels, in this process. */
-export async function loadModels(): Promise<{ encoder: Encoder; reader: SpanReader }> {
-  const bytes = (path: string) => readFileSync(join(root, path));
-  const Module = WebAssembly.Module as unknown as new (bytes: Uint8Array) => WebAssembly.Module;
-  const kernels = Kernels.create(new Module(bytes("build/kernels.wasm")));
-  const stream = (path: string) =>
-    new Blob([bytes(path)]).stream() as unknown as ReadableStream<Uint8Array>;
-  const encoder = await Encoder.load(kernels, stream("models/encoder.gguf"));
-  const reader = await SpanReader.load(kernels, stream("models/reader.gguf"), encoder);
-  return { encoder, reader };
 }
 
 async function readOpen(

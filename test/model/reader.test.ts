@@ -1,11 +1,13 @@
 /** The shipped reader against its golden logits and answers, and its search for spans. */
+
 import { beforeAll, describe, expect, it } from "vitest";
+import { loadModels } from "../../eval/models.ts";
 import { READER_ANSWER_TOKENS_MAX } from "../../src/limits.ts";
 import type { Encoder } from "../../src/model/encoder.ts";
 import type { Kernels } from "../../src/model/kernels.ts";
 import { bestSpans, type SpanReader } from "../../src/model/reader.ts";
 import { streamOf } from "./gguf-file.ts";
-import { golden, modelBytes, newKernels, shippedModels } from "./shipped.ts";
+import { golden, modelBytes, newKernels } from "./shipped.ts";
 import { seeded } from "./wordpiece-strings.ts";
 
 interface Case {
@@ -26,7 +28,7 @@ let kernels: Kernels;
 let encoder: Encoder;
 let reader: SpanReader;
 beforeAll(async () => {
-  ({ kernels, encoder, reader } = await shippedModels());
+  ({ kernels, encoder, reader } = await loadModels());
 });
 
 it.each(cases)("$question: the golden logits and answer", ({ question, passage, ...expected }) => {
