@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readMemory } from "../scripts/inspector.ts";
-import { LOCAL_KEY, type RunningService, startService } from "../scripts/service.ts";
+import { exitOnSignals, LOCAL_KEY, type RunningService, startService } from "../scripts/service.ts";
 import type { BenchOptions } from "./main.ts";
 import { type Result, report, summarize } from "./report.ts";
 
@@ -21,6 +21,7 @@ const QUESTIONS = [
 ];
 
 export async function run({ json, quick }: BenchOptions): Promise<void> {
+  exitOnSignals();
   const state = mkdtempSync(join(tmpdir(), "brink-bench-"));
   try {
     await (await startService({ state })).stop(); // fills the memory with the documentation

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { LOCAL_ADMIN_KEY, LOCAL_KEY, startService } from "../scripts/service.ts";
+import { exitOnSignals, LOCAL_ADMIN_KEY, LOCAL_KEY, startService } from "../scripts/service.ts";
 import { showProgress } from "./report.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -28,6 +28,7 @@ export async function withService<T>(
 ): Promise<T> {
   if (url !== null) return work(connect(url));
   execFileSync(process.execPath, [join(root, "scripts/build.ts"), "--quiet"], { stdio: "inherit" });
+  exitOnSignals();
   const state = mkdtempSync(join(tmpdir(), "brink-eval-"));
   try {
     const service = await startService({ state });

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { LOCAL_KEY, startService } from "./service.ts";
+import { exitOnSignals, LOCAL_KEY, startService } from "./service.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -51,6 +51,7 @@ for (const name of ["BACKEND_URL", "BACKEND_KEY", "BACKEND_MODEL"])
 execFileSync(process.execPath, [join(root, "scripts/build.ts"), "--quiet"], {
   stdio: ["ignore", "ignore", "inherit"],
 });
+exitOnSignals();
 const state = mkdtempSync(join(tmpdir(), "brink-demo-"));
 process.once("exit", () => rmSync(state, { recursive: true, force: true }));
 say("starting the service, which reads its own documentation first ...");

@@ -35,6 +35,12 @@ export interface RunningService {
   stop(): Promise<void>;
 }
 
+/** For programs that start a service: end on a signal by exiting, which ends the service too. */
+export function exitOnSignals(): void {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => process.exit(signal === "SIGINT" ? 130 : 143));
+}
+
 /** A port of 127.0.0.1 that was free a moment ago. */
 export function freePort(): Promise<number> {
   return claimPort(0);

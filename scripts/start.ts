@@ -1,7 +1,7 @@
 /** `npm start`: the whole service on http://127.0.0.1:8787 (PORT). */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { LOCAL_ADMIN_KEY, LOCAL_KEY, startService } from "./service.ts";
+import { exitOnSignals, LOCAL_ADMIN_KEY, LOCAL_KEY, startService } from "./service.ts";
 
 const root = join(import.meta.dirname, "..");
 execFileSync(process.execPath, [join(root, "scripts/build.ts")], { stdio: "inherit" });
@@ -10,9 +10,7 @@ const forwarded = ["BACKEND_URL", "BACKEND_KEY", "BACKEND_MODEL", "BRINK_ALLOWED
 const variables: Record<string, string> = {};
 for (const name of forwarded) if (process.env[name]) variables[name] = process.env[name];
 
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-  process.once(signal, () => process.exit(0)); // the runtime is ended on exit
-
+exitOnSignals();
 let last = "";
 const service = await startService({
   port: Number(process.env.PORT || 8787),
