@@ -10,12 +10,9 @@ import { exitOnSignals, LOCAL_KEY, startService } from "./service.ts";
 const root = join(import.meta.dirname, "..");
 
 const QUESTIONS = [
-  { kind: "easy", question: "How many characters may a document have?" },
+  { kind: "easy", question: "How much memory does an isolate have?" },
   { kind: "unanswerable", question: "Who won the 1998 football world cup final in Paris?" },
-  {
-    kind: "hard",
-    question: "Why might an operator prefer a risk target to a fixed threshold, all in all?",
-  },
+  { kind: "hard", question: "Why does the reader read before the route is chosen?" },
 ];
 
 interface Reply {

@@ -5,7 +5,7 @@ import type { RouterState } from "./types.ts";
 export type RouterTarget = RouterState["target"];
 
 const SETTING = "router";
-const DEFAULT: RouterTarget = { max_risk: 0.2 };
+const DEFAULT: RouterTarget = { max_risk: 0.15 };
 /** How long an isolate may go on with a target that was changed through another. */
 const REMEMBERED_MS = 30_000;
 /** Tenants remembered by an isolate; a forgotten one costs one call of the ledger. */
