@@ -1,12 +1,10 @@
 /** The only file that knows the order of the stages of an answer: retrieve, read, score, route,
  *  then stream from the edge or from a backend. */
-import { type Span, sentences } from "../../index/sentences.ts";
-import { terms as termsOf } from "../../index/terms.ts";
 import type { BackendEngine } from "../engine/backend.ts";
 import type { ChatMessage, EnginePiece, Usage } from "../engine/engine.ts";
+import { type Evidence, nearestEvidence } from "../engine/evidence.ts";
 import {
   type EdgeAnswer,
-  type Evidence,
   piecesOf,
   READER_ID,
   readAnswer,
@@ -257,15 +255,11 @@ async function groundPrompt(deps: AnswerDeps, messages: ChatMessage[], hits: Sea
 
 /** The passages that the text's [n] marks name, each with its sentence nearest to the text. */
 async function citeMarks(text: string, passages: readonly SearchHit[]): Promise<Citation[]> {
-  const said = new Set(termsOf(text, "query"));
   const citations: Citation[] = [];
   for (const number of citedNumbers(text, passages.length)) {
     const hit = passages[number - 1]!;
-    const overlap = ({ start, end }: Span) =>
-      new Set(termsOf(hit.text.slice(start, end), "query")).intersection(said).size;
-    const [best] = (await sentences(hit.text)).sort((a, b) => overlap(b) - overlap(a));
-    const whole = { start: 0, end: hit.text.length };
-    citations.push(toCitation(number, { hit, ...(best ?? whole) }));
+    const whole = { hit, start: 0, end: hit.text.length };
+    citations.push(toCitation(number, (await nearestEvidence([hit], text)) ?? whole));
   }
   return citations;
 }
