@@ -1,4 +1,5 @@
 /** Bad input to the built Worker: the right status and code, and the service lives on. */
+import { get } from "node:http";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import {
   fill,
@@ -91,6 +92,19 @@ const cases: [string, () => Promise<unknown>, { status: number; code: string }][
 
 it.each(cases)("%s is refused with its own code", async (_, run, expected) => {
   expect(await run()).toEqual(expected);
+});
+
+it("the fixed keys do not work under the name of another host", async () => {
+  const { port } = new URL(service.url);
+  const headers = { host: "brink.example", authorization: "Bearer brink-dev" };
+  const status = await new Promise((done, fail) => {
+    const request = get({ host: "127.0.0.1", port, path: "/v1/models", headers }, (response) => {
+      response.resume();
+      done(response.statusCode);
+    });
+    request.on("error", fail);
+  });
+  expect(status).toBe(401);
 });
 
 it("a document among bad ones is kept, and each bad one is named", async () => {
