@@ -1,10 +1,10 @@
 /** Who is calling: `Authorization: Bearer KEY` to a Caller, and what that caller may reach. */
 import { createMiddleware } from "hono/factory";
 import { ServiceError } from "../errors.ts";
+import { KEY_CACHE_ENTRIES_MAX, KEY_CACHE_MS_MAX, KEY_CHARS_MAX } from "../limits.ts";
 import { sha256Hex } from "../pipeline/digest.ts";
 import type { Caller, Service } from "../pipeline/types.ts";
 import type { ApiConfig, ApiContext, ApiEnv } from "./context.ts";
-import { KEY_CACHE_ENTRIES_MAX, KEY_CACHE_MS_MAX, KEY_CHARS_MAX } from "./limits.ts";
 
 const ADMIN: Caller = {
   tenant: "default",

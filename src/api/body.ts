@@ -1,8 +1,7 @@
 /** Reads request bodies: bounded, decoded strictly, and as JSON that is safe to store. */
 import { ServiceError } from "../errors.ts";
-import { BODY_BYTES_MAX } from "../limits.ts";
+import { BODY_BYTES_MAX, BODY_DRAIN_BYTES_MAX, JSON_DEPTH_MAX } from "../limits.ts";
 import type { ApiContext } from "./context.ts";
-import { BODY_DRAIN_BYTES_MAX, JSON_DEPTH_MAX } from "./limits.ts";
 
 /** What clients send as JSON: the right types, and what fetch and curl say when not told. */
 const JSON_TYPE =

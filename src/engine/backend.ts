@@ -2,9 +2,11 @@
 import type { BackendConfig } from "../env.ts";
 import { codeOf, ServiceError } from "../errors.ts";
 import {
+  BACKEND_ERROR_BYTES_MAX,
   BACKEND_FIRST_BYTE_MS_MAX,
   BACKEND_IDLE_MS_MAX,
   BACKEND_REPLY_BYTES_MAX,
+  BACKEND_RETRY_AFTER_MS_MAX,
 } from "../limits.ts";
 import { broken, readChunk, readCompletion, readErrorMessage } from "./completion.ts";
 import type { Engine, EnginePiece, EngineRequest, Usage } from "./engine.ts";
@@ -30,9 +32,6 @@ const LIMITS: BackendLimits = {
 
 /** Statuses that another attempt may mend. */
 const RETRIED = new Set([429, 502, 503, 504]);
-/** A Retry-After that is longer than this is not worth a caller's wait. */
-const RETRY_AFTER_MS_MAX = 2_000;
-const ERROR_BODY_BYTES_MAX = 8 * 1024;
 /** Fields that are Brink's to set; a caller's own would contradict what is read back. */
 const OWN_FIELDS = ["model", "messages", "stream", "stream_options", "memory", "n"];
 
@@ -98,7 +97,7 @@ export class BackendEngine implements Engine {
         if (watch.signal.aborted || codeOf(error) !== null) throw error;
         failure = error;
       }
-      if (attempt === 2 || pauseMs > RETRY_AFTER_MS_MAX) throw failure;
+      if (attempt === 2 || pauseMs > BACKEND_RETRY_AFTER_MS_MAX) throw failure;
       await watch.pause(pauseMs);
     }
   }
@@ -224,13 +223,13 @@ async function openReply(response: Response, watch: Watch): Promise<OpenReply> {
   return { reader, first, events: type.toLowerCase().startsWith("text/event-stream") };
 }
 
-/** The first ERROR_BODY_BYTES_MAX of a reply, or a little more. */
+/** The first BACKEND_ERROR_BYTES_MAX of a reply, or a little more. */
 async function readStart(response: Response, watch: Watch): Promise<string> {
   const decoder = new TextDecoder("utf-8");
   const reader = response.body?.getReader();
   if (reader === undefined) return "";
   let text = "";
-  for (let length = 0; length < ERROR_BODY_BYTES_MAX; ) {
+  for (let length = 0; length < BACKEND_ERROR_BYTES_MAX; ) {
     const { done, value } = await watch.race(reader.read());
     if (done) break;
     length += value.byteLength;

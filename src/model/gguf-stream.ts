@@ -1,6 +1,6 @@
 /** Streams a GGUF file: the header first, then every tensor in the file's order as panels of whole
  *  rows, through one small staging buffer. No tensor is ever held whole. */
-import { GGUF_HEADER_BYTES_MAX } from "../limits.ts";
+import { GGUF_HEADER_BYTES_MAX, GGUF_PANEL_BYTES } from "../limits.ts";
 import {
   type GgufHeader,
   HeaderIncomplete,
@@ -9,8 +9,6 @@ import {
   type TensorInfo,
 } from "./gguf.ts";
 
-/** A panel's most bytes: 600 rows of a 384-column int8 matrix, and small beside an isolate. */
-export const GGUF_PANEL_BYTES = 256 * 1024;
 /** The headers of encoders, 0.7 MB with their vocabulary, are parsed once. */
 const GGUF_FIRST_READ_BYTES = 1024 * 1024;
 

@@ -3,19 +3,18 @@
  *  anything of its size is allocated. docs/formats.md lists what is refused.
  *  Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md */
 import { ServiceError } from "../errors.ts";
-import { GGUF_HEADER_BYTES_MAX } from "../limits.ts";
-
-// Bounds of a header. Real ones have 30 keys, 700 tensors and a vocabulary of 260,000 or fewer.
-export const GGUF_KEYS_MAX = 4_096;
-export const GGUF_TENSORS_MAX = 4_096;
-export const GGUF_NAME_BYTES_MAX = 128;
-export const GGUF_STRING_BYTES_MAX = 1024 * 1024;
-export const GGUF_ARRAY_ITEMS_MAX = 1024 * 1024;
-export const GGUF_ARRAY_DEPTH_MAX = 4;
-/** Of a tensor, and of an offset: wasm32 can address no more. */
-export const GGUF_TENSOR_BYTES_MAX = 2 ** 32;
-const ALIGNMENT_MAX = 64 * 1024;
-const DIMS_MAX = 4;
+import {
+  GGUF_ALIGNMENT_BYTES_MAX,
+  GGUF_ARRAY_DEPTH_MAX,
+  GGUF_ARRAY_ITEMS_MAX,
+  GGUF_DIMS_MAX,
+  GGUF_HEADER_BYTES_MAX,
+  GGUF_KEYS_MAX,
+  GGUF_NAME_BYTES_MAX,
+  GGUF_STRING_BYTES_MAX,
+  GGUF_TENSOR_BYTES_MAX,
+  GGUF_TENSORS_MAX,
+} from "../limits.ts";
 
 /** 64-bit integers that a number cannot hold exactly stay bigint. */
 export type GgufValue = number | bigint | boolean | string | GgufValue[];
@@ -183,8 +182,8 @@ function readMetadata(cursor: Cursor, count: number): Map<string, GgufValue> {
 /** Dims, checked so that no product passes 2^53: each is at least 1, together they stay small. */
 function readDims(cursor: Cursor, name: string): number[] {
   const n = cursor.u32();
-  if (n < 1 || n > DIMS_MAX)
-    throw invalidModel(`tensor ${name} has ${n} dimensions, the limits are 1 and ${DIMS_MAX}`);
+  if (n < 1 || n > GGUF_DIMS_MAX)
+    throw invalidModel(`tensor ${name} has ${n} dimensions, the limits are 1 and ${GGUF_DIMS_MAX}`);
   const dims: number[] = [];
   let elements = 1n;
   for (let i = 0; i < n; i++) {
@@ -246,10 +245,10 @@ function ordered(tensors: TensorInfo[], alignment: number): TensorInfo[] {
 
 function readAlignment(metadata: Metadata): number {
   const value = metadata.get("general.alignment") ?? 32;
-  const valid = typeof value === "number" && value >= 1 && value <= ALIGNMENT_MAX;
+  const valid = typeof value === "number" && value >= 1 && value <= GGUF_ALIGNMENT_BYTES_MAX;
   if (!valid || !Number.isInteger(Math.log2(value)))
     throw invalidModel(
-      `general.alignment is ${value}, not a power of two between 1 and ${ALIGNMENT_MAX}`,
+      `general.alignment is ${value}, not a power of two between 1 and ${GGUF_ALIGNMENT_BYTES_MAX}`,
     );
   return value;
 }

@@ -4,6 +4,8 @@ import {
   READER_ANSWER_TOKENS_MAX,
   READER_QUESTION_TOKENS_MAX,
   READER_TOKENS_MAX,
+  READER_WINDOW_STRIDE,
+  READER_WINDOWS_MAX,
 } from "../limits.ts";
 import type { BertWeights } from "./bert.ts";
 import type { Encoder } from "./encoder.ts";
@@ -14,10 +16,6 @@ import { forwardEach } from "./ragged.ts";
 import { type LoadedBert, loadBert } from "./weights.ts";
 import type { Encoding, WordPiece } from "./wordpiece.ts";
 
-/** A passage too long for one row is read in several, this many tokens apart. */
-const WINDOW_STRIDE = 128;
-/** Covers 1,100 tokens, over four times a passage of the memory; what follows is not read. */
-const WINDOWS_MAX = 8;
 const READER_VERSION = 1;
 
 /** A span [start, end) in UTF-16 units of the passage. Its score is start logit + end logit less
@@ -120,7 +118,7 @@ export class SpanReader {
   read(question: string, passages: readonly string[]): PassageReading[] {
     const asked = this.tokenizer.encode(question, READER_QUESTION_TOKENS_MAX).ids;
     const room = READER_TOKENS_MAX - 3 - asked.length;
-    const tokensMax = room + (WINDOWS_MAX - 1) * WINDOW_STRIDE;
+    const tokensMax = room + (READER_WINDOWS_MAX - 1) * READER_WINDOW_STRIDE;
     const encodings = passages.map((text) => this.tokenizer.encode(text, tokensMax));
     const windows = encodings.flatMap(({ ids }, i) => this.windows(asked, ids, i, room));
     const readings: PassageReading[] = passages.map(() => ({
@@ -154,7 +152,7 @@ export class SpanReader {
   private windows(asked: number[], tokens: number[], passage: number, room: number): Window[] {
     const { cls, sep } = this.tokenizer;
     const out: Window[] = [];
-    for (let offset = 0; offset < tokens.length; offset += WINDOW_STRIDE) {
+    for (let offset = 0; offset < tokens.length; offset += READER_WINDOW_STRIDE) {
       const ids = [cls, ...asked, sep, ...tokens.slice(offset, offset + room), sep];
       out.push({ ids, secondAt: asked.length + 2, passage, offset });
       if (offset + room >= tokens.length) break;

@@ -1,10 +1,10 @@
 /** Streams a BERT from GGUF into linear memory: matrices as int8 rows with one f32 scale a row,
  *  packed for gemm_i8 panel by panel; all else f32. Linear memory holds the only copy; beside it
  *  there are one panel as it came and one as it goes. */
-import { LINEAR_MEMORY_BYTES_MAX } from "../limits.ts";
+import { GGUF_PANEL_BYTES, LINEAR_MEMORY_BYTES_MAX } from "../limits.ts";
 import type { BertConfig, BertLayerWeights, BertWeights, LinearWeights } from "./bert.ts";
 import { invalidModel, type Metadata, type TensorInfo } from "./gguf.ts";
-import { GGUF_PANEL_BYTES, type GgufStream, type Panel } from "./gguf-stream.ts";
+import type { GgufStream, Panel } from "./gguf-stream.ts";
 import { type Kernels, packedBytes } from "./kernels.ts";
 import { integerOf, numberOf, stringOf } from "./metadata.ts";
 import { dequantizeRow, readFloats, rowToInt8 } from "./quants.ts";

@@ -1,16 +1,12 @@
 /** From submitted documents to documents ready to be stored: digest, chunk, embed. */
 import { chunk } from "../../index/chunk.ts";
 import { codeOf, ServiceError } from "../errors.ts";
-import { DOCUMENT_ID_CHARS_MAX } from "../limits.ts";
+import { DOCUMENT_ID_CHARS_MAX, UPSERT_PASSAGES_MAX } from "../limits.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
 import type { PreparedDocument, PreparedPassage } from "../memory/types.ts";
 import type { Encoder } from "../model/encoder.ts";
 import { sha256Hex } from "./digest.ts";
 import type { IngestOutcome, SubmittedDocument } from "./types.ts";
-
-/** Passages sent to the memory object in one call: 2,000 vectors are 3 MB, far below the 32 MiB
- *  that object RPC carries, and what is stored so far survives a later failure. */
-const PASSAGES_PER_UPSERT = 2_000;
 
 interface Pending {
   index: number;
@@ -47,7 +43,7 @@ export async function ingest(
     } catch (error) {
       report(outcome, index, error);
     }
-    if (batchPassages >= PASSAGES_PER_UPSERT) await flush();
+    if (batchPassages >= UPSERT_PASSAGES_MAX) await flush();
   }
   await flush();
   return outcome;

@@ -1,16 +1,12 @@
 /** Each tenant's risk target: kept in the ledger, remembered by the isolate for a while. */
 import type { LedgerObject } from "../ledger/ledger-object.ts";
+import { TARGET_CACHE_ENTRIES_MAX, TARGET_CACHE_MS_MAX } from "../limits.ts";
 import type { RouterState } from "./types.ts";
 
 export type RouterTarget = RouterState["target"];
 
 const SETTING = "router";
 const DEFAULT: RouterTarget = { max_risk: 0.15 };
-/** How long an isolate may go on with a target that was changed through another. */
-const REMEMBERED_MS = 30_000;
-/** Tenants remembered by an isolate; a forgotten one costs one call of the ledger. */
-const TENANTS_MAX = 1_000;
-
 const remembered = new Map<string, { target: RouterTarget; until: number }>();
 
 export class RouterTargets {
@@ -34,8 +30,8 @@ export class RouterTargets {
   }
 
   #remember(tenant: string, target: RouterTarget): RouterTarget {
-    if (remembered.size >= TENANTS_MAX) remembered.clear();
-    remembered.set(tenant, { target, until: Date.now() + REMEMBERED_MS });
+    if (remembered.size >= TARGET_CACHE_ENTRIES_MAX) remembered.clear();
+    remembered.set(tenant, { target, until: Date.now() + TARGET_CACHE_MS_MAX });
     return target;
   }
 }

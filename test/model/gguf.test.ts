@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../../src/errors.ts";
-import { GGUF_ARRAY_DEPTH_MAX, GGUF_KEYS_MAX, GGUF_TENSORS_MAX } from "../../src/model/gguf.ts";
+import { GGUF_ARRAY_DEPTH_MAX, GGUF_KEYS_MAX, GGUF_TENSORS_MAX } from "../../src/limits.ts";
 import { GgufStream } from "../../src/model/gguf-stream.ts";
 import { Bytes, f32Bytes, ggufFile, start, streamOf, type TestTensor } from "./gguf-file.ts";
 

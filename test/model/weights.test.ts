@@ -1,9 +1,10 @@
 /** Loading: exact weights, one copy, bounded staging, and refusals by name. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { codeOf } from "../../src/errors.ts";
+import { GGUF_PANEL_BYTES } from "../../src/limits.ts";
 import { Encoder } from "../../src/model/encoder.ts";
 import type { TensorInfo, TensorType } from "../../src/model/gguf.ts";
-import { GGUF_PANEL_BYTES, GgufStream, type Panel } from "../../src/model/gguf-stream.ts";
+import { GgufStream, type Panel } from "../../src/model/gguf-stream.ts";
 import { dequantizeRow, halfToFloat, rowToInt8 } from "../../src/model/quants.ts";
 import { Sha256, sha256 } from "../../src/model/sha256.ts";
 import { loadBert } from "../../src/model/weights.ts";

@@ -1,8 +1,7 @@
 /** Namespaces, keys and the router: what operators send and get back. */
-import { NAMESPACE_PATTERN } from "../../limits.ts";
+import { KEY_NAME_CHARS_MAX, KEY_NAMESPACES_MAX, NAMESPACE_PATTERN } from "../../limits.ts";
 import type { NamespaceOptions } from "../../memory/types.ts";
 import type { KeyRequest } from "../../pipeline/types.ts";
-import { KEY_NAME_CHARS_MAX, KEY_NAMESPACES_MAX } from "../limits.ts";
 import { Namespace, parse, z } from "./common.ts";
 
 const Bm25Unit = z.enum(["passage", "document"]).openapi({

@@ -1,9 +1,8 @@
 /** POST /v1/chat/completions: what is read and what is answered. */
 import type { ChatMessage } from "../../engine/engine.ts";
-import { MESSAGE_CHARS_MAX, MESSAGES_MAX, SEARCH_K_MAX } from "../../limits.ts";
+import { MESSAGE_CHARS_MAX, MESSAGES_MAX, SEARCH_K_DEFAULT, SEARCH_K_MAX } from "../../limits.ts";
 import type { AnswerRequest, Caller, MemoryChoice } from "../../pipeline/types.ts";
 import { reachNamespace } from "../auth.ts";
-import { SEARCH_K_DEFAULT } from "../limits.ts";
 import { Namespace, parse, SearchModeField, unsupported, z } from "./common.ts";
 import { FilterField } from "./filter.ts";
 

@@ -2,14 +2,15 @@
 import type { Filter } from "../../../index/filter.ts";
 import { codeOf, type ErrorCode, ServiceError } from "../../errors.ts";
 import {
+  CURSOR_CHARS_MAX,
   DOCUMENT_CHARS_MAX,
   DOCUMENTS_PER_CALL_MAX,
+  LIST_LIMIT_DEFAULT,
   METADATA_BYTES_MAX,
   TITLE_CHARS_MAX,
 } from "../../limits.ts";
 import type { SubmittedDocument } from "../../pipeline/types.ts";
 import { checkJson, parseJson } from "../body.ts";
-import { CURSOR_CHARS_MAX, LIST_LIMIT_DEFAULT } from "../limits.ts";
 import { DocumentId, Metadata, PathText, parse, z } from "./common.ts";
 import { DeletionFilter } from "./filter.ts";
 import { Vector } from "./memory.ts";

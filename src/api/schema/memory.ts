@@ -3,11 +3,12 @@ import {
   DOCUMENT_CHARS_MAX,
   EMBEDDING_INPUTS_MAX,
   QUERY_CHARS_MAX,
+  SEARCH_K_DEFAULT,
   SEARCH_K_MAX,
+  VECTOR_DIM_MAX,
 } from "../../limits.ts";
 import type { Caller, MemoryQuery } from "../../pipeline/types.ts";
 import { reachNamespace } from "../auth.ts";
-import { SEARCH_K_DEFAULT, VECTOR_DIM_MAX } from "../limits.ts";
 import { Metadata, Namespace, parse, SearchModeField, z } from "./common.ts";
 import { FilterField } from "./filter.ts";
 
