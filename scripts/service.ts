@@ -137,15 +137,18 @@ async function untilReady(
   throw new Error(`not ready after ${START_MS_MAX / 1000} s (${detail}):\n${tail.join("\n")}`);
 }
 
+/** Null while nothing listens. Throws for an error that waiting does not mend. */
 async function readHealth(url: string): Promise<{ ready: boolean; detail: string } | null> {
+  let response: Response;
   try {
-    const response = await fetch(url);
-    if (response.ok) return { ready: true, detail: "" };
-    const { error } = (await response.json()) as { error: { message: string } };
-    return { ready: false, detail: error.message };
+    response = await fetch(url);
   } catch {
-    return null; // not listening yet
+    return null;
   }
+  if (response.ok) return { ready: true, detail: "" };
+  const { error } = (await response.json()) as { error: { message: string } };
+  if (response.status !== 503) throw new Error(error.message);
+  return { ready: false, detail: error.message };
 }
 
 async function stopGroup(child: ChildProcess, variablesFile: string): Promise<void> {

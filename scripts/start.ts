@@ -21,6 +21,9 @@ const service = await startService({
     if (detail !== last) console.log(detail);
     last = detail;
   },
+}).catch((error: Error) => {
+  console.error(`the service did not start: ${error.message}`);
+  process.exit(1);
 });
 console.log(`console    ${service.url}/console
 keys       ${LOCAL_KEY} (inference), ${LOCAL_ADMIN_KEY} (admin); local runs only

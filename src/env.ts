@@ -35,12 +35,12 @@ export interface Config {
 
 /** Checks the bindings for a request that came in on `hostname`. A deployment that carries
  *  BRINK_LOCAL by mistake still refuses the fixed keys, because no public host is a loopback one.
- *  Throws `internal` naming the variable that is wrong. */
+ *  Throws `misconfigured` naming the variable that is wrong. */
 export function readConfig(env: Env, hostname: string): Config {
   const local = env.BRINK_LOCAL === "1" && isLoopback(hostname);
   const adminKeySha256 = env.BRINK_ADMIN_KEY_SHA256?.toLowerCase() || null;
   if (adminKeySha256 !== null && !/^[0-9a-f]{64}$/.test(adminKeySha256))
-    throw new ServiceError("internal", "BRINK_ADMIN_KEY_SHA256 must be 64 hexadecimal digits");
+    throw new ServiceError("misconfigured", "BRINK_ADMIN_KEY_SHA256 must be 64 hexadecimal digits");
   const origins = (env.BRINK_ALLOWED_ORIGINS ?? "").split(",").map((origin) => origin.trim());
   return {
     local,
@@ -58,8 +58,8 @@ function readBackend(env: Env): BackendConfig | null {
   if (!env.BACKEND_URL) return null;
   const url = URL.parse(env.BACKEND_URL);
   if (url === null || !/^https?:$/.test(url.protocol))
-    throw new ServiceError("internal", "BACKEND_URL must be an http or https URL");
+    throw new ServiceError("misconfigured", "BACKEND_URL must be an http or https URL");
   if (!env.BACKEND_MODEL)
-    throw new ServiceError("internal", "BACKEND_URL is set but BACKEND_MODEL is not");
+    throw new ServiceError("misconfigured", "BACKEND_URL is set but BACKEND_MODEL is not");
   return { url: env.BACKEND_URL, key: env.BACKEND_KEY || null, model: env.BACKEND_MODEL };
 }

@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   backend_not_configured: { status: 503, type: "server_error" },
   backend_unavailable: { status: 502, type: "server_error" },
   backend_timeout: { status: 504, type: "server_error" },
+  misconfigured: { status: 500, type: "server_error" },
   internal: { status: 500, type: "server_error" },
 } as const;
 
