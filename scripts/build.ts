@@ -1,7 +1,15 @@
 /** `npm run build`: compiles the kernels to build/kernels.wasm and lays out the static assets
  *  (models, console, preloaded documentation) in build/assets. Skips what is up to date. */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { readDocumentation } from "./documentation.ts";
 
@@ -28,17 +36,26 @@ function buildKernels(): void {
   say(`build/kernels.wasm ${(statSync(out).size / 1024).toFixed(1)} KiB`);
 }
 
+/** Writes only what has changed and removes what is gone: a running service watches this folder
+ *  and restarts when a file in it is touched. */
 function layOutAssets(): void {
-  const assets = join(root, "build/assets");
-  rmSync(assets, { recursive: true, force: true });
-  mkdirSync(join(assets, "models"), { recursive: true });
+  const documents = readDocumentation(root).map((document) => `${JSON.stringify(document)}\n`);
+  const files = new Map<string, Buffer>([["docs.ndjson", Buffer.from(documents.join(""))]]);
   for (const name of readdirSync(join(root, "models")))
-    if (name.endsWith(".gguf") || name.endsWith(".json"))
-      cpSync(join(root, "models", name), join(assets, "models", name));
-  cpSync(join(root, "console"), join(assets, "console"), { recursive: true });
-  const documents = readDocumentation(root);
-  const lines = documents.map((document) => JSON.stringify(document));
-  writeFileSync(join(assets, "docs.ndjson"), `${lines.join("\n")}\n`);
+    if (name.endsWith(".gguf"))
+      files.set(`models/${name}`, readFileSync(join(root, "models", name)));
+  for (const name of readdirSync(join(root, "console")))
+    files.set(`console/${name}`, readFileSync(join(root, "console", name)));
+  const assets = join(root, "build/assets");
+  for (const folder of ["models", "console"]) mkdirSync(join(assets, folder), { recursive: true });
+  for (const [path, content] of files) {
+    const target = join(assets, path);
+    if (!existsSync(target) || !readFileSync(target).equals(content))
+      writeFileSync(target, content);
+  }
+  for (const path of readdirSync(assets, { recursive: true, encoding: "utf8" }))
+    if (statSync(join(assets, path)).isFile() && !files.has(path.replaceAll("\\", "/")))
+      rmSync(join(assets, path));
   say(`build/assets: ${documents.length} documents of Brink's own, models, console`);
 }
 
