@@ -50,14 +50,16 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
     backendOnly,
     abstained: edge !== null && edge.reading.answer === null,
   });
-  if (decision.route === "edge") return streamEdge(edge!, decision, trace, request);
+  const answerAtEdge = (how: RouteDecision) =>
+    streamEdge(deps, request, question, hits, edge!, how, trace);
+  if (decision.route === "edge") return answerAtEdge(decision);
   try {
     return await streamBackend(deps, deps.backend!, request, question, hits, edge, decision, trace);
   } catch (error) {
     if (edge === null || model !== "auto" || codeOf(error) === null) throw error;
     const reason = `${decision.reason}; the backend failed (${codeOf(error)}), so this is the \
 edge's best evidence`;
-    return streamEdge(edge, { route: "edge", wanted: "backend", reason }, trace, request);
+    return answerAtEdge({ route: "edge", wanted: "backend", reason });
   }
 }
 
@@ -127,8 +129,6 @@ interface EdgeWork {
   difficulty: number | null;
   threshold: number;
   features: Features | null;
-  usage: Usage;
-  text: string;
 }
 
 async function readAtEdge(
@@ -146,9 +146,7 @@ async function readAtEdge(
   // An abstention is no answer, so it is certainly not good enough.
   const difficulty = found ? scoreDifficulty(models.difficulty, values!) : withMemory ? 1 : null;
   const threshold = thresholdForRisk(models.difficulty, await deps.maxRisk());
-  const text = renderAnswer(reading);
-  const usage = countUsage(models, question, hits.slice(0, readings.length), text);
-  return { reading, difficulty, threshold, features: values, usage, text };
+  return { reading, difficulty, threshold, features: values };
 }
 
 function countUsage(
@@ -167,13 +165,18 @@ function countUsage(
   };
 }
 
-function streamEdge(
+async function streamEdge(
+  deps: AnswerDeps,
+  request: AnswerRequest,
+  question: string,
+  hits: SearchHit[],
   edge: EdgeWork,
   decision: RouteDecision,
   trace: Trace,
-  request: AnswerRequest,
-): AnswerStream {
-  const { evidence, answer } = edge.reading;
+): Promise<AnswerStream> {
+  const { evidence, answer, readings } = edge.reading;
+  const text = renderAnswer(edge.reading);
+  const usage = countUsage(await deps.models(), question, hits.slice(0, readings.length), text);
   const report: BrinkReport = {
     ...decision,
     engine: READER_ID,
@@ -187,7 +190,7 @@ function streamEdge(
     model: READER_ID,
     route: "edge",
     difficulty: edge.difficulty,
-    pieces: piecesOf(edge.text, edge.usage),
+    pieces: piecesOf(text, usage),
     report: () => report,
   };
 }
