@@ -15,11 +15,11 @@ import {
   GGUF_TENSOR_BYTES_MAX,
   GGUF_TENSORS_MAX,
 } from "../limits.ts";
+import { TENSOR_TYPES, type TensorType } from "./tensor-types.ts";
 
 /** 64-bit integers that a number cannot hold exactly stay bigint. */
 export type GgufValue = number | bigint | boolean | string | GgufValue[];
 export type Metadata = ReadonlyMap<string, GgufValue>;
-export type TensorType = "F32" | "F16" | "BF16" | "Q8_0";
 
 export interface TensorInfo {
   readonly name: string;
@@ -45,19 +45,6 @@ export interface GgufHeader {
   /** Where the last tensor ends; padding shorter than the alignment may follow. */
   readonly endOffset: number;
 }
-
-interface BlockType {
-  name: TensorType;
-  elements: number;
-  bytes: number;
-}
-
-const TENSOR_TYPES: ReadonlyMap<number, BlockType> = new Map([
-  [0, { name: "F32", elements: 1, bytes: 4 }],
-  [1, { name: "F16", elements: 1, bytes: 2 }],
-  [8, { name: "Q8_0", elements: 32, bytes: 34 }],
-  [30, { name: "BF16", elements: 1, bytes: 2 }],
-]);
 
 const STRING = 8;
 const ARRAY = 9;

@@ -1,10 +1,8 @@
-/** The typed binding of wasm-kernels/: the only place where shapes are checked, and the owner of
- *  linear memory. Offsets are bytes into linear memory. A breach is a bug and throws (`assert`). */
+/** The typed binding of the kernels that encoders and the index run on: the only place where their
+ *  shapes are checked. Offsets are bytes into linear memory. A breach is a bug and throws. */
 import { assert } from "../errors.ts";
 import { LINEAR_MEMORY_BYTES_MAX } from "../limits.ts";
-import { trackMemory } from "./linear-memory.ts";
-
-type Kernel = (...args: number[]) => number;
+import { Arena } from "./arena.ts";
 
 /** "plain" meets i16 activations, "relaxed" 7-bit digits; results are equal to the last bit. */
 export type GemmVariant = "plain" | "relaxed";
@@ -48,9 +46,6 @@ export interface GatherI8 {
   dim: number;
 }
 
-const ARENA_START = 4096; // the module's own constants lie below
-const PAGE_BYTES = 65536;
-const GROWTH_BYTES_MIN = 1024 * 1024;
 const PROBE_SATURATES = 65_534; // see wasm-kernels/relaxed_probe.ts
 
 const paddedK = (k: number) => Math.ceil(k / 16) * 16;
@@ -68,20 +63,12 @@ export const attentionScratchBytes = (n: number, headDim: number) =>
 /** The largest |q| at which k products with |w| <= 127 sum to an i32, at most 2^13 - 1. */
 export const qmaxOf = (k: number) => Math.min(8191, Math.floor((2 ** 31 - 1) / (127 * k)));
 
-export class Kernels {
-  readonly memory: WebAssembly.Memory;
+export class Kernels extends Arena {
   readonly variant: GemmVariant;
-  readonly #bytesMax: number;
-  readonly #kernels: Record<string, Kernel>;
-  #top = ARENA_START;
-  #peak = ARENA_START;
 
-  private constructor(exports: WebAssembly.Exports, bytesMax: number, variant?: GemmVariant) {
-    this.memory = exports.memory as WebAssembly.Memory;
-    trackMemory(this.memory);
-    this.#kernels = exports as unknown as Record<string, Kernel>;
-    this.#bytesMax = bytesMax;
-    const saturates = this.#call("relaxed_probe") === PROBE_SATURATES;
+  private constructor(module: WebAssembly.Module, bytesMax: number, variant?: GemmVariant) {
+    super(module, bytesMax);
+    const saturates = this.call("relaxed_probe") === PROBE_SATURATES;
     this.variant = variant ?? (saturates ? "plain" : "relaxed");
   }
 
@@ -91,102 +78,42 @@ export class Kernels {
     module: WebAssembly.Module,
     options?: { bytesMax?: number; variant?: GemmVariant },
   ): Kernels {
-    const { exports } = new WebAssembly.Instance(module, {});
-    return new Kernels(exports, options?.bytesMax ?? LINEAR_MEMORY_BYTES_MAX, options?.variant);
-  }
-
-  get bytesUsed(): number {
-    return this.#top;
-  }
-
-  get bytesPeak(): number {
-    return this.#peak;
-  }
-
-  /** Offset of `bytes` fresh bytes, 16-byte aligned, contents undefined; theirs until a release of
-   *  an earlier mark. May grow memory: views made before are dead then. */
-  alloc(bytes: number): number {
-    assert(Number.isSafeInteger(bytes) && bytes >= 0, `alloc of ${bytes} bytes`);
-    const offset = this.#top;
-    const top = offset + Math.ceil(bytes / 16) * 16;
-    assert(
-      top <= this.#bytesMax,
-      `linear memory holds ${offset} bytes, ${bytes} more pass the limit of ${this.#bytesMax}`,
-    );
-    this.#grow(top);
-    this.#top = top;
-    this.#peak = Math.max(this.#peak, top);
-    return offset;
-  }
-
-  /** Where the arena stands; `release` of it frees all that was allocated since. */
-  mark(): number {
-    return this.#top;
-  }
-
-  release(mark: number): void {
-    assert(mark >= ARENA_START && mark <= this.#top, `release of ${mark} above ${this.#top}`);
-    this.#top = mark;
-  }
-
-  f32(offset: number, length: number): Float32Array {
-    this.#range("f32 view", offset, length * 4);
-    return new Float32Array(this.memory.buffer, offset, length);
-  }
-
-  i32(offset: number, length: number): Int32Array {
-    this.#range("i32 view", offset, length * 4);
-    return new Int32Array(this.memory.buffer, offset, length);
-  }
-
-  i16(offset: number, length: number): Int16Array {
-    this.#range("i16 view", offset, length * 2);
-    return new Int16Array(this.memory.buffer, offset, length);
-  }
-
-  i8(offset: number, length: number): Int8Array {
-    this.#range("i8 view", offset, length);
-    return new Int8Array(this.memory.buffer, offset, length);
-  }
-
-  u8(offset: number, length: number): Uint8Array {
-    this.#range("u8 view", offset, length);
-    return new Uint8Array(this.memory.buffer, offset, length);
+    return new Kernels(module, options?.bytesMax ?? LINEAR_MEMORY_BYTES_MAX, options?.variant);
   }
 
   /** Quantizes x f32 [m, k] for gemmI8: q of quantizedBytes(m, k), d f32 [m]. A row with a NaN or
    *  infinity gets d = NaN, so that all computed from it is NaN. */
   quantizeRows(q: number, d: number, x: number, m: number, k: number): void {
-    this.#counts("quantizeRows", m, k);
-    this.#range("quantizeRows q", q, quantizedBytes(m, k));
-    this.#range("quantizeRows d", d, m * 4);
-    this.#range("quantizeRows x", x, m * k * 4);
+    this.counts("quantizeRows", m, k);
+    this.range("quantizeRows q", q, quantizedBytes(m, k));
+    this.range("quantizeRows d", d, m * 4);
+    this.range("quantizeRows x", x, m * k * 4);
     const kernel = this.variant === "relaxed" ? "quantize_rows_u7" : "quantize_rows_i16";
-    this.#call(kernel, q, d, x, m, k, qmaxOf(k));
+    this.call(kernel, q, d, x, m, k, qmaxOf(k));
   }
 
   /** Packs `rows` rows i8 [rows, k] at `src` as rows n0.. of a matrix [n, k]; `packed` has
    *  packedBytes(n, k). Weights lie in [-127, 127]. Call it for every row, the last one last. */
   packI8(packed: number, src: number, n0: number, rows: number, n: number, k: number): void {
-    this.#counts("packI8", rows, n, k);
+    this.counts("packI8", rows, n, k);
     assert(Number.isInteger(n0) && n0 >= 0 && n0 + rows <= n, `packI8 rows ${n0}+${rows} of ${n}`);
-    this.#range("packI8 packed", packed, packedBytes(n, k));
-    this.#range("packI8 src", src, rows * k);
-    this.#call("pack_i8", packed, src, n0, rows, n, k);
+    this.range("packI8 packed", packed, packedBytes(n, k));
+    this.range("packI8 src", src, rows * k);
+    this.call("pack_i8", packed, src, n0, rows, n, k);
   }
 
   /** y = (q qd) (W d)^T + bias, then exact GELU if asked. y overlaps no input. 2 m n k steps. */
   gemmI8(g: GemmI8): void {
-    this.#counts("gemmI8", g.m, g.n, g.k);
-    this.#range("gemmI8 y", g.y, g.m * g.n * 4);
-    this.#range("gemmI8 q", g.q, quantizedBytes(g.m, g.k));
-    this.#range("gemmI8 qd", g.qd, g.m * 4);
-    this.#range("gemmI8 packed", g.packed, packedBytes(g.n, g.k));
-    this.#range("gemmI8 d", g.d, g.n * 4);
-    this.#range("gemmI8 bias", g.bias, g.n * 4);
+    this.counts("gemmI8", g.m, g.n, g.k);
+    this.range("gemmI8 y", g.y, g.m * g.n * 4);
+    this.range("gemmI8 q", g.q, quantizedBytes(g.m, g.k));
+    this.range("gemmI8 qd", g.qd, g.m * 4);
+    this.range("gemmI8 packed", g.packed, packedBytes(g.n, g.k));
+    this.range("gemmI8 d", g.d, g.n * 4);
+    this.range("gemmI8 bias", g.bias, g.n * 4);
     const kernel = this.variant === "relaxed" ? "gemm_i8_relaxed" : "gemm_i8";
     const gelu = g.gelu ? 1 : 0;
-    this.#call(kernel, g.y, g.q, g.qd, g.packed, g.d, g.bias, g.m, g.n, g.k, gelu);
+    this.call(kernel, g.y, g.q, g.qd, g.packed, g.d, g.bias, g.m, g.n, g.k, gelu);
   }
 
   /** y = layernorm(x + residual) * gamma + beta, rows of dim; residual 0 means none; y may be x or
@@ -200,68 +127,68 @@ export class Kernels {
     shape: { m: number; dim: number; eps: number },
   ): void {
     const { m, dim, eps } = shape;
-    this.#counts("layernormF32", m, dim);
+    this.counts("layernormF32", m, dim);
     assert(eps > 0, `layernormF32 eps ${eps}`);
-    this.#range("layernormF32 y", y, m * dim * 4);
-    this.#range("layernormF32 x", x, m * dim * 4);
-    if (residual !== 0) this.#range("layernormF32 residual", residual, m * dim * 4);
-    this.#range("layernormF32 gamma", gamma, dim * 4);
-    this.#range("layernormF32 beta", beta, dim * 4);
-    this.#call("layernorm_f32", y, x, residual, gamma, beta, m, dim, eps);
+    this.range("layernormF32 y", y, m * dim * 4);
+    this.range("layernormF32 x", x, m * dim * 4);
+    if (residual !== 0) this.range("layernormF32 residual", residual, m * dim * 4);
+    this.range("layernormF32 gamma", gamma, dim * 4);
+    this.range("layernormF32 beta", beta, dim * 4);
+    this.call("layernorm_f32", y, x, residual, gamma, beta, m, dim, eps);
   }
 
   /** y = exact GELU of x, f32 [n]; y may be x. */
   geluF32(y: number, x: number, n: number): void {
-    this.#counts("geluF32", n);
-    this.#range("geluF32 y", y, n * 4);
-    this.#range("geluF32 x", x, n * 4);
-    this.#call("gelu_f32", y, x, n);
+    this.counts("geluF32", n);
+    this.range("geluF32 y", y, n * 4);
+    this.range("geluF32 x", x, n * 4);
+    this.call("gelu_f32", y, x, n);
   }
 
   /** out = softmax(q k^T / sqrt(head_dim)) v, each head of one sequence; head_dim % 4 == 0. */
   attentionF32(a: AttentionF32): void {
-    this.#counts("attentionF32", a.n, a.n_heads, a.head_dim);
+    this.counts("attentionF32", a.n, a.n_heads, a.head_dim);
     assert(a.head_dim % 4 === 0, `attentionF32 head_dim ${a.head_dim} is no multiple of 4`);
     const width = a.n_heads * a.head_dim;
     assert(a.stride >= width, `attentionF32 stride ${a.stride} below ${width}`);
     const span = ((a.n - 1) * a.stride + width) * 4;
-    this.#range("attentionF32 out", a.out, a.n * width * 4);
-    this.#range("attentionF32 q", a.q, span);
-    this.#range("attentionF32 k", a.k, span);
-    this.#range("attentionF32 v", a.v, span);
-    this.#range("attentionF32 scratch", a.scratch, attentionScratchBytes(a.n, a.head_dim));
+    this.range("attentionF32 out", a.out, a.n * width * 4);
+    this.range("attentionF32 q", a.q, span);
+    this.range("attentionF32 k", a.k, span);
+    this.range("attentionF32 v", a.v, span);
+    this.range("attentionF32 scratch", a.scratch, attentionScratchBytes(a.n, a.head_dim));
     const { out, q, k, v, stride, scratch, n, n_heads, head_dim } = a;
-    this.#call("attention_f32", out, q, k, v, stride, scratch, n, n_heads, head_dim);
+    this.call("attention_f32", out, q, k, v, stride, scratch, n, n_heads, head_dim);
   }
 
   /** y[t] = tokens[ids[t]] + positions[places[t]] + types[typeIds[t]]. */
   gatherI8(g: GatherI8): void {
-    this.#counts("gatherI8", g.t, g.dim);
-    this.#range("gatherI8 y", g.y, g.t * g.dim * 4);
-    for (const offset of [g.ids, g.places, g.typeIds]) this.#range("gatherI8 ids", offset, g.t * 4);
-    this.#range("gatherI8 qs", g.qs, g.dim);
-    this.#range("gatherI8 d", g.d, 4);
-    this.#range("gatherI8 positions", g.positions, g.dim * 4);
-    this.#range("gatherI8 types", g.types, 2 * g.dim * 4);
+    this.counts("gatherI8", g.t, g.dim);
+    this.range("gatherI8 y", g.y, g.t * g.dim * 4);
+    for (const offset of [g.ids, g.places, g.typeIds]) this.range("gatherI8 ids", offset, g.t * 4);
+    this.range("gatherI8 qs", g.qs, g.dim);
+    this.range("gatherI8 d", g.d, 4);
+    this.range("gatherI8 positions", g.positions, g.dim * 4);
+    this.range("gatherI8 types", g.types, 2 * g.dim * 4);
     const { y, ids, places, typeIds, qs, d, positions, types, t, dim } = g;
-    this.#call("gather_i8", y, ids, places, typeIds, qs, d, positions, types, t, dim);
+    this.call("gather_i8", y, ids, places, typeIds, qs, d, positions, types, t, dim);
   }
 
   /** y f32 [dim] = mean of x f32 [n, dim] over its rows, scaled to length 1. */
   meanPoolF32(y: number, x: number, n: number, dim: number): void {
-    this.#counts("meanPoolF32", n, dim);
-    this.#range("meanPoolF32 y", y, dim * 4);
-    this.#range("meanPoolF32 x", x, n * dim * 4);
-    this.#call("mean_pool_f32", y, x, n, dim);
+    this.counts("meanPoolF32", n, dim);
+    this.range("meanPoolF32 y", y, dim * 4);
+    this.range("meanPoolF32 x", x, n * dim * 4);
+    this.call("mean_pool_f32", y, x, n, dim);
   }
 
   /** Quantizes a query x f32 [dim] for dotScanI8: q of quantizedBytes(1, dim), d f32 [1]. */
   quantizeQuery(q: number, d: number, x: number, dim: number): void {
-    this.#counts("quantizeQuery", dim);
-    this.#range("quantizeQuery q", q, quantizedBytes(1, dim));
-    this.#range("quantizeQuery d", d, 4);
-    this.#range("quantizeQuery x", x, dim * 4);
-    this.#call("quantize_rows_i16", q, d, x, 1, dim, qmaxOf(dim));
+    this.counts("quantizeQuery", dim);
+    this.range("quantizeQuery q", q, quantizedBytes(1, dim));
+    this.range("quantizeQuery d", d, 4);
+    this.range("quantizeQuery x", x, dim * 4);
+    this.call("quantize_rows_i16", q, d, x, 1, dim, qmaxOf(dim));
   }
 
   /** scores f32 [n] = (vectors i8 [n, dim] . q) * d[i] * qd; q and qd from quantizeQuery. */
@@ -274,13 +201,13 @@ export class Kernels {
     n: number;
     dim: number;
   }): void {
-    this.#counts("dotScanI8", s.n, s.dim);
-    this.#range("dotScanI8 scores", s.scores, s.n * 4);
-    this.#range("dotScanI8 q", s.q, quantizedBytes(1, s.dim));
-    this.#range("dotScanI8 qd", s.qd, 4);
-    this.#range("dotScanI8 vectors", s.vectors, s.n * s.dim);
-    this.#range("dotScanI8 d", s.d, s.n * 4);
-    this.#call("dot_scan_i8", s.scores, s.q, s.qd, s.vectors, s.d, s.n, s.dim);
+    this.counts("dotScanI8", s.n, s.dim);
+    this.range("dotScanI8 scores", s.scores, s.n * 4);
+    this.range("dotScanI8 q", s.q, quantizedBytes(1, s.dim));
+    this.range("dotScanI8 qd", s.qd, 4);
+    this.range("dotScanI8 vectors", s.vectors, s.n * s.dim);
+    this.range("dotScanI8 d", s.d, s.n * 4);
+    this.call("dot_scan_i8", s.scores, s.q, s.qd, s.vectors, s.d, s.n, s.dim);
   }
 
   /** y f32 [m, n] = x f32 [m, k] (w f32 [n, k])^T + bias f32 [n], for heads of few outputs. */
@@ -292,32 +219,11 @@ export class Kernels {
     shape: { m: number; n: number; k: number },
   ): void {
     const { m, n, k } = shape;
-    this.#counts("linearF32", m, n, k);
-    this.#range("linearF32 y", y, m * n * 4);
-    this.#range("linearF32 x", x, m * k * 4);
-    this.#range("linearF32 w", w, n * k * 4);
-    this.#range("linearF32 bias", bias, n * 4);
-    this.#call("linear_f32", y, x, w, bias, m, n, k);
-  }
-
-  #call(name: string, ...args: number[]): number {
-    return this.#kernels[name]!(...args);
-  }
-
-  #grow(top: number): void {
-    const missing = top - this.memory.buffer.byteLength;
-    if (missing <= 0) return;
-    const room = Math.max(missing, Math.min(GROWTH_BYTES_MIN, this.#bytesMax - top));
-    this.memory.grow(Math.ceil(room / PAGE_BYTES));
-  }
-
-  #counts(what: string, ...counts: number[]): void {
-    for (const count of counts)
-      assert(Number.isInteger(count) && count > 0, `${what} got a size of ${count}`);
-  }
-
-  #range(what: string, offset: number, bytes: number): void {
-    const fits = offset >= ARENA_START && offset + bytes <= this.#top;
-    assert(fits && offset % 4 === 0, `${what}: ${bytes} bytes at ${offset} of ${this.#top}`);
+    this.counts("linearF32", m, n, k);
+    this.range("linearF32 y", y, m * n * 4);
+    this.range("linearF32 x", x, m * k * 4);
+    this.range("linearF32 w", w, n * k * 4);
+    this.range("linearF32 bias", bias, n * 4);
+    this.call("linear_f32", y, x, w, bias, m, n, k);
   }
 }

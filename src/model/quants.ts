@@ -1,27 +1,9 @@
 /** Rows of GGUF tensors to f32 and to int8. Source of the formats: ggml's ggml-common.h. */
+import { dequantize, halfToFloat } from "./dequantize.ts";
 import { invalidModel, type TensorInfo } from "./gguf.ts";
 import type { Panel } from "./gguf-stream.ts";
 
-const Q8_0_BLOCK = 32;
 const Q8_0_BYTES = 34;
-
-/** A half float's value; NaN and infinities included. */
-export function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-const bitsOf = new Uint32Array(1);
-const floatOf = new Float32Array(bitsOf.buffer);
-
-function bfloatToFloat(bits: number): number {
-  bitsOf[0] = bits << 16;
-  return floatOf[0]!;
-}
 
 function notFinite(tensor: TensorInfo, row: number): Error {
   return invalidModel(`tensor ${tensor.name} holds a value that is not finite in row ${row}`);
@@ -33,16 +15,7 @@ export function dequantizeRow(panel: Panel, i: number, out: Float32Array): Float
   const { tensor, bytes } = panel;
   const { type, cols, rowBytes } = tensor;
   const view = new DataView(bytes.buffer, bytes.byteOffset + i * rowBytes, rowBytes);
-  if (type === "F32") for (let j = 0; j < cols; j++) out[j] = view.getFloat32(4 * j, true);
-  if (type === "F16")
-    for (let j = 0; j < cols; j++) out[j] = halfToFloat(view.getUint16(2 * j, true));
-  if (type === "BF16")
-    for (let j = 0; j < cols; j++) out[j] = bfloatToFloat(view.getUint16(2 * j, true));
-  if (type === "Q8_0")
-    for (let j = 0, at = 0; j < cols; j += Q8_0_BLOCK, at += Q8_0_BYTES) {
-      const d = halfToFloat(view.getUint16(at, true));
-      for (let b = 0; b < Q8_0_BLOCK; b++) out[j + b] = d * view.getInt8(at + 2 + b);
-    }
+  dequantize(type, view, out.subarray(0, cols));
   for (let j = 0; j < cols; j++)
     if (!Number.isFinite(out[j])) throw notFinite(tensor, panel.row + i);
   return out;

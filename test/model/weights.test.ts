@@ -2,11 +2,13 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { codeOf } from "../../src/errors.ts";
 import { GGUF_PANEL_BYTES } from "../../src/limits.ts";
+import { halfToFloat } from "../../src/model/dequantize.ts";
 import { Encoder } from "../../src/model/encoder.ts";
-import type { TensorInfo, TensorType } from "../../src/model/gguf.ts";
+import type { TensorInfo } from "../../src/model/gguf.ts";
 import { GgufStream, type Panel } from "../../src/model/gguf-stream.ts";
-import { dequantizeRow, halfToFloat, rowToInt8 } from "../../src/model/quants.ts";
+import { dequantizeRow, rowToInt8 } from "../../src/model/quants.ts";
 import { Sha256, sha256 } from "../../src/model/sha256.ts";
+import type { TensorType } from "../../src/model/tensor-types.ts";
 import { loadBert } from "../../src/model/weights.ts";
 import { type Field, f32Bytes, ggufFile, streamOf, type TestTensor } from "./gguf-file.ts";
 import { modelBytes, newKernels } from "./shipped.ts";
