@@ -7,6 +7,9 @@ export interface Env {
   ASSETS: Fetcher;
   MEMORY: DurableObjectNamespace<MemoryObject>;
   LEDGER: DurableObjectNamespace<LedgerObject>;
+  /** The generator's models. Both are absent where no generator is deployed. */
+  MODELS?: R2Bucket;
+  GENERATOR?: Fetcher;
   /** "1" under `npm start` only: the fixed keys work and Brink's documentation is preloaded. */
   BRINK_LOCAL?: string;
   BRINK_ADMIN_KEY_SHA256?: string;

@@ -104,3 +104,14 @@ export const TARGET_CACHE_ENTRIES_MAX = 1_000;
 // pass takes at most 1,024 tokens, whose activations are 8 MB at dim 384 (see model/bert.ts).
 export const LINEAR_MEMORY_BYTES_MAX = 64 * 1024 * 1024;
 export const FORWARD_TOKENS_MAX = 1_024;
+
+// Model files. R2 takes parts of one size, 5 MiB or more; a part is one request's body. A model
+// lies in an isolate of 128 MB, so no greater file can serve.
+export const MODEL_PART_BYTES = BODY_BYTES_MAX;
+export const MODEL_BYTES_MAX = 128 * 1024 * 1024;
+export const MODEL_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+// One page of an R2 listing with its metadata; more models than an operator tends.
+export const MODELS_MAX = 500;
+// Parts of unfinished uploads are paid for. An operator who broke off yesterday may go on today.
+export const UPLOADS_MAX = 8;
+export const UPLOAD_IDLE_MS_MAX = 24 * 60 * 60 * 1000;

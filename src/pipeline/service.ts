@@ -7,17 +7,17 @@ import type { LedgerObject } from "../ledger/ledger-object.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
 import { NAMESPACE_DEFAULTS, type NamespaceOptions, type SearchHit } from "../memory/types.ts";
 import { linearMemoryBytes } from "../model/linear-memory.ts";
+import { ModelStore } from "../store/model-store.ts";
 import { answer } from "./answer.ts";
 import { thresholdForRisk } from "./difficulty.ts";
 import { sha256Hex } from "./digest.ts";
 import { ingest, toUnitVector } from "./ingest.ts";
+import { OperatorModels } from "./model-admin.ts";
 import { ENCODER_ID, loadModels, type Models } from "./models.ts";
+import { OPERATOR_TENANT } from "./operator.ts";
 import { preloadDocs } from "./preload.ts";
 import { type RouterTarget, RouterTargets } from "./router-targets.ts";
 import type * as types from "./types.ts";
-
-/** The tenant of the operator's own key. */
-const OPERATOR_TENANT = "default";
 
 export class BrinkService implements types.Service {
   readonly #env: Env;
@@ -25,6 +25,8 @@ export class BrinkService implements types.Service {
   readonly #keepAlive: (work: Promise<unknown>) => void;
   readonly #backend: BackendEngine | null;
   readonly #targets: RouterTargets;
+  readonly #store: ModelStore | null;
+  readonly modelAdmin: types.ModelAdmin;
 
   constructor(env: Env, config: Config, keepAlive: (work: Promise<unknown>) => void) {
     this.#env = env;
@@ -32,6 +34,8 @@ export class BrinkService implements types.Service {
     this.#keepAlive = keepAlive;
     this.#backend = config.backend === null ? null : new BackendEngine(config.backend);
     this.#targets = new RouterTargets(this.#ledger());
+    this.#store = env.MODELS === undefined ? null : new ModelStore(env.MODELS);
+    this.modelAdmin = new OperatorModels(this.#store, this.#ledger());
   }
 
   answer(request: types.AnswerRequest): Promise<types.AnswerStream> {
