@@ -21,6 +21,8 @@ export const ERROR_CODES = {
   memory_full: { status: 413, type: "invalid_request_error" },
   starting: { status: 503, type: "server_error" },
   generator_not_configured: { status: 503, type: "server_error" },
+  generator_busy: { status: 503, type: "server_error" },
+  generator_unavailable: { status: 502, type: "server_error" },
   backend_not_configured: { status: 503, type: "server_error" },
   backend_unavailable: { status: 502, type: "server_error" },
   backend_timeout: { status: 504, type: "server_error" },

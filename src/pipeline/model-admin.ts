@@ -13,14 +13,16 @@ import type { Caller, ModelAdmin, UploadInfo } from "./types.ts";
 const RESERVED = new Set(["auto", "edge", "backend", "brink-reader", ENCODER_ID]);
 
 /** `store` is null where the deployment has no bucket: every call then throws
- *  `generator_not_configured`. */
+ *  `generator_not_configured`. A model must fit its isolate with `context` tokens. */
 export class OperatorModels implements ModelAdmin {
   readonly #store: ModelStore | null;
   readonly #ledger: DurableObjectStub<LedgerObject>;
+  readonly #context: number;
 
-  constructor(store: ModelStore | null, ledger: DurableObjectStub<LedgerObject>) {
+  constructor(store: ModelStore | null, ledger: DurableObjectStub<LedgerObject>, context: number) {
     this.#store = store;
     this.#ledger = ledger;
+    this.#context = context;
   }
 
   async list(caller: Caller): Promise<StoredModel[]> {
@@ -99,7 +101,7 @@ export class OperatorModels implements ModelAdmin {
       throw new ServiceError("conflict", `parts ${missing.join(", ")} have not been sent`);
     await store.finish(id, upload.multipart, upload.parts);
     try {
-      const model = await checkFile(store, upload);
+      const model = await checkFile(store, upload, this.#context);
       await store.publish(model);
       await this.#ledger.deleteUpload(id);
       return model;
@@ -147,7 +149,11 @@ export class OperatorModels implements ModelAdmin {
 
 /** Throws `invalid_request` with the reason where the file is not what was announced or no model
  *  that the generator can load; `model_too_large` with the arithmetic. */
-async function checkFile(store: ModelStore, upload: UploadRecord): Promise<StoredModel> {
+async function checkFile(
+  store: ModelStore,
+  upload: UploadRecord,
+  context: number,
+): Promise<StoredModel> {
   const { name, id } = upload;
   try {
     const { header, bytes, sha256 } = await store.inspect(id);
@@ -156,7 +162,7 @@ async function checkFile(store: ModelStore, upload: UploadRecord): Promise<Store
         "invalid_request",
         `the parts make ${bytes} bytes with SHA-256 ${sha256}, which is not what was announced`,
       );
-    const { architecture } = checkDecoder(header);
+    const { architecture } = checkDecoder(header, context);
     return { name, file: id, bytes, sha256, architecture, created_at: Date.now() };
   } catch (error) {
     if (codeOf(error) !== "invalid_model_file") throw error;

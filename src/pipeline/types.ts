@@ -159,7 +159,11 @@ export interface RouterState {
 
 export interface ModelInfo {
   id: string;
-  kind: "edge" | "backend" | "encoder" | "router";
+  kind: "edge" | "backend" | "encoder" | "router" | "generator";
+  /** Unix time in ms, where it is known. */
+  created_at?: number;
+  /** Of a model that is loaded: which variant of each kernel was picked. */
+  kernels?: Record<string, string>;
 }
 
 /** A model file on its way in. */
@@ -272,6 +276,9 @@ export interface Service {
   putRouter(caller: Caller, target: RouterState["target"]): Promise<RouterState>;
 
   models(): ModelInfo[];
+  /** The stored decoders; the one that is loaded with its kernels' variants. Empty where no
+   *  generator is bound. */
+  generatorModels(): Promise<ModelInfo[]>;
   /** What this isolate can tell of itself. */
   metrics(): Metrics;
   /** Not ready: `detail` says what is still being done. */

@@ -292,6 +292,11 @@ export class FakeService implements Service {
     ];
   }
 
+  async generatorModels() {
+    const kernels = { gemv_q4: "relaxed" };
+    return [{ id: "tiny", kind: "generator" as const, created_at: 5_500, kernels }];
+  }
+
   metrics() {
     return { linearMemoryBytes: 65_536 };
   }

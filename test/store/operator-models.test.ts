@@ -11,6 +11,7 @@ import { ModelStore } from "../../src/store/model-store.ts";
 import { ggufFile } from "../model/gguf-file.ts";
 import { decoderFile } from "../model/tiny-decoder.ts";
 
+const CONTEXT = 64;
 const operator: Caller = {
   tenant: "default",
   role: "admin",
@@ -35,7 +36,7 @@ let store: ModelStore;
 beforeEach(async () => {
   store = new ModelStore(env.MODELS);
   for (const { key } of (await env.MODELS.list()).objects) await env.MODELS.delete(key);
-  models = new OperatorModels(store, env.LEDGER.getByName(`models-${ledgers++}`));
+  models = new OperatorModels(store, env.LEDGER.getByName(`models-${ledgers++}`), CONTEXT);
 });
 
 async function upload(name: string, file: Uint8Array): Promise<string> {
@@ -121,7 +122,7 @@ it("uploads are few, those left alone for a day make room, and one can be given 
   expect(await next()).toBe("conflict");
   await models.removeUpload(operator, "m", ids[0]!);
   expect(await next()).toBeNull();
-  const past = new OperatorModels(store, env.PAST_LEDGER.getByName("uploads"));
+  const past = new OperatorModels(store, env.PAST_LEDGER.getByName("uploads"), CONTEXT);
   for (let i = 0; i < UPLOADS_MAX + 2; i++) await past.createUpload(operator, "m", file(i));
 });
 
@@ -130,6 +131,6 @@ it("only the operator may, a reserved name is a conflict, and no bucket says so"
   expect(await code(models.list(tenant))).toBe("forbidden");
   expect(await code(models.createUpload(tenant, "m", describe(big)))).toBe("forbidden");
   expect(await code(models.createUpload(operator, "auto", describe(big)))).toBe("conflict");
-  const none = new OperatorModels(null, env.LEDGER.getByName("none"));
+  const none = new OperatorModels(null, env.LEDGER.getByName("none"), CONTEXT);
   expect(await code(none.list(operator))).toBe("generator_not_configured");
 });
