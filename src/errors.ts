@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   generator_not_configured: { status: 503, type: "server_error" },
   generator_busy: { status: 503, type: "server_error" },
   generator_unavailable: { status: 502, type: "server_error" },
+  context_length_exceeded: { status: 400, type: "invalid_request_error" },
   backend_not_configured: { status: 503, type: "server_error" },
   backend_unavailable: { status: 502, type: "server_error" },
   backend_timeout: { status: 504, type: "server_error" },

@@ -81,6 +81,15 @@ export const GGUF_ALIGNMENT_BYTES_MAX = 64 * 1024;
 export const GGUF_TENSOR_BYTES_MAX = 2 ** 32;
 export const GGUF_PANEL_BYTES = 256 * 1024;
 
+// Tokenizers of decoders. The longest token of a real vocabulary has 512 bytes (a run of "="). A
+// text of MESSAGE_CHARS_MAX characters has at most 1.2 million bytes, each a symbol at first, and
+// merging takes 28 bytes of heap a symbol: callers that know their context give tokensMax, which
+// refuses what cannot fit before it is merged. A good hash fills no 256 slots in a row.
+export const TOKEN_BYTES_MAX = 1_024;
+export const ENCODE_TOKENS_MAX = 131_072;
+export const MERGE_SYMBOLS_MAX = 2 ** 22;
+export const HASH_PROBES_MAX = 256;
+
 // The backend. A prompt's evidence is cut to this many WordPiece tokens, about as many of theirs.
 export const EVIDENCE_TOKENS_MAX = 1_500;
 export const BACKEND_FIRST_BYTE_MS_MAX = 20_000;
@@ -116,11 +125,9 @@ export const MODELS_MAX = 500;
 export const UPLOADS_MAX = 8;
 export const UPLOAD_IDLE_MS_MAX = 24 * 60 * 60 * 1000;
 
-// The generator. One context serves all its requests in turn, so few may wait for their turn: a
-// later one would wait minutes. A line of its answer is one token's text and log probabilities.
+// The generator. A line of its answer is one token's text and log probabilities.
 export const GENERATOR_CONTEXT_DEFAULT = 2_048;
 export const GENERATOR_CONTEXT_MAX = 32_768;
-export const GENERATOR_QUEUE_MAX = 8;
 export const GENERATOR_LINE_CHARS_MAX = 1024 * 1024;
 export const GENERATOR_CHOICES_MAX = 8;
 export const LOGIT_BIAS_ENTRIES_MAX = 1_024;
@@ -128,3 +135,11 @@ export const TOP_LOGPROBS_MAX = 20;
 export const STOP_STRINGS_MAX = 16;
 // How long an isolate may go on with a model that was replaced or removed through another.
 export const MODEL_CHECK_MS_MAX = 30_000;
+
+// Generation. A waiting request holds its prompt and a connection; at a few seconds each, the last
+// of eight waits as long as clients do.
+export const GENERATIONS_WAITING_MAX = 8;
+// The event loop waits for a part of the prompt: 256 tokens take a small model about 0.3 s.
+export const PREFILL_TOKENS = 256;
+// Rows of one verification: beyond 8 they cost as much as they save.
+export const DRAFT_TOKENS_MAX = 8;

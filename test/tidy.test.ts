@@ -26,6 +26,7 @@ const LAYERS: [string, RegExp][] = [
   ["pipeline", /^src\/pipeline\//],
   ["engine, memory, ledger, store", /^src\/(engine|memory|ledger|store)\//],
   ["index", /^index\//],
+  ["generation", /^src\/generation\//],
   ["model", /^src\/model\//],
   ["ground", /^src\/(env|errors|limits)\.ts$/],
 ];
