@@ -97,7 +97,7 @@ export const TEMPLATE_CHARS_MAX = 64 * 1024;
 export const TEMPLATE_SPACE_RUN_MAX = 1_000;
 export const TEMPLATE_VALUE_MAX = 1_000_000;
 export const TEMPLATE_ITEMS_MAX = 10_000;
-export const TEMPLATE_WORK_MAX = 16_000_000;
+export const TEMPLATE_WORK_MAX = 8_000_000;
 
 // The backend. A prompt's evidence is cut to this many WordPiece tokens, about as many of theirs.
 export const EVIDENCE_TOKENS_MAX = 1_500;
