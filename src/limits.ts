@@ -137,6 +137,8 @@ export const UPLOAD_IDLE_MS_MAX = 24 * 60 * 60 * 1000;
 // The generator. A line of its answer is one token's text and log probabilities.
 export const GENERATOR_CONTEXT_DEFAULT = 2_048;
 export const GENERATOR_CONTEXT_MAX = 32_768;
+// Where a request sets no max_tokens, passages leave this much of the context, or a quarter.
+export const GENERATOR_ANSWER_TOKENS = 256;
 export const GENERATOR_LINE_CHARS_MAX = 1024 * 1024;
 export const GENERATOR_CHOICES_MAX = 8;
 export const LOGIT_BIAS_ENTRIES_MAX = 1_024;

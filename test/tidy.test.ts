@@ -21,7 +21,7 @@ const read = (path: string) => readFileSync(join(root, path), "utf8");
 /** Layers from the top; a file may import from its own layer and from those below. Types that
  *  describe the wire may be named from anywhere, since they compile to nothing. */
 const LAYERS: [string, RegExp][] = [
-  ["worker", /^src\/worker\.ts$/],
+  ["worker", /^src\/(worker\.ts$|generator\/)/],
   ["api", /^src\/api\//],
   ["pipeline", /^src\/pipeline\//],
   ["engine, memory, ledger, store", /^src\/(engine|memory|ledger|store)\//],

@@ -9,6 +9,8 @@ export interface ChatMessage {
 }
 
 export interface EngineRequest {
+  /** The tenant: what an engine remembers of one scope's prompts is never used for another's. */
+  scope: string;
   /** The last user message's text. */
   question: string;
   /** The conversation as the caller sent it. */

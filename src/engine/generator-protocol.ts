@@ -8,6 +8,8 @@ export interface GenerateCall {
   model: string;
   /** Tokens that the KV cache shall hold, prompt and answer together. */
   context: number;
+  /** Whose prompts these are: what is remembered of one scope's is never used for another's. */
+  scope: string;
   messages: ChatMessage[];
   /** Passages to ground the answer on, best first: as many go into the prompt as fit. */
   hits: { title: string | null; text: string }[];

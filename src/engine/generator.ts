@@ -33,6 +33,7 @@ export class GeneratorEngine implements Engine {
     const call: GenerateCall = {
       model: this.model,
       context: this.#context,
+      scope: request.scope,
       messages: request.messages,
       hits: request.hits.map(({ title, text }) => ({ title, text })),
       parameters: readParameters(request.parameters),

@@ -204,9 +204,10 @@ async function streamEngine(
     ? await groundPrompt(deps, request.messages, hits)
     : { messages: request.messages, passages: hits };
   const { parameters, stream, signal } = request;
+  const scope = request.caller.tenant;
   const { messages, passages } = prompt;
   const pieces = engine
-    .answer({ question, messages, hits: passages, parameters, stream, signal })
+    .answer({ scope, question, messages, hits: passages, parameters, stream, signal })
     [Symbol.asyncIterator]();
   const first = await trace.time(`${engine.kind}_first_token`, () => pieces.next());
   let citations: Citation[] = [];
