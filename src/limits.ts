@@ -81,6 +81,16 @@ export const GGUF_ALIGNMENT_BYTES_MAX = 64 * 1024;
 export const GGUF_TENSOR_BYTES_MAX = 2 ** 32;
 export const GGUF_PANEL_BYTES = 256 * 1024;
 
+// Decoders: sizes of models of up to 8 billion parameters, of which none is greater; what fits the
+// isolate is far below and refused by its bytes, not by its shape.
+export const DECODER_DIM_MAX = 8_192;
+export const DECODER_LAYERS_MAX = 128;
+export const DECODER_HEADS_MAX = 128;
+export const DECODER_HEAD_DIM_MAX = 256;
+export const DECODER_FFN_DIM_MAX = 32_768;
+export const DECODER_VOCAB_MAX = 262_144;
+export const DECODER_CONTEXT_MAX = 2 ** 20;
+
 // The backend. A prompt's evidence is cut to this many WordPiece tokens, about as many of theirs.
 export const EVIDENCE_TOKENS_MAX = 1_500;
 export const BACKEND_FIRST_BYTE_MS_MAX = 20_000;
