@@ -91,6 +91,15 @@ export const DECODER_FFN_DIM_MAX = 32_768;
 export const DECODER_VOCAB_MAX = 262_144;
 export const DECODER_CONTEXT_MAX = 2 ** 20;
 
+// Tokenizers of decoders. The longest token of a real vocabulary has 512 bytes (a run of "="). A
+// text of MESSAGE_CHARS_MAX characters has at most 1.2 million bytes, each a symbol at first, and
+// merging takes 28 bytes of heap a symbol: callers that know their context give tokensMax, which
+// refuses what cannot fit before it is merged. A good hash fills no 256 slots in a row.
+export const TOKEN_BYTES_MAX = 1_024;
+export const ENCODE_TOKENS_MAX = 131_072;
+export const MERGE_SYMBOLS_MAX = 2 ** 22;
+export const HASH_PROBES_MAX = 256;
+
 // The backend. A prompt's evidence is cut to this many WordPiece tokens, about as many of theirs.
 export const EVIDENCE_TOKENS_MAX = 1_500;
 export const BACKEND_FIRST_BYTE_MS_MAX = 20_000;
