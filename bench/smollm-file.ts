@@ -11,7 +11,9 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { mulberry32 } from "../eval/random.ts";
 import { type Fields, ggufHeader, type TensorEntry } from "../test/model/gguf-file.ts";
+import { byteLevelVocabulary } from "../test/support/byte-level-vocabulary.ts";
 
 /** The sizes of SmolLM2-135M: https://huggingface.co/HuggingFaceTB/SmolLM2-135M/blob/main/config.json */
 export const SMOLLM = {
@@ -29,58 +31,7 @@ const FILE = join(import.meta.dirname, "../build/smollm2-135m-shaped-q4_0.gguf")
 const SEED = 20_261_124;
 const F32 = 0;
 const Q4_0 = 2;
-const SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
-const CHATML =
-  "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + " +
-  "message['content'] + '<|im_end|>\n' }}{% endfor %}" +
-  "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
-
-/** Marsaglia's xorshift32: u32 numbers, the same on every machine. */
-function xorshift32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
-}
-
-/** The 256 characters that byte-level BPE writes bytes with: printable ones stand for themselves,
- *  the others for code points from 256 on. Source: GPT-2's encoder. */
-function byteAlphabet(): string[] {
-  let next = 256;
-  return Array.from({ length: 256 }, (_, byte) => {
-    const printable =
-      (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || (byte >= 174 && byte <= 255);
-    return String.fromCodePoint(printable ? byte : next++);
-  });
-}
-
-/** A byte-level BPE vocabulary of the real one's size: specials, bytes, then merges of earlier
- *  tokens, mostly lower-case letters with or without a space in front. */
-function vocabulary(random: () => number): { tokens: string[]; merges: string[] } {
-  const bytes = byteAlphabet();
-  const tokens = [...SPECIALS, ...bytes];
-  const seen = new Set(tokens);
-  const parts = [...Array.from({ length: 26 }, (_, i) => String.fromCharCode(97 + i)), bytes[32]!];
-  const space = bytes[32]!;
-  const merges: string[] = [];
-  while (tokens.length < SMOLLM.vocab_size) {
-    const left = parts[random() % parts.length]!;
-    const right = parts[random() % parts.length]!;
-    const token = left + right;
-    if (right.startsWith(space) || token.length > 12 || seen.has(token)) continue;
-    seen.add(token);
-    tokens.push(token);
-    parts.push(token);
-    merges.push(`${left} ${right}`);
-  }
-  return { tokens, merges };
-}
-
-function fields(random: () => number): Fields {
-  const { tokens, merges } = vocabulary(random);
+function fields(next: () => number): Fields {
   return {
     "general.architecture": ["string", "llama"],
     "general.name": ["string", "smollm2-135m-shaped"],
@@ -95,17 +46,7 @@ function fields(random: () => number): Fields {
     "llama.attention.layer_norm_rms_epsilon": ["f32", 1e-5],
     "llama.rope.dimension_count": ["u32", SMOLLM.head_dim],
     "llama.rope.freq_base": ["f32", 100_000],
-    "tokenizer.ggml.model": ["string", "gpt2"],
-    "tokenizer.ggml.pre": ["string", "smollm"],
-    "tokenizer.ggml.tokens": ["strings", tokens],
-    "tokenizer.ggml.token_type": ["i32s", tokens.map((_, i) => (i < SPECIALS.length ? 3 : 1))],
-    "tokenizer.ggml.merges": ["strings", merges],
-    "tokenizer.ggml.bos_token_id": ["u32", 1],
-    "tokenizer.ggml.eos_token_id": ["u32", 2],
-    "tokenizer.ggml.unknown_token_id": ["u32", 0],
-    "tokenizer.ggml.padding_token_id": ["u32", 2],
-    "tokenizer.ggml.add_bos_token": ["bool", false],
-    "tokenizer.chat_template": ["string", CHATML],
+    ...byteLevelVocabulary(SMOLLM.vocab_size, next),
   };
 }
 
@@ -143,20 +84,20 @@ function halfBits(value: number): number {
 
 /** Q4_0 blocks of random nibbles, whose scale keeps a product's variance near its input's: nibbles
  *  less 8 deviate by 4.6, so d is around 1 / (4.6 sqrt(cols)). */
-function randomBlocks(bytes: number, cols: number, random: () => number): Uint8Array {
-  const words = Uint32Array.from({ length: Math.ceil(bytes / 4) }, random);
+function randomBlocks(bytes: number, cols: number, next: () => number): Uint8Array {
+  const words = Uint32Array.from({ length: Math.ceil(bytes / 4) }, () => next() * 2 ** 32);
   const data = new Uint8Array(words.buffer, 0, bytes);
   const view = new DataView(words.buffer);
   const scales = [0.5, 0.75, 1, 1.25, 1.5].map((s) => halfBits(s / (4.6 * Math.sqrt(cols))));
-  for (let at = 0; at < bytes; at += 18) view.setUint16(at, scales[random() % 5]!, true);
+  for (let at = 0; at < bytes; at += 18) view.setUint16(at, scales[Math.floor(next() * 5)]!, true);
   return data;
 }
 
 /** Writes the file unless it stands already; its path. The bytes depend on the seed alone. */
 export function writeSmollmFile(path = FILE): string {
-  const random = xorshift32(SEED);
+  const next = mulberry32(SEED);
   const list = tensors();
-  const header = ggufHeader(fields(random), list);
+  const header = ggufHeader(fields(next), list);
   const padded = (bytes: number) => Math.ceil(bytes / 32) * 32;
   const size = list.reduce((sum, { bytes }) => sum + padded(bytes), header.length);
   if (existsSync(path) && statSync(path).size === size) return path;
@@ -167,7 +108,7 @@ export function writeSmollmFile(path = FILE): string {
   for (const { dims, type, bytes } of list) {
     const cols = dims[0];
     const ones = () => new Uint8Array(new Float32Array(cols).fill(1).buffer);
-    const data = type === Q4_0 ? randomBlocks(bytes, cols, random) : ones();
+    const data = type === Q4_0 ? randomBlocks(bytes, cols, next) : ones();
     writeSync(file, data);
     writeSync(file, new Uint8Array(padded(bytes) - bytes));
   }
