@@ -100,6 +100,15 @@ export const ENCODE_TOKENS_MAX = 131_072;
 export const MERGE_SYMBOLS_MAX = 2 ** 22;
 export const HASH_PROBES_MAX = 256;
 
+// Chat templates, which come with model files. The longest in use have 20,000 characters. A value
+// is bounded, and all work, counted as 16 a step and 1 a character, takes about a second at most:
+// a conversation of 128,000 tokens needs a third of it.
+export const TEMPLATE_CHARS_MAX = 64 * 1024;
+export const TEMPLATE_SPACE_RUN_MAX = 1_000;
+export const TEMPLATE_VALUE_MAX = 1_000_000;
+export const TEMPLATE_ITEMS_MAX = 10_000;
+export const TEMPLATE_WORK_MAX = 16_000_000;
+
 // The backend. A prompt's evidence is cut to this many WordPiece tokens, about as many of theirs.
 export const EVIDENCE_TOKENS_MAX = 1_500;
 export const BACKEND_FIRST_BYTE_MS_MAX = 20_000;
