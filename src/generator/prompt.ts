@@ -11,10 +11,7 @@ import { buildPrompt, INSTRUCTION } from "../pipeline/prompt.ts";
 /** A blank line between two blocks, whatever it is merged with. */
 const SEPARATOR_TOKENS = 2;
 
-interface TextMessage {
-  role: string;
-  content: string;
-}
+type TextMessage = { role: string; content: string };
 
 /** The prompt's ids and how many of the call's passages it holds: as many as leave room, in the
  *  model's context, for the conversation and an answer. Errors: context_length_exceeded where the

@@ -1,7 +1,8 @@
 /** The one decoder that this isolate holds. */
 import { ServiceError } from "../errors.ts";
 import { Generator } from "../generation/generator.ts";
-import { DECODER_BYTES_MAX, DECODER_RUNTIME_BYTES, MODEL_CHECK_MS_MAX } from "../limits.ts";
+import { MODEL_CHECK_MS_MAX } from "../limits.ts";
+import { GENERATOR_LINEAR_BYTES_MAX } from "../model/check-decoder.ts";
 import { Decoder } from "../model/decoder.ts";
 import { DecoderKernels } from "../model/decoder-kernels.ts";
 import kernelsModule from "../model/kernels-module.ts";
@@ -63,7 +64,7 @@ export class Resident {
   /** The kernels with nothing in their memory. */
   #emptied(): DecoderKernels {
     if (this.#kernels === null) {
-      const bytesMax = DECODER_BYTES_MAX - DECODER_RUNTIME_BYTES;
+      const bytesMax = GENERATOR_LINEAR_BYTES_MAX;
       this.#kernels = DecoderKernels.create(kernelsModule, { bytesMax });
       this.#start = this.#kernels.mark();
     }

@@ -30,7 +30,7 @@ export function status(): GeneratorStatus {
             name: loaded.model.name,
             context: loaded.decoder.context_length,
             bytes: kernels.bytesUsed,
-            kernels: kernels.variants(),
+            kernels: { matmul: kernels.variant },
           },
     linear_memory_bytes: linearMemoryBytes(),
   };
