@@ -2,6 +2,7 @@
 import { expect } from "vitest";
 import { compileKernels } from "../../bench/kernels-module.ts";
 import { mulberry32 } from "../../eval/random.ts";
+import type { Arena } from "../../src/model/arena.ts";
 import { type GemmVariant, Kernels } from "../../src/model/kernels.ts";
 
 export const kernelsModule = compileKernels();
@@ -32,7 +33,7 @@ export function putI8(kernels: Kernels, values: ArrayLike<number>): number {
 /** Runs a kernel and fails if a byte of all linear memory changed outside the ranges
  *  [offset, bytes] it is allowed. */
 export function writesOnly(
-  kernels: Kernels,
+  kernels: Arena,
   ranges: readonly (readonly [offset: number, bytes: number])[],
   run: () => void,
 ): void {
