@@ -81,6 +81,24 @@ export const GGUF_ALIGNMENT_BYTES_MAX = 64 * 1024;
 export const GGUF_TENSOR_BYTES_MAX = 2 ** 32;
 export const GGUF_PANEL_BYTES = 256 * 1024;
 
+// Tokenizers of decoders. The longest token of a real vocabulary has 512 bytes (a run of "="). A
+// text of MESSAGE_CHARS_MAX characters has at most 1.2 million bytes, each a symbol at first, and
+// merging takes 28 bytes of heap a symbol: callers that know their context give tokensMax, which
+// refuses what cannot fit before it is merged. A good hash fills no 256 slots in a row.
+export const TOKEN_BYTES_MAX = 1_024;
+export const ENCODE_TOKENS_MAX = 131_072;
+export const MERGE_SYMBOLS_MAX = 2 ** 22;
+export const HASH_PROBES_MAX = 256;
+
+// Chat templates, which come with model files. The longest in use have 20,000 characters. A value
+// is bounded, and all work, counted as 16 a step and 1 a character, takes about a second at most:
+// a conversation of 128,000 tokens needs a third of it.
+export const TEMPLATE_CHARS_MAX = 64 * 1024;
+export const TEMPLATE_SPACE_RUN_MAX = 1_000;
+export const TEMPLATE_VALUE_MAX = 1_000_000;
+export const TEMPLATE_ITEMS_MAX = 10_000;
+export const TEMPLATE_WORK_MAX = 16_000_000;
+
 // The backend. A prompt's evidence is cut to this many WordPiece tokens, about as many of theirs.
 export const EVIDENCE_TOKENS_MAX = 1_500;
 export const BACKEND_FIRST_BYTE_MS_MAX = 20_000;
