@@ -81,6 +81,27 @@ export const GGUF_ALIGNMENT_BYTES_MAX = 64 * 1024;
 export const GGUF_TENSOR_BYTES_MAX = 2 ** 32;
 export const GGUF_PANEL_BYTES = 256 * 1024;
 
+// Decoders: sizes of models of up to 8 billion parameters, of which none is greater; what fits the
+// isolate is far below and refused by its bytes, not by its shape.
+export const DECODER_DIM_MAX = 8_192;
+export const DECODER_LAYERS_MAX = 128;
+export const DECODER_HEADS_MAX = 128;
+export const DECODER_HEAD_DIM_MAX = 256;
+export const DECODER_FFN_DIM_MAX = 32_768;
+export const DECODER_VOCAB_MAX = 262_144;
+export const DECODER_CONTEXT_MAX = 2 ** 20;
+// The isolate has 128 MB; 118 leave room for requests in flight and for the runtime's own peaks.
+// The runtime with this code takes 8; a tokenizer of typed arrays 25 bytes a token and 24 a merge.
+export const DECODER_BYTES_MAX = 118_000_000;
+export const DECODER_RUNTIME_BYTES = 8_000_000;
+export const DECODER_TOKENIZER_BYTES_PER_TOKEN = 64;
+// A context that serves a grounded prompt with its answer, where the caller names none.
+export const DECODER_CONTEXT_DEFAULT = 2_048;
+// Rows of one step of prefill: enough to pass the weights seldom, few enough that activations stay
+// at 4 MB for SmolLM2-135M. At most as many rows of logits as a speculation drafts.
+export const DECODER_ROWS_STEP = 128;
+export const DECODER_LOGIT_ROWS_MAX = 16;
+
 // Tokenizers of decoders. The longest token of a real vocabulary has 512 bytes (a run of "="). A
 // text of MESSAGE_CHARS_MAX characters has at most 1.2 million bytes, each a symbol at first, and
 // merging takes 28 bytes of heap a symbol: callers that know their context give tokensMax, which
