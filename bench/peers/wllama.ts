@@ -3,21 +3,14 @@
  *  3.8.1 multiplies Q4_0 without SIMD on one thread, and 2.3.7 does not. */
 import { openAsBlob } from "node:fs";
 import { join } from "node:path";
+import { cpuMs } from "../report.ts";
 import { actAsBrowser } from "./browser-worker.ts";
-
-/** How long the peer took for a prompt and for the tokens after it. */
-export interface PeerRun {
-  promptTokens: number;
-  promptMs: number;
-  tokens: number;
-  tokensMs: number;
-}
 
 export interface DecoderPeer {
   name: string;
   /** Forgets everything, evaluates a prompt of about `promptTokens` and then `tokens` more, one at
-   *  a time. */
-  run(promptTokens: number, tokens: number): Promise<PeerRun>;
+   *  a time; ms a token of each part. */
+  run(promptTokens: number, tokens: number): Promise<{ prefillMs: number; decodeMs: number }>;
   close(): Promise<void>;
 }
 
@@ -52,12 +45,12 @@ export async function openWllamaTwo(file: string, cacheType: "f16" | "q8_0"): Pr
     name: `wllama 2.3.7, ${cacheType} keys`,
     async run(promptTokens, tokens) {
       await wllama.kvClear();
-      const startMs = performance.now();
+      const start = cpuMs();
       await wllama.decode(promptOf(promptTokens), {});
-      const promptMs = performance.now() - startMs;
+      const middle = cpuMs();
       for (const id of promptOf(tokens)) await wllama.decode([id], {});
-      const tokensMs = performance.now() - startMs - promptMs;
-      return { promptTokens, promptMs, tokens, tokensMs };
+      const end = cpuMs();
+      return { prefillMs: (middle - start) / promptTokens, decodeMs: (end - middle) / tokens };
     },
     async likeliest(ids, k) {
       await wllama.kvClear();
@@ -69,7 +62,8 @@ export async function openWllamaTwo(file: string, cacheType: "f16" | "q8_0"): Pr
   };
 }
 
-/** Version 3.8.1, which takes text alone and times itself; its tokens are sampled greedily. */
+/** Version 3.8.1, which takes text alone and times itself by the wall clock, greedy sampling of each
+ *  token included. */
 export async function openWllamaThree(file: string): Promise<DecoderPeer> {
   actAsBrowser();
   const { Wllama } = await import(join(PACKAGES, "wllama-3/esm/index.js"));
@@ -90,10 +84,8 @@ export async function openWllamaThree(file: string): Promise<DecoderPeer> {
         ...sampling,
       });
       return {
-        promptTokens: timings.prompt_n,
-        promptMs: timings.prompt_ms,
-        tokens: timings.predicted_n,
-        tokensMs: timings.predicted_ms,
+        prefillMs: timings.prompt_per_token_ms,
+        decodeMs: timings.predicted_per_token_ms,
       };
     },
     close: () => wllama.exit(),
