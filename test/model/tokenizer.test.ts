@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { GgufValue, Metadata } from "../../src/model/gguf.ts";
 import { GgufStream } from "../../src/model/gguf-stream.ts";
+import { HashSlots } from "../../src/model/hash-slots.ts";
 import { loadTokenizer, type Tokenizer } from "../../src/model/tokenizer.ts";
 import { streamOf } from "./gguf-file.ts";
 import fixture from "./spm.fixture.json" with { type: "json" };
@@ -232,6 +233,16 @@ describe("small vocabularies", () => {
   });
 });
 
+it("keys of one hash are found up to a bound, past which a file is refused", () => {
+  const slots = new HashSlots(2_000);
+  for (let key = 0; key <= 256; key++) slots.add(7, key, (other) => other === key);
+  for (const key of [0, 100, 256]) expect(slots.find(7, (other) => other === key)).toBe(key);
+  expect(slots.find(7, (other) => other === 999)).toBe(-1);
+  slots.add(7, 3, (other) => other === 3);
+  const refused = expect.objectContaining({ code: "invalid_model_file" });
+  expect(() => slots.add(7, 257, (other) => other === 257)).toThrow(refused);
+});
+
 describe("files that are refused, by name of what is wrong", () => {
   const bpe = (more: Record<string, GgufValue>) => toyBpe({ more });
   const spm = (more: Record<string, GgufValue>) => toySpm({ pieces: [], more });
@@ -255,6 +266,16 @@ describe("files that are refused, by name of what is wrong", () => {
       "a token too long",
       bpe({ "tokenizer.ggml.tokens": ["x".repeat(2_000)], "tokenizer.ggml.token_type": [1] }),
       /token 0 has 2000 bytes, the limit is 1024/,
+    ],
+    [
+      "too many control tokens",
+      toyBpe({ controls: Array.from({ length: 9_000 }, (_, i) => `<${i}>`) }),
+      /more than 8192 control and user-defined tokens/,
+    ],
+    [
+      "control tokens too long",
+      toyBpe({ controls: Array.from({ length: 100 }, (_, i) => `<${i}${"x".repeat(900)}>`) }),
+      /65536 characters in them/,
     ],
   ])("%s", (_, metadata, message) => {
     expect(() => loadTokenizer(metadata)).toThrow(message);
