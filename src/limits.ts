@@ -95,7 +95,7 @@ export const SPECIAL_TOKENS_MAX = 8_192;
 export const SPECIAL_NODES_MAX = 65_536;
 
 // Chat templates, which come with model files. The longest in use have 20,000 characters. A value
-// is bounded, and so is all work, counted as 16 a step, 64 a turn of a loop and 1 a character: it
+// is bounded, and so is all work, counted as 16 a step, 256 a turn of a loop and 1 a character: it
 // takes about half a second, and half a million characters of conversation stay within it.
 export const TEMPLATE_CHARS_MAX = 64 * 1024;
 export const TEMPLATE_SPACE_RUN_MAX = 1_000;
