@@ -1,8 +1,8 @@
 /** Makes test/model/bpe.fixture.json: the ids that llama.cpp, through node-llama-cpp, gives for
  *  10,000 strings on the vocabulary of gpt-2 with each pre-tokenizer in turn: what a file says in
  *  tokenizer.ggml.pre is changed, the merges stay. Run:
- *  npm install --prefix bench/peers, then node bench/peers/bpe-fixture.mjs \
- *    ../shared/data/tokenizers/gguf-vocab/ggml-vocab-gpt-2.gguf
+ *  npm install --no-save --ignore-scripts --prefix bench/peers node-llama-cpp@3.22.1
+ *  node bench/peers/bpe-fixture.mjs ../shared/data/tokenizers/gguf-vocab/ggml-vocab-gpt-2.gguf
  *  What is hashed is as in spm-fixture.mjs. */
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -49,7 +49,6 @@ for (const pre of PRE_TOKENIZERS) {
     blocks.push(sha256(lines.slice(at, at + BLOCK)).slice(0, 8));
   const tokens = encoded.reduce((sum, ids) => sum + ids.length, 0);
   fixture.pre[pre] = { tokens, sha256: sha256(lines), blocks };
-  if (process.env.BPE_IDS) writeFileSync(`${process.env.BPE_IDS}.${pre}`, lines.join(""));
 }
 rmSync(folder, { recursive: true });
 const out = join(import.meta.dirname, "../../test/model/bpe.fixture.json");
