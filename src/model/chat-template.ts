@@ -1,7 +1,7 @@
 /** A conversation as a decoder's prompt: by the template in the model's file
  *  (tokenizer.chat_template), in which only the template can write control tokens. */
 import { BoundedTemplate } from "./bounded-jinja.ts";
-import type { Metadata } from "./gguf.ts";
+import { invalidModel, type Metadata } from "./gguf.ts";
 import { stringOf } from "./metadata.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -41,6 +41,9 @@ const OPEN = "\ufdd0";
 const CLOSE = "\ufdd1";
 const MARK = /\ufdd0(\d+)\ufdd1/;
 
+/** A control token that is a word is no mark: a template also compares with words. */
+const PLAIN_WORD = /^\w*$/;
+
 /** Replaced, so that whatever a template does to a text, it holds no mark. */
 function unmarked(value: unknown): unknown {
   if (typeof value === "string") return value.replace(/[\ufdd0\ufdd1]/g, "\ufffd");
@@ -60,8 +63,7 @@ export class ChatTemplate {
   private constructor(source: ChatTemplate["source"], text: string, tokenizer: Tokenizer) {
     const marks = new Map<string, string>();
     for (const [id, token] of tokenizer.controls) marks.set(token, `${OPEN}${id}${CLOSE}`);
-    // A control token that is a plain word is no mark: a template also compares with words.
-    const texts = [...marks.keys()].filter((token) => !/^\w*$/.test(token));
+    const texts = [...marks.keys()].filter((token) => !PLAIN_WORD.test(token));
     const escaped = texts
       .sort((a, b) => b.length - a.length)
       .map((token) => token.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&"));
@@ -79,11 +81,37 @@ export class ChatTemplate {
    *  lines of "role: content". Errors: invalid_model_file, naming what is not supported. */
   static from(metadata: Metadata, tokenizer: Tokenizer): ChatTemplate {
     const key = "tokenizer.chat_template";
-    if (metadata.has(key)) return new ChatTemplate("file", stringOf(metadata, key), tokenizer);
+    if (metadata.has(key)) {
+      const template = new ChatTemplate("file", stringOf(metadata, key), tokenizer);
+      template.refuseBuiltTokens(tokenizer);
+      return template;
+    }
     const texts = new Set(tokenizer.controls.values());
     return texts.has("<|im_start|>") && texts.has("<|im_end|>")
       ? new ChatTemplate("chatml", CHATML, tokenizer)
       : new ChatTemplate("plain", PLAIN, tokenizer);
+  }
+
+  /** Refuses a template that writes a control token as '<|' + role + '|>': its parts are text here,
+   *  and a model that is prompted with text in its place answers badly, which nobody would see. */
+  private refuseBuiltTokens(tokenizer: Tokenizer): void {
+    const roles = ["user", "assistant", "user"].map((role) => ({ role, content: "a" }));
+    for (const messages of [
+      roles.slice(0, 1),
+      roles,
+      [{ role: "system", content: "a" }, ...roles],
+    ]) {
+      let segments: Segment[];
+      try {
+        segments = this.render(messages);
+      } catch {
+        continue; // it may want other messages, and says so when it gets them
+      }
+      const text = segments.filter((segment) => typeof segment === "string").join("\n");
+      for (const token of tokenizer.controls.values())
+        if (!PLAIN_WORD.test(token) && text.includes(token))
+          throw invalidModel(`the chat template makes the control token ${token} out of parts`);
+    }
   }
 
   /** The prompt. Control tokens come from the template's own text alone: what messages and tools

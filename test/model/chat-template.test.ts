@@ -124,8 +124,8 @@ describe("Llama 3", () => {
 
   it("tells the date, as given or of the clock, and trims what it is told", () => {
     const messages = [system("  Be brief. "), user(" Hi \n")];
-    const rest =
-      "\n\nBe brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi" + `<|eot_id|>${tail}`;
+    const turn = "<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>";
+    const rest = `\n\nBe brief.<|eot_id|>${turn}${tail}`;
     const llama3 = model(LLAMA3, LLAMA3_TOKENS);
     const now = new Date("2026-11-04T23:30:00Z");
     expect(shown(llama3, messages, { now })).toBe(`${head}${knowledge}04 Nov 2026${rest}`);
@@ -252,6 +252,7 @@ describe("refused when it is loaded, naming what is missing", () => {
     ["{% include 'other' %}", /cannot be parsed/],
     [`{{ ${"(".repeat(20_000)} }}`, /cannot be parsed/],
     [" ".repeat(2_000), /1000 spaces in a row/],
+    ["{% for m in messages %}{{ '<|im_' ~ 'start|>' ~ m.role }}{% endfor %}", /<\|im_start\|> out/],
     ["x".repeat(70_000), /70000 characters, the limit is 65536/],
   ])("%.40s", (template, message) => {
     expect(() => model(template)).toThrow(message);
