@@ -1,5 +1,5 @@
 /** What a decoder runs beside its matrix products, at SmolLM2-135M's shapes: dim 576, 9 heads over
- *  3 KV heads of 64, ffn_dim 1536; attention over all 30 layers, so that each meets a cold cache. */
+ *  3 KV heads of 64, ffn_dim 1536. Attention runs over all 30 layers, so that each is met cold. */
 import { attentionKvScratchBytes, DecoderKernels } from "../src/model/decoder-kernels.ts";
 import * as oracle from "../test/oracle/decoder-kernels.ts";
 import { check, floats } from "./inputs.ts";
