@@ -81,9 +81,9 @@ export async function run({ json, quick }: BenchOptions): Promise<void> {
     results.push(...(await timeInterleaved([candidate], { ...rounds, warmUpMs: 1_500 })));
   }
   const { weightBytes, contextBytes } = decoder.facts;
-  console.log(
-    `weights ${(weightBytes / 1e6).toFixed(1)} MB, ` +
-      `context ${(contextBytes / 1e6).toFixed(1)} MB; logits off by ${(error * 100).toFixed(2)} % of their deviation (rms); CPU time`,
-  );
+  const mb = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+  const percent = `${(error * 100).toFixed(2)} %`;
+  console.log(`weights ${mb(weightBytes)}, context ${mb(contextBytes)}; times are CPU time`);
+  console.log(`logits off by ${percent} of their deviation (root mean square)`);
   report("decode", results, json);
 }
