@@ -133,7 +133,7 @@ class Victims {
   private run(decoder: Decoder): void {
     const ids = decoder.tokenizer.encode("the edge");
     decoder.tokenizer.decode(ids);
-    decoder.append([0, ...ids.slice(0, 10)]);
+    decoder.append([0, ...ids].slice(0, Math.min(10, decoder.context_length)));
     try {
       decoder.template.render([{ role: "user", content: "hi" }]);
     } catch (error) {
