@@ -1,5 +1,5 @@
-/** Whether llama.cpp, through node-llama-cpp, gives Brink's greedy tokens: 256 of stories260k and of
- *  scripted models in several architectures and types. Run on Linux x64:
+/** Whether llama.cpp, through node-llama-cpp, gives Brink's greedy tokens: 256 of stories260k and
+ *  of scripted models in several architectures and types. Run on Linux x64:
  *    npm run build
  *    npm install --prefix bench/peers/llama-cpp --omit=optional --ignore-scripts
  *    node bench/peers/llama-cpp/agree.mjs
