@@ -2,6 +2,7 @@
  *  and each peer's too. A group is timed interleaved, in one process. */
 import { Kernels } from "../src/model/kernels.ts";
 import { encoderKernels } from "./kernels-encoder.ts";
+import { matmulKernels } from "./kernels-matmul.ts";
 import { compileKernels } from "./kernels-module.ts";
 import type { BenchOptions } from "./main.ts";
 import { type Candidate, type Result, report, timeInterleaved } from "./report.ts";
@@ -10,6 +11,7 @@ import { type Candidate, type Result, report, timeInterleaved } from "./report.t
  *  their answers; a candidate with `peer` gets a ratio. */
 const GROUPS: Record<string, () => Promise<Candidate[]>> = {
   encoder: encoderKernels,
+  matmul: matmulKernels,
 };
 
 export async function run({ json, quick, only }: BenchOptions): Promise<void> {
