@@ -20,6 +20,8 @@ export const ERROR_CODES = {
   conflict: { status: 409, type: "invalid_request_error" },
   memory_full: { status: 413, type: "invalid_request_error" },
   starting: { status: 503, type: "server_error" },
+  context_length_exceeded: { status: 400, type: "invalid_request_error" },
+  generator_busy: { status: 503, type: "server_error" },
   backend_not_configured: { status: 503, type: "server_error" },
   backend_unavailable: { status: 502, type: "server_error" },
   backend_timeout: { status: 504, type: "server_error" },

@@ -113,3 +113,11 @@ export const TARGET_CACHE_ENTRIES_MAX = 1_000;
 // pass takes at most 1,024 tokens, whose activations are 8 MB at dim 384 (see model/bert.ts).
 export const LINEAR_MEMORY_BYTES_MAX = 64 * 1024 * 1024;
 export const FORWARD_TOKENS_MAX = 1_024;
+
+// Generation. A waiting request holds its prompt and a connection; at a few seconds each, the last
+// of eight waits as long as clients do.
+export const GENERATIONS_WAITING_MAX = 8;
+// The event loop waits for a part of the prompt: 256 tokens take a small model about 0.3 s.
+export const PREFILL_TOKENS = 256;
+// Rows of one verification: beyond 8 they cost as much as they save.
+export const DRAFT_TOKENS_MAX = 8;

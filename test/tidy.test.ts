@@ -26,6 +26,7 @@ const LAYERS: [string, RegExp][] = [
   ["pipeline", /^src\/pipeline\//],
   ["engine, memory, ledger", /^src\/(engine|memory|ledger)\//],
   ["index", /^index\//],
+  ["generation", /^src\/generation\//],
   ["model", /^src\/model\//],
   ["ground", /^src\/(env|errors|limits)\.ts$/],
 ];
