@@ -23,11 +23,20 @@ export interface Tokenizer {
   readonly bos: number | null;
   /** Every id that ends a generation. */
   readonly eos: ReadonlySet<number>;
+  /** The one that the model's file calls eos; null without one. */
+  readonly eosToken: number | null;
   /** Whether the model's file asks that prompts begin with bos. */
   readonly addBos: boolean;
   /** The ids of `text`. O(n log n). A lone surrogate is U+FFFD. Errors: invalid_request past
    *  tokensMax. */
   encode(text: string, options?: EncodeOptions): number[];
+  /** Appends stretches of text, in which no control token is looked for, and ids to `ids`, which it
+   *  returns. Errors: invalid_request past tokensMax tokens in all. */
+  encodeSegments(
+    segments: readonly (string | number)[],
+    ids: number[],
+    tokensMax?: number,
+  ): number[];
   /** The text of ids; control and unused tokens leave nothing, bytes that are not UTF-8 are U+FFFD.
    *  decode(encode(text)) is `text` where every character has a token. */
   decode(ids: readonly number[]): string;
@@ -45,6 +54,7 @@ class ModelTokenizer implements Tokenizer {
   readonly vocab_size: number;
   readonly bos: number | null;
   readonly eos: ReadonlySet<number>;
+  readonly eosToken: number | null;
   readonly addBos: boolean;
   private readonly model: Bpe | Spm;
 
@@ -54,6 +64,7 @@ class ModelTokenizer implements Tokenizer {
     this.vocab_size = vocabulary.size;
     this.bos = vocabulary.bos;
     this.eos = vocabulary.ends;
+    this.eosToken = vocabulary.eos;
     this.addBos = vocabulary.addBos && vocabulary.bos !== null;
   }
 
@@ -63,8 +74,31 @@ class ModelTokenizer implements Tokenizer {
 
   encode(text: string, options: EncodeOptions = {}): number[] {
     const { special = false, tokensMax = ENCODE_TOKENS_MAX } = options;
-    const { specials, eos, addEos } = this.model.vocabulary;
+    const { eos, addEos } = this.model.vocabulary;
     const out: number[] = options.bos && this.addBos ? [this.bos!] : [];
+    this.append(text, special, out, tokensMax);
+    if (options.eos && addEos && eos !== null) out.push(eos);
+    if (out.length > tokensMax) refuseTooLong(tokensMax);
+    return out;
+  }
+
+  encodeSegments(
+    segments: readonly (string | number)[],
+    ids: number[],
+    tokensMax = ENCODE_TOKENS_MAX,
+  ): number[] {
+    for (const segment of segments) {
+      if (typeof segment === "string") this.append(segment, false, ids, tokensMax);
+      else ids.push(segment);
+      if (ids.length > tokensMax) refuseTooLong(tokensMax);
+    }
+    return ids;
+  }
+
+  private append(text: string, special: boolean, out: number[], tokensMax: number): void {
+    const { specials, bytesMax } = this.model.vocabulary;
+    // No token stands for more than bytesMax UTF-16 units: what cannot fit costs nothing.
+    if (out.length + text.length / bytesMax > tokensMax) refuseTooLong(tokensMax);
     let from = 0;
     for (let at = 0; at < text.length; ) {
       const match = specials.match(text, at, special);
@@ -73,13 +107,11 @@ class ModelTokenizer implements Tokenizer {
         continue;
       }
       if (at > from) this.model.encode(text.slice(from, at), out, tokensMax);
-      out.push(match.id);
-      from = at += match.length;
+      if (out.push(match.id) > tokensMax) refuseTooLong(tokensMax);
+      at += match.length;
+      from = at;
     }
     if (from < text.length) this.model.encode(text.slice(from), out, tokensMax);
-    if (options.eos && addEos && eos !== null) out.push(eos);
-    if (out.length > tokensMax) refuseTooLong(tokensMax);
-    return out;
   }
 
   bytesOf(id: number): Uint8Array {
