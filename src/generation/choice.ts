@@ -1,5 +1,5 @@
 /** One choice of an answer: chooses tokens, turns them into pieces, knows when it ends. */
-import type { TokenModel } from "../model/token-model.ts";
+import type { TokenModel } from "../model/decoder.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import type { GrammarRun } from "./grammar.ts";
 import { reportOf } from "./logprobs.ts";

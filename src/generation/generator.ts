@@ -1,7 +1,7 @@
 /** Answers from one model, one request at a time. */
 import { ServiceError } from "../errors.ts";
 import { GRAMMARS_KEPT_MAX } from "../limits.ts";
-import type { TokenModel } from "../model/token-model.ts";
+import type { TokenModel } from "../model/decoder.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { Choice } from "./choice.ts";
 import { type Grammar, GrammarRun, grammarOf } from "./grammar.ts";
