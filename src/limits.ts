@@ -179,3 +179,19 @@ export const GENERATIONS_WAITING_MAX = 8;
 export const PREFILL_TOKENS = 256;
 // Rows of one verification: beyond 8 they cost as much as they save.
 export const DRAFT_TOKENS_MAX = 8;
+// Grammars. An automaton of 8,192 states takes about 1 MB beside a model that fills the isolate,
+// and a few milliseconds; a pattern of more is mostly counted repetition.
+export const GRAMMAR_DFA_STATES_MAX = 8_192;
+export const GRAMMAR_NFA_STATES_MAX = 32_768;
+export const GRAMMAR_REPEAT_MAX = 1_000;
+// Least items and named properties of one array or object, and alternatives of a whole schema:
+// far above what real schemas have, and what a recursive reader takes in a few milliseconds.
+export const GRAMMAR_COUNT_MAX = 1_000;
+export const GRAMMAR_SHAPES_MAX = 4_096;
+// Nesting of what is written. JSON_DEPTH_MAX readers accept more.
+export const GRAMMAR_DEPTH_MAX = 24;
+// States kept of the automaton that is built while text is checked: 2 KB each.
+export const GRAMMAR_STATES_MAX = 1_024;
+export const GRAMMAR_MASKS_MAX = 64;
+// Compiled grammars kept by a generator, by their schema's text.
+export const GRAMMARS_KEPT_MAX = 4;
