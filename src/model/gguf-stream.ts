@@ -20,26 +20,30 @@ export interface Panel {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** The bytes of a stream in order, as many at a time as are wanted. */
+/** What a byte stream is read into, again and again. */
+const READ_BYTES = 64 * 1024;
+
+/** The bytes of a stream in order, as many at a time as are wanted. A byte stream, which the
+ *  runtime's own are, is read into one buffer: with a fresh one for each read, 30 MB of them were
+ *  seen to wait for the collector beside a model that fills the isolate. */
 class ByteSource {
   /** Bytes handed out or skipped so far. */
   at = 0;
   private chunk: Uint8Array = new Uint8Array(0);
-  private readonly reader: ReadableStreamDefaultReader<Uint8Array>;
+  private buffer: ArrayBufferLike = new ArrayBuffer(READ_BYTES);
+  private readonly reader: ReadableStreamBYOBReader | null;
+  private readonly plain: ReadableStreamDefaultReader<Uint8Array> | null;
 
   constructor(stream: ReadableStream<Uint8Array>) {
-    this.reader = stream.getReader();
+    this.reader = byteReader(stream);
+    this.plain = this.reader === null ? stream.getReader() : null;
   }
 
   /** Fills `into` as far as the stream goes; the number of bytes written. */
   async read(into: Uint8Array): Promise<number> {
     let filled = 0;
     while (filled < into.length) {
-      if (this.chunk.length === 0) {
-        const { done, value } = await this.reader.read();
-        if (done) break;
-        this.chunk = value;
-      }
+      if (this.chunk.length === 0 && !(await this.next())) break;
       const part = this.chunk.subarray(0, into.length - filled);
       into.set(part, filled);
       filled += part.length;
@@ -47,6 +51,18 @@ class ByteSource {
     }
     this.at += filled;
     return filled;
+  }
+
+  /** Takes the next chunk; false at the end. The last one must be used up. */
+  private async next(): Promise<boolean> {
+    const { done, value } =
+      this.reader === null
+        ? await this.plain!.read()
+        : await this.reader.read(new Uint8Array(this.buffer as ArrayBuffer));
+    if (done || value === undefined) return false;
+    if (this.reader !== null) this.buffer = value.buffer;
+    this.chunk = value;
+    return true;
   }
 
   /** Puts bytes back in front of the rest; only what was read and not yet used. */
@@ -59,7 +75,16 @@ class ByteSource {
   }
 
   cancel(): Promise<void> {
-    return this.reader.cancel();
+    return (this.reader ?? this.plain!).cancel();
+  }
+}
+
+/** Null for a stream of values, which has no such reader. */
+function byteReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | null {
+  try {
+    return stream.getReader({ mode: "byob" });
+  } catch {
+    return null;
   }
 }
 
