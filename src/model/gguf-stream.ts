@@ -29,6 +29,7 @@ const READ_BYTES = 64 * 1024;
 class ByteSource {
   /** Bytes handed out or skipped so far. */
   at = 0;
+  private before: Uint8Array = new Uint8Array(0);
   private chunk: Uint8Array = new Uint8Array(0);
   private buffer: ArrayBufferLike = new ArrayBuffer(READ_BYTES);
   private readonly reader: ReadableStreamBYOBReader | null;
@@ -41,7 +42,9 @@ class ByteSource {
 
   /** Fills `into` as far as the stream goes; the number of bytes written. */
   async read(into: Uint8Array): Promise<number> {
-    let filled = 0;
+    let filled = Math.min(into.length, this.before.length);
+    into.set(this.before.subarray(0, filled));
+    this.before = this.before.subarray(filled);
     while (filled < into.length) {
       if (this.chunk.length === 0 && !(await this.next())) break;
       const part = this.chunk.subarray(0, into.length - filled);
@@ -65,12 +68,10 @@ class ByteSource {
     return true;
   }
 
-  /** Puts bytes back in front of the rest; only what was read and not yet used. */
+  /** Puts bytes back in front of the rest; only what was read and not yet used, and once. They are
+   *  not copied, so they must stay as they are until they are read again. */
   unread(bytes: Uint8Array): void {
-    const joined = new Uint8Array(bytes.length + this.chunk.length);
-    joined.set(bytes);
-    joined.set(this.chunk, bytes.length);
-    this.chunk = joined;
+    this.before = bytes;
     this.at -= bytes.length;
   }
 
@@ -106,9 +107,10 @@ async function readHeader(source: ByteSource): Promise<GgufHeader> {
       if (!(error instanceof HeaderIncomplete)) throw error;
     }
     if (got < wanted) throw invalidModel(`the file ends inside its header, at byte ${filled}`);
-    const grown = new Uint8Array(Math.min(2 * bytes.length, GGUF_HEADER_BYTES_MAX));
-    grown.set(bytes);
-    bytes = grown;
+    // Not a copy: the smaller buffer would wait for the collector.
+    bytes = new Uint8Array(
+      bytes.buffer.transfer(Math.min(2 * bytes.length, GGUF_HEADER_BYTES_MAX)),
+    );
   }
 }
 
