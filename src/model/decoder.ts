@@ -126,6 +126,7 @@ export class Decoder implements TokenModel {
       const id = stringOf(metadata, "general.name");
       const tokenizer = loadTokenizer(metadata);
       const template = ChatTemplate.from(metadata, tokenizer);
+      file.forgetTexts();
       const weights = await loadDecoderWeights(kernels, file, config);
       const { rope_dim, rope_base } = config;
       const factors = weights.ropeFactors ?? undefined;
