@@ -8,6 +8,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { PackedTexts } from "../../src/model/text-list.ts";
 import { type GgufValue, parseHeader } from "../../src/model/gguf.ts";
 import type { TensorType } from "../../src/model/tensor-types.ts";
 import { tensorsOf } from "../oracle/llama.ts";
@@ -99,6 +100,7 @@ function asHalves(bytes: Uint8Array): Uint8Array {
   });
   const fieldOf = (key: string, value: GgufValue): Field => {
     if (typeof value === "string") return ["string", value];
+    if (value instanceof PackedTexts) return ["strings", [...value]];
     if (!Array.isArray(value)) return [key.endsWith("epsilon") ? "f32" : "u32", Number(value)];
     if (typeof value[0] === "string") return ["strings", value as string[]];
     return [key.endsWith("scores") ? "f32s" : "i32s", value as number[]];
