@@ -1,29 +1,13 @@
-/** A decoder of SmolLM2-135M's shape, Q4_0, beside llama.cpp as wllama on the very same file: one
- *  process, one thread each, interleaved, CPU time but where a peer can only time itself. */
-import { createReadStream } from "node:fs";
-import { Readable } from "node:stream";
+/** A decoder beside llama.cpp as wllama on the very same file: one process, one thread each,
+ *  interleaved, CPU time but where a peer can only time itself. */
 import { assert } from "../src/errors.ts";
-import { Decoder } from "../src/model/decoder.ts";
-import { DecoderKernels } from "../src/model/decoder-kernels.ts";
-import { compileKernels } from "./kernels-module.ts";
-import type { BenchOptions } from "./main.ts";
+import type { Decoder } from "../src/model/decoder.ts";
 import { openWllamaThree, openWllamaTwo, promptOf, type WllamaTwo } from "./peers/wllama.ts";
-import { cpuMs, type Result, report, summarize } from "./report.ts";
-import { writeSmollmFile } from "./smollm-file.ts";
+import { cpuMs, type Result, summarize } from "./report.ts";
 
 const PREFILL_TOKENS = 256;
 const DECODE_TOKENS = 32;
 const PREFIX_TOKENS = 512;
-const CONTEXT = 1_024;
-/** Weights 76 MB, a context of 1,024 and activations; what a deployment has is less. */
-const BYTES_MAX = 160e6;
-
-async function loadDecoder(file: string): Promise<Decoder> {
-  const kernels = DecoderKernels.create(compileKernels(), { bytesMax: BYTES_MAX });
-  const stream = Readable.toWeb(createReadStream(file)) as unknown as ReadableStream<Uint8Array>;
-  return Decoder.load(kernels, stream, { context: CONTEXT });
-}
-
 /** The likeliest tokens of llama.cpp have nearly its probabilities here: both engines quantize
  *  activations to 8 bits, each its own way, and Brink the cache as well. */
 async function checkAgainst(peer: WllamaTwo, decoder: Decoder): Promise<void> {
@@ -63,9 +47,12 @@ function firstLogitsMs(decoder: Decoder, cached: boolean): number {
   return cpuMs() - start;
 }
 
-export async function decodeResults(quick: boolean): Promise<Result[]> {
-  const file = writeSmollmFile();
-  const decoder = await loadDecoder(file);
+/** Rows of prefill and decode with the ratio to the fastest peer, then of a cached prefix. */
+export async function besidePeers(
+  decoder: Decoder,
+  file: string,
+  quick: boolean,
+): Promise<Result[]> {
   const two = await openWllamaTwo(file, "f16");
   const peers = [two, await openWllamaTwo(file, "q8_0"), await openWllamaThree(file)];
   await checkAgainst(two, decoder);
@@ -106,10 +93,4 @@ function prefixRows(decoder: Decoder, quick: boolean): Result[] {
   const slow = summarize(`first logits of ${PREFIX_TOKENS} + 8 tokens, nothing cached`, whole);
   const fast = summarize(`the same, ${PREFIX_TOKENS} cached`, cached);
   return [slow, { ...fast, peer: slow.name, ratio: slow.msMedian / fast.msMedian }];
-}
-
-export async function run({ json, quick }: BenchOptions): Promise<void> {
-  const results = await decodeResults(quick);
-  console.log("times are CPU time; wllama 3 times itself by the wall clock");
-  report("decode", results, json);
 }
