@@ -3,6 +3,7 @@
 import { Kernels } from "../src/model/kernels.ts";
 import { attentionKernels } from "./kernels-attention.ts";
 import { encoderKernels } from "./kernels-encoder.ts";
+import { matmulKernels } from "./kernels-matmul.ts";
 import { compileKernels } from "./kernels-module.ts";
 import type { BenchOptions } from "./main.ts";
 import { type Candidate, type Result, report, timeInterleaved } from "./report.ts";
@@ -12,6 +13,7 @@ import { type Candidate, type Result, report, timeInterleaved } from "./report.t
 const GROUPS: Record<string, () => Promise<Candidate[]>> = {
   encoder: encoderKernels,
   attention: attentionKernels,
+  matmul: matmulKernels,
 };
 
 export async function run({ json, quick, only }: BenchOptions): Promise<void> {

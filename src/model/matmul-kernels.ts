@@ -4,13 +4,14 @@
 import { assert } from "../errors.ts";
 import { LINEAR_MEMORY_BYTES_MAX } from "../limits.ts";
 import { Arena } from "./arena.ts";
+import { type Choice, fastestOf } from "./self-timing.ts";
 import { TENSOR_TYPES, type TensorType } from "./tensor-types.ts";
 
 /** Rows of a matrix that lie interleaved. */
-export const PANEL_ROWS = 8;
+export const PANEL_ROWS = 16;
 
 /** How 4-bit weights meet activations; results are equal to the last bit. "relaxed_i16" adds pairs
- *  in i16 (vpmaddubsw), "relaxed_i32" quads in i32 (vpdpbusd, sdot), "plain" needs neither. */
+ *  in i16 (vpmaddubsw), "relaxed_i32" quads in i32 (vpdpbusd, sdot); "plain" has no relaxed dot. */
 export type MatmulVariant = "plain" | "relaxed_i16" | "relaxed_i32";
 
 /** W [n, k]: n outputs of k inputs, resident. */
@@ -22,16 +23,25 @@ export interface Matrix {
   readonly mins: number; // f32 panels of the affine types' mins [n, k / 32]; 0 for the others
 }
 
-/** Rows of x, quantized into the forms that some types need; 0 stands for a form that was not asked
- *  for. Valid as long as the memory it was put at. */
+/** Rows of x, quantized into the forms that some types need. Valid as long as the memory that they
+ *  were put at. */
 export interface Activations {
   readonly m: number;
   readonly k: number;
   readonly x: number; // f32 [m, k]
-  readonly i8: { q: number; d: number; zeros: number; none: number }; // quantize_groups_i8
-  readonly i16: { q: number; d: number }; // quantize_groups_i16
+  readonly tiled: boolean; // rows are interleaved by fours, for the GEMMs
+  readonly forNibbles: { q: number; d: number; zeros: number; none: number }; // 8 bits
+  readonly forBytes: { q: number; d: number }; // 14 bits
   readonly sums: number; // f32 [m, k / 32], group_sums_f32
+  readonly scratch: number;
 }
+
+/** Rows of x from which on weights are expanded for tiles of 4 rows; fewer are GEMVs. */
+const TILED_ROWS_MIN = 4;
+
+/** Largest |q| of activations that meet nibbles (see gemv_q4.ts) and of those that meet bytes. */
+const QMAX_NIBBLES = 127;
+const QMAX_BYTES = 8191;
 
 /** How a quantized type is resident. */
 interface Packing {
@@ -92,30 +102,68 @@ export function rowBytes(type: TensorType, k: number): number {
 
 const aligned = (bytes: number) => Math.ceil(bytes / 16) * 16;
 
-/** Bytes for `activations` of f32 [m, k], whatever the types. */
-export const activationBytes = (m: number, k: number) =>
-  aligned(m * k) + aligned(2 * m * k) + 5 * aligned((m * k) / 8);
+/** Bytes for `activations` of f32 [m, k], whatever the types: about 4.6 m k. */
+export function activationBytes(m: number, k: number): number {
+  const padded = Math.ceil(m / 4) * 4 * k;
+  return 2 * aligned(2 * padded) + 5 * aligned(padded / 8) + 9 * aligned(k);
+}
 
-/** ggml's numbers of what relaxed_dot_i8x16_i7x16_add gives; see wasm-kernels/relaxed_probe.ts. */
+/** See wasm-kernels/relaxed_probe.ts. */
 const PROBE_SATURATES = 65_534;
 
+/** What the variants are timed on: one row by 512 KB of weights, about 0.03 ms. */
+const TIMED = { m: 1, n: 512, k: 2048 };
+
 export class MatmulKernels extends Arena {
-  readonly variant: MatmulVariant;
+  #choice: Choice<MatmulVariant>;
 
   protected constructor(module: WebAssembly.Module, bytesMax: number, variant?: MatmulVariant) {
     super(module, bytesMax);
-    const saturates = this.call("relaxed_probe") === PROBE_SATURATES;
-    this.variant = variant ?? (saturates ? "relaxed_i16" : "relaxed_i32");
+    this.#choice = { name: variant ?? "plain", by: "named" };
+    if (variant === undefined) this.#choice = this.#fastest();
   }
 
   /** Instantiates build/kernels.wasm with a memory of its own, which grows up to `bytesMax`. The
-   *  variant is the faster one on this machine unless named. */
+   *  variant is the faster one on this machine unless named, which takes about 25 ms to find. */
   static create(
     module: WebAssembly.Module,
     options?: { bytesMax?: number; variant?: MatmulVariant },
   ): MatmulKernels {
     const bytesMax = options?.bytesMax ?? LINEAR_MEMORY_BYTES_MAX;
     return new MatmulKernels(module, bytesMax, options?.variant);
+  }
+
+  get variant(): MatmulVariant {
+    return this.#choice.name;
+  }
+
+  /** The variant in use, and how it was chosen. */
+  get choice(): Choice<MatmulVariant> {
+    return this.#choice;
+  }
+
+  /** By time where the clock moves, else by what the relaxed dot makes of operands out of range. */
+  #fastest(): Choice<MatmulVariant> {
+    const { m, n, k } = TIMED;
+    const mark = this.mark();
+    const w = this.allocMatrix("Q4_0", n, k);
+    this.u8(w.at, matrixBytes("Q4_0", n, k)).fill(0x1b); // nibbles 11 and 1, scales about 2^-8
+    const x = this.alloc(m * k * 4);
+    this.f32(x, m * k).fill(1);
+    const [at, y] = [this.alloc(activationBytes(m, k)), this.alloc(m * n * 4)];
+    const run = (name: MatmulVariant) => {
+      this.#choice = { name, by: "named" };
+      this.matmul(y, n, this.activations(at, x, m, k, ["Q4_0"]), w);
+    };
+    run("plain");
+    const expected = this.f32(y, m * n).slice();
+    const correct = () => this.f32(y, m * n).every((value, i) => value === expected[i]);
+    const names: MatmulVariant[] = ["relaxed_i16", "relaxed_i32"];
+    const contenders = names.map((name) => ({ name, run: () => run(name), correct }));
+    const saturates = this.call("relaxed_probe") === PROBE_SATURATES;
+    const choice = fastestOf(contenders, saturates ? "relaxed_i16" : "relaxed_i32");
+    this.release(mark);
+    return choice;
   }
 
   /** Room for W [n, k]; its contents are undefined until every row is packed. k is a multiple of
@@ -161,21 +209,38 @@ export class MatmulKernels extends Arena {
     this.range("activations x", x, m * k * 4);
     const quantized = types.filter((type) => !isFloat(type)).map(packingOf);
     assert(quantized.length === 0 || k % 32 === 0, `activations of ${k} are no multiple of 32`);
-    const groups = aligned((m * k) / 8); // bytes of a number for each group of 32
-    const [q8, q16] = [at, at + aligned(m * k)];
-    const rest = q16 + aligned(2 * m * k);
-    const i8 = { q: q8, d: rest, zeros: rest + groups, none: rest + 2 * groups };
-    const i16 = { q: q16, d: rest + 3 * groups };
-    const sums = rest + 4 * groups;
+    const padded = Math.ceil(m / 4) * 4 * k;
+    const [quants, groups] = [aligned(2 * padded), aligned(padded / 8)];
+    const rest = at + 2 * quants;
+    const a: Activations = {
+      m,
+      k,
+      x,
+      tiled: m >= TILED_ROWS_MIN || this.variant === "plain",
+      forNibbles: { q: at, d: rest, zeros: rest + groups, none: rest + 2 * groups },
+      forBytes: { q: at + quants, d: rest + 3 * groups },
+      sums: rest + 4 * groups,
+      scratch: rest + 5 * groups,
+    };
     const affine = quantized.some((packing) => packing.affine);
-    if (quantized.some((packing) => packing.quants === "nibbles")) {
-      this.call("quantize_groups_i8", i8.q, i8.d, i8.zeros, x, m, k);
-      if (affine) this.u8(i8.none, groups).fill(0);
+    if (quantized.some((packing) => packing.quants === "nibbles")) this.#quantizeForNibbles(a);
+    if (quantized.some((packing) => packing.quants === "bytes")) {
+      const { q, d } = a.forBytes;
+      this.call("quantize_groups_i16", q, d, x, m, k, QMAX_BYTES, a.tiled ? 1 : 0);
     }
-    if (quantized.some((packing) => packing.quants === "bytes"))
-      this.call("quantize_groups_i16", i16.q, i16.d, x, m, k);
-    if (affine) this.call("group_sums_f32", sums, x, m, k);
-    return { m, k, x, i8, i16, sums };
+    if (affine) {
+      this.u8(a.forNibbles.none, groups).fill(0);
+      this.call("group_sums_f32", a.sums, x, m, k);
+    }
+    return a;
+  }
+
+  #quantizeForNibbles({ x, m, k, tiled, forNibbles }: Activations): void {
+    const { q, d, zeros } = forNibbles;
+    const tiles = tiled ? 1 : 0;
+    if (this.variant === "plain")
+      this.call("quantize_groups_i16", q, d, x, m, k, QMAX_NIBBLES, tiles);
+    else this.call("quantize_groups_i8", q, d, zeros, x, m, k, tiles);
   }
 
   /** y = a W^T, or y += a W^T with `add`: f32 [m, w.n], rows `stride` floats apart; y overlaps no
@@ -192,22 +257,41 @@ export class MatmulKernels extends Arena {
       this.call("gemm_f32", y, stride * 4, a.x, at, m, n, k, add);
       return;
     }
-    const { quants, scales, group, affine } = packingOf(type);
-    const half = scales === "f16" ? 1 : 0;
-    for (let r = 0; r < m; r++) {
-      const to = y + r * stride * 4;
-      const d = (r * k) / 8;
-      if (quants === "nibbles") {
-        const kernel = this.variant === "plain" ? "gemv_q4" : `gemv_q4_${this.variant}`;
-        const zeros = half ? a.i8.zeros : a.i8.none;
-        this.call(kernel, to, a.i8.q + r * k, a.i8.d + d, zeros + d, at, n, k, half, add);
-      } else {
-        const sixteen = group === 16 ? 1 : 0;
-        const { q, d: scale } = a.i16;
-        this.call("gemv_q8", to, q + r * k * 2, scale + d, at, n, k, half, sixteen, add);
-      }
-    }
+    const { affine } = packingOf(type);
+    if (a.tiled) this.#gemm(y, stride * 4, a, w, add);
+    else this.#gemv(y, stride * 4, a, w, add);
     if (affine) this.call("gemm_f32", y, stride * 4, a.sums, mins, m, n, k / 32, 1);
+  }
+
+  #gemm(y: number, stride: number, a: Activations, w: Matrix, add: number): void {
+    const { quants, scales, group } = packingOf(w.type);
+    const half = scales === "f16" ? 1 : 0;
+    const [nibbles, { m, k, scratch }] = [quants === "nibbles" ? 1 : 0, a];
+    if (nibbles && this.variant !== "plain") {
+      const { q, d, zeros, none } = a.forNibbles;
+      const offsets = half ? zeros : none;
+      const kernel = `gemm_q4_${this.variant}`;
+      this.call(kernel, y, stride, q, d, offsets, w.at, scratch, m, w.n, k, half, add);
+    } else {
+      const { q, d } = nibbles ? a.forNibbles : a.forBytes;
+      const shape = [m, w.n, k, half, nibbles, group / 4];
+      this.call("gemm_i16", y, stride, q, d, w.at, scratch, ...shape, add);
+    }
+  }
+
+  #gemv(y: number, stride: number, a: Activations, w: Matrix, add: number): void {
+    const { quants, scales, group } = packingOf(w.type);
+    const half = scales === "f16" ? 1 : 0;
+    if (quants === "nibbles") {
+      const { q, d, zeros, none } = a.forNibbles;
+      const offsets = half ? zeros : none;
+      const kernel = `gemv_q4_${this.variant}`;
+      this.call(kernel, y, stride, q, d, offsets, w.at, a.m, w.n, w.k, half, add);
+    } else {
+      const { q, d } = a.forBytes;
+      const sixteen = group === 16 ? 1 : 0;
+      this.call("gemv_q8", y, stride, q, d, w.at, a.m, w.n, w.k, half, sixteen, add);
+    }
   }
 
   /** y f32 [ids.length, k] = rows `ids` of w, as src/model/dequantize.ts would give them. */
