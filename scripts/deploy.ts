@@ -1,8 +1,11 @@
-/** `npm run deploy [-- --dry-run]`: build, check sizes against the platform's limits, deploy. */
+/** `npm run deploy [-- --dry-run] [-- --with-onnx]`: build, check sizes against the platform's
+ *  limits, deploy; the Worker for ONNX models, which is checked always, only where it is asked
+ *  for. */
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { bindWorkers, OPTIONAL_WORKERS, type OptionalWorker } from "./bound-config.ts";
 
 const root = join(import.meta.dirname, "..");
 const MIB = 1024 * 1024;
@@ -12,11 +15,17 @@ const ASSET_BYTES_MAX = 25 * MIB;
 
 const dryRun = process.argv.includes("--dry-run");
 execFileSync(process.execPath, [join(root, "scripts/build.ts")], { stdio: "inherit" });
-const out = join(root, "build/deploy");
-rmSync(out, { recursive: true, force: true });
-wrangler("deploy", "--dry-run", "--minify", "--outdir", out);
-checkSizes();
-if (!dryRun) wrangler("deploy", "--minify");
+const bound: OptionalWorker[] = process.argv.includes("--with-onnx") ? ["ONNX"] : [];
+const main = bindWorkers(bound);
+const all = Object.entries(OPTIONAL_WORKERS) as [OptionalWorker, { config: string }][];
+checkCode("main Worker", main);
+for (const [name, { config }] of all) checkCode(`${name} Worker`, join(root, config));
+checkAssets();
+if (!dryRun) {
+  // The bound ones first: a binding to a Worker that is not there fails the deployment.
+  for (const name of bound) wrangler("deploy", "--minify", "-c", OPTIONAL_WORKERS[name].config);
+  wrangler("deploy", "--minify", "-c", main);
+}
 
 function wrangler(...args: string[]): void {
   const binary = join(root, "node_modules/wrangler/bin/wrangler.js");
@@ -27,13 +36,20 @@ function wrangler(...args: string[]): void {
   });
 }
 
-function checkSizes(): void {
+/** What the Worker would upload, against the platform's limit. */
+function checkCode(what: string, config: string): void {
+  const out = join(root, "build/deploy");
+  rmSync(out, { recursive: true, force: true });
+  wrangler("deploy", "--dry-run", "--minify", "--outdir", out, "-c", config);
   const code = readdirSync(out).filter((name) => /\.(js|wasm)$/.test(name));
   const gzipBytes = code.reduce(
     (sum, name) => sum + gzipSync(readFileSync(join(out, name))).length,
     0,
   );
-  report("code, gzip", gzipBytes, CODE_GZIP_BYTES_MAX);
+  report(`${what}'s code, gzip`, gzipBytes, CODE_GZIP_BYTES_MAX);
+}
+
+function checkAssets(): void {
   const assets = join(root, "build/assets");
   for (const name of readdirSync(assets, { recursive: true, encoding: "utf8" })) {
     const { size } = statSync(join(assets, name));

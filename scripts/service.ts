@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
+import { bindWorkers, OPTIONAL_WORKERS, type OptionalWorker } from "./bound-config.ts";
 
 const root = join(import.meta.dirname, "..");
 const START_MS_MAX = 180_000;
@@ -19,6 +20,8 @@ export interface ServiceOptions {
   state: string;
   /** Variables for the Worker beyond BRINK_LOCAL, e.g. BACKEND_URL. */
   variables?: Record<string, string>;
+  /** Workers to start beside the main one, which is bound to them; none where absent. */
+  workers?: readonly OptionalWorker[];
   /** What must answer 200 before the service counts as started; /healthz where absent. */
   readyPath?: string;
   /** Called with each line that the runtime prints. */
@@ -75,6 +78,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const flags = ["--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", `${inspectorPort}`];
   flags.push("--persist-to", state, "--env-file", variablesFile, "--log-level", "warn");
   flags.push("--show-interactive-dev-session=false");
+  const workers = options.workers ?? [];
+  const configs = [bindWorkers(workers), ...workers.map((name) => OPTIONAL_WORKERS[name].config)];
+  for (const config of configs) flags.push("--config", config);
   const child = spawn(process.execPath, [wrangler, "dev", ...flags], {
     cwd: root,
     env: { ...process.env, CLOUDFLARE_CF_FETCH_ENABLED: "false", WRANGLER_SEND_METRICS: "false" },

@@ -1,6 +1,7 @@
 /** `npm start`: the whole service on http://127.0.0.1:8787 (PORT). */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import type { OptionalWorker } from "./bound-config.ts";
 import { exitOnSignals, LOCAL_ADMIN_KEY, LOCAL_KEY, startService } from "./service.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -12,10 +13,12 @@ for (const name of forwarded) if (process.env[name]) variables[name] = process.e
 
 exitOnSignals();
 let last = "";
+const workers: OptionalWorker[] = process.env.BRINK_ONNX === "1" ? ["ONNX"] : [];
 const service = await startService({
   port: Number(process.env.PORT || 8787),
   state: process.env.BRINK_STATE || join(root, ".brink"),
   variables,
+  workers,
   onLog: (line) => console.error(line),
   onProgress: (detail) => {
     if (detail !== last) console.log(detail);

@@ -1,12 +1,15 @@
 import { ServiceError } from "./errors.ts";
 import type { LedgerObject } from "./ledger/ledger-object.ts";
 import type { MemoryObject } from "./memory/memory-object.ts";
+import type OnnxWorker from "./onnx/worker.ts";
 
 /** The bindings of wrangler.toml, as the runtime hands them over. */
 export interface Env {
   ASSETS: Fetcher;
   MEMORY: DurableObjectNamespace<MemoryObject>;
   LEDGER: DurableObjectNamespace<LedgerObject>;
+  /** The Worker of wrangler.onnx.toml; absent where it is not deployed. */
+  ONNX?: Service<typeof OnnxWorker>;
   /** "1" under `npm start` only: the fixed keys work and Brink's documentation is preloaded. */
   BRINK_LOCAL?: string;
   BRINK_ADMIN_KEY_SHA256?: string;

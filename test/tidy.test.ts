@@ -24,7 +24,7 @@ const LAYERS: [string, RegExp][] = [
   ["worker", /^src\/worker\.ts$/],
   ["api", /^src\/api\//],
   ["pipeline", /^src\/pipeline\//],
-  ["engine, memory, ledger", /^src\/(engine|memory|ledger)\//],
+  ["engine, memory, ledger, onnx", /^src\/(engine|memory|ledger|onnx)\//],
   ["index", /^index\//],
   ["model", /^src\/model\//],
   ["ground", /^src\/(env|errors|limits)\.ts$/],

@@ -16,7 +16,10 @@ endpoint(
     security: NEEDS_KEY,
     responses: replies(200, "Every model this deployment has", ModelsReply),
   },
-  (c) => c.json({ object: "list", data: c.var.service.models().map(describeModel) }),
+  async (c) => {
+    const found = await c.var.service.models();
+    return c.json({ object: "list", data: found.map(describeModel) });
+  },
 );
 
 const Params = z.object({ id: PathText });
@@ -31,9 +34,9 @@ endpoint(
     request: { params: Params },
     responses: replies(200, "The model", ModelReply),
   },
-  (c) => {
+  async (c) => {
     const { id } = parse(Params, c.req.param());
-    const model = c.var.service.models().find((candidate) => candidate.id === id);
+    const model = (await c.var.service.models()).find((candidate) => candidate.id === id);
     if (model === undefined)
       throw new ServiceError("model_not_found", `no model ${JSON.stringify(id.slice(0, 100))}`, {
         param: "model",

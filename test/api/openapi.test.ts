@@ -22,8 +22,10 @@ const ENDPOINTS = [
   "POST /admin/namespaces/{ns}/documents",
   "POST /admin/namespaces/{ns}/documents/delete",
   "POST /v1/chat/completions",
+  "POST /v1/classify",
   "POST /v1/embeddings",
   "POST /v1/memory/search",
+  "POST /v1/rerank",
   "PUT /admin/namespaces/{ns}",
   "PUT /admin/router",
 ];

@@ -85,7 +85,7 @@ export const ModelReply = z
     object: z.literal("model"),
     created: z.int(),
     owned_by: z.string(),
-    kind: z.enum(["edge", "backend", "encoder", "router"]),
+    kind: z.enum(["edge", "backend", "encoder", "reranker", "classifier", "router"]),
   })
   .openapi("Model");
 
