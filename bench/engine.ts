@@ -4,7 +4,6 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import * as ort from "onnxruntime-web";
 import { assert } from "../src/errors.ts";
 import {
   type BertWeights,
@@ -26,6 +25,7 @@ import {
   onnxModel,
   type Precision,
 } from "./onnx-model.ts";
+import { openSession, Tensor } from "./onnxruntime.ts";
 import { type Candidate, report, timeInterleaved } from "./report.ts";
 
 const MODEL = join(import.meta.dirname, "../models/encoder.gguf");
@@ -101,16 +101,11 @@ function embed(kernels: Kernels, weights: BertWeights, batch: RaggedBatch): Floa
 }
 
 async function peerSession(numbers: BertNumbers, precision: Precision) {
-  ort.env.wasm.numThreads = 1;
-  ort.env.logLevel = "error";
-  const session = await ort.InferenceSession.create(onnxModel(numbers, precision), {
-    executionProviders: ["wasm"],
-    graphOptimizationLevel: "all",
-  });
+  const session = await openSession(onnxModel(numbers, precision));
   return async (batch: RaggedBatch): Promise<Float32Array> => {
     const n = batch.ids.length;
     const tensor = (at: (i: number) => number) =>
-      new ort.Tensor(
+      new Tensor(
         "int64",
         BigInt64Array.from({ length: n }, (_, i) => BigInt(at(i))),
         [n],

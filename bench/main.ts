@@ -1,4 +1,5 @@
-/** `npm run bench -- <what> [--json FILE] [--quick]`. */
+/** `npm run bench -- <what> [options]`. */
+import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
 
 export interface BenchOptions {
@@ -6,16 +7,20 @@ export interface BenchOptions {
   json: string | null;
   /** Fewer rounds: a smoke test rather than a figure. */
   quick: boolean;
+  /** kernels: the one group to time; null for all. */
+  only: string | null;
 }
 
-const HELP = `usage: npm run bench -- <what> [--json FILE] [--quick]
+const HELP = `usage: npm run bench -- <what> [options]
 
   kernels   each kernel alone: GOP/s or GB/s, its answer checked first
   engine    one passage embedded by Brink and by onnxruntime-web, side by side
   service   the built Worker: first answer of a fresh isolate, warm answers, memory
 
   --json FILE   also write the figures, machine and date to FILE
-  --quick       fewer rounds: a smoke test rather than a figure`;
+  --quick       fewer rounds: a smoke test rather than a figure
+  --only GROUP  kernels: this group alone
+  --bounds-checks  with each load and store checked by code, as workerd seems to have it`;
 
 const BENCHES: Record<string, () => Promise<{ run(options: BenchOptions): Promise<void> }>> = {
   kernels: () => import("./kernels.ts"),
@@ -35,6 +40,8 @@ function parse() {
       options: {
         json: { type: "string" },
         quick: { type: "boolean", default: false },
+        only: { type: "string" },
+        "bounds-checks": { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
     });
@@ -43,14 +50,24 @@ function parse() {
   }
 }
 
+/** Runs this very bench again in a V8 that may not leave bounds checks to guard pages. */
+function reexecute(flag: string): never {
+  const args = [flag, ...process.execArgv, ...process.argv.slice(1)];
+  const { status } = spawnSync(process.execPath, args, { stdio: "inherit" });
+  process.exit(status ?? 1);
+}
+
 const { positionals, values } = parse();
+const BOUNDS_CHECKS = "--wasm-enforce-bounds-checks";
 if (values.help) {
   console.log(HELP);
+} else if (values["bounds-checks"] && !process.execArgv.includes(BOUNDS_CHECKS)) {
+  reexecute(BOUNDS_CHECKS);
 } else {
   const [what, ...rest] = positionals;
   if (what === undefined) usage("no bench named");
   if (!Object.hasOwn(BENCHES, what)) usage(`no bench is named ${what}`);
   if (rest.length > 0) usage(`unexpected ${rest.join(" ")}`);
   const bench = await BENCHES[what]!();
-  await bench.run({ json: values.json ?? null, quick: values.quick });
+  await bench.run({ json: values.json ?? null, quick: values.quick, only: values.only ?? null });
 }

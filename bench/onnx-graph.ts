@@ -1,7 +1,7 @@
-/** Writes ONNX files: protobuf by hand, after onnx.proto. */
-
+/** ONNX files for the peer, by hand, after onnx.proto. */
 export const FLOAT = 1;
-const INT8 = 3;
+export const UINT8 = 2;
+export const INT8 = 3;
 export const INT64 = 7;
 const OPSET = 17;
 const IR_VERSION = 8;
@@ -45,35 +45,46 @@ export const attributeInts = (name: string, values: readonly number[]) =>
 const raw = (values: ArrayBufferView) =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
-/** An input (field 11) or output (field 12) of a graph; a dim is a number or a name. */
-export function valueInfo(
-  field: number,
-  name: string,
-  type: number,
-  dims: readonly (number | string)[],
-) {
+/** A graph's input or output: a string stands for a size that a run decides. */
+export interface Port {
+  name: string;
+  type: number;
+  dims: readonly (number | string)[];
+}
+
+function valueInfo(field: number, { name, type, dims }: Port): Field {
   const shape = dims.map((dim) => bytes(1, typeof dim === "number" ? int(1, dim) : bytes(2, dim)));
   return bytes(field, bytes(1, name), bytes(2, bytes(1, int(1, type), bytes(2, ...shape))));
 }
 
+/** Marks a node as one of onnxruntime's own operators. */
+export const MICROSOFT = bytes(7, "com.microsoft");
+
+type Values = Float32Array | Int8Array | Uint8Array | BigInt64Array;
+
+function typeOf(values: Values): number {
+  if (values instanceof Float32Array) return FLOAT;
+  if (values instanceof Int8Array) return INT8;
+  return values instanceof Uint8Array ? UINT8 : INT64;
+}
+
 /** A graph under construction; each method adds a node and returns its output's name. */
 export class Graph {
-  readonly fields: Field[] = [];
+  readonly #fields: Field[] = [];
   #count = 0;
 
-  constant(values: Float32Array | Int8Array | BigInt64Array, dims: readonly number[]): string {
+  constant(values: Values, dims: readonly number[]): string {
     const name = `c${this.#count++}`;
-    const type =
-      values instanceof Float32Array ? FLOAT : values instanceof Int8Array ? INT8 : INT64;
     const shape = dims.map((dim) => int(1, dim));
-    this.fields.push(bytes(5, ...shape, int(2, type), bytes(8, name), bytes(9, raw(values))));
+    const type = int(2, typeOf(values));
+    this.#fields.push(bytes(5, ...shape, type, bytes(8, name), bytes(9, raw(values))));
     return name;
   }
 
   nodes(op: string, inputs: readonly string[], outputs: number, ...attributes: Field[]): string[] {
     const names = Array.from({ length: outputs }, () => `t${this.#count++}`);
     const ends = [...inputs.map((name) => bytes(1, name)), ...names.map((name) => bytes(2, name))];
-    this.fields.push(bytes(1, ...ends, bytes(4, op), ...attributes));
+    this.#fields.push(bytes(1, ...ends, bytes(4, op), ...attributes));
     return names;
   }
 
@@ -84,10 +95,17 @@ export class Graph {
   scalar(value: number): string {
     return this.constant(Float32Array.of(value), []);
   }
-}
+  /** Gives a value a name of its own, as an output needs where a peer asks for it by name. */
+  rename(from: string, to: string): string {
+    this.#fields.push(bytes(1, bytes(1, from), bytes(2, to), bytes(4, "Identity")));
+    return to;
+  }
 
-/** The file of a graph: `ends` are its valueInfos. */
-export function onnxFile(graph: Graph, ends: readonly Field[]): Uint8Array {
-  const content = bytes(7, ...graph.fields, bytes(2, "bert"), ...ends);
-  return Buffer.concat([int(1, IR_VERSION), content, bytes(8, int(2, OPSET))]);
+  /** The file. */
+  model(inputs: readonly Port[], output: Port): Uint8Array {
+    const ports = [...inputs.map((port) => valueInfo(11, port)), valueInfo(12, output)];
+    const graph = bytes(7, ...this.#fields, bytes(2, "graph"), ...ports);
+    const operators = [bytes(8, int(2, OPSET)), bytes(8, bytes(1, "com.microsoft"), int(2, 1))];
+    return Buffer.concat([int(1, IR_VERSION), graph, ...operators]);
+  }
 }

@@ -1,12 +1,17 @@
 /** What every bench shares: interleaved timing, medians with their spread, a table, a record. */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
+import { assert } from "../src/errors.ts";
 
 /** A thing to time. `work` is the number of operations or bytes one run stands for. */
 export interface Candidate {
   name: string;
   unit: string; // what work / ns is: "GOP/s", "GB/s"
   work: number;
+  /** The candidate of the same group that this one is measured against. */
+  peer?: string;
+  /** Stands beside the figures, e.g. that a peer's path looks broken. */
+  note?: string;
   run(): unknown | Promise<unknown>;
 }
 
@@ -17,6 +22,8 @@ export interface Result {
   msQ3: number;
   rate: number; // work per nanosecond at the median
   unit: string;
+  peer?: string;
+  ratio?: number; // the peer's median time / this one's
   note?: string;
 }
 
@@ -56,10 +63,20 @@ export async function timeInterleaved(
       for (let j = 0; j < repeats[i]!; j++) await run();
       samples[i]!.push((cpuMs() - start) / repeats[i]!);
     }
-  return candidates.map(({ name, unit, work }, i) => {
+  const results = candidates.map(({ name, unit, work, note }, i): Result => {
     const result = summarize(name, samples[i]!);
-    return { ...result, rate: work / result.msMedian / 1e6, unit };
+    return { ...result, rate: work / result.msMedian / 1e6, unit, note };
   });
+  for (const [i, { peer }] of candidates.entries())
+    if (peer !== undefined) compare(results[i]!, results, peer);
+  return results;
+}
+
+function compare(result: Result, results: readonly Result[], peer: string): void {
+  const other = results.find(({ name }) => name === peer);
+  assert(other, `no candidate is named ${peer}`);
+  result.peer = peer;
+  result.ratio = other.msMedian / result.msMedian;
 }
 
 /** Median and quartiles of times in ms; the rate is how many fit into a second. */
@@ -74,10 +91,12 @@ export function summarize(name: string, samplesMs: readonly number[]): Result {
 export function report(what: string, results: readonly Result[], file: string | null): void {
   const width = Math.max(...results.map(({ name }) => name.length));
   console.log(`${"".padEnd(width)}  ${"median ms".padStart(10)}  ${"quartiles".padStart(17)}`);
-  for (const { name, msMedian, msQ1, msQ3, rate, unit, note } of results) {
+  for (const { name, msMedian, msQ1, msQ3, rate, unit, peer, ratio, note } of results) {
     const quartiles = `${msQ1.toFixed(3)} .. ${msQ3.toFixed(3)}`;
     const cells = [name.padEnd(width), msMedian.toFixed(3).padStart(10), quartiles.padStart(17)];
-    console.log([...cells, `${rate.toFixed(1)} ${unit}`.padStart(12), note ?? ""].join("  "));
+    const against = ratio === undefined ? "" : `${ratio.toFixed(2)} x ${peer}`;
+    const notes = [against, note ?? ""].filter((text) => text !== "").join("; ");
+    console.log([...cells, `${rate.toFixed(1)} ${unit}`.padStart(12), notes].join("  "));
   }
   if (file === null) return;
   const machine = { cpu: cpus()[0]?.model, node: process.version, flags: process.execArgv };

@@ -1,11 +1,12 @@
-/** `npm run deploy [-- --dry-run] [-- --with-onnx]`: build, check sizes against the platform's
- *  limits, deploy; the Worker for ONNX models, which is checked always, only where it is asked
- *  for. */
+/** `npm run deploy [-- --dry-run] [--generator]`: build, check sizes against the platform's limits,
+ *  deploy. The optional Workers go first, since the main one is bound to them; a dry run checks
+ *  them all. */
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
-import { bindWorkers, OPTIONAL_WORKERS, type OptionalWorker } from "./bound-config.ts";
+import { OPTIONAL_WORKERS, writeMainConfig } from "./workers.ts";
 
 const root = join(import.meta.dirname, "..");
 const MIB = 1024 * 1024;
@@ -13,18 +14,26 @@ const MIB = 1024 * 1024;
 const CODE_GZIP_BYTES_MAX = 10 * MIB;
 const ASSET_BYTES_MAX = 25 * MIB;
 
-const dryRun = process.argv.includes("--dry-run");
+const { dryRun, optional } = readOptions();
 execFileSync(process.execPath, [join(root, "scripts/build.ts")], { stdio: "inherit" });
-const bound: OptionalWorker[] = process.argv.includes("--with-onnx") ? ["ONNX"] : [];
-const main = bindWorkers(bound);
-const all = Object.entries(OPTIONAL_WORKERS) as [OptionalWorker, { config: string }][];
-checkCode("main Worker", main);
-for (const [name, { config }] of all) checkCode(`${name} Worker`, join(root, config));
+const configs = [
+  ...optional.map((worker) => OPTIONAL_WORKERS[worker]!.config),
+  writeMainConfig(optional),
+];
+for (const config of configs) checkCode(config);
 checkAssets();
-if (!dryRun) {
-  // The bound ones first: a binding to a Worker that is not there fails the deployment.
-  for (const name of bound) wrangler("deploy", "--minify", "-c", OPTIONAL_WORKERS[name].config);
-  wrangler("deploy", "--minify", "-c", main);
+if (!dryRun) for (const config of configs) wrangler("deploy", "--config", config, "--minify");
+
+function readOptions(): { dryRun: boolean; optional: string[] } {
+  const names = Object.keys(OPTIONAL_WORKERS);
+  const { values } = parseArgs({
+    options: Object.fromEntries(
+      ["dry-run", ...names].map((name) => [name, { type: "boolean" as const }]),
+    ),
+  });
+  const dryRun = values["dry-run"] === true;
+  const asked = names.filter((name) => values[name] === true);
+  return { dryRun, optional: dryRun && asked.length === 0 ? names : asked };
 }
 
 function wrangler(...args: string[]): void {
@@ -36,17 +45,17 @@ function wrangler(...args: string[]): void {
   });
 }
 
-/** What the Worker would upload, against the platform's limit. */
-function checkCode(what: string, config: string): void {
-  const out = join(root, "build/deploy");
+/** Bundles a Worker and weighs what would be uploaded. */
+function checkCode(config: string): void {
+  const out = join(root, "build/deploy", config.replace(/\.toml$/, ""));
   rmSync(out, { recursive: true, force: true });
-  wrangler("deploy", "--dry-run", "--minify", "--outdir", out, "-c", config);
+  wrangler("deploy", "--config", config, "--dry-run", "--minify", "--outdir", out);
   const code = readdirSync(out).filter((name) => /\.(js|wasm)$/.test(name));
   const gzipBytes = code.reduce(
     (sum, name) => sum + gzipSync(readFileSync(join(out, name))).length,
     0,
   );
-  report(`${what}'s code, gzip`, gzipBytes, CODE_GZIP_BYTES_MAX);
+  report(`${config}: code, gzip`, gzipBytes, CODE_GZIP_BYTES_MAX);
 }
 
 function checkAssets(): void {

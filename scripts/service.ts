@@ -1,10 +1,10 @@
-/** Starts the built Worker under wrangler's local runtime: the one way that `npm start`, the demo,
+/** Starts the built Workers under wrangler's local runtime: the one way that `npm start`, the demo,
  *  the evaluations and the end-to-end tests have it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
-import { bindWorkers, OPTIONAL_WORKERS, type OptionalWorker } from "./bound-config.ts";
+import { OPTIONAL_WORKERS, writeMainConfig } from "./workers.ts";
 
 const root = join(import.meta.dirname, "..");
 const START_MS_MAX = 180_000;
@@ -20,8 +20,6 @@ export interface ServiceOptions {
   state: string;
   /** Variables for the Worker beyond BRINK_LOCAL, e.g. BACKEND_URL. */
   variables?: Record<string, string>;
-  /** Workers to start beside the main one, which is bound to them; none where absent. */
-  workers?: readonly OptionalWorker[];
   /** What must answer 200 before the service counts as started; /healthz where absent. */
   readyPath?: string;
   /** Called with each line that the runtime prints. */
@@ -75,12 +73,15 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     mode: 0o600, // it may hold BACKEND_KEY, which must not show in the process list either
   });
   const wrangler = join(root, "node_modules/wrangler/bin/wrangler.js");
-  const flags = ["--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", `${inspectorPort}`];
+  const optional = Object.keys(OPTIONAL_WORKERS);
+  const configs = [
+    writeMainConfig(optional),
+    ...optional.map((worker) => OPTIONAL_WORKERS[worker]!.config),
+  ];
+  const flags = configs.flatMap((config) => ["--config", config]);
+  flags.push("--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", `${inspectorPort}`);
   flags.push("--persist-to", state, "--env-file", variablesFile, "--log-level", "warn");
   flags.push("--show-interactive-dev-session=false");
-  const workers = options.workers ?? [];
-  const configs = [bindWorkers(workers), ...workers.map((name) => OPTIONAL_WORKERS[name].config)];
-  for (const config of configs) flags.push("--config", config);
   const child = spawn(process.execPath, [wrangler, "dev", ...flags], {
     cwd: root,
     env: { ...process.env, CLOUDFLARE_CF_FETCH_ENABLED: "false", WRANGLER_SEND_METRICS: "false" },

@@ -1,24 +1,24 @@
 /** `npm start`: the whole service on http://127.0.0.1:8787 (PORT). */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import type { OptionalWorker } from "./bound-config.ts";
 import { exitOnSignals, LOCAL_ADMIN_KEY, LOCAL_KEY, startService } from "./service.ts";
 
 const root = join(import.meta.dirname, "..");
 execFileSync(process.execPath, [join(root, "scripts/build.ts")], { stdio: "inherit" });
 
-const forwarded = ["BACKEND_URL", "BACKEND_KEY", "BACKEND_MODEL", "BRINK_ALLOWED_ORIGINS"];
+const forwarded = [
+  ...["BACKEND_URL", "BACKEND_KEY", "BACKEND_MODEL", "BRINK_ALLOWED_ORIGINS"],
+  ...["BRINK_GENERATOR_MODEL", "BRINK_GENERATOR_CONTEXT"],
+];
 const variables: Record<string, string> = {};
 for (const name of forwarded) if (process.env[name]) variables[name] = process.env[name];
 
 exitOnSignals();
 let last = "";
-const workers: OptionalWorker[] = process.env.BRINK_ONNX === "1" ? ["ONNX"] : [];
 const service = await startService({
   port: Number(process.env.PORT || 8787),
   state: process.env.BRINK_STATE || join(root, ".brink"),
   variables,
-  workers,
   onLog: (line) => console.error(line),
   onProgress: (detail) => {
     if (detail !== last) console.log(detail);
@@ -31,5 +31,6 @@ const service = await startService({
 console.log(`console    ${service.url}/console
 keys       ${LOCAL_KEY} (inference), ${LOCAL_ADMIN_KEY} (admin); local runs only
 backend    ${variables.BACKEND_URL ?? "none (set BACKEND_URL, BACKEND_KEY, BACKEND_MODEL)"}
+generator  ${variables.BRINK_GENERATOR_MODEL ?? "none (see npx brink help models add)"}
 ready ${service.url}`);
 service.process.once("exit", (code) => process.exit(code ?? 1));

@@ -81,6 +81,45 @@ export const GGUF_ALIGNMENT_BYTES_MAX = 64 * 1024;
 export const GGUF_TENSOR_BYTES_MAX = 2 ** 32;
 export const GGUF_PANEL_BYTES = 256 * 1024;
 
+// Decoders: sizes of models of up to 8 billion parameters, of which none is greater; what fits the
+// isolate is far below and refused by its bytes, not by its shape.
+export const DECODER_DIM_MAX = 8_192;
+export const DECODER_LAYERS_MAX = 128;
+export const DECODER_HEADS_MAX = 128;
+export const DECODER_HEAD_DIM_MAX = 256;
+export const DECODER_FFN_DIM_MAX = 32_768;
+export const DECODER_VOCAB_MAX = 262_144;
+export const DECODER_CONTEXT_MAX = 2 ** 20;
+// The isolate has 128 MB; 118 leave room for requests in flight and for the runtime's own peaks.
+// The runtime with this code takes 8; a tokenizer of typed arrays 25 bytes a token and 24 a merge.
+export const DECODER_BYTES_MAX = 118_000_000;
+export const DECODER_RUNTIME_BYTES = 8_000_000;
+export const DECODER_TOKENIZER_BYTES_PER_TOKEN = 64;
+// A context that serves a grounded prompt with its answer, where the caller names none.
+export const DECODER_CONTEXT_DEFAULT = 2_048;
+// Rows of one step of prefill: enough to pass the weights seldom, few enough that activations stay
+// at 4 MB for SmolLM2-135M. At most as many rows of logits as a speculation drafts.
+export const DECODER_ROWS_STEP = 128;
+export const DECODER_LOGIT_ROWS_MAX = 16;
+
+// Tokenizers of decoders. The longest token of a real vocabulary has 512 bytes (a run of "="). A
+// text of MESSAGE_CHARS_MAX characters has at most 1.2 million bytes, each a symbol at first, and
+// merging takes 28 bytes of heap a symbol: callers that know their context give tokensMax, which
+// refuses what cannot fit before it is merged. A good hash fills no 256 slots in a row.
+export const TOKEN_BYTES_MAX = 1_024;
+export const ENCODE_TOKENS_MAX = 131_072;
+export const MERGE_SYMBOLS_MAX = 2 ** 22;
+export const HASH_PROBES_MAX = 256;
+
+// Chat templates, which come with model files. The longest in use have 20,000 characters. A value
+// is bounded, and all work, counted as 16 a step and 1 a character, takes about a second at most:
+// a conversation of 128,000 tokens needs a third of it.
+export const TEMPLATE_CHARS_MAX = 64 * 1024;
+export const TEMPLATE_SPACE_RUN_MAX = 1_000;
+export const TEMPLATE_VALUE_MAX = 1_000_000;
+export const TEMPLATE_ITEMS_MAX = 10_000;
+export const TEMPLATE_WORK_MAX = 8_000_000;
+
 // The backend. A prompt's evidence is cut to this many WordPiece tokens, about as many of theirs.
 export const EVIDENCE_TOKENS_MAX = 1_500;
 export const BACKEND_FIRST_BYTE_MS_MAX = 20_000;
@@ -104,6 +143,38 @@ export const TARGET_CACHE_ENTRIES_MAX = 1_000;
 // pass takes at most 1,024 tokens, whose activations are 8 MB at dim 384 (see model/bert.ts).
 export const LINEAR_MEMORY_BYTES_MAX = 64 * 1024 * 1024;
 export const FORWARD_TOKENS_MAX = 1_024;
+
+// Model files. R2 takes parts of one size, 5 MiB or more; a part is one request's body. A model
+// lies in an isolate of 128 MB, so no greater file can serve.
+export const MODEL_PART_BYTES = BODY_BYTES_MAX;
+export const MODEL_BYTES_MAX = 128 * 1024 * 1024;
+export const MODEL_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+// One page of an R2 listing with its metadata; more models than an operator tends.
+export const MODELS_MAX = 500;
+// Parts of unfinished uploads are paid for. An operator who broke off yesterday may go on today.
+export const UPLOADS_MAX = 8;
+export const UPLOAD_IDLE_MS_MAX = 24 * 60 * 60 * 1000;
+
+// The generator. A line of its answer is one token's text and log probabilities.
+export const GENERATOR_CONTEXT_DEFAULT = 2_048;
+export const GENERATOR_CONTEXT_MAX = 32_768;
+// Where a request sets no max_tokens, passages leave this much of the context, or a quarter.
+export const GENERATOR_ANSWER_TOKENS = 256;
+export const GENERATOR_LINE_CHARS_MAX = 1024 * 1024;
+export const GENERATOR_CHOICES_MAX = 8;
+export const LOGIT_BIAS_ENTRIES_MAX = 1_024;
+export const TOP_LOGPROBS_MAX = 20;
+export const STOP_STRINGS_MAX = 16;
+// How long an isolate may go on with a model that was replaced or removed through another.
+export const MODEL_CHECK_MS_MAX = 30_000;
+
+// Generation. A waiting request holds its prompt and a connection; at a few seconds each, the last
+// of eight waits as long as clients do.
+export const GENERATIONS_WAITING_MAX = 8;
+// The event loop waits for a part of the prompt: 256 tokens take a small model about 0.3 s.
+export const PREFILL_TOKENS = 256;
+// Rows of one verification: beyond 8 they cost as much as they save.
+export const DRAFT_TOKENS_MAX = 8;
 
 // ONNX models, in an isolate of their own. Its 128 MB hold, beside the weights: the heap with code
 // and a vocabulary; onnxruntime's linear memory, 17 MB before any model. A weight takes 1.35 times

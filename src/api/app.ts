@@ -6,6 +6,7 @@ import { ServiceError } from "../errors.ts";
 import { adminDocuments } from "./admin-documents.ts";
 import { adminKeys } from "./admin-keys.ts";
 import { adminMetrics } from "./admin-metrics.ts";
+import { adminModels } from "./admin-models.ts";
 import { adminNamespaces } from "./admin-namespaces.ts";
 import { adminRouter } from "./admin-router.ts";
 import { newAuth } from "./auth.ts";
@@ -32,9 +33,9 @@ export function createApp<Bindings extends object>(
   app.use("/v1/*", auth("inference"));
   app.use("/admin/*", auth("admin"));
   for (const group of [chat, embeddings, rerank, classify, models, memory]) app.route("/", group);
-  for (const group of [adminNamespaces, adminDocuments, adminKeys, adminRouter, adminMetrics])
+  for (const group of [adminNamespaces, adminDocuments, adminKeys, adminModels])
     app.route("/", group);
-  app.route("/", health);
+  for (const group of [adminRouter, adminMetrics, health]) app.route("/", group);
   addOpenApi(app);
   app.notFound((c) => {
     const { path, method } = c.req;

@@ -1,7 +1,7 @@
 /** GET /v1/models and /v1/models/{id} -> 200: what `model` may name. Errors: model_not_found. */
 import { ServiceError } from "../errors.ts";
 import type { ModelInfo } from "../pipeline/types.ts";
-import { endpoint, newApi } from "./context.ts";
+import { type ApiContext, endpoint, newApi } from "./context.ts";
 import { PathText, parse, z } from "./schema/common.ts";
 import { ModelReply, ModelsReply, NEEDS_KEY, replies } from "./schema/replies.ts";
 
@@ -17,8 +17,8 @@ endpoint(
     responses: replies(200, "Every model this deployment has", ModelsReply),
   },
   async (c) => {
-    const found = await c.var.service.models();
-    return c.json({ object: "list", data: found.map(describeModel) });
+    const all = await listModels(c);
+    return c.json({ object: "list", data: all.map(describeModel) });
   },
 );
 
@@ -36,7 +36,8 @@ endpoint(
   },
   async (c) => {
     const { id } = parse(Params, c.req.param());
-    const model = (await c.var.service.models()).find((candidate) => candidate.id === id);
+    const all = await listModels(c);
+    const model = all.find((candidate) => candidate.id === id);
     if (model === undefined)
       throw new ServiceError("model_not_found", `no model ${JSON.stringify(id.slice(0, 100))}`, {
         param: "model",
@@ -45,7 +46,13 @@ endpoint(
   },
 );
 
-/** OpenAI's shape; `created` is 0 because a deployment does not know when its models were made. */
-function describeModel({ id, kind }: ModelInfo) {
-  return { id, object: "model" as const, created: 0, owned_by: "brink", kind };
+async function listModels(c: ApiContext): Promise<ModelInfo[]> {
+  return [...(await c.var.service.models()), ...(await c.var.service.generatorModels())];
+}
+
+/** OpenAI's shape; `created` is 0 where a deployment does not know when a model was made. */
+function describeModel({ id, kind, created_at = 0, kernels }: ModelInfo) {
+  const created = Math.floor(created_at / 1000);
+  const variants = kernels === undefined ? {} : { kernels };
+  return { id, object: "model" as const, created, owned_by: "brink", kind, ...variants };
 }

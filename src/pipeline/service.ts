@@ -1,25 +1,27 @@
 /** The service behind the HTTP layer: one request's view of the bindings. */
 import { BackendEngine } from "../engine/backend.ts";
+import { GeneratorEngine, readGeneratorStatus } from "../engine/generator.ts";
 import { OnnxModels } from "../engine/onnx.ts";
 import { READER_ID } from "../engine/reader.ts";
 import type { Config, Env } from "../env.ts";
 import { ServiceError } from "../errors.ts";
 import type { LedgerObject } from "../ledger/ledger-object.ts";
+import { GENERATOR_CONTEXT_DEFAULT, MODEL_NAME_PATTERN } from "../limits.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
 import { NAMESPACE_DEFAULTS, type NamespaceOptions, type SearchHit } from "../memory/types.ts";
 import { linearMemoryBytes } from "../model/linear-memory.ts";
+import { ModelStore } from "../store/model-store.ts";
 import { answer } from "./answer.ts";
 import { thresholdForRisk } from "./difficulty.ts";
 import { sha256Hex } from "./digest.ts";
 import { ingest, toUnitVector } from "./ingest.ts";
+import { OperatorModels } from "./model-admin.ts";
 import { ENCODER_ID, loadModels, type Models } from "./models.ts";
+import { OPERATOR_TENANT } from "./operator.ts";
 import { preloadDocs } from "./preload.ts";
 import { countTokens, rerank } from "./rerank.ts";
 import { type RouterTarget, RouterTargets } from "./router-targets.ts";
 import type * as types from "./types.ts";
-
-/** The tenant of the operator's own key. */
-const OPERATOR_TENANT = "default";
 
 export class BrinkService implements types.Service {
   readonly #env: Env;
@@ -28,6 +30,8 @@ export class BrinkService implements types.Service {
   readonly #backend: BackendEngine | null;
   readonly #onnx: OnnxModels;
   readonly #targets: RouterTargets;
+  readonly #store: ModelStore | null;
+  readonly modelAdmin: types.ModelAdmin;
 
   constructor(env: Env, config: Config, keepAlive: (work: Promise<unknown>) => void) {
     this.#env = env;
@@ -36,6 +40,9 @@ export class BrinkService implements types.Service {
     this.#backend = config.backend === null ? null : new BackendEngine(config.backend);
     this.#onnx = new OnnxModels(env.ONNX ?? null);
     this.#targets = new RouterTargets(this.#ledger());
+    this.#store = env.MODELS === undefined ? null : new ModelStore(env.MODELS);
+    const context = config.generator?.context ?? GENERATOR_CONTEXT_DEFAULT;
+    this.modelAdmin = new OperatorModels(this.#store, this.#ledger(), context);
   }
 
   answer(request: types.AnswerRequest): Promise<types.AnswerStream> {
@@ -43,6 +50,8 @@ export class BrinkService implements types.Service {
       models: () => this.#models(),
       search: (query: types.MemoryQuery) => this.#search(request.caller, query),
       backend: this.#backend,
+      generator: this.#defaultGenerator(),
+      findGenerator: (model: string) => this.#findGenerator(model),
       maxRisk: async () => (await this.#targets.read(request.caller.tenant)).max_risk,
     };
     return answer(deps, request);
@@ -213,6 +222,31 @@ export class BrinkService implements types.Service {
       { id: "backend", kind: "backend" },
       { id: this.#backend.id, kind: "backend" },
     ];
+  }
+
+  async generatorModels(): Promise<types.ModelInfo[]> {
+    if (this.#store === null || this.#env.GENERATOR === undefined) return [];
+    const [stored, status] = await Promise.all([
+      this.#store.list(),
+      readGeneratorStatus(this.#env.GENERATOR).catch(() => null), // models are there without it
+    ]);
+    return stored.map(({ name, created_at }) => {
+      const loaded = status?.loaded?.name === name ? { kernels: status.loaded.kernels } : {};
+      return { id: name, kind: "generator", created_at, ...loaded };
+    });
+  }
+
+  #defaultGenerator(): GeneratorEngine | null {
+    const { generator } = this.#config;
+    if (generator === null || generator.model === null) return null;
+    return new GeneratorEngine(this.#env.GENERATOR!, generator.model, generator.context);
+  }
+
+  async #findGenerator(model: string): Promise<GeneratorEngine | null> {
+    const { generator } = this.#config;
+    if (generator === null || !MODEL_NAME_PATTERN.test(model)) return null;
+    if ((await this.#store!.find(model)) === null) return null;
+    return new GeneratorEngine(this.#env.GENERATOR!, model, generator.context);
   }
 
   metrics(): types.Metrics {

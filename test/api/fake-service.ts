@@ -10,9 +10,11 @@ import type {
   AnswerStream,
   BrinkReport,
   Caller,
+  ModelAdmin,
   RerankRequest,
   Service,
   SubmittedDocument,
+  UploadInfo,
 } from "../../src/pipeline/types.ts";
 
 export const REPORT: BrinkReport = {
@@ -84,9 +86,65 @@ const KEY = {
   created_at: 3,
 };
 
+const STORED_MODEL = {
+  name: "tiny",
+  file: "f1",
+  bytes: 9,
+  sha256: "0".repeat(64),
+  architecture: "llama",
+  created_at: 4,
+};
+
+class FakeModelAdmin implements ModelAdmin {
+  readonly #service: FakeService;
+
+  constructor(service: FakeService) {
+    this.#service = service;
+  }
+
+  #log<T>(result: T, ...call: [string, ...unknown[]]): Promise<T> {
+    this.#service.calls.push(call);
+    return Promise.resolve(result);
+  }
+
+  list(...args: unknown[]) {
+    return this.#log([STORED_MODEL], "list", ...args);
+  }
+
+  remove(...args: unknown[]) {
+    return this.#log(undefined, "remove", ...args);
+  }
+
+  createUpload(...args: Parameters<ModelAdmin["createUpload"]>) {
+    return this.#log(uploadOf(args[1], "u1"), "createUpload", ...args);
+  }
+
+  getUpload(...args: Parameters<ModelAdmin["getUpload"]>) {
+    return this.#log(uploadOf(args[1], args[2]), "getUpload", ...args);
+  }
+
+  putPart(...args: Parameters<ModelAdmin["putPart"]>) {
+    return this.#log(undefined, "putPart", ...args);
+  }
+
+  complete(...args: Parameters<ModelAdmin["complete"]>) {
+    return this.#log({ ...STORED_MODEL, name: args[1] }, "complete", ...args);
+  }
+
+  removeUpload(...args: Parameters<ModelAdmin["removeUpload"]>) {
+    return this.#log(undefined, "removeUpload", ...args);
+  }
+}
+
+function uploadOf(name: string, upload_id: string): UploadInfo {
+  const { bytes, sha256 } = STORED_MODEL;
+  return { upload_id, name, bytes, sha256, part_bytes: 8, parts: [1], expires_at: 5 };
+}
+
 export type Overrides = Partial<Service>;
 
 export class FakeService implements Service {
+  readonly modelAdmin = new FakeModelAdmin(this);
   /** Method names with their arguments, in order. */
   calls: [string, ...unknown[]][] = [];
   /** By SHA-256 of the key. */
@@ -251,6 +309,11 @@ export class FakeService implements Service {
       { id: "encoder", kind: "encoder" as const },
       { id: "backend:org/big", kind: "backend" as const },
     ];
+  }
+
+  async generatorModels() {
+    const kernels = { gemv_q4: "relaxed" };
+    return [{ id: "tiny", kind: "generator" as const, created_at: 5_500, kernels }];
   }
 
   metrics() {

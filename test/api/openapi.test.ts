@@ -3,10 +3,14 @@ import { startApi } from "./fake-service.ts";
 
 const ENDPOINTS = [
   "DELETE /admin/keys/{id}",
+  "DELETE /admin/models/{name}",
+  "DELETE /admin/models/{name}/uploads/{upload_id}",
   "DELETE /admin/namespaces/{ns}",
   "DELETE /admin/namespaces/{ns}/documents/{id}",
   "GET /admin/keys",
   "GET /admin/metrics",
+  "GET /admin/models",
+  "GET /admin/models/{name}/uploads/{upload_id}",
   "GET /admin/namespaces",
   "GET /admin/namespaces/{ns}",
   "GET /admin/namespaces/{ns}/documents",
@@ -18,6 +22,8 @@ const ENDPOINTS = [
   "GET /v1/models",
   "GET /v1/models/{id}",
   "POST /admin/keys",
+  "POST /admin/models/{name}/uploads",
+  "POST /admin/models/{name}/uploads/{upload_id}/complete",
   "POST /admin/namespaces/{ns}/compact",
   "POST /admin/namespaces/{ns}/documents",
   "POST /admin/namespaces/{ns}/documents/delete",
@@ -26,6 +32,7 @@ const ENDPOINTS = [
   "POST /v1/embeddings",
   "POST /v1/memory/search",
   "POST /v1/rerank",
+  "PUT /admin/models/{name}/uploads/{upload_id}/parts/{part}",
   "PUT /admin/namespaces/{ns}",
   "PUT /admin/router",
 ];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Graph, onnxFile } from "../../bench/onnx-graph.ts";
+import { FLOAT, Graph } from "../../bench/onnx-graph.ts";
 import { codeOf } from "../../src/errors.ts";
 import { splitOnnx, WEIGHTS_PATH } from "../../src/onnx/onnx-file.ts";
 import { reference, tinyModel } from "./tiny-models.ts";
@@ -57,7 +57,9 @@ describe("a split ONNX file", () => {
   });
 
   it("a file without a node is refused", () => {
-    expect(codeFor(onnxFile(new Graph(), []))).toBe("invalid_model_file");
+    expect(codeFor(new Graph().model([], { name: "y", type: FLOAT, dims: [1] }))).toBe(
+      "invalid_model_file",
+    );
   });
 
   it("weights in another file are refused by that reason", () => {

@@ -8,8 +8,6 @@ import {
   FLOAT,
   Graph,
   INT64,
-  onnxFile,
-  valueInfo,
 } from "../../bench/onnx-graph.ts";
 import type { TokenSequence } from "../../src/onnx/tokenizer-json.ts";
 
@@ -156,10 +154,10 @@ export function tinyModel(seed: number, labels: number, shape = TINY): Uint8Arra
   }
   const dims = labels > 0 ? ["batch", labels] : ["batch", "tokens", dim];
   const inputs = ["input_ids", "attention_mask", "token_type_ids"];
-  return onnxFile(g, [
-    ...inputs.map((name) => valueInfo(11, name, INT64, ["batch", "tokens"])),
-    valueInfo(12, x, FLOAT, dims),
-  ]);
+  return g.model(
+    inputs.map((name) => ({ name, type: INT64, dims: ["batch", "tokens"] })),
+    { name: x, type: FLOAT, dims },
+  );
 }
 
 /** The model's first output for one sequence, by onnxruntime-web on Node. */

@@ -77,19 +77,13 @@ function garbled(): Uint8Array {
 
 let service: TestService;
 beforeAll(async () => {
-  service = await startTestService(
-    {},
-    {
-      workers: ["ONNX"],
-      prepare: (state) => {
-        const files: Record<string, string | Uint8Array> = {};
-        for (const [id, { tokenizer = tokenizerJson(), ...rest }] of Object.entries(MODELS))
-          for (const [file, content] of Object.entries({ tokenizer, ...rest }))
-            files[`onnx/${id}/${ONNX_FILES[file as keyof typeof ONNX_FILES]}`] = content;
-        return fillBucket(state, files);
-      },
-    },
-  );
+  service = await startTestService({}, (state) => {
+    const files: Record<string, string | Uint8Array> = {};
+    for (const [id, { tokenizer = tokenizerJson(), ...rest }] of Object.entries(MODELS))
+      for (const [file, content] of Object.entries({ tokenizer, ...rest }))
+        files[`onnx/${id}/${ONNX_FILES[file as keyof typeof ONNX_FILES]}`] = content;
+    return fillBucket(state, files);
+  });
 }, START_MS_MAX);
 afterAll(() => service?.stop());
 

@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import OpenAI from "openai";
-import type { OptionalWorker } from "../../scripts/bound-config.ts";
 import {
   LOCAL_ADMIN_KEY,
   LOCAL_KEY,
@@ -34,14 +33,11 @@ export const START_MS_MAX = 180_000;
 /** Starts it; `stop` also removes the state. `prepare` fills the state's folder before. */
 export async function startTestService(
   variables: Record<string, string> = {},
-  {
-    workers = [],
-    prepare,
-  }: { workers?: OptionalWorker[]; prepare?: (state: string) => Promise<void> } = {},
+  prepare?: (state: string) => Promise<void>,
 ): Promise<TestService> {
   const state = mkdtempSync(join(tmpdir(), "brink-test-"));
   await prepare?.(state);
-  let running: RunningService = await startService({ state, variables, workers });
+  let running: RunningService = await startService({ state, variables });
   const service: TestService = {
     url: running.url,
     inspectorUrl: running.inspectorUrl,
@@ -58,7 +54,7 @@ export async function startTestService(
     },
     async restart() {
       await running.stop();
-      running = await startService({ state, variables, workers });
+      running = await startService({ state, variables });
       Object.assign(service, {
         url: running.url,
         inspectorUrl: running.inspectorUrl,

@@ -2,6 +2,7 @@
 import { expect } from "vitest";
 import { compileKernels } from "../../bench/kernels-module.ts";
 import { mulberry32 } from "../../eval/random.ts";
+import type { Arena } from "../../src/model/arena.ts";
 import { type GemmVariant, Kernels } from "../../src/model/kernels.ts";
 
 export const kernelsModule = compileKernels();
@@ -17,13 +18,13 @@ export const floats = (next: () => number, length: number, scale = 1) =>
 export const ints = (next: () => number, length: number, max = 127) =>
   Int8Array.from({ length }, () => Math.round((next() * 2 - 1) * max));
 
-export function putF32(kernels: Kernels, values: ArrayLike<number>): number {
+export function putF32(kernels: Arena, values: ArrayLike<number>): number {
   const offset = kernels.alloc(values.length * 4);
   kernels.f32(offset, values.length).set(values);
   return offset;
 }
 
-export function putI8(kernels: Kernels, values: ArrayLike<number>): number {
+export function putI8(kernels: Arena, values: ArrayLike<number>): number {
   const offset = kernels.alloc(values.length);
   kernels.i8(offset, values.length).set(values);
   return offset;
@@ -32,7 +33,7 @@ export function putI8(kernels: Kernels, values: ArrayLike<number>): number {
 /** Runs a kernel and fails if a byte of all linear memory changed outside the ranges
  *  [offset, bytes] it is allowed. */
 export function writesOnly(
-  kernels: Kernels,
+  kernels: Arena,
   ranges: readonly (readonly [offset: number, bytes: number])[],
   run: () => void,
 ): void {

@@ -1,0 +1,223 @@
+import { describe, expect, it } from "vitest";
+import {
+  activationBytes,
+  MatmulKernels,
+  type MatmulVariant,
+  type Matrix,
+  matrixBytes,
+  PANEL_ROWS,
+  rowBytes,
+} from "../../src/model/matmul-kernels.ts";
+import type { TensorType } from "../../src/model/tensor-types.ts";
+import { gemmInteger } from "../oracle/kernels.ts";
+import { expectWithin, floats, kernelsModule, random, writesOnly } from "../wasm-kernels/arena.ts";
+import {
+  blockOf,
+  QUANTIZED,
+  randomRows,
+  TYPES,
+  weightsOf,
+  withoutMins,
+} from "../wasm-kernels/quantized-rows.ts";
+
+const VARIANTS: readonly MatmulVariant[] = ["plain", "relaxed_i16", "relaxed_i32"];
+
+interface Problem {
+  type: TensorType;
+  m: number;
+  n: number;
+  k: number;
+  x: Float32Array;
+  rows: Uint8Array;
+}
+
+function randomProblem(type: TensorType, m: number, n: number, k: number, quant?: number): Problem {
+  const next = random(m * 1e6 + n * 1e3 + k);
+  return { type, m, n, k, x: floats(next, m * k, 3), rows: randomRows(type, n, k, next, quant) };
+}
+
+const create = (variant?: MatmulVariant) => MatmulKernels.create(kernelsModule, { variant });
+
+function put(kernels: MatmulKernels, bytes: Uint8Array | Float32Array): number {
+  const offset = kernels.alloc(bytes.byteLength);
+  const source = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  kernels.u8(offset, bytes.byteLength).set(source);
+  return offset;
+}
+
+/** The matrix, packed in two portions where it has more than one panel. */
+function pack(kernels: MatmulKernels, { type, n, k, rows }: Problem): Matrix {
+  const w = kernels.allocMatrix(type, n, k);
+  const bytes = matrixBytes(type, n, k);
+  kernels.u8(w.at, bytes).fill(0xa5); // as memory that was used before
+  const first = Math.min(n, PANEL_ROWS);
+  const src = put(kernels, rows.subarray(0, first * rowBytes(type, k)));
+  const rest = put(kernels, rows.subarray(first * rowBytes(type, k)));
+  const scratch = [0, 4096] as const; // of the module, below the arena: a group of quants
+  writesOnly(kernels, [scratch, [w.at, bytes]], () => kernels.packMatrix(w, src, 0, first));
+  if (first < n) kernels.packMatrix(w, rest, first, n - first);
+  return w;
+}
+
+/** y [m, n], once checked to write nothing else, from rows that are wider apart than n. */
+function multiply(kernels: MatmulKernels, p: Problem, add?: Float32Array): Float32Array {
+  const { type, m, n, k } = p;
+  const w = pack(kernels, p);
+  const x = put(kernels, p.x);
+  const at = kernels.alloc(activationBytes(m, k));
+  let a!: ReturnType<MatmulKernels["activations"]>;
+  writesOnly(kernels, [[at, activationBytes(m, k)]], () => {
+    a = kernels.activations(at, x, m, k, [type]);
+  });
+  const stride = n + 3;
+  const y = kernels.alloc(m * stride * 4);
+  const before = add ?? new Float32Array(m * n).fill(Number.NaN);
+  for (let r = 0; r < m; r++)
+    kernels.f32(y + r * stride * 4, n).set(before.subarray(r * n, r * n + n));
+  const written = Array.from({ length: m }, (_, r) => [y + r * stride * 4, n * 4] as const);
+  const scratch = [a.scratch, at + activationBytes(m, k) - a.scratch] as const;
+  writesOnly(kernels, [scratch, ...written], () =>
+    kernels.matmul(y, stride, a, w, add ? { add: true } : undefined),
+  );
+  const out = new Float32Array(m * n);
+  for (let r = 0; r < m; r++) out.set(kernels.f32(y + r * stride * 4, n), r * n);
+  return out;
+}
+
+/** What the product may differ from exact arithmetic by. Each activation is off by half a step of
+ *  its group of 32, met by the weight less its min; f32 rounds once a group and a few times more,
+ *  for each product where the type is a float. */
+function bounds({ type, m, n, k, x, rows }: Problem): Float64Array {
+  const w = weightsOf(type, rows, n, k).map(Math.abs);
+  const bare = withoutMins(type, rows, n, k).map(Math.abs);
+  const nibbles = ["Q4_0", "Q4_1", "Q4_K"].includes(type);
+  const steps = new Float64Array(m * k); // of each activation
+  if (QUANTIZED.includes(type))
+    for (let at = 0; at < m * k; at += 32) {
+      const largest = Math.max(...x.subarray(at, at + 32).map(Math.abs));
+      steps.fill((largest / (nibbles ? 127 : 8191)) * 1.0001, at, at + 32);
+    }
+  const rounding = gemmInteger(
+    x.map(Math.abs),
+    w.map((v, i) => Math.max(v, 2 * bare[i]!)),
+    m,
+    n,
+    k,
+  );
+  const quantizing = gemmInteger(steps, bare, m, n, k);
+  const roundings = QUANTIZED.includes(type) ? k / 32 + 16 : k;
+  return rounding.map((sum, i) => sum * 3 * roundings * 2 ** -24 + quantizing[i]! / 2);
+}
+
+const exact = ({ type, m, n, k, x, rows }: Problem) =>
+  gemmInteger(x, weightsOf(type, rows, n, k), m, n, k);
+
+/** m, n and k, the last in blocks (of quantized types). */
+const SHAPES = [
+  [1, 1, 1],
+  [1, 8, 1],
+  [1, 37, 3],
+  [2, 9, 1],
+  [3, 16, 2],
+  [4, 7, 3],
+  [5, 24, 1],
+  [6, 32, 5],
+  [7, 15, 1],
+  [8, 33, 2],
+  [9, 23, 1],
+  [17, 12, 2],
+] as const;
+
+describe.each(VARIANTS)("matmul, %s", (variant) => {
+  it.each(TYPES)("multiplies %s at ragged shapes within quantization's bound", (type) => {
+    for (const [m, n, blocks] of SHAPES) {
+      const p = randomProblem(type, m, n, blocks * blockOf(type));
+      const bound = bounds(p);
+      expectWithin(multiply(create(variant), p), exact(p), (i) => bound[i]!);
+    }
+  });
+
+  it.each(QUANTIZED)("multiplies %s at the extremes within the same bound", (type) => {
+    for (const quant of [0, 0x7f, 0x80, 0xff])
+      for (const sign of [-1, 1]) {
+        const p = randomProblem(type, 5, 9, 2 * blockOf(type), quant);
+        p.x.fill(sign);
+        const bound = bounds(p);
+        expectWithin(multiply(create(variant), p), exact(p), (i) => bound[i]!);
+      }
+  });
+
+  it.each(TYPES)("adds a product of %s to what is there", (type) => {
+    const p = randomProblem(type, 3, 11, 2 * blockOf(type));
+    const there = floats(random(7), 33, 2);
+    const bound = bounds(p);
+    const expected = exact(p).map((sum, i) => sum + there[i]!);
+    const slack = (i: number) => bound[i]! + 2 ** -22 * (Math.abs(expected[i]!) + 2);
+    expectWithin(multiply(create(variant), p, there), expected, slack);
+  });
+
+  it.each(TYPES)("keeps a row of %s that is not finite to itself", (type) => {
+    const p = randomProblem(type, 4, 9, 2 * blockOf(type));
+    const { k, n } = p;
+    p.x[k + 1] = Number.NaN;
+    p.x[3 * k - 1] = Number.POSITIVE_INFINITY;
+    const y = multiply(create(variant), p);
+    const finite = [0, 1, 2, 3].map((r) => y.subarray(r * n, r * n + n).some(Number.isFinite));
+    expect(finite).toEqual([true, false, false, true]);
+    const bound = bounds(p);
+    expectWithin(y.subarray(0, n), exact(p).subarray(0, n), (i) => bound[i]!);
+  });
+
+  it.each(TYPES)("gives zeros for rows of %s that are zero or vanish", (type) => {
+    const p = randomProblem(type, 2, 9, 2 * blockOf(type));
+    p.x.fill(0, 0, p.k).fill(1e-40, p.k);
+    expectWithin(multiply(create(variant), p), new Float32Array(18), () => 1e-30);
+  });
+});
+
+describe("the variants", () => {
+  it.each(QUANTIZED)("give the same bits for %s", (type) => {
+    for (const [m, n, blocks] of SHAPES) {
+      const p = randomProblem(type, m, n, blocks * blockOf(type));
+      const [plain, ...others] = VARIANTS.map((variant) => multiply(create(variant), p));
+      for (const other of others) expect(other).toEqual(plain);
+    }
+  });
+});
+
+describe("dequantizeRows", () => {
+  it.each(TYPES)("gives back the numbers of %s", (type) => {
+    const p = randomProblem(type, 1, 19, 2 * blockOf(type));
+    const kernels = create();
+    const w = pack(kernels, p);
+    const ids = [18, 0, 5, 5, 11];
+    const y = kernels.alloc(ids.length * p.k * 4);
+    writesOnly(kernels, [[y, ids.length * p.k * 4]], () => kernels.dequantizeRows(y, w, ids));
+    const weights = weightsOf(type, p.rows, 19, p.k);
+    const expected = ids.flatMap((id) => Array.from(weights.subarray(id * p.k, (id + 1) * p.k)));
+    expectWithin(kernels.f32(y, ids.length * p.k), expected, () => 0);
+  });
+});
+
+it("a matrix takes what the file takes, for the types that are resident as they are", () => {
+  expect(matrixBytes("Q4_0", 576, 1536)).toBe(576 * rowBytes("Q4_0", 1536));
+  expect(matrixBytes("Q8_0", 576, 1536)).toBe(576 * rowBytes("Q8_0", 1536));
+});
+
+it("shapes and ranges that do not fit are refused", () => {
+  const kernels = create();
+  expect(() => kernels.allocMatrix("Q4_0", 8, 33)).toThrow(/no multiple of 32/);
+  expect(() => kernels.allocMatrix("Q6_K", 8, 64)).toThrow(/no multiple of 256/);
+  const w = kernels.allocMatrix("Q4_0", 40, 64);
+  const src = kernels.alloc(40 * 36);
+  expect(() => kernels.packMatrix(w, src, 8, 16)).toThrow(/rows 8\+16 of 40/);
+  expect(() => kernels.packMatrix(w, src, 0, 24)).toThrow(/rows 0\+24 of 40/);
+  expect(() => kernels.packMatrix(w, src, 32, 16)).toThrow(/rows 32\+16 of 40/);
+  const x = kernels.alloc(64 * 4);
+  const a = kernels.activations(kernels.alloc(activationBytes(1, 64)), x, 1, 64, ["Q4_0"]);
+  const y = kernels.alloc(40 * 4);
+  expect(() => kernels.matmul(y, 39, a, w)).toThrow(/stride 39/);
+  expect(() => kernels.matmul(y + 16, 40, a, w)).toThrow(/matmul y/);
+  const row = kernels.alloc(64 * 4);
+  expect(() => kernels.dequantizeRows(row, w, [40])).toThrow(/row 40 of 40/);
+});
