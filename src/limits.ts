@@ -193,6 +193,8 @@ export const ONNX_TOKENIZER_RATIO = 8;
 export const ONNX_MANIFEST_BYTES_MAX = 64 * 1024;
 export const ONNX_VOCAB_MAX = 512 * 1024;
 export const ONNX_TOKENS_MAX = 8_192;
+// Of a text no more is read than this many characters a token; GPT-2's longest token has 128.
+export const ONNX_PIECE_CHARS_MAX = 128;
 export const ONNX_LABELS_MAX = 1_000;
 // The list reads every manifest; a Worker may make 1,000 subrequests.
 export const ONNX_MODELS_MAX = 100;

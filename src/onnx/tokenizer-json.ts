@@ -1,10 +1,8 @@
-/** A model's tokenizer from the `tokenizers` package's tokenizer.json: WordPiece as uncased BERT
- *  has it, with the file's own markers around one text or a pair. */
+/** A model's tokenizer from the `tokenizers` package's tokenizer.json, with the file's own markers
+ *  around one text or a pair. */
 import { z } from "zod";
 import { ServiceError } from "../errors.ts";
-import { ONNX_VOCAB_MAX } from "../limits.ts";
-import type { GgufValue } from "../model/gguf.ts";
-import { WordPiece } from "../model/wordpiece.ts";
+import { check, Id, readWords, refuse, type Words } from "./words-json.ts";
 
 /** A sequence as a BERT-like graph takes it. */
 export interface TokenSequence {
@@ -16,12 +14,6 @@ export interface TokenSequence {
 /** A place in a sequence: a marker's id, or one of the texts. */
 type Place = { marker: number; type: number } | { text: "A" | "B"; type: number };
 
-const refuse = (fact: string) => new ServiceError("invalid_model_file", `tokenizer.json: ${fact}`);
-
-const Id = z
-  .int()
-  .min(0)
-  .max(ONNX_VOCAB_MAX - 1);
 const Marked = z.tuple([z.string(), Id]);
 const TemplatePlace = z.union([
   z.object({ SpecialToken: z.object({ id: z.string(), type_id: z.int().min(0).max(1) }) }),
@@ -38,33 +30,16 @@ const PostProcessor = z.discriminatedUnion("type", [
   z.object({ type: z.literal("RobertaProcessing"), sep: Marked, cls: Marked }),
 ]);
 
-const TokenizerJson = z.object({
-  normalizer: z.object({
-    type: z.literal("BertNormalizer"),
-    lowercase: z.literal(true),
-    strip_accents: z.literal(true).nullish(),
-    handle_chinese_chars: z.literal(true).default(true),
-    clean_text: z.literal(true).default(true),
-  }),
-  pre_tokenizer: z.object({ type: z.literal("BertPreTokenizer") }),
-  post_processor: PostProcessor,
-  model: z.object({
-    type: z.literal("WordPiece"),
-    unk_token: z.string(),
-    continuing_subword_prefix: z.literal("##").default("##"),
-    max_input_chars_per_word: z.literal(100).default(100),
-    vocab: z.record(z.string(), Id),
-  }),
-});
-type TokenizerJson = z.infer<typeof TokenizerJson>;
+const Layouts = z.object({ post_processor: PostProcessor });
+type Layouts = z.infer<typeof Layouts>;
 
 /** Texts to the ids that a model was trained on. A marker's text within a text is text. */
 export class PairTokenizer {
-  readonly #words: WordPiece;
+  readonly #words: Words;
   readonly #single: Place[];
   readonly #pair: Place[];
 
-  private constructor(words: WordPiece, single: Place[], pair: Place[]) {
+  private constructor(words: Words, single: Place[], pair: Place[]) {
     this.#words = words;
     this.#single = single;
     this.#pair = pair;
@@ -78,33 +53,23 @@ export class PairTokenizer {
     } catch (cause) {
       throw new ServiceError("invalid_model_file", "tokenizer.json is not JSON", { cause });
     }
-    const type = (value as { model?: { type?: unknown } } | null)?.model?.type;
-    if (type !== "WordPiece")
-      throw refuse(
-        `its model is ${JSON.stringify(type ?? null).slice(0, 40)}; Brink reads WordPiece`,
-      );
-    const result = TokenizerJson.safeParse(value);
-    if (!result.success) {
-      const { path, message } = result.error.issues[0]!;
-      throw refuse(`${path.join(".")}: ${message} (read is what uncased BERT has)`.slice(0, 300));
-    }
-    const json = result.data;
-    const { single, pair } = places(json);
-    return new PairTokenizer(new WordPiece(metadata(json)), single, pair);
+    const words = readWords(value);
+    const { single, pair } = places(check(Layouts, value, "BERT or RoBERTa"));
+    return new PairTokenizer(words, single, pair);
   }
 
   /** One text, cut so that the sequence has at most `tokensMax` tokens, markers included. */
   encode(text: string, tokensMax: number): TokenSequence {
     const room = tokensMax - markersOf(this.#single);
-    return fill(this.#single, this.#words.encode(text, room).ids, []);
+    return fill(this.#single, this.#words(text, room), []);
   }
 
   /** A pair; where both do not fit, the longer one is cut first, token by token, so that a short
    *  query stays whole. */
   encodePair(first: string, second: string, tokensMax: number): TokenSequence {
     const room = tokensMax - markersOf(this.#pair);
-    const a = this.#words.encode(first, room).ids;
-    const b = this.#words.encode(second, room).ids;
+    const a = this.#words(first, room);
+    const b = this.#words(second, room);
     const half = room >> 1;
     const keptA = Math.min(a.length, Math.max(room - half, room - b.length));
     const keptB = Math.min(b.length, room - keptA);
@@ -127,7 +92,7 @@ function fill(places: readonly Place[], a: readonly number[], b: readonly number
 }
 
 /** The two layouts. `tokenizers` gives BertProcessing and RobertaProcessing theirs in code. */
-function places({ post_processor }: TokenizerJson): { single: Place[]; pair: Place[] } {
+function places({ post_processor }: Layouts): { single: Place[]; pair: Place[] } {
   if (post_processor.type === "TemplateProcessing") {
     const { single, pair, special_tokens } = post_processor;
     const read = (place: z.infer<typeof TemplatePlace>): Place[] => {
@@ -153,30 +118,4 @@ function places({ post_processor }: TokenizerJson): { single: Place[]; pair: Pla
     { marker: sep, type: second },
   ];
   return { single, pair: [...single, ...between, ...rest] };
-}
-
-/** The vocabulary under llama.cpp's keys, which WordPiece reads: a piece that continues a word is
- *  bare there, and one that starts a word bears U+2581. */
-function metadata({ model }: TokenizerJson): Map<string, GgufValue> {
-  const entries = Object.entries(model.vocab);
-  const size = entries.reduce((max, [, id]) => Math.max(max, id + 1), 0);
-  // An id without a piece gets a text that no word can be.
-  const tokens: string[] = Array.from({ length: size }, () => "[ ]");
-  for (const [piece, id] of entries)
-    tokens[id] = piece.startsWith("##") && piece.length > 2 ? piece.slice(2) : `\u2581${piece}`;
-  const unk = Object.hasOwn(model.vocab, model.unk_token)
-    ? model.vocab[model.unk_token]
-    : undefined;
-  if (unk === undefined) throw refuse(`the vocabulary lacks ${model.unk_token.slice(0, 40)}`);
-  // Markers come from the post-processor, so WordPiece's own go unused; any id will do for them.
-  const markers = ["cls", "separator", "padding"].map((name): [string, GgufValue] => [
-    `tokenizer.ggml.${name}_token_id`,
-    unk,
-  ]);
-  return new Map<string, GgufValue>([
-    ["tokenizer.ggml.model", "bert"],
-    ["tokenizer.ggml.tokens", tokens],
-    ["tokenizer.ggml.unknown_token_id", unk],
-    ...markers,
-  ]);
 }

@@ -1,4 +1,9 @@
+import { createReadStream, existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
+import { GgufStream } from "../../src/model/gguf-stream.ts";
+import { stringsOf } from "../../src/model/metadata.ts";
 import { PairTokenizer } from "../../src/onnx/tokenizer-json.ts";
 import { PIECES, tokenizerJson } from "./tiny-models.ts";
 
@@ -81,7 +86,7 @@ describe("a tokenizer.json", () => {
     expect(refusal("{")).toBe("tokenizer.json is not JSON");
     expect(refusal("null")).toMatch(/its model is null/);
     expect(refusal(changed((json) => Object.assign(json.model, { type: "Unigram" })))).toMatch(
-      /its model is "Unigram"; Brink reads WordPiece/,
+      /its model is "Unigram"; Brink reads WordPiece and byte-level BPE/,
     );
     expect(
       refusal(changed((json) => Object.assign(json.normalizer, { lowercase: false }))),
@@ -100,3 +105,77 @@ describe("a tokenizer.json", () => {
     ).toMatch(/no special token \[CLS\]/);
   });
 });
+
+/** RoBERTa's shape of a tokenizer.json over a byte-level vocabulary. */
+function bpeJson(tokens: readonly string[], merges: readonly string[], prefix = false): string {
+  const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]));
+  const [cls, sep] = [tokens.length, tokens.length + 1];
+  return JSON.stringify({
+    added_tokens: [
+      { id: cls, content: "<s>", special: true },
+      { id: sep, content: "</s>", special: true },
+    ],
+    normalizer: null,
+    pre_tokenizer: { type: "ByteLevel", add_prefix_space: prefix, trim_offsets: true },
+    post_processor: { type: "RobertaProcessing", sep: ["</s>", sep], cls: ["<s>", cls] },
+    model: { type: "BPE", vocab, merges, unk_token: "<unk>" },
+  });
+}
+
+describe("a byte-level BPE tokenizer.json", () => {
+  const tokens = ["a", "b", "c", "\u0120", "<", "s", ">", "ab", "\u0120c"];
+  const merges = ["a b", "\u0120 c"];
+
+  it("merges bytes by rank and puts RoBERTa's markers around", () => {
+    const tokenizer = PairTokenizer.parse(bpeJson(tokens, merges));
+    expect(tokenizer.encode("abc c", 64).ids).toEqual([9, 7, 2, 8, 10]);
+    expect(tokenizer.encodePair("ab", "c", 64).ids).toEqual([9, 7, 10, 10, 2, 10]);
+    expect(tokenizer.encode("a ".repeat(500), 10).ids).toHaveLength(10);
+    const prefixed = PairTokenizer.parse(bpeJson(tokens, merges, true));
+    expect(prefixed.encode("c", 64).ids).toEqual([9, 8, 10]);
+  });
+
+  it("does not let a text forge a marker", () => {
+    const tokenizer = PairTokenizer.parse(bpeJson(tokens, merges));
+    expect(tokenizer.encode("<s>", 64).ids).toEqual([9, 4, 5, 6, 10]);
+  });
+
+  it("refuses other merges than GPT-2's", () => {
+    const json = JSON.parse(bpeJson(tokens, merges));
+    json.pre_tokenizer = { type: "Metaspace" };
+    expect(() => PairTokenizer.parse(JSON.stringify(json))).toThrow(/pre_tokenizer\.type/);
+    const pairs = bpeJson(tokens, ["a z"]);
+    expect(() => PairTokenizer.parse(pairs)).toThrow(/does not join two tokens/);
+  });
+});
+
+const gpt2 = join(
+  import.meta.dirname,
+  "../../../shared/data/tokenizers/gguf-vocab/ggml-vocab-gpt-2.gguf",
+);
+describe.skipIf(!existsSync(gpt2))(
+  "llama.cpp's gpt-2 as tokenizer.json (needs ../shared/data)",
+  () => {
+    it("gives the ids that llama.cpp gives", async () => {
+      const stream = Readable.toWeb(
+        createReadStream(gpt2),
+      ) as unknown as ReadableStream<Uint8Array>;
+      const file = await GgufStream.open(stream);
+      const { metadata } = file.header;
+      await file.cancel();
+      const read = (key: string) => stringsOf(metadata, `tokenizer.ggml.${key}`);
+      const tokenizer = PairTokenizer.parse(bpeJson(read("tokens"), read("merges")));
+      const texts = readFileSync(`${gpt2}.inp`, "utf8").split("\n__ggml_vocab_test__\n");
+      const lines = readFileSync(`${gpt2}.out`, "utf8").split("\n");
+      expect(texts.length).toBeGreaterThan(30);
+      for (const [i, text] of texts.entries()) {
+        const ids = tokenizer.encode(text, 8_192).ids.slice(1, -1);
+        const expected = (lines[i] ?? "")
+          .trim()
+          .split(/\s+/)
+          .filter((id) => id !== "");
+        expect(ids).toEqual(expected.map(Number));
+      }
+    });
+  },
+);
