@@ -16,6 +16,23 @@ function codeFor(bytes: Uint8Array): string | null {
   }
 }
 
+/** So small that most of its bytes are structure. */
+const small = tinyModel(7, 0, { dim: 4, heads: 1, ffn: 4, layers: 1, positions: 8 });
+
+let state = 12345;
+/** An integer in [0, below). */
+function random(below: number): number {
+  state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+  return Math.floor((state / 2 ** 32) * below);
+}
+
+/** The small file with one to four bytes replaced. */
+function mutate(): Uint8Array {
+  const bytes = Uint8Array.from(small);
+  for (let i = 0; i <= random(4); i++) bytes[random(bytes.length)] = random(256);
+  return bytes;
+}
+
 describe("a split ONNX file", () => {
   it("gives the same numbers as the whole one", async () => {
     const { graph, weightBytes } = splitOnnx(file);
@@ -38,22 +55,31 @@ describe("a split ONNX file", () => {
   });
 
   it("20,000 mutated files split or are refused, and never fail otherwise", () => {
-    let state = 12345;
-    const random = (below: number) => {
-      state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-      return Math.floor((state / 2 ** 32) * below);
-    };
-    // So small that most of its bytes are structure.
-    const small = tinyModel(7, 0, { dim: 4, heads: 1, ffn: 4, layers: 1, positions: 8 });
     const outcomes = new Map<string | null, number>();
     for (let round = 0; round < 20_000; round++) {
-      const mutated = Uint8Array.from(small);
-      for (let i = 0; i <= random(4); i++) mutated[random(mutated.length)] = random(256);
-      const code = codeFor(mutated);
+      const code = codeFor(mutate());
       outcomes.set(code, (outcomes.get(code) ?? 0) + 1);
     }
     expect([...outcomes.keys()].sort()).toEqual(["invalid_model_file", null]);
     expect(outcomes.get("invalid_model_file")).toBeGreaterThan(2_000);
+  });
+
+  it("200 mutated files fail in onnxruntime by its own errors, and it goes on", async () => {
+    const sequence = { ids: [2, 5, 6, 3], types: [0, 0, 1, 1] };
+    const run = async (data: Uint8Array) => {
+      const { graph } = splitOnnx(data);
+      const model = await reference(graph, { externalData: [{ path: WEIGHTS_PATH, data }] });
+      return model(sequence);
+    };
+    const expected = await run(small);
+    let failed = 0;
+    for (let round = 0; round < 200; round++)
+      await run(mutate()).catch((error: Error) => {
+        expect(error.message).toMatch(/ERROR_CODE|^ONNX file: |^input '.*' is missing/);
+        failed++;
+      });
+    expect(failed).toBeGreaterThan(20);
+    expect([...(await run(small))]).toEqual([...expected]);
   });
 
   it("a file without a node is refused", () => {
