@@ -20,6 +20,8 @@ export interface ServiceOptions {
   state: string;
   /** Variables for the Worker beyond BRINK_LOCAL, e.g. BACKEND_URL. */
   variables?: Record<string, string>;
+  /** Whether the Worker for ONNX models starts as well; not where absent. */
+  onnx?: boolean;
   /** What must answer 200 before the service counts as started; /healthz where absent. */
   readyPath?: string;
   /** Called with each line that the runtime prints. */
@@ -73,7 +75,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     mode: 0o600, // it may hold BACKEND_KEY, which must not show in the process list either
   });
   const wrangler = join(root, "node_modules/wrangler/bin/wrangler.js");
-  const optional = Object.keys(OPTIONAL_WORKERS);
+  const optional = Object.keys(OPTIONAL_WORKERS).filter((name) => name !== "onnx" || options.onnx);
   const configs = [
     writeMainConfig(optional),
     ...optional.map((worker) => OPTIONAL_WORKERS[worker]!.config),

@@ -75,15 +75,18 @@ function garbled(): Uint8Array {
   return bytes;
 }
 
+/** Puts every model where the service will find it. */
+function fill(state: string): Promise<void> {
+  const files: Record<string, string | Uint8Array> = {};
+  for (const [id, { tokenizer = tokenizerJson(), ...rest }] of Object.entries(MODELS))
+    for (const [file, content] of Object.entries({ tokenizer, ...rest }))
+      files[`onnx/${id}/${ONNX_FILES[file as keyof typeof ONNX_FILES]}`] = content;
+  return fillBucket(state, files);
+}
+
 let service: TestService;
 beforeAll(async () => {
-  service = await startTestService({}, (state) => {
-    const files: Record<string, string | Uint8Array> = {};
-    for (const [id, { tokenizer = tokenizerJson(), ...rest }] of Object.entries(MODELS))
-      for (const [file, content] of Object.entries({ tokenizer, ...rest }))
-        files[`onnx/${id}/${ONNX_FILES[file as keyof typeof ONNX_FILES]}`] = content;
-    return fillBucket(state, files);
-  });
+  service = await startTestService({}, { onnx: true, prepare: fill });
 }, START_MS_MAX);
 afterAll(() => service?.stop());
 
