@@ -83,13 +83,15 @@ function halfBits(value: number): number {
 }
 
 /** Q4_0 blocks of random nibbles, whose scale keeps a product's variance near its input's: nibbles
- *  less 8 deviate by 4.6, so d is around 1 / (4.6 sqrt(cols)). */
+ *  less 8 deviate by 4.6, so d is around 1 / (4.6 sqrt(cols)). Their mean is -1/2, which scales of
+ *  either sign take away: otherwise every input would give nearly the same output. */
 function randomBlocks(bytes: number, cols: number, next: () => number): Uint8Array {
   const words = Uint32Array.from({ length: Math.ceil(bytes / 4) }, () => next() * 2 ** 32);
   const data = new Uint8Array(words.buffer, 0, bytes);
   const view = new DataView(words.buffer);
-  const scales = [0.5, 0.75, 1, 1.25, 1.5].map((s) => halfBits(s / (4.6 * Math.sqrt(cols))));
-  for (let at = 0; at < bytes; at += 18) view.setUint16(at, scales[Math.floor(next() * 5)]!, true);
+  const sizes = [0.5, 0.75, 1, 1.25, 1.5].map((s) => halfBits(s / (4.6 * Math.sqrt(cols))));
+  const scales = [...sizes, ...sizes.map((bits) => bits | 0x8000)];
+  for (let at = 0; at < bytes; at += 18) view.setUint16(at, scales[Math.floor(next() * 10)]!, true);
   return data;
 }
 

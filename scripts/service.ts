@@ -18,6 +18,8 @@ export interface ServiceOptions {
   port?: number;
   /** Folder of the durable state; made if missing. */
   state: string;
+  /** Configurations of the Workers, the one that is called first; Brink's own where absent. */
+  configs?: string[];
   /** Variables for the Worker beyond BRINK_LOCAL, e.g. BACKEND_URL. */
   variables?: Record<string, string>;
   /** Whether the Worker for ONNX models starts as well; not where absent. */
@@ -75,11 +77,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     mode: 0o600, // it may hold BACKEND_KEY, which must not show in the process list either
   });
   const wrangler = join(root, "node_modules/wrangler/bin/wrangler.js");
-  const optional = Object.keys(OPTIONAL_WORKERS).filter((name) => name !== "onnx" || options.onnx);
-  const configs = [
-    writeMainConfig(optional),
-    ...optional.map((worker) => OPTIONAL_WORKERS[worker]!.config),
-  ];
+  const configs = options.configs ?? ownConfigs(options.onnx);
   const flags = configs.flatMap((config) => ["--config", config]);
   flags.push("--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", `${inspectorPort}`);
   flags.push("--persist-to", state, "--env-file", variablesFile, "--log-level", "warn");
@@ -102,6 +100,13 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     throw error;
   }
   return { url, inspectorUrl: `http://127.0.0.1:${inspectorPort}`, process: child, stop };
+}
+
+/** The main Worker's configuration with the optional Workers bound, and theirs. */
+function ownConfigs(onnx = false): string[] {
+  const optional = Object.keys(OPTIONAL_WORKERS).filter((worker) => worker !== "onnx" || onnx);
+  const others = optional.map((worker) => OPTIONAL_WORKERS[worker]!.config);
+  return [writeMainConfig(optional), ...others];
 }
 
 function toEnvFile(variables: Record<string, string>): string {

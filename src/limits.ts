@@ -105,15 +105,19 @@ export const DECODER_LOGIT_ROWS_MAX = 16;
 // Tokenizers of decoders. The longest token of a real vocabulary has 512 bytes (a run of "="). A
 // text of MESSAGE_CHARS_MAX characters has at most 1.2 million bytes, each a symbol at first, and
 // merging takes 28 bytes of heap a symbol: callers that know their context give tokensMax, which
-// refuses what cannot fit before it is merged. A good hash fills no 256 slots in a row.
+// refuses what cannot fit before it is merged. A good hash fills no 256 slots in a row. Tokens that
+// are looked for in every text are 256 in Llama 3 and 1,000 in the largest vocabularies; a node of
+// their trie takes about 200 bytes.
 export const TOKEN_BYTES_MAX = 1_024;
 export const ENCODE_TOKENS_MAX = 131_072;
 export const MERGE_SYMBOLS_MAX = 2 ** 22;
 export const HASH_PROBES_MAX = 256;
+export const SPECIAL_TOKENS_MAX = 8_192;
+export const SPECIAL_NODES_MAX = 65_536;
 
 // Chat templates, which come with model files. The longest in use have 20,000 characters. A value
-// is bounded, and all work, counted as 16 a step and 1 a character, takes about a second at most:
-// a conversation of 128,000 tokens needs a third of it.
+// is bounded, and so is all work, counted as 16 a step, 256 a turn of a loop and 1 a character: it
+// takes about half a second, and half a million characters of conversation stay within it.
 export const TEMPLATE_CHARS_MAX = 64 * 1024;
 export const TEMPLATE_SPACE_RUN_MAX = 1_000;
 export const TEMPLATE_VALUE_MAX = 1_000_000;
@@ -175,6 +179,23 @@ export const GENERATIONS_WAITING_MAX = 8;
 export const PREFILL_TOKENS = 256;
 // Rows of one verification: beyond 8 they cost as much as they save.
 export const DRAFT_TOKENS_MAX = 8;
+
+// Grammars. An automaton of 8,192 states takes about 1 MB beside a model that fills the isolate,
+// and a few milliseconds; a pattern of more is mostly counted repetition.
+export const GRAMMAR_DFA_STATES_MAX = 8_192;
+export const GRAMMAR_NFA_STATES_MAX = 32_768;
+export const GRAMMAR_REPEAT_MAX = 1_000;
+// Least items and named properties of one array or object, and alternatives of a whole schema:
+// far above what real schemas have, and what a recursive reader takes in a few milliseconds.
+export const GRAMMAR_COUNT_MAX = 1_000;
+export const GRAMMAR_SHAPES_MAX = 4_096;
+// Nesting of what is written. JSON_DEPTH_MAX readers accept more.
+export const GRAMMAR_DEPTH_MAX = 24;
+// States kept of the automaton that is built while text is checked: 2 KB each.
+export const GRAMMAR_STATES_MAX = 1_024;
+export const GRAMMAR_MASKS_MAX = 64;
+// Compiled grammars kept by a generator, by their schema's text.
+export const GRAMMARS_KEPT_MAX = 4;
 
 // ONNX models, in an isolate of their own. Its 128 MB hold, beside the weights: the heap with code
 // and a vocabulary; onnxruntime's linear memory, 17 MB before any model. A weight takes 1.35 times

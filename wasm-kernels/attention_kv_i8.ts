@@ -1,23 +1,23 @@
-import { exp_f32x4, max_f32x4, sum_f32x4 } from "./vector_math";
+import { max_f32x4, sum_f32x4 } from "./vector_math";
 
 /** out = softmax(q k^T / sqrt(head_dim)) v over an int8 cache: causal, grouped-query.
  *    out  f32 [m, n_heads * head_dim]
  *    q    f32, m rows `stride` floats apart, each n_heads heads of head_dim
- *    ks   i8 [n_kv_heads, capacity, head_dim]
- *    vs   i8 [n_kv_heads, capacity / 2, head_dim, 2]: two positions' values alternate
+ *    ks   i8 [n_kv_heads, capacity / 4, head_dim / 4, 4, 4]: four numbers of each of four keys
+ *    vs   i8 [n_kv_heads, capacity / BLOCK, head_dim / 8, BLOCK / 2, 8, 2]: eight numbers of each
+ *         of two values, in the order in which mix reads them
  *    kd, vd  f32 [n_kv_heads, capacity], the scales, none negative
- *    scratch 8 head_dim + 24 BLOCK + 32 bytes
+ *    scratch 8 head_dim + 24 BLOCK + 128 bytes
  *  Row i attends to positions 0..position + i, head h to KV head h / (n_heads / n_kv_heads).
- *  Requires head_dim % 8 == 0, head_dim <= 512, an even capacity >= position + m, and at least one
- *  readable position past an odd count, which an even capacity grants; out and scratch overlap
- *  nothing.
+ *  Requires head_dim % 8 == 0, head_dim <= 512, capacity % BLOCK == 0 and capacity >= position
+ *  + m; out and scratch overlap nothing.
  *
  *  Up to four rows (positions by query heads) that read one KV head make a tile. They pass over
  *  its blocks of positions with a running maximum, sum and output (online softmax: Milakov and
  *  Gimelshein, 2018), so that scores exist for one block only. Queries are quantized to i16 with
  *  one scale, so that 512 products with int8 sum to at most 512 * 127 * 32767 < 2^31; so are a
- *  block's weights exp(s - max) * vd. Both sums are exact integers and rows sit in lanes: a row's
- *  result has the same bits on every machine, for every m and whatever lies beside it.
+ *  block's weights exp(s - max) * vd. Both sums are exact integers, and the rest happens row by
+ *  row: a row's result has the same bits on every machine, for every m and whatever lies beside.
  *
  *  Error, with D the largest |v|: a query is off by max|q| / 65534, a weight by its block's largest
  *  over 65534, which moves the output by BLOCK / 65534 D at most, and by far less unless all errors
@@ -26,11 +26,51 @@ import { exp_f32x4, max_f32x4, sum_f32x4 } from "./vector_math";
 /** Positions that share one scale of weights; 128 * 32767 * 127 stays below 2^31. */
 const BLOCK: i32 = 128;
 
+/** Scratch from its end: 4 rows' states, weights i16 [4, BLOCK], scores [4, BLOCK]. */
+const SCORES: usize = 512;
+const WEIGHTS: usize = 256;
+
+/** A row's state: f32 maximum (of scores in units of ln 2), sum, factor of the output so far, scale
+ *  of the block's weights, scale of the query; u32 output; i32 number of positions. */
+const STATE: usize = 32;
+const TOP: usize = 0;
+const SUM: usize = 4;
+const KEEP: usize = 8;
+const STEP: usize = 12;
+const QD: usize = 16;
+const OUT: usize = 20;
+const LIMIT: usize = 24;
+
 /** Adding it rounds a float to an integer and leaves that in the low bits of the mantissa. */
 const ROUND: f32 = 12582912.0;
+const ROUND_BITS: i32 = 0x4b400000;
 
-/** Quantizes a row of q to i16 at `to`; returns its scale, NaN where it holds a NaN or infinity. */
-function quantize(to: usize, q: usize, head_dim: i32): f32 {
+/** Constants in memory: V8 loads and splats one in an instruction, and builds one of code in four.
+ *  The lowest exponent, ROUND and the coefficients of exp2_f32x4, then lanes' numbers. */
+const EXP2 = memory.data<f32>([
+  -126.0, 12582912.0, 0.0013381303, 0.0096663685, 0.05550381, 0.24022349, 0.69314718, 1.0,
+]);
+const LANES = memory.data<i32>([0, 1, 2, 3]);
+
+/** 2^x for x <= 0, relative error below 3e-7, exactly 1 at 0; x < -126 gives 2^-126. x = n + r with
+ *  |r| <= 1/2; 2^r by interpolation of (2^r - 1) / r in the Chebyshev nodes of degree 4. */
+// @ts-ignore: decorator
+@inline
+function exp2_f32x4(value: v128): v128 {
+  const x = f32x4.pmax(value, v128.load32_splat(EXP2));
+  const shifted = f32x4.add(x, v128.load32_splat(EXP2, 4));
+  const r = f32x4.sub(x, f32x4.sub(shifted, v128.load32_splat(EXP2, 4)));
+  let p = f32x4.mul(v128.load32_splat(EXP2, 8), r);
+  p = f32x4.mul(f32x4.add(p, v128.load32_splat(EXP2, 12)), r);
+  p = f32x4.mul(f32x4.add(p, v128.load32_splat(EXP2, 16)), r);
+  p = f32x4.mul(f32x4.add(p, v128.load32_splat(EXP2, 20)), r);
+  p = f32x4.mul(f32x4.add(p, v128.load32_splat(EXP2, 24)), r);
+  return i32x4.add(f32x4.add(p, v128.load32_splat(EXP2, 28)), i32x4.shl(shifted, 23));
+}
+
+/** Quantizes a row of q to i16, four numbers at `to` and every 32 bytes on; returns its scale, NaN
+ *  where it holds a NaN or infinity. */
+function quantize_query(to: usize, q: usize, head_dim: i32): f32 {
   const end = q + ((<usize>head_dim) << 2);
   let top4 = f32x4.splat(0);
   let zero = f32x4.splat(0);
@@ -41,22 +81,12 @@ function quantize(to: usize, q: usize, head_dim: i32): f32 {
   }
   const top = max_f32x4(top4);
   const inverse = f32x4.splat(top < <f32>1e-30 ? 0 : <f32>32767 / top);
-  const round = f32x4.splat(ROUND);
-  for (let at = q; at < end; at += 32, to += 16) {
-    const a = f32x4.add(f32x4.mul(v128.load(at), inverse), round);
-    const b = f32x4.add(f32x4.mul(v128.load(at, 16), inverse), round);
-    v128.store(to, v128.shuffle<i16>(a, b, 0, 2, 4, 6, 8, 10, 12, 14));
+  for (let at = q; at < end; at += 16, to += 32) {
+    const x = f32x4.add(f32x4.mul(v128.load(at), inverse), f32x4.splat(ROUND));
+    const n = i32x4.sub(x, i32x4.splat(ROUND_BITS));
+    v128.store64_lane(to, i16x8.narrow_i32x4_s(n, n), 0);
   }
   return (top < <f32>1e-30 ? 0 : top / 32767) + sum_f32x4(zero);
-}
-
-/** The sums of four vectors' lanes, in order. */
-// @ts-ignore: decorator
-@inline
-function sums_i32x4(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
-  const cd = i32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
-  return i32x4.add(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3));
 }
 
 // @ts-ignore: decorator
@@ -65,228 +95,221 @@ function dot(sum: v128, a: v128, b: v128): v128 {
   return i32x4.add(sum, i32x4.dot_i16x8_s(a, b));
 }
 
-/** s f32 [n, 4] = the tile's `rows` queries by n keys, n even, times their scales. */
+/** Four keys' sums, of which a holds two and b two, each in two parts. */
 // @ts-ignore: decorator
 @inline
-function score(
-  rows: i32, s: usize, q: usize, qd: v128, k: usize, kd: usize, n: i32, head_dim: i32,
-): void {
-  const depth = <usize>head_dim;
-  const bytes = depth << 1;
-  for (const end = s + ((<usize>n) << 4); s < end; s += 32, k += bytes, kd += 8) {
+function sums(a: v128, b: v128): v128 {
+  return i32x4.add(v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(a, b, 1, 3, 5, 7));
+}
+
+/** s i32 [4, BLOCK] = the tile's quantized queries by the keys of n positions, n % 4 == 0. */
+// @ts-ignore: decorator
+@inline
+function score(rows: i32, s: usize, q: usize, k: usize, n: i32, head_dim: i32): void {
+  const q_end = q + ((<usize>head_dim) << 3);
+  for (const end = s + ((<usize>n) << 2); s < end; s += 16) {
     let a0 = i32x4.splat(0), a1 = i32x4.splat(0), a2 = i32x4.splat(0), a3 = i32x4.splat(0);
     let b0 = i32x4.splat(0), b1 = i32x4.splat(0), b2 = i32x4.splat(0), b3 = i32x4.splat(0);
-    let at = q;
-    for (let j: usize = 0; j < depth; j += 8, at += 16) {
-      const ka = v128.load_ext<i8>(k + j);
-      const kb = v128.load_ext<i8>(k + depth + j);
-      let x = v128.load(at);
+    for (let at = q; at < q_end; at += 32, k += 16) {
+      const ka = v128.load_ext<i8>(k);
+      const kb = v128.load_ext<i8>(k, 8);
+      let x = v128.load64_splat(at);
       a0 = dot(a0, x, ka);
       b0 = dot(b0, x, kb);
       if (rows > 1) {
-        x = v128.load(at + bytes);
+        x = v128.load64_splat(at, 8);
         a1 = dot(a1, x, ka);
         b1 = dot(b1, x, kb);
       }
       if (rows > 2) {
-        x = v128.load(at + (bytes << 1));
+        x = v128.load64_splat(at, 16);
         a2 = dot(a2, x, ka);
         b2 = dot(b2, x, kb);
       }
       if (rows > 3) {
-        x = v128.load(at + bytes * 3);
+        x = v128.load64_splat(at, 24);
         a3 = dot(a3, x, ka);
         b3 = dot(b3, x, kb);
       }
     }
-    const da = f32x4.mul(qd, v128.load32_splat(kd));
-    const db = f32x4.mul(qd, v128.load32_splat(kd, 4));
-    v128.store(s, f32x4.mul(f32x4.convert_i32x4_s(sums_i32x4(a0, a1, a2, a3)), da));
-    v128.store(s, f32x4.mul(f32x4.convert_i32x4_s(sums_i32x4(b0, b1, b2, b3)), db), 16);
+    v128.store(s, sums(a0, b0));
+    if (rows > 1) v128.store(s, sums(a1, b1), SCORES);
+    if (rows > 2) v128.store(s, sums(a2, b2), 2 * SCORES);
+    if (rows > 3) v128.store(s, sums(a3, b3), 3 * SCORES);
   }
 }
 
-/** Lanes whose row attends to position p. */
+/** Four scores, from their integers. */
 // @ts-ignore: decorator
 @inline
-function attends(p: i32, limits: v128): v128 {
-  return i32x4.lt_s(i32x4.splat(p), limits);
+function scaled(s: usize, kd: usize, qd: v128): v128 {
+  return f32x4.mul(f32x4.convert_i32x4_s(v128.load(s)), f32x4.mul(v128.load(kd), qd));
 }
 
-/** Scores that a row does not attend to become -inf, in positions from..n of the block. */
-function mask(s: usize, from: i32, n: i32, limits: v128): void {
-  const never = f32x4.splat(-Infinity);
-  for (let p = from; p < n; p++) {
-    const at = s + ((<usize>p) << 4);
-    v128.store(at, v128.bitselect(v128.load(at), never, attends(p, limits)));
-  }
-}
-
-/** Running sums of a block's weights, and its largest weight times vd, as two rows of `factors`. */
-// @ts-ignore: decorator
-@inline
+/** Turns one row's integer scores of a block into weights w i16 and moves its state on. `count`
+ *  positions (of n, n % 8 == 0) are attended to; the others' weights are 0. */
 function weigh(
-  masked: bool, s: usize, from: i32, n: i32, vd: usize, top: v128, limits: v128, factors: usize,
+  s: usize, w: usize, state: usize, kd: usize, vd: usize, count: i32, n: i32,
 ): void {
-  let sum = v128.load(factors);
-  let most = v128.load(factors, 16);
-  for (let p = from; p < n; p++) {
-    const at = s + ((<usize>p) << 4);
-    let e = exp_f32x4(f32x4.sub(v128.load(at), top));
-    if (masked) e = v128.and(e, attends(p, limits));
+  const bytes = (<usize>max(count, 0)) << 2;
+  const whole = bytes & ~15;
+  const tail = i32x4.lt_s(v128.load(LANES), i32x4.splat(count & 3));
+  const qd = v128.load32_splat(state, QD);
+  let top4 = f32x4.splat(-Infinity);
+  let at: usize = 0;
+  for (; at < whole; at += 16) {
+    const x = scaled(s + at, kd + at, qd);
+    v128.store(s + at, x);
+    top4 = f32x4.pmax(top4, x);
+  }
+  if (at < bytes) {
+    const x = scaled(s + at, kd + at, qd);
+    v128.store(s + at, x);
+    top4 = f32x4.pmax(top4, v128.bitselect(x, f32x4.splat(-Infinity), tail));
+  }
+  const before = load<f32>(state, TOP);
+  const top = max(before, max_f32x4(top4));
+  const keep = f32x4.extract_lane(exp2_f32x4(f32x4.splat(before - top)), 0);
+  const tops = f32x4.splat(top);
+  let sum = f32x4.splat(0);
+  let most4 = f32x4.splat(0);
+  for (at = 0; at < whole; at += 16) {
+    const e = exp2_f32x4(f32x4.sub(v128.load(s + at), tops));
+    const x = f32x4.mul(e, v128.load(vd + at));
+    v128.store(s + at, x);
     sum = f32x4.add(sum, e);
-    let w = f32x4.mul(e, v128.load32_splat(vd + ((<usize>p) << 2)));
-    if (masked) w = v128.and(w, attends(p, limits));
-    most = f32x4.pmax(most, w);
-    v128.store(at, w);
+    most4 = f32x4.pmax(most4, x);
   }
-  v128.store(factors, sum);
-  v128.store(factors, most, 16);
+  if (at < bytes) {
+    const e = v128.and(exp2_f32x4(f32x4.sub(v128.load(s + at), tops)), tail);
+    const x = v128.and(f32x4.mul(e, v128.load(vd + at)), tail);
+    v128.store(s + at, x);
+    sum = f32x4.add(sum, e);
+    most4 = f32x4.pmax(most4, x);
+    at += 16;
+  }
+  for (; at < (<usize>n) << 2; at += 16) v128.store(s + at, f32x4.splat(0));
+  const most = max_f32x4(most4);
+  narrow(w, s, n, most < <f32>1e-30 ? 0 : <f32>32767 / most);
+  store<f32>(state, top, TOP);
+  store<f32>(state, load<f32>(state, SUM) * keep + sum_f32x4(sum), SUM);
+  store<f32>(state, keep, KEEP);
+  store<f32>(state, most * <f32>(1.0 / 32767.0), STEP);
 }
 
-/** w i16 [n / 2, 4, 2] = round(s * inverse), s f32 [n, 4] in [0, 32767 / inverse]. */
-function narrow(w: usize, s: usize, n: i32, inverse: v128): void {
+/** w i16 [n] = round(s * inverse), s f32 [n] in [0, 32767 / inverse], n % 8 == 0. */
+function narrow(w: usize, s: usize, n: i32, inverse: f32): void {
+  const inverse4 = f32x4.splat(inverse);
   const round = f32x4.splat(ROUND);
-  const low = i32x4.splat(0xffff);
-  for (const end = s + ((<usize>n) << 4); s < end; s += 32, w += 16) {
-    const a = f32x4.add(f32x4.mul(v128.load(s), inverse), round);
-    const b = f32x4.add(f32x4.mul(v128.load(s, 16), inverse), round);
-    v128.store(w, v128.or(v128.and(a, low), i32x4.shl(b, 16)));
+  const bits = i32x4.splat(ROUND_BITS);
+  for (const end = w + ((<usize>n) << 1); w < end; w += 16, s += 32) {
+    const a = i32x4.sub(f32x4.add(f32x4.mul(v128.load(s), inverse4), round), bits);
+    const b = i32x4.sub(f32x4.add(f32x4.mul(v128.load(s, 16), inverse4), round), bits);
+    v128.store(w, i16x8.narrow_i32x4_s(a, b));
   }
 }
 
-/** o = o * factors[0][row] + sum * factors[1][row], 8 floats. */
+/** A row's output, 8 floats from byte c on, times its factor, plus a block's sums times theirs. */
 // @ts-ignore: decorator
 @inline
-function accumulate(o: usize, a: v128, b: v128, factors: usize): void {
-  const keep = v128.load32_splat(factors);
-  const scale = v128.load32_splat(factors, 16);
-  const x = f32x4.mul(f32x4.convert_i32x4_s(a), scale);
-  const y = f32x4.mul(f32x4.convert_i32x4_s(b), scale);
+function accumulate(state: usize, c: usize, a: v128, b: v128): void {
+  const o = <usize>load<u32>(state, OUT) + c;
+  const keep = v128.load32_splat(state, KEEP);
+  const step = v128.load32_splat(state, STEP);
+  const x = f32x4.mul(f32x4.convert_i32x4_s(a), step);
+  const y = f32x4.mul(f32x4.convert_i32x4_s(b), step);
   v128.store(o, f32x4.add(f32x4.mul(v128.load(o), keep), x));
   v128.store(o, f32x4.add(f32x4.mul(v128.load(o, 16), keep), y), 16);
 }
 
-/** The rows' outputs at o0..o3 move on by n positions' values times weights w, n even. */
+/** The rows' outputs move on by n positions' values times weights w i16 [4, BLOCK], n even. */
 // @ts-ignore: decorator
 @inline
-function mix(
-  rows: i32, o0: usize, o1: usize, o2: usize, o3: usize, w: usize, v: usize, n: i32,
-  head_dim: i32, factors: usize,
-): void {
+function mix(rows: i32, w: usize, v: usize, n: i32, head_dim: i32, state: usize): void {
   const depth = <usize>head_dim;
-  const end = w + ((<usize>n) << 3);
+  const end = w + ((<usize>n) << 1);
   for (let c: usize = 0; c < depth; c += 8) {
     let a0 = i32x4.splat(0), a1 = i32x4.splat(0), a2 = i32x4.splat(0), a3 = i32x4.splat(0);
     let b0 = i32x4.splat(0), b1 = i32x4.splat(0), b2 = i32x4.splat(0), b3 = i32x4.splat(0);
-    let at = v + (c << 1);
-    for (let p = w; p < end; p += 16, at += depth << 1) {
+    let at = v + c * <usize>BLOCK;
+    for (let p = w; p < end; p += 4, at += 16) {
       const va = v128.load_ext<i8>(at);
       const vb = v128.load_ext<i8>(at, 8);
       let x = v128.load32_splat(p);
       a0 = dot(a0, x, va);
       b0 = dot(b0, x, vb);
       if (rows > 1) {
-        x = v128.load32_splat(p, 4);
+        x = v128.load32_splat(p, WEIGHTS);
         a1 = dot(a1, x, va);
         b1 = dot(b1, x, vb);
       }
       if (rows > 2) {
-        x = v128.load32_splat(p, 8);
+        x = v128.load32_splat(p, 2 * WEIGHTS);
         a2 = dot(a2, x, va);
         b2 = dot(b2, x, vb);
       }
       if (rows > 3) {
-        x = v128.load32_splat(p, 12);
+        x = v128.load32_splat(p, 3 * WEIGHTS);
         a3 = dot(a3, x, va);
         b3 = dot(b3, x, vb);
       }
     }
-    accumulate(o0 + (c << 2), a0, b0, factors);
-    if (rows > 1) accumulate(o1 + (c << 2), a1, b1, factors + 4);
-    if (rows > 2) accumulate(o2 + (c << 2), a2, b2, factors + 8);
-    if (rows > 3) accumulate(o3 + (c << 2), a3, b3, factors + 12);
+    accumulate(state, c << 2, a0, b0);
+    if (rows > 1) accumulate(state + STATE, c << 2, a1, b1);
+    if (rows > 2) accumulate(state + 2 * STATE, c << 2, a2, b2);
+    if (rows > 3) accumulate(state + 3 * STATE, c << 2, a3, b3);
   }
 }
 
-/** `rows` of one tile over all their positions: `limits` holds how many, the last row most. */
+/** `rows` of one tile over all their positions; the last row has the most. */
 // @ts-ignore: decorator
 @inline
 function attend(
-  rows: i32, o0: usize, o1: usize, o2: usize, o3: usize, qd: v128, limits: v128,
-  ks: usize, vs: usize, kd: usize, vd: usize, scratch: usize, head_dim: i32,
+  rows: i32, ks: usize, vs: usize, kd: usize, vd: usize, scratch: usize, head_dim: i32,
 ): void {
   const s = scratch + ((<usize>head_dim) << 3);
-  const w = s + ((<usize>BLOCK) << 4);
-  const factors = w + ((<usize>BLOCK) << 3);
-  const least = i32x4.extract_lane(limits, 0);
-  const most = i32x4.extract_lane(limits, 3);
-  let top = f32x4.splat(-Infinity);
-  let sum = f32x4.splat(0);
-  for (let b: i32 = 0; b < most; b += BLOCK) {
-    const n = (min(most - b, BLOCK) + 1) & ~1;
-    const full = max(0, min(least - b, n)) & ~1;
-    const here = i32x4.sub(limits, i32x4.splat(b));
-    const at = <usize>b * <usize>head_dim;
-    const place = (<usize>b) << 2;
-    score(rows, s, scratch, qd, ks + at, kd + place, n, head_dim);
-    mask(s, full, n, here);
-    let next = top;
-    for (let p: usize = 0; p < (<usize>n) << 4; p += 16) next = f32x4.pmax(next, v128.load(s + p));
-    const keep = exp_f32x4(f32x4.sub(top, next));
-    top = next;
-    v128.store(factors, f32x4.mul(sum, keep));
-    v128.store(factors, f32x4.splat(0), 16);
-    weigh(false, s, 0, full, vd + place, top, here, factors);
-    weigh(true, s, full, n, vd + place, top, here, factors);
-    sum = v128.load(factors);
-    const largest = v128.load(factors, 16);
-    const tiny = f32x4.lt(largest, f32x4.splat(1e-30));
-    narrow(w, s, n, v128.andnot(f32x4.div(f32x4.splat(32767), largest), tiny));
-    v128.store(factors, keep);
-    v128.store(factors, f32x4.mul(largest, f32x4.splat(1.0 / 32767.0)), 16);
-    mix(rows, o0, o1, o2, o3, w, vs + at, n, head_dim, factors);
+  const w = s + 4 * SCORES;
+  const states = w + 4 * WEIGHTS;
+  const limit = load<i32>(states + (<usize>rows - 1) * STATE, LIMIT);
+  for (let b: i32 = 0; b < limit; b += BLOCK) {
+    const n = (min(limit - b, BLOCK) + 7) & ~7;
+    score(rows, s, scratch, ks, n, head_dim);
+    for (let r: usize = 0; r < <usize>rows; r++) {
+      const state = states + r * STATE;
+      const count = min(load<i32>(state, LIMIT) - b, n);
+      weigh(s + r * SCORES, w + r * WEIGHTS, state, kd, vd, count, n);
+    }
+    mix(rows, w, vs, n, head_dim, states);
+    ks += <usize>BLOCK * <usize>head_dim;
+    vs += <usize>BLOCK * <usize>head_dim;
+    kd += <usize>BLOCK << 2;
+    vd += <usize>BLOCK << 2;
   }
-  const bytes = (<usize>head_dim) << 2;
-  const inverse = f32x4.add(f32x4.div(f32x4.splat(1), sum), f32x4.mul(qd, f32x4.splat(0)));
-  scale(o0, bytes, f32x4.extract_lane(inverse, 0));
-  if (rows > 1) scale(o1, bytes, f32x4.extract_lane(inverse, 1));
-  if (rows > 2) scale(o2, bytes, f32x4.extract_lane(inverse, 2));
-  if (rows > 3) scale(o3, bytes, f32x4.extract_lane(inverse, 3));
+  for (let r: usize = 0; r < <usize>rows; r++) finish(states + r * STATE, head_dim);
 }
 
-function scale(x: usize, bytes: usize, factor: f32): void {
-  const factor4 = f32x4.splat(factor);
-  for (let at: usize = 0; at < bytes; at += 16)
-    v128.store(x + at, f32x4.mul(v128.load(x + at), factor4));
+/** Divides a row's output by its sum; a scale that is NaN makes it NaN. */
+function finish(state: usize, head_dim: i32): void {
+  const o = <usize>load<u32>(state, OUT);
+  const factor = f32x4.splat(<f32>1 / load<f32>(state, SUM) + load<f32>(state, QD) * 0);
+  const end = o + ((<usize>head_dim) << 2);
+  for (let at = o; at < end; at += 16) v128.store(at, f32x4.mul(v128.load(at), factor));
 }
 
-function attend_1(
-  o: usize, qd: v128, limits: v128, ks: usize, vs: usize, kd: usize, vd: usize, scratch: usize,
-  head_dim: i32,
-): void {
-  attend(1, o, o, o, o, qd, limits, ks, vs, kd, vd, scratch, head_dim);
+function attend_1(ks: usize, vs: usize, kd: usize, vd: usize, scratch: usize, head_dim: i32): void {
+  attend(1, ks, vs, kd, vd, scratch, head_dim);
 }
 
-function attend_2(
-  o0: usize, o1: usize, qd: v128, limits: v128, ks: usize, vs: usize, kd: usize, vd: usize,
-  scratch: usize, head_dim: i32,
-): void {
-  attend(2, o0, o1, o1, o1, qd, limits, ks, vs, kd, vd, scratch, head_dim);
+function attend_2(ks: usize, vs: usize, kd: usize, vd: usize, scratch: usize, head_dim: i32): void {
+  attend(2, ks, vs, kd, vd, scratch, head_dim);
 }
 
-function attend_3(
-  o0: usize, o1: usize, o2: usize, qd: v128, limits: v128, ks: usize, vs: usize, kd: usize,
-  vd: usize, scratch: usize, head_dim: i32,
-): void {
-  attend(3, o0, o1, o2, o2, qd, limits, ks, vs, kd, vd, scratch, head_dim);
+function attend_3(ks: usize, vs: usize, kd: usize, vd: usize, scratch: usize, head_dim: i32): void {
+  attend(3, ks, vs, kd, vd, scratch, head_dim);
 }
 
-function attend_4(
-  o0: usize, o1: usize, o2: usize, o3: usize, qd: v128, limits: v128, ks: usize, vs: usize,
-  kd: usize, vd: usize, scratch: usize, head_dim: i32,
-): void {
-  attend(4, o0, o1, o2, o3, qd, limits, ks, vs, kd, vd, scratch, head_dim);
+function attend_4(ks: usize, vs: usize, kd: usize, vd: usize, scratch: usize, head_dim: i32): void {
+  attend(4, ks, vs, kd, vd, scratch, head_dim);
 }
 
 export function attention_kv_i8(
@@ -299,32 +322,28 @@ export function attention_kv_i8(
   const q_stride = (<usize>stride_floats) << 2;
   const out_stride = <usize>n_heads * bytes;
   const head = <usize>capacity * <usize>head_dim;
-  const scale = <f32>(1 / sqrt<f64>(<f64>head_dim));
+  const states = scratch + ((<usize>head_dim) << 3) + 4 * (SCORES + WEIGHTS);
+  const scale = <f32>(1.4426950408889634 / sqrt<f64>(<f64>head_dim)); // log2(e) / sqrt
   memory.fill(out, 0, <usize>m * out_stride);
   for (let g: i32 = 0; g < n_kv_heads; g++) {
     for (let first: i32 = 0; first < m * group; first += 4) {
       const rows = min(4, m * group - first);
-      const o = scratch + ((<usize>head_dim) << 3); // the scores' place, free until the first block
-      for (let r: i32 = 0; r < 4; r++) {
-        const row = min(first + r, m * group - 1);
-        const i = row / group;
-        const h = <usize>(g * group + row % group) * bytes;
-        const at = (<usize>r) << 2;
-        const to = scratch + (<usize>r * <usize>head_dim << 1);
-        store<u32>(o + at, <u32>(out + <usize>i * out_stride + h));
-        store<f32>(o + at, quantize(to, q + <usize>i * q_stride + h, head_dim) * scale, 16);
-        store<i32>(o + at, position + i + 1, 32);
+      for (let r: i32 = 0; r < rows; r++) {
+        const i = (first + r) / group;
+        const h = <usize>(g * group + (first + r) % group) * bytes;
+        const state = states + <usize>r * STATE;
+        const x = q + <usize>i * q_stride + h;
+        const d = quantize_query(scratch + ((<usize>r) << 3), x, head_dim);
+        store<f32>(state, -Infinity, TOP);
+        store<f32>(state, 0, SUM);
+        store<f32>(state, d * scale, QD);
+        store<u32>(state, <u32>(out + <usize>i * out_stride + h), OUT);
+        store<i32>(state, position + i + 1, LIMIT);
       }
-      const o0 = <usize>load<u32>(o);
-      const o1 = <usize>load<u32>(o, 4);
-      const o2 = <usize>load<u32>(o, 8);
-      const o3 = <usize>load<u32>(o, 12);
-      const qd = v128.load(o, 16);
-      const limits = v128.load(o, 32);
-      if (rows == 4) attend_4(o0, o1, o2, o3, qd, limits, ks, vs, kd, vd, scratch, head_dim);
-      else if (rows == 3) attend_3(o0, o1, o2, qd, limits, ks, vs, kd, vd, scratch, head_dim);
-      else if (rows == 2) attend_2(o0, o1, qd, limits, ks, vs, kd, vd, scratch, head_dim);
-      else attend_1(o0, qd, limits, ks, vs, kd, vd, scratch, head_dim);
+      if (rows == 4) attend_4(ks, vs, kd, vd, scratch, head_dim);
+      else if (rows == 3) attend_3(ks, vs, kd, vd, scratch, head_dim);
+      else if (rows == 2) attend_2(ks, vs, kd, vd, scratch, head_dim);
+      else attend_1(ks, vs, kd, vd, scratch, head_dim);
     }
     ks += head;
     vs += head;

@@ -1,6 +1,6 @@
 /** Makes test/model/spm.fixture.json: the ids that llama.cpp, through node-llama-cpp, gives for the
  *  10,000 strings of test/model/spm-strings.ts on the vocabulary of stories260k. Run:
- *  npm install --prefix bench/peers, then
+ *  npm install --no-save --ignore-scripts --prefix bench/peers node-llama-cpp@3.22.1
  *  node bench/peers/spm-fixture.mjs ../shared/data/weights/stories260k-f32.gguf
  *  Too many ids to keep, so it keeps hashes: one SHA-256 over every id, and the first 8 hex digits
  *  of one for each block of 100 strings, which locate a mismatch. What is hashed for a string is

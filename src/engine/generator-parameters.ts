@@ -1,9 +1,7 @@
+import type { GenerateParameters } from "./generator-protocol.ts";
+
 /** OpenAI's parameters, of the types and within the ranges that api/schema/chat.ts has checked, as
  *  the generator takes them: with every default filled in. */
-import { ServiceError } from "../errors.ts";
-import type { GenerateParameters, ResponseFormat } from "./generator-protocol.ts";
-
-/** Throws `unsupported_parameter` for a response_format that generation does not know. */
 export function readParameters(given: Record<string, unknown>): GenerateParameters {
   const number = (name: string, otherwise: number) => (given[name] as number) ?? otherwise;
   const stop = given.stop as string | string[] | undefined;
@@ -22,21 +20,6 @@ export function readParameters(given: Record<string, unknown>): GenerateParamete
     logit_bias: (given.logit_bias ?? {}) as Record<string, number>,
     logprobs: given.logprobs === true,
     top_logprobs: number("top_logprobs", 0),
-    response_format: readFormat(given.response_format),
+    response_format: given.response_format ?? { type: "text" },
   };
-}
-
-function readFormat(value: unknown): ResponseFormat {
-  const format = (value ?? { type: "text" }) as {
-    type: string;
-    json_schema?: { schema?: unknown };
-  };
-  if (format.type === "text" || format.type === "json_object") return { type: format.type };
-  if (format.type === "json_schema")
-    return { type: "json_schema", schema: format.json_schema?.schema ?? {} };
-  throw new ServiceError(
-    "unsupported_parameter",
-    `response_format ${JSON.stringify(format.type)} is none of text, json_object, json_schema`,
-    { param: "response_format" },
-  );
 }

@@ -36,13 +36,9 @@ export interface GenerateParameters {
   logit_bias: Record<string, number>;
   logprobs: boolean;
   top_logprobs: number;
-  response_format: ResponseFormat;
+  /** OpenAI's, as it was sent. */
+  response_format: unknown;
 }
-
-export type ResponseFormat =
-  | { type: "text" }
-  | { type: "json_object" }
-  | { type: "json_schema"; schema: unknown };
 
 /** A line of the answer to /generate: a piece, or what broke it off. */
 export type GenerateLine = EnginePiece | { error: GeneratorFailure };

@@ -1,6 +1,7 @@
 /** One choice of an answer: chooses tokens, turns them into pieces, knows when it ends. */
-import type { TokenModel } from "../model/token-model.ts";
+import type { TokenModel } from "../model/decoder.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
+import type { GrammarRun } from "./grammar.ts";
 import { reportOf } from "./logprobs.ts";
 import { Penalties } from "./penalties.ts";
 import { randomOf } from "./prng.ts";
@@ -25,6 +26,8 @@ export interface ChoiceParts {
   readonly seed: number;
   /** Most tokens: max_tokens, or what the context has room for. */
   readonly limit: number;
+  /** What the answer is held to. */
+  readonly run: GrammarRun | null;
 }
 
 /** The model holds the prompt when `pieces` begins; it holds a prefix of `history`, and perhaps
@@ -41,6 +44,7 @@ export class Choice {
   private readonly penalties: Penalties;
   private readonly random: () => number;
   private readonly text: StopText;
+  private readonly run: GrammarRun | null;
   private reports: { start: number; report: ChosenLogprob }[] = [];
 
   constructor(parts: ChoiceParts) {
@@ -51,6 +55,7 @@ export class Choice {
     this.penalties = new Penalties(this.sampling, request.prompt);
     this.random = randomOf(seed, index);
     this.text = new StopText(request.stop ?? []);
+    this.run = parts.run;
     this.lookup = new PromptLookup(this.history);
   }
 
@@ -91,11 +96,17 @@ export class Choice {
   }
 
   private choose(logits: Float32Array): number {
-    const { tokenizer, request, sampler } = this.parts;
+    const { tokenizer, request, sampler, limit } = this.parts;
     const { top_logprobs } = request;
     const report = top_logprobs === undefined ? null : reportOf(logits, tokenizer, top_logprobs);
     this.penalties.apply(logits);
-    const token = sampler.choose(logits, this.sampling, this.random);
+    let token = sampler.choose(logits, this.sampling, this.random);
+    // As llama.cpp does: most choices are allowed, and one token is checked sooner than all are.
+    const left = limit - this.generated - 1;
+    if (this.run && !this.run.allows(token, left)) {
+      this.run.restrict(logits, left, token);
+      token = sampler.choose(logits, this.sampling, this.random);
+    }
     if (report && !tokenizer.eos.has(token))
       this.reports.push({ start: this.text.length, report: report(token) });
     return token;
@@ -107,8 +118,12 @@ export class Choice {
     this.history.push(token);
     this.penalties.add(token);
     this.generated++;
-    if (tokenizer.eos.has(token)) return this.piece(this.text.flush(), "stop");
+    this.run?.accept(token);
+    // An answer that the limit brought to its end is valid, and yet not what was to be said.
+    const ended = this.run?.hurried ? "length" : "stop";
+    if (tokenizer.eos.has(token)) return this.piece(this.text.flush(), ended);
     const text = this.text.push(tokenizer.bytesOf(token));
+    if (this.run?.finished) return this.piece(text + this.text.flush(), ended);
     if (this.text.stopped) return this.piece(text, "stop");
     if (this.generated < limit) return this.piece(text, null);
     return this.piece(text + this.text.flush(), "length");

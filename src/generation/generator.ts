@@ -1,11 +1,14 @@
 /** Answers from one model, one request at a time. */
 import { ServiceError } from "../errors.ts";
-import type { TokenModel } from "../model/token-model.ts";
+import { GRAMMARS_KEPT_MAX } from "../limits.ts";
+import type { TokenModel } from "../model/decoder.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { Choice } from "./choice.ts";
+import { type Grammar, GrammarRun, grammarOf } from "./grammar.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import { freshSeed } from "./prng.ts";
 import { Sampler } from "./sampler.ts";
+import { TokenOrder } from "./token-mask.ts";
 import { Turns } from "./turns.ts";
 import type { GenerationPiece, GenerationRequest } from "./types.ts";
 
@@ -16,12 +19,27 @@ export class Generator {
   private readonly turns = new Turns();
   private readonly cache: PrefixCache;
   private readonly sampler: Sampler;
+  private readonly grammars = new Map<string, Grammar | null>();
+  private order: TokenOrder | null = null;
 
   constructor(model: TokenModel, tokenizer: Tokenizer) {
     this.model = model;
     this.tokenizer = tokenizer;
     this.cache = new PrefixCache(model);
     this.sampler = new Sampler(model.vocab_size);
+  }
+
+  /** The compiled `response_format`, null for text; those used last are kept. Errors: as
+   *  `grammarOf`. */
+  grammar(response_format: unknown): Grammar | null {
+    const key = JSON.stringify(response_format);
+    const known = this.grammars.get(key);
+    const grammar = known === undefined ? grammarOf(response_format) : known;
+    this.grammars.delete(key);
+    this.grammars.set(key, grammar);
+    if (this.grammars.size > GRAMMARS_KEPT_MAX)
+      this.grammars.delete(this.grammars.keys().next().value!);
+    return grammar;
   }
 
   /** The answer in pieces; the last has usage and stats. Requests wait for their turn in the order
@@ -44,7 +62,7 @@ export class Generator {
   }
 
   /** Most tokens of a choice. The last one is never appended, so it needs no position. */
-  private limitOf({ prompt, max_tokens, sampling }: GenerationRequest): number {
+  private limitOf({ prompt, max_tokens, sampling, grammar, stop }: GenerationRequest): number {
     const { context_length, vocab_size } = this.model;
     if (prompt.length === 0)
       throw new ServiceError("invalid_request", "the prompt has no tokens", { param: "messages" });
@@ -54,6 +72,12 @@ export class Generator {
         `the prompt has ${prompt.length} tokens, the model's context ${context_length}`,
         { param: "messages" },
       );
+    if (grammar && stop && stop.length > 0)
+      throw new ServiceError(
+        "unsupported_parameter",
+        "an answer that is held to a response_format cannot be ended by stop strings",
+        { param: "stop" },
+      );
     for (const id of sampling?.logit_bias?.keys() ?? [])
       if (!(id >= 0 && id < vocab_size))
         throw new ServiceError(
@@ -62,6 +86,12 @@ export class Generator {
           { param: "logit_bias" },
         );
     return Math.min(max_tokens ?? Number.POSITIVE_INFINITY, context_length - prompt.length + 1);
+  }
+
+  private runOf({ grammar }: GenerationRequest): GrammarRun | null {
+    if (!grammar) return null;
+    this.order ??= new TokenOrder(this.tokenizer);
+    return new GrammarRun(grammar, this.order, this.tokenizer);
   }
 
   private async *answer(
@@ -78,7 +108,7 @@ export class Generator {
     const sum = { completion_tokens: 0, drafted: 0, accepted: 0, steps: 0 };
     for (let index = 0; index < n; index++) {
       model.truncate(prompt.length);
-      const choice = new Choice({ ...parts, index });
+      const choice = new Choice({ ...parts, index, run: this.runOf(request) });
       try {
         for await (const piece of choice.pieces(n > 1 ? first.slice() : first)) {
           if (piece.finish_reason === null) {

@@ -1,6 +1,6 @@
 /** The KV cache of the last generation, reused for the next one as far as their ids agree. */
 import { PREFILL_TOKENS } from "../limits.ts";
-import type { TokenModel } from "../model/token-model.ts";
+import type { TokenModel } from "../model/decoder.ts";
 import { letEventsIn } from "./turns.ts";
 
 /** Knows which ids the model's KV cache holds and for whom. Reuse gives the same logits as no

@@ -1,6 +1,7 @@
 /** Chooses a token from logits. The order is Hugging Face's (transformers,
- *  `_get_logits_processor`): penalties and bias (penalties.ts), grammar (an inadmissible token's logit is -Infinity), then
- *  temperature, top_k, top_p, min_p. OpenAI does not say more than that top_p is over the mass. */
+ *  `_get_logits_processor`): penalties and bias (penalties.ts), grammar (an inadmissible token's
+ *  logit is -Infinity), then temperature, top_k, top_p, min_p. OpenAI does not say more than that
+ *  top_p is over the mass. */
 import { assert } from "../errors.ts";
 import type { Sampling } from "./types.ts";
 

@@ -1,4 +1,6 @@
 /** What is asked of a generation and what it gives, piece by piece. */
+import type { Grammar } from "./grammar.ts";
+
 /** How a token is chosen; sampler.ts says in which order. A field left out does nothing. */
 export interface Sampling {
   /** 0 is greedy; 1 (the default) the model's own distribution. */
@@ -35,6 +37,8 @@ export interface GenerationRequest {
   readonly stop?: readonly string[];
   /** How many alternatives to report for each token, 0 to 20; undefined for no logprobs. */
   readonly top_logprobs?: number;
+  /** What the answer is held to, from `Generator.grammar`; not with `stop`. */
+  readonly grammar?: Grammar | null;
   /** Whether prompt-lookup speculation may be used; true by default. Never changes the answer. */
   readonly speculate?: boolean;
   readonly signal?: AbortSignal;

@@ -89,7 +89,8 @@ async function inTurn(
   try {
     const { decoder, generator } = await resident.get(store, call.model, call.context);
     const { ids, passages } = buildIds(decoder, call);
-    const request = requestOf(call, ids, signal);
+    const grammar = generator.grammar(call.parameters.response_format);
+    const request = { ...requestOf(call, ids, signal), grammar };
     let opening: Partial<EnginePiece> = { passages };
     for await (const piece of generator.generate(request)) {
       put({ ...opening, ...pieceOf(piece) });

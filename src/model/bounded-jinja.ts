@@ -22,7 +22,8 @@ type Value = ReturnType<Interpreter["evaluate"]>;
 
 /** What a value costs beside its characters: an object of about this many bytes. */
 const VALUE_COST = 16;
-const LOOP_COST = 4 * VALUE_COST;
+/** An item of a loop costs a scope, some 500 bytes that live as long as the loop. */
+const LOOP_COST = 16 * VALUE_COST;
 const FILTERS = new Set(
   (
     "abs bool capitalize default dictsort first float get indent int items join keys last length " +

@@ -47,15 +47,16 @@ export const KV_HEAD_DIM_MAX = 512;
 
 const KV_BLOCK = 128; // BLOCK of wasm-kernels/attention_kv_i8.ts
 
-/** Positions lie in pairs. */
-const slots = (capacity: number) => Math.ceil(capacity / 2) * 2;
+/** Positions lie in whole blocks. */
+const slots = (capacity: number) => Math.ceil(capacity / KV_BLOCK) * KV_BLOCK;
 
-/** Bytes of one layer's cache: for each position and KV head 2 head_dim + 8. */
+/** Bytes of one layer's cache: 2 head_dim + 8 for each KV head and position, of which there are a
+ *  multiple of 128. */
 export const kvBytes = (capacity: number, n_kv_heads: number, head_dim: number) =>
   slots(capacity) * n_kv_heads * (2 * head_dim + 8);
 
 /** Bytes that attention needs beside its operands, for any number of rows and positions. */
-export const attentionKvScratchBytes = (head_dim: number) => 8 * head_dim + 24 * KV_BLOCK + 32;
+export const attentionKvScratchBytes = (head_dim: number) => 8 * head_dim + 24 * KV_BLOCK + 128;
 
 export class DecoderKernels extends MatmulKernels {
   /** Instantiates build/kernels.wasm with a memory of its own, which grows up to `bytesMax`. The

@@ -4,6 +4,7 @@
 import { assert } from "../errors.ts";
 import { LINEAR_MEMORY_BYTES_MAX } from "../limits.ts";
 import { Arena } from "./arena.ts";
+import { type Choice, fastestOf } from "./self-timing.ts";
 import { TENSOR_TYPES, type TensorType } from "./tensor-types.ts";
 
 /** Rows of a matrix that lie interleaved. */
@@ -110,23 +111,59 @@ export function activationBytes(m: number, k: number): number {
 /** See wasm-kernels/relaxed_probe.ts. */
 const PROBE_SATURATES = 65_534;
 
+/** What the variants are timed on: one row by 512 KB of weights, about 0.03 ms. */
+const TIMED = { m: 1, n: 512, k: 2048 };
+
 export class MatmulKernels extends Arena {
-  readonly variant: MatmulVariant;
+  #choice: Choice<MatmulVariant>;
 
   protected constructor(module: WebAssembly.Module, bytesMax: number, variant?: MatmulVariant) {
     super(module, bytesMax);
-    const saturates = this.call("relaxed_probe") === PROBE_SATURATES;
-    this.variant = variant ?? (saturates ? "relaxed_i16" : "relaxed_i32");
+    this.#choice = { name: variant ?? "plain", by: "named" };
+    if (variant === undefined) this.#choice = this.#fastest();
   }
 
   /** Instantiates build/kernels.wasm with a memory of its own, which grows up to `bytesMax`. The
-   *  variant is the faster one on this machine unless named. */
+   *  variant is the faster one on this machine unless named, which takes about 25 ms to find. */
   static create(
     module: WebAssembly.Module,
     options?: { bytesMax?: number; variant?: MatmulVariant },
   ): MatmulKernels {
     const bytesMax = options?.bytesMax ?? LINEAR_MEMORY_BYTES_MAX;
     return new MatmulKernels(module, bytesMax, options?.variant);
+  }
+
+  get variant(): MatmulVariant {
+    return this.#choice.name;
+  }
+
+  /** The variant in use, and how it was chosen. */
+  get choice(): Choice<MatmulVariant> {
+    return this.#choice;
+  }
+
+  /** By time where the clock moves, else by what the relaxed dot makes of operands out of range. */
+  #fastest(): Choice<MatmulVariant> {
+    const { m, n, k } = TIMED;
+    const mark = this.mark();
+    const w = this.allocMatrix("Q4_0", n, k);
+    this.u8(w.at, matrixBytes("Q4_0", n, k)).fill(0x1b); // nibbles 11 and 1, scales about 2^-8
+    const x = this.alloc(m * k * 4);
+    this.f32(x, m * k).fill(1);
+    const [at, y] = [this.alloc(activationBytes(m, k)), this.alloc(m * n * 4)];
+    const run = (name: MatmulVariant) => {
+      this.#choice = { name, by: "named" };
+      this.matmul(y, n, this.activations(at, x, m, k, ["Q4_0"]), w);
+    };
+    run("plain");
+    const expected = this.f32(y, m * n).slice();
+    const correct = () => this.f32(y, m * n).every((value, i) => value === expected[i]);
+    const names: MatmulVariant[] = ["relaxed_i16", "relaxed_i32"];
+    const contenders = names.map((name) => ({ name, run: () => run(name), correct }));
+    const saturates = this.call("relaxed_probe") === PROBE_SATURATES;
+    const choice = fastestOf(contenders, saturates ? "relaxed_i16" : "relaxed_i32");
+    this.release(mark);
+    return choice;
   }
 
   /** Room for W [n, k]; its contents are undefined until every row is packed. k is a multiple of

@@ -1,6 +1,9 @@
 /** Finds the tokens that stand for themselves in a text: user-defined ones always, control tokens
  *  only in text that a template wrote. */
 
+import { SPECIAL_NODES_MAX, SPECIAL_TOKENS_MAX } from "../limits.ts";
+import { invalidModel } from "./gguf.ts";
+
 interface Node {
   readonly children: Map<number, Node>;
   /** The token that ends here; -1 if none does. */
@@ -22,15 +25,28 @@ export interface SpecialMatch {
  *  two special tokens overlap.) */
 export class SpecialTokens {
   private readonly root = newNode();
+  private tokens = 0;
+  private nodes = 0;
 
+  /** Errors: invalid_model_file past SPECIAL_TOKENS_MAX tokens or SPECIAL_NODES_MAX nodes. */
   add(text: string, id: number, control: boolean): void {
     let node = this.root;
     for (let i = 0; i < text.length; i++) {
       const unit = text.charCodeAt(i);
-      const child = node.children.get(unit) ?? newNode();
-      node.children.set(unit, child);
+      let child = node.children.get(unit);
+      if (!child) {
+        child = newNode();
+        node.children.set(unit, child);
+        this.nodes++;
+      }
       node = child;
     }
+    this.tokens++;
+    if (this.tokens > SPECIAL_TOKENS_MAX || this.nodes > SPECIAL_NODES_MAX)
+      throw invalidModel(
+        `more than ${SPECIAL_TOKENS_MAX} control and user-defined tokens, or ` +
+          `${SPECIAL_NODES_MAX} characters in them`,
+      );
     node.id = id;
     node.control = control;
   }

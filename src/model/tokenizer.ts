@@ -96,7 +96,9 @@ class ModelTokenizer implements Tokenizer {
   }
 
   private append(text: string, special: boolean, out: number[], tokensMax: number): void {
-    const { specials } = this.model.vocabulary;
+    const { specials, bytesMax } = this.model.vocabulary;
+    // No token stands for more than bytesMax UTF-16 units: what cannot fit costs nothing.
+    if (out.length + text.length / bytesMax > tokensMax) refuseTooLong(tokensMax);
     let from = 0;
     for (let at = 0; at < text.length; ) {
       const match = specials.match(text, at, special);

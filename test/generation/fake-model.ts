@@ -1,6 +1,6 @@
 /** A model whose logits are a function of the ids it holds, and a tokenizer of bytes and words. */
 import { assert } from "../../src/errors.ts";
-import type { TokenModel } from "../../src/model/token-model.ts";
+import type { TokenModel } from "../../src/model/decoder.ts";
 import type { Tokenizer } from "../../src/model/tokenizer.ts";
 
 export class FakeModel implements TokenModel {

@@ -199,6 +199,13 @@ describe("dequantizeRows", () => {
   });
 });
 
+it("a machine takes a relaxed variant, and keeps its memory free meanwhile", () => {
+  const kernels = create();
+  expect(["relaxed_i16", "relaxed_i32"]).toContain(kernels.choice.name);
+  expect(["timing", "probe"]).toContain(kernels.choice.by);
+  expect(kernels.bytesUsed).toBe(create("plain").bytesUsed);
+});
+
 it("a matrix takes what the file takes, for the types that are resident as they are", () => {
   expect(matrixBytes("Q4_0", 576, 1536)).toBe(576 * rowBytes("Q4_0", 1536));
   expect(matrixBytes("Q8_0", 576, 1536)).toBe(576 * rowBytes("Q8_0", 1536));

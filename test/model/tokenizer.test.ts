@@ -6,14 +6,17 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { GgufValue, Metadata } from "../../src/model/gguf.ts";
 import { GgufStream } from "../../src/model/gguf-stream.ts";
+import { HashSlots } from "../../src/model/hash-slots.ts";
 import { loadTokenizer, type Tokenizer } from "../../src/model/tokenizer.ts";
+import bpeFixture from "./bpe.fixture.json" with { type: "json" };
+import { bpeStrings } from "./bpe-strings.ts";
 import { streamOf } from "./gguf-file.ts";
-import fixture from "./spm.fixture.json" with { type: "json" };
+import spmFixture from "./spm.fixture.json" with { type: "json" };
 import { spmStrings } from "./spm-strings.ts";
 import { BYTE_CHARS, toyBpe, toySpm } from "./toy-vocabulary.ts";
 import { seeded, wordpieceStrings } from "./wordpiece-strings.ts";
 
-const BLOCK = 100; // strings a hash, as in bench/peers/spm-fixture.mjs
+const BLOCK = 100; // strings a hash, as in bench/peers/{spm,bpe}-fixture.mjs
 const data = join(import.meta.dirname, "../../../shared/data");
 const gpt2Path = join(data, "tokenizers/gguf-vocab/ggml-vocab-gpt-2.gguf");
 const storiesPath = join(data, "weights/stories260k-f32.gguf");
@@ -24,6 +27,26 @@ async function metadataOf(path: string): Promise<Metadata> {
   return file.header.metadata;
 }
 
+/** How the ids that `tokenizer` gives differ from a fixture's: empty if they do not. */
+function differences(
+  tokenizer: Tokenizer,
+  strings: readonly string[],
+  expected: { tokens: number; sha256: string; blocks: readonly string[] },
+  special = false,
+): string[] {
+  const encoded = strings.map((text) => tokenizer.encode(text, { special }));
+  const lines = encoded.map((ids) => `${ids.join(" ")}\n`);
+  const digest = (part: string[]) => createHash("sha256").update(part.join("")).digest("hex");
+  const wrong = expected.blocks.flatMap((hash, i) => {
+    const part = lines.slice(i * BLOCK, (i + 1) * BLOCK);
+    return digest(part).startsWith(hash) ? [] : [`strings ${i * BLOCK} to ${(i + 1) * BLOCK}`];
+  });
+  const tokens = encoded.reduce((sum, ids) => sum + ids.length, 0);
+  if (tokens !== expected.tokens) wrong.push(`${tokens} tokens, not ${expected.tokens}`);
+  if (digest(lines) !== expected.sha256) wrong.push("the hash of all");
+  return wrong;
+}
+
 /** Decodes as a reply is streamed: token by token, characters possibly split between two. */
 function streamed(tokenizer: Tokenizer, ids: readonly number[]): string {
   const utf8 = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
@@ -32,10 +55,23 @@ function streamed(tokenizer: Tokenizer, ids: readonly number[]): string {
 }
 
 describe.skipIf(!existsSync(gpt2Path))("byte-level BPE, gpt-2 (needs ../shared/data)", () => {
+  let metadata: Metadata;
   let gpt2: Tokenizer;
   beforeAll(async () => {
-    gpt2 = loadTokenizer(await metadataOf(gpt2Path));
+    metadata = await metadataOf(gpt2Path);
+    gpt2 = loadTokenizer(metadata);
   });
+
+  /** bench/peers/bpe-fixture.mjs made the fixture: gpt-2's merges under each pre-tokenizer. */
+  it.each(["gpt-2", "smollm", "llama-bpe", "qwen2"] as const)(
+    "10,000 strings get llama.cpp's ids (pre-tokenizer %s)",
+    (pre) => {
+      const tokenizer = loadTokenizer(new Map([...metadata, ["tokenizer.ggml.pre", pre]]));
+      const strings = bpeStrings();
+      expect(strings.length).toBe(bpeFixture.strings);
+      expect(differences(tokenizer, strings, bpeFixture.pre[pre])).toEqual([]);
+    },
+  );
 
   it("every text of llama.cpp's fixture gets llama.cpp's ids", () => {
     const texts = readFileSync(`${gpt2Path}.inp`, "utf8").split("\n__ggml_vocab_test__\n");
@@ -70,6 +106,13 @@ describe.skipIf(!existsSync(gpt2Path))("byte-level BPE, gpt-2 (needs ../shared/d
     expect(gpt2.encode(text, { special: true })).toEqual([64, 50256, 65]);
     expect(gpt2.eos).toEqual(new Set([50256]));
   });
+});
+
+describe.skipIf(!existsSync(gpt2Path))("long texts, gpt-2 (needs ../shared/data)", () => {
+  let gpt2: Tokenizer;
+  beforeAll(async () => {
+    gpt2 = loadTokenizer(await metadataOf(gpt2Path));
+  });
 
   it("a word of 400,000 letters is merged as its merges say, without a quadratic wait", () => {
     const below = seeded(5);
@@ -101,18 +144,8 @@ describe.skipIf(!existsSync(storiesPath))(
     /** bench/peers/spm-fixture.mjs made the fixture. */
     it.each(["text", "special"] as const)("10,000 strings get llama.cpp's ids (%s)", (mode) => {
       const strings = spmStrings();
-      const expected = fixture[mode];
-      const encoded = strings.map((text) => stories.encode(text, { special: mode === "special" }));
-      const lines = encoded.map((ids) => `${ids.join(" ")}\n`);
-      const digest = (part: string[]) => createHash("sha256").update(part.join("")).digest("hex");
-      const wrong = expected.blocks.flatMap((hash, i) => {
-        const part = lines.slice(i * BLOCK, (i + 1) * BLOCK);
-        return digest(part).startsWith(hash) ? [] : [`strings ${i * BLOCK} to ${(i + 1) * BLOCK}`];
-      });
-      expect(wrong).toEqual([]);
-      expect(new Set(strings).size).toBe(fixture.strings);
-      expect(digest(lines)).toBe(expected.sha256);
-      expect(encoded.reduce((sum, ids) => sum + ids.length, 0)).toBe(expected.tokens);
+      expect(new Set(strings).size).toBe(spmFixture.strings);
+      expect(differences(stories, strings, spmFixture[mode], mode === "special")).toEqual([]);
     });
 
     it("decoding gives every text back, but for U+2581, which is the vocabulary's space", () => {
@@ -232,6 +265,16 @@ describe("small vocabularies", () => {
   });
 });
 
+it("keys of one hash are found up to a bound, past which a file is refused", () => {
+  const slots = new HashSlots(2_000);
+  for (let key = 0; key <= 256; key++) slots.add(7, key, (other) => other === key);
+  for (const key of [0, 100, 256]) expect(slots.find(7, (other) => other === key)).toBe(key);
+  expect(slots.find(7, (other) => other === 999)).toBe(-1);
+  slots.add(7, 3, (other) => other === 3);
+  const refused = expect.objectContaining({ code: "invalid_model_file" });
+  expect(() => slots.add(7, 257, (other) => other === 257)).toThrow(refused);
+});
+
 describe("files that are refused, by name of what is wrong", () => {
   const bpe = (more: Record<string, GgufValue>) => toyBpe({ more });
   const spm = (more: Record<string, GgufValue>) => toySpm({ pieces: [], more });
@@ -255,6 +298,16 @@ describe("files that are refused, by name of what is wrong", () => {
       "a token too long",
       bpe({ "tokenizer.ggml.tokens": ["x".repeat(2_000)], "tokenizer.ggml.token_type": [1] }),
       /token 0 has 2000 bytes, the limit is 1024/,
+    ],
+    [
+      "too many control tokens",
+      toyBpe({ controls: Array.from({ length: 9_000 }, (_, i) => `<${i}>`) }),
+      /more than 8192 control and user-defined tokens/,
+    ],
+    [
+      "control tokens too long",
+      toyBpe({ controls: Array.from({ length: 100 }, (_, i) => `<${i}${"x".repeat(900)}>`) }),
+      /65536 characters in them/,
     ],
   ])("%s", (_, metadata, message) => {
     expect(() => loadTokenizer(metadata)).toThrow(message);

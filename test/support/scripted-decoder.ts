@@ -134,12 +134,21 @@ function tensors(script: Script, next: () => number): TestTensor[] {
   return list;
 }
 
-/** The file's bytes, the same for the same script on every machine; `edit` changes its tensors. */
+/** What the file holds, the same for the same script on every machine. */
+export function scriptedParts(changes: Partial<Script> = {}): {
+  fields: Fields;
+  tensors: TestTensor[];
+} {
+  const script = { ...SCRIPT, ...changes };
+  const next = mulberry32(script.seed);
+  return { fields: keys(script, next), tensors: tensors(script, next) };
+}
+
+/** The file's bytes; `edit` changes its tensors. */
 export function scriptedDecoder(
   changes: Partial<Script> = {},
   edit: (tensors: TestTensor[]) => TestTensor[] = (list) => list,
 ): Uint8Array<ArrayBuffer> {
-  const script = { ...SCRIPT, ...changes };
-  const next = mulberry32(script.seed);
-  return ggufFile(keys(script, next), edit(tensors(script, next)));
+  const { fields, tensors } = scriptedParts(changes);
+  return ggufFile(fields, edit(tensors));
 }

@@ -26,7 +26,7 @@ export function filledCache(k: Float32Array, v: Float32Array, shape: KvShape) {
  *  f64 [n, n_kv_heads * head_dim], and the values' scales [n, n_kv_heads]. */
 export function readCache(kernels: DecoderKernels, cache: KvCache, n: number) {
   const { n_kv_heads, head_dim } = cache;
-  const size = Math.ceil(cache.capacity / 2) * 2;
+  const size = Math.ceil(cache.capacity / 128) * 128;
   const rows = size * n_kv_heads;
   const quants = kernels.i8(cache.at, 2 * rows * head_dim);
   const scales = kernels.f32(cache.at + 2 * rows * head_dim, 2 * rows);
@@ -38,9 +38,15 @@ export function readCache(kernels: DecoderKernels, cache: KvCache, n: number) {
       const slot = h * size + p;
       vd[p * n_kv_heads + h] = scales[rows + slot]!;
       for (let c = 0; c < head_dim; c++) {
-        const pair = (rows + h * size + p - (p % 2)) * head_dim + 2 * c + (p % 2);
+        const pair =
+          (rows + slot - (p % 128)) * head_dim +
+          (c - (c % 8)) * 128 +
+          ((p % 128) - (p % 2)) * 8 +
+          (c % 8) * 2 +
+          (p % 2);
+        const quad = (slot - (p % 4)) * head_dim + (c - (c % 4)) * 4 + (p % 4) * 4 + (c % 4);
         const at = p * width + h * head_dim + c;
-        k[at] = quants[slot * head_dim + c]! * scales[slot]!;
+        k[at] = quants[quad]! * scales[slot]!;
         v[at] = quants[pair]! * scales[rows + slot]!;
       }
     }
