@@ -1,6 +1,7 @@
 /** Each kernel alone, group by group. Each answer is checked against its oracle before it is timed,
  *  and each peer's too. A group is timed interleaved, in one process. */
 import { Kernels } from "../src/model/kernels.ts";
+import { attentionKernels } from "./kernels-attention.ts";
 import { encoderKernels } from "./kernels-encoder.ts";
 import { matmulKernels } from "./kernels-matmul.ts";
 import { compileKernels } from "./kernels-module.ts";
@@ -11,6 +12,7 @@ import { type Candidate, type Result, report, timeInterleaved } from "./report.t
  *  their answers; a candidate with `peer` gets a ratio. */
 const GROUPS: Record<string, () => Promise<Candidate[]>> = {
   encoder: encoderKernels,
+  attention: attentionKernels,
   matmul: matmulKernels,
 };
 

@@ -4,6 +4,7 @@ export const ERROR_CODES = {
   invalid_json: { status: 400, type: "invalid_request_error" },
   invalid_request: { status: 400, type: "invalid_request_error" },
   invalid_model_file: { status: 500, type: "server_error" },
+  model_too_large: { status: 413, type: "invalid_request_error" },
   body_too_large: { status: 413, type: "invalid_request_error" },
   unsupported_media_type: { status: 415, type: "invalid_request_error" },
   unsupported_parameter: { status: 400, type: "invalid_request_error" },

@@ -81,6 +81,49 @@ export const GGUF_ALIGNMENT_BYTES_MAX = 64 * 1024;
 export const GGUF_TENSOR_BYTES_MAX = 2 ** 32;
 export const GGUF_PANEL_BYTES = 256 * 1024;
 
+// Decoders: sizes of models of up to 8 billion parameters, of which none is greater; what fits the
+// isolate is far below and refused by its bytes, not by its shape.
+export const DECODER_DIM_MAX = 8_192;
+export const DECODER_LAYERS_MAX = 128;
+export const DECODER_HEADS_MAX = 128;
+export const DECODER_HEAD_DIM_MAX = 256;
+export const DECODER_FFN_DIM_MAX = 32_768;
+export const DECODER_VOCAB_MAX = 262_144;
+export const DECODER_CONTEXT_MAX = 2 ** 20;
+// The isolate has 128 MB; 118 leave room for requests in flight and for the runtime's own peaks.
+// The runtime with this code takes 8; a tokenizer of typed arrays 25 bytes a token and 24 a merge.
+export const DECODER_BYTES_MAX = 118_000_000;
+export const DECODER_RUNTIME_BYTES = 8_000_000;
+export const DECODER_TOKENIZER_BYTES_PER_TOKEN = 64;
+// A context that serves a grounded prompt with its answer, where the caller names none.
+export const DECODER_CONTEXT_DEFAULT = 2_048;
+// Rows of one step of prefill: enough to pass the weights seldom, few enough that activations stay
+// at 4 MB for SmolLM2-135M. At most as many rows of logits as a speculation drafts.
+export const DECODER_ROWS_STEP = 128;
+export const DECODER_LOGIT_ROWS_MAX = 16;
+
+// Tokenizers of decoders. The longest token of a real vocabulary has 512 bytes (a run of "="). A
+// text of MESSAGE_CHARS_MAX characters has at most 1.2 million bytes, each a symbol at first, and
+// merging takes 28 bytes of heap a symbol: callers that know their context give tokensMax, which
+// refuses what cannot fit before it is merged. A good hash fills no 256 slots in a row. Tokens that
+// are looked for in every text are 256 in Llama 3 and 1,000 in the largest vocabularies; a node of
+// their trie takes about 200 bytes.
+export const TOKEN_BYTES_MAX = 1_024;
+export const ENCODE_TOKENS_MAX = 131_072;
+export const MERGE_SYMBOLS_MAX = 2 ** 22;
+export const HASH_PROBES_MAX = 256;
+export const SPECIAL_TOKENS_MAX = 8_192;
+export const SPECIAL_NODES_MAX = 65_536;
+
+// Chat templates, which come with model files. The longest in use have 20,000 characters. A value
+// is bounded, and so is all work, counted as 16 a step, 256 a turn of a loop and 1 a character: it
+// takes about half a second, and half a million characters of conversation stay within it.
+export const TEMPLATE_CHARS_MAX = 64 * 1024;
+export const TEMPLATE_SPACE_RUN_MAX = 1_000;
+export const TEMPLATE_VALUE_MAX = 1_000_000;
+export const TEMPLATE_ITEMS_MAX = 10_000;
+export const TEMPLATE_WORK_MAX = 8_000_000;
+
 // The backend. A prompt's evidence is cut to this many WordPiece tokens, about as many of theirs.
 export const EVIDENCE_TOKENS_MAX = 1_500;
 export const BACKEND_FIRST_BYTE_MS_MAX = 20_000;

@@ -18,52 +18,67 @@ export function max_f32x4(v: v128): f32 {
   );
 }
 
+/** Constants lie in memory: V8 loads and splats one in one instruction and builds it of code in
+ *  four. Lowest x, 1 / ln 2, 1.5 * 2^23, ln 2 in two parts, then the polynomial. */
+const EXP = memory.data<f32>([
+  -87.3, 1.44269504, 12582912.0, 0.693359375, 2.12194440e-4, 1.9875691500e-4, 1.3981999507e-3,
+  8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1, 1.0,
+]);
+
 /** exp(x) for x <= 0, relative error below 2.5e-7; x < -87.3 gives about 1.2e-38 instead of less.
  *  x = n ln 2 + r with |r| <= ln(2) / 2, exp(r) by the polynomial of Cephes' expf, times 2^n by
  *  adding n to the exponent bits. ln 2 is split in two so that n ln 2 loses nothing. */
 // @ts-ignore: decorator
 @inline
 export function exp_f32x4(value: v128): v128 {
-  const x = f32x4.pmax(value, f32x4.splat(-87.3));
+  const x = f32x4.pmax(value, v128.load32_splat(EXP));
   // Adding 1.5 * 2^23 rounds to an integer, which the low mantissa bits then hold.
-  const shifted = f32x4.add(f32x4.mul(x, f32x4.splat(1.44269504)), f32x4.splat(12582912.0));
-  const n = f32x4.sub(shifted, f32x4.splat(12582912.0));
-  let r = f32x4.sub(x, f32x4.mul(n, f32x4.splat(0.693359375)));
-  r = f32x4.add(r, f32x4.mul(n, f32x4.splat(2.12194440e-4)));
-  let p = f32x4.add(f32x4.mul(f32x4.splat(1.9875691500e-4), r), f32x4.splat(1.3981999507e-3));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(8.3334519073e-3));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(4.1665795894e-2));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.6666665459e-1));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(5.0000001201e-1));
-  p = f32x4.add(f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r), f32x4.splat(1.0));
+  const shifted = f32x4.add(f32x4.mul(x, v128.load32_splat(EXP, 4)), v128.load32_splat(EXP, 8));
+  const n = f32x4.sub(shifted, v128.load32_splat(EXP, 8));
+  let r = f32x4.sub(x, f32x4.mul(n, v128.load32_splat(EXP, 12)));
+  r = f32x4.add(r, f32x4.mul(n, v128.load32_splat(EXP, 16)));
+  let p = f32x4.add(f32x4.mul(v128.load32_splat(EXP, 20), r), v128.load32_splat(EXP, 24));
+  p = f32x4.add(f32x4.mul(p, r), v128.load32_splat(EXP, 28));
+  p = f32x4.add(f32x4.mul(p, r), v128.load32_splat(EXP, 32));
+  p = f32x4.add(f32x4.mul(p, r), v128.load32_splat(EXP, 36));
+  p = f32x4.add(f32x4.mul(p, r), v128.load32_splat(EXP, 40));
+  p = f32x4.add(f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r), v128.load32_splat(EXP, 44));
   return i32x4.add(p, i32x4.shl(shifted, 23));
 }
+
+/** Constants of gelu_f32x4, in memory for the same reason. */
+const GELU = memory.data<f32>([
+  0.70710678, 4.0, -4.0, -2.72614225801306e-10, 2.77068142495902e-8, -2.10102402082508e-6,
+  -5.69250639462346e-5, -7.34990630326855e-4, -2.95459980854025e-3, -1.60960333262415e-2,
+  -1.45660718464996e-5, -2.13374055278905e-4, -1.68282697438203e-3, -7.37332916720468e-3,
+  -1.42647390514189e-2, 0.5,
+]);
 
 /** x Phi(x) = x (1 + erf(x / sqrt 2)) / 2, absolute error below 1e-6. erf is the odd rational
  *  approximation of degree 13/8 on [-4, 4] that Eigen uses (MathFunctionsImpl.h); +-1 beyond. */
 // @ts-ignore: decorator
 @inline
 export function gelu_f32x4(x: v128): v128 {
-  let z = f32x4.mul(x, f32x4.splat(0.70710678));
-  z = f32x4.pmax(f32x4.pmin(z, f32x4.splat(4.0)), f32x4.splat(-4.0));
+  let z = f32x4.mul(x, v128.load32_splat(GELU));
+  z = f32x4.pmax(f32x4.pmin(z, v128.load32_splat(GELU, 4)), v128.load32_splat(GELU, 8));
   const z2 = f32x4.mul(z, z);
   let p = f32x4.add(
-    f32x4.mul(z2, f32x4.splat(-2.72614225801306e-10)),
-    f32x4.splat(2.77068142495902e-8),
+    f32x4.mul(z2, v128.load32_splat(GELU, 12)),
+    v128.load32_splat(GELU, 16),
   );
-  p = f32x4.add(f32x4.mul(p, z2), f32x4.splat(-2.10102402082508e-6));
-  p = f32x4.add(f32x4.mul(p, z2), f32x4.splat(-5.69250639462346e-5));
-  p = f32x4.add(f32x4.mul(p, z2), f32x4.splat(-7.34990630326855e-4));
-  p = f32x4.add(f32x4.mul(p, z2), f32x4.splat(-2.95459980854025e-3));
-  p = f32x4.add(f32x4.mul(p, z2), f32x4.splat(-1.60960333262415e-2));
+  p = f32x4.add(f32x4.mul(p, z2), v128.load32_splat(GELU, 20));
+  p = f32x4.add(f32x4.mul(p, z2), v128.load32_splat(GELU, 24));
+  p = f32x4.add(f32x4.mul(p, z2), v128.load32_splat(GELU, 28));
+  p = f32x4.add(f32x4.mul(p, z2), v128.load32_splat(GELU, 32));
+  p = f32x4.add(f32x4.mul(p, z2), v128.load32_splat(GELU, 36));
   let q = f32x4.add(
-    f32x4.mul(z2, f32x4.splat(-1.45660718464996e-5)),
-    f32x4.splat(-2.13374055278905e-4),
+    f32x4.mul(z2, v128.load32_splat(GELU, 40)),
+    v128.load32_splat(GELU, 44),
   );
-  q = f32x4.add(f32x4.mul(q, z2), f32x4.splat(-1.68282697438203e-3));
-  q = f32x4.add(f32x4.mul(q, z2), f32x4.splat(-7.37332916720468e-3));
-  q = f32x4.add(f32x4.mul(q, z2), f32x4.splat(-1.42647390514189e-2));
+  q = f32x4.add(f32x4.mul(q, z2), v128.load32_splat(GELU, 48));
+  q = f32x4.add(f32x4.mul(q, z2), v128.load32_splat(GELU, 52));
+  q = f32x4.add(f32x4.mul(q, z2), v128.load32_splat(GELU, 56));
   const erf = f32x4.div(f32x4.mul(p, z), q);
-  const half = f32x4.mul(x, f32x4.splat(0.5));
+  const half = f32x4.mul(x, v128.load32_splat(GELU, 60));
   return f32x4.add(half, f32x4.mul(half, erf));
 }

@@ -26,6 +26,11 @@ export class Arena {
     this.#bytesMax = bytesMax;
   }
 
+  /** What linear memory may grow to. */
+  get bytesMax(): number {
+    return this.#bytesMax;
+  }
+
   get bytesUsed(): number {
     return this.#top;
   }

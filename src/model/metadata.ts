@@ -31,3 +31,21 @@ export function stringsOf(metadata: Metadata, key: string): string[] {
   if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value;
   return refuse(key, value, "an array of strings");
 }
+
+/** An array of `length` finite numbers. */
+export function numbersOf(metadata: Metadata, key: string, length: number): number[] {
+  const value = metadata.get(key);
+  if (
+    Array.isArray(value) &&
+    value.length === length &&
+    value.every((item) => typeof item === "number" && Number.isFinite(item))
+  )
+    return value as number[];
+  return refuse(key, value, `an array of ${length} finite numbers`);
+}
+
+/** A boolean, `absent` where there is no such key. */
+export function booleanOf(metadata: Metadata, key: string, absent: boolean): boolean {
+  const value = metadata.get(key) ?? absent;
+  return typeof value === "boolean" ? value : refuse(key, value, "a boolean");
+}

@@ -1,15 +1,28 @@
 /** Writes small GGUF files for tests, right or wrong in any field. */
 
-export type Field = ["u32", number] | ["f32", number] | ["string", string] | ["strings", string[]];
+export type Field =
+  | ["u32", number]
+  | ["f32", number]
+  | ["bool", boolean]
+  | ["string", string]
+  | ["strings", readonly string[]]
+  | ["f32s", readonly number[]]
+  | ["i32s", readonly number[]];
 
-export interface TestTensor {
+export type Fields = Record<string, Field>;
+
+/** A tensor as the header lists it. */
+export interface TensorEntry {
   name: string;
-  dims: (number | bigint)[];
-  /** 0 F32, 1 F16, 8 Q8_0, 30 BF16. */
+  dims: readonly (number | bigint)[];
+  /** 0 F32, 1 F16, 8 Q8_0, 30 BF16, or any other number of src/model/tensor-types.ts. */
   type: number;
-  data: Uint8Array;
   /** Where the header says that it starts; by default where it does. */
   offset?: number;
+}
+
+export interface TestTensor extends TensorEntry {
+  data: Uint8Array;
 }
 
 /** Bytes that grow, little endian. */
@@ -55,14 +68,24 @@ export class Bytes {
   }
 }
 
-function addField(out: Bytes, key: string, field: Field): void {
+function addField(out: Bytes, key: string, [type, value]: Field): void {
   out.string(key);
-  if (field[0] === "u32") out.u32(4, field[1]);
-  if (field[0] === "f32") out.u32(6).f32(field[1]);
-  if (field[0] === "string") out.u32(8).string(field[1]);
-  if (field[0] === "strings") {
-    out.u32(9, 8).u64(field[1].length);
-    for (const text of field[1]) out.string(text);
+  if (type === "u32") out.u32(4, value);
+  if (type === "f32") out.u32(6).f32(value);
+  if (type === "bool") out.u32(7).raw([value ? 1 : 0]);
+  if (type === "string") out.u32(8).string(value);
+  if (type === "i32s")
+    out
+      .u32(9, 5)
+      .u64(value.length)
+      .u32(...value);
+  if (type === "strings") {
+    out.u32(9, 8).u64(value.length);
+    for (const text of value) out.string(text);
+  }
+  if (type === "f32s") {
+    out.u32(9, 6).u64(value.length);
+    for (const number of value) out.f32(number);
   }
 }
 
@@ -71,23 +94,40 @@ export function start(version: number, tensors: number | bigint, keys: number | 
   return new Bytes().raw(new TextEncoder().encode("GGUF")).u32(version).u64(tensors).u64(keys);
 }
 
-/** A whole file, version 3, alignment 32. */
-export function ggufFile(
-  fields: Record<string, Field>,
-  tensors: TestTensor[],
+/** The header of a file, version 3, alignment 32, padded to where its data starts. `bytes` are the
+ *  sizes of the tensors' data, each of which begins at the next multiple of 32. */
+export function ggufHeader(
+  fields: Fields,
+  tensors: readonly (TensorEntry & { bytes: number })[],
 ): Uint8Array<ArrayBuffer> {
   const out = start(3, tensors.length, Object.keys(fields).length);
   for (const [key, field] of Object.entries(fields)) addField(out, key, field);
   let offset = 0;
-  for (const { name, dims, type, data, offset: claimed } of tensors) {
+  for (const { name, dims, type, bytes, offset: claimed } of tensors) {
     out.string(name).u32(dims.length);
     for (const dim of dims) out.u64(dim);
     out.u32(type).u64(claimed ?? offset);
-    offset += Math.ceil(data.length / 32) * 32;
+    offset += Math.ceil(bytes / 32) * 32;
   }
-  out.pad(32);
-  for (const { data } of tensors) out.raw(data).pad(32);
-  return out.done();
+  return out.pad(32).done();
+}
+
+/** A whole file, version 3, alignment 32. */
+export function ggufFile(fields: Fields, tensors: readonly TestTensor[]): Uint8Array<ArrayBuffer> {
+  const header = ggufHeader(
+    fields,
+    tensors.map((tensor) => ({ ...tensor, bytes: tensor.data.length })),
+  );
+  const padded = (bytes: number) => Math.ceil(bytes / 32) * 32;
+  const size = tensors.reduce((sum, { data }) => sum + padded(data.length), header.length);
+  const file = new Uint8Array(size);
+  file.set(header);
+  let at = header.length;
+  for (const { data } of tensors) {
+    file.set(data, at);
+    at += padded(data.length);
+  }
+  return file;
 }
 
 /** The bytes as a stream of chunks of `chunkBytes`. */

@@ -18,13 +18,13 @@ export const floats = (next: () => number, length: number, scale = 1) =>
 export const ints = (next: () => number, length: number, max = 127) =>
   Int8Array.from({ length }, () => Math.round((next() * 2 - 1) * max));
 
-export function putF32(kernels: Kernels, values: ArrayLike<number>): number {
+export function putF32(kernels: Arena, values: ArrayLike<number>): number {
   const offset = kernels.alloc(values.length * 4);
   kernels.f32(offset, values.length).set(values);
   return offset;
 }
 
-export function putI8(kernels: Kernels, values: ArrayLike<number>): number {
+export function putI8(kernels: Arena, values: ArrayLike<number>): number {
   const offset = kernels.alloc(values.length);
   kernels.i8(offset, values.length).set(values);
   return offset;
