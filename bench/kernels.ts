@@ -12,11 +12,8 @@ import { type Candidate, type Result, report, timeInterleaved } from "./report.t
  *  their answers; a candidate with `peer` gets a ratio. */
 const GROUPS: Record<string, () => Promise<Candidate[]>> = {
   encoder: encoderKernels,
-<<<<<<< HEAD
   attention: attentionKernels,
-=======
   matmul: matmulKernels,
->>>>>>> llama
 };
 
 export async function run({ json, quick, only }: BenchOptions): Promise<void> {
