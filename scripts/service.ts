@@ -22,6 +22,8 @@ export interface ServiceOptions {
   configs?: string[];
   /** Variables for the Worker beyond BRINK_LOCAL, e.g. BACKEND_URL. */
   variables?: Record<string, string>;
+  /** Whether the Worker for ONNX models starts as well; not where absent. */
+  onnx?: boolean;
   /** What must answer 200 before the service counts as started; /healthz where absent. */
   readyPath?: string;
   /** Called with each line that the runtime prints. */
@@ -75,7 +77,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     mode: 0o600, // it may hold BACKEND_KEY, which must not show in the process list either
   });
   const wrangler = join(root, "node_modules/wrangler/bin/wrangler.js");
-  const configs = options.configs ?? ownConfigs();
+  const configs = options.configs ?? ownConfigs(options.onnx);
   const flags = configs.flatMap((config) => ["--config", config]);
   flags.push("--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", `${inspectorPort}`);
   flags.push("--persist-to", state, "--env-file", variablesFile, "--log-level", "warn");
@@ -100,9 +102,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   return { url, inspectorUrl: `http://127.0.0.1:${inspectorPort}`, process: child, stop };
 }
 
-/** The main Worker's configuration with every optional Worker bound, and theirs. */
-function ownConfigs(): string[] {
-  const optional = Object.keys(OPTIONAL_WORKERS);
+/** The main Worker's configuration with the optional Workers bound, and theirs. */
+function ownConfigs(onnx = false): string[] {
+  const optional = Object.keys(OPTIONAL_WORKERS).filter((worker) => worker !== "onnx" || onnx);
   const others = optional.map((worker) => OPTIONAL_WORKERS[worker]!.config);
   return [writeMainConfig(optional), ...others];
 }

@@ -19,6 +19,7 @@ const service = await startService({
   port: Number(process.env.PORT || 8787),
   state: process.env.BRINK_STATE || join(root, ".brink"),
   variables,
+  onnx: process.env.BRINK_ONNX === "1",
   onLog: (line) => console.error(line),
   onProgress: (detail) => {
     if (detail !== last) console.log(detail);

@@ -27,6 +27,14 @@ binding = "MODELS"
 bucket_name = "brink-models"
 `,
   },
+  onnx: {
+    config: "wrangler.onnx.toml",
+    bindings: `
+[[services]]
+binding = "ONNX"
+service = "brink-onnx"
+`,
+  },
 };
 
 /** The file name of the main Worker's configuration with these optional Workers bound. It is

@@ -2,12 +2,15 @@ import { ServiceError } from "./errors.ts";
 import type { LedgerObject } from "./ledger/ledger-object.ts";
 import { GENERATOR_CONTEXT_DEFAULT, GENERATOR_CONTEXT_MAX, MODEL_NAME_PATTERN } from "./limits.ts";
 import type { MemoryObject } from "./memory/memory-object.ts";
+import type OnnxWorker from "./onnx/worker.ts";
 
 /** The bindings of wrangler.toml, as the runtime hands them over. */
 export interface Env {
   ASSETS: Fetcher;
   MEMORY: DurableObjectNamespace<MemoryObject>;
   LEDGER: DurableObjectNamespace<LedgerObject>;
+  /** The Worker of wrangler.onnx.toml; absent where it is not deployed. */
+  ONNX?: Service<typeof OnnxWorker>;
   /** The generator's models. Both are absent where no generator is deployed. */
   MODELS?: R2Bucket;
   GENERATOR?: Fetcher;

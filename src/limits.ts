@@ -179,6 +179,7 @@ export const GENERATIONS_WAITING_MAX = 8;
 export const PREFILL_TOKENS = 256;
 // Rows of one verification: beyond 8 they cost as much as they save.
 export const DRAFT_TOKENS_MAX = 8;
+
 // Grammars. An automaton of 8,192 states takes about 1 MB beside a model that fills the isolate,
 // and a few milliseconds; a pattern of more is mostly counted repetition.
 export const GRAMMAR_DFA_STATES_MAX = 8_192;
@@ -195,3 +196,30 @@ export const GRAMMAR_STATES_MAX = 1_024;
 export const GRAMMAR_MASKS_MAX = 64;
 // Compiled grammars kept by a generator, by their schema's text.
 export const GRAMMARS_KEPT_MAX = 4;
+
+// ONNX models, in an isolate of their own. Its 128 MB hold, beside the weights: the heap with code
+// and a vocabulary; onnxruntime's linear memory, 17 MB before any model. A weight takes 1.35 times
+// its bytes there (f32 matrices are packed anew before the originals go; measured 1.0 to 1.33, see
+// docs/onnx.md), and once more outside while its model is loaded. A run takes 100 bytes a pair of
+// tokens (12 heads' scores in f32, twice: measured 24 MB at 512 tokens) and 16 KiB a token.
+export const ONNX_ISOLATE_BYTES_MAX = 124_000_000;
+export const ONNX_HEAP_BYTES = 10_000_000;
+export const ONNX_RUNTIME_BYTES = 17_000_000;
+export const ONNX_RESIDENT_RATIO = 1.35;
+export const ONNX_PAIR_BYTES = 100;
+export const ONNX_TOKEN_BYTES = 16 * 1024;
+// A vocabulary of 30,000 pieces is 0.7 MB of JSON and takes 8 times that as maps while it is read.
+export const ONNX_TOKENIZER_BYTES_MAX = 8 * 1024 * 1024;
+export const ONNX_TOKENIZER_RATIO = 8;
+export const ONNX_MANIFEST_BYTES_MAX = 64 * 1024;
+export const ONNX_VOCAB_MAX = 512 * 1024;
+export const ONNX_TOKENS_MAX = 8_192;
+// Of a text no more is read than this many characters a token; GPT-2's longest token has 128.
+export const ONNX_PIECE_CHARS_MAX = 128;
+export const ONNX_LABELS_MAX = 1_000;
+// The list reads every manifest; a Worker may make 1,000 subrequests.
+export const ONNX_MODELS_MAX = 100;
+// How long an isolate may go on with a model whose files were replaced.
+export const ONNX_RECHECK_MS_MAX = 30_000;
+// Cohere's bound. Every document is one run of the model.
+export const RERANK_DOCUMENTS_MAX = 1_000;

@@ -24,7 +24,7 @@ const LAYERS: [string, RegExp][] = [
   ["worker", /^src\/(worker\.ts$|generator\/)/],
   ["api", /^src\/api\//],
   ["pipeline", /^src\/pipeline\//],
-  ["engine, memory, ledger, store", /^src\/(engine|memory|ledger|store)\//],
+  ["engine, memory, ledger, onnx, store", /^src\/(engine|memory|ledger|onnx|store)\//],
   ["index", /^index\//],
   ["generation", /^src\/generation\//],
   ["model", /^src\/model\//],

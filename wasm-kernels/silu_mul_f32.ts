@@ -1,6 +1,7 @@
 import { exp_f32x4 } from "./vector_math";
 
-/** y = silu(gate) * up, silu(x) = x / (1 + exp(-x)), relative error below 1e-6.
+/** y = silu(gate) * up, silu(x) = x / (1 + exp(-x)), relative error below 1e-6 for x >= -87; below
+ *  that silu(x) is taken as about 1.2e-38 x.
  *    y  f32 [m, n]      gate_up  f32 [m, 2 n]: a row's gates, then its ups
  *  y overlaps no input. Source: Shazeer, GLU variants, 2020 (SwiGLU). */
 export function silu_mul_f32(y: usize, gate_up: usize, m: i32, n: i32): void {

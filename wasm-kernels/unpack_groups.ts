@@ -1,3 +1,5 @@
+import { load_low_nibbles } from "./panel";
+
 /** One group of 32 (q6_k: 16) quants of a GGUF row, unpacked to bytes at GROUP, with its scale and
  *  min, for the packers. The layouts stand in src/model/dequantize.ts. */
 
@@ -53,14 +55,27 @@ function unpack_5(block: usize, head: usize, high: i32): void {
   group_f16 = load<u16>(block);
   group_d = f16_to_f32(group_f16);
   group_min = head == 4 ? f16_to_f32(load<u16>(block, 2)) : 0;
-  const bits = high ? load<u32>(block + head) : 0;
-  const nibbles = block + head + (high ? 4 : 0);
-  const offset: u32 = high && head == 2 ? 16 : 0;
+  if (!high) {
+    split_nibbles(block + head);
+    return;
+  }
+  const bits = load<u32>(block + head);
+  const offset: u32 = head == 2 ? 16 : 0;
   for (let b: u32 = 0; b < 16; b++) {
-    const byte: u32 = load<u8>(nibbles + b);
+    const byte: u32 = load<u8>(block + head + 4 + b);
     store<u8>(GROUP + b, ((byte & 15) | (((bits >> b) & 1) << 4)) - offset);
     store<u8>(GROUP + b, ((byte >> 4) | (((bits >> (b + 16)) & 1) << 4)) - offset, 16);
   }
+}
+
+/** 16 bytes at `at`: first the low nibbles, then the high ones. */
+// @ts-ignore: decorator
+@inline
+function split_nibbles(at: usize): void {
+  const low = load_low_nibbles();
+  const v = v128.load(at);
+  v128.store(GROUP, v128.and(v, low));
+  v128.store(GROUP, v128.and(i16x8.shr_u(v, 4), low), 16);
 }
 
 /** Group g of the 8 in a q4_k (high == 0) or q5_k block, whose qh takes `high` bytes. */

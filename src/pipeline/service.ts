@@ -1,6 +1,7 @@
 /** The service behind the HTTP layer: one request's view of the bindings. */
 import { BackendEngine } from "../engine/backend.ts";
 import { GeneratorEngine, readGeneratorStatus } from "../engine/generator.ts";
+import { OnnxModels } from "../engine/onnx.ts";
 import { READER_ID } from "../engine/reader.ts";
 import type { Config, Env } from "../env.ts";
 import { ServiceError } from "../errors.ts";
@@ -18,6 +19,7 @@ import { OperatorModels } from "./model-admin.ts";
 import { ENCODER_ID, loadModels, type Models } from "./models.ts";
 import { OPERATOR_TENANT } from "./operator.ts";
 import { preloadDocs } from "./preload.ts";
+import { countTokens, rerank } from "./rerank.ts";
 import { type RouterTarget, RouterTargets } from "./router-targets.ts";
 import type * as types from "./types.ts";
 
@@ -26,6 +28,7 @@ export class BrinkService implements types.Service {
   readonly #config: Config;
   readonly #keepAlive: (work: Promise<unknown>) => void;
   readonly #backend: BackendEngine | null;
+  readonly #onnx: OnnxModels;
   readonly #targets: RouterTargets;
   readonly #store: ModelStore | null;
   readonly modelAdmin: types.ModelAdmin;
@@ -35,6 +38,7 @@ export class BrinkService implements types.Service {
     this.#config = config;
     this.#keepAlive = keepAlive;
     this.#backend = config.backend === null ? null : new BackendEngine(config.backend);
+    this.#onnx = new OnnxModels(env.ONNX ?? null);
     this.#targets = new RouterTargets(this.#ledger());
     this.#store = env.MODELS === undefined ? null : new ModelStore(env.MODELS);
     const context = config.generator?.context ?? GENERATOR_CONTEXT_DEFAULT;
@@ -53,10 +57,21 @@ export class BrinkService implements types.Service {
     return answer(deps, request);
   }
 
-  async embed(texts: string[]): Promise<types.Embeddings> {
+  async embed(texts: string[], model: string | null): Promise<types.Embeddings> {
+    if (model !== null && model !== ENCODER_ID)
+      return { ...(await this.#onnx.embed(model, texts)), model };
     const { encoder } = await this.#models();
-    const tokens = texts.reduce((sum, text) => sum + encoder.countTokens(text) + 2, 0);
+    const tokens = countTokens(encoder, texts);
     return { vectors: encoder.embed(texts), tokens, model: ENCODER_ID };
+  }
+
+  rerank(request: types.RerankRequest): Promise<types.Reranking> {
+    const encoder = async () => (await this.#models()).encoder;
+    return rerank(request, { encoder, encoderId: ENCODER_ID, onnx: this.#onnx });
+  }
+
+  classify(model: string, texts: string[]): Promise<types.Classification> {
+    return this.#onnx.classify(model, texts);
   }
 
   async search(caller: types.Caller, query: types.MemoryQuery) {
@@ -193,12 +208,13 @@ export class BrinkService implements types.Service {
     return this.getRouter(caller);
   }
 
-  models(): types.ModelInfo[] {
+  async models(): Promise<types.ModelInfo[]> {
     const models: types.ModelInfo[] = [
       { id: "auto", kind: "router" },
       { id: "edge", kind: "edge" },
       { id: READER_ID, kind: "edge" },
       { id: ENCODER_ID, kind: "encoder" },
+      ...(await this.#onnx.list()),
     ];
     if (this.#backend === null) return models;
     return [

@@ -118,11 +118,34 @@ export interface MemoryQuery {
 }
 
 export interface Embeddings {
-  /** Unit-length, f32 [dim], one a text, in the texts' order. */
+  /** f32 [dim], one a text, in the texts' order; unit-length unless an ONNX model's manifest says
+   *  otherwise. */
   vectors: Float32Array[];
-  /** WordPiece tokens read, the two markers of each text included. */
+  /** Tokens read, the two markers of each text included. */
   tokens: number;
   model: string;
+}
+
+export interface RerankRequest {
+  /** An ONNX reranker's or encoder's id, or null for Brink's own encoder. */
+  model: string | null;
+  query: string;
+  documents: string[];
+}
+
+export interface Reranking {
+  model: string;
+  /** Every document by its place in the request, best first; the score is 0..1 by a reranker, and
+   *  a cosine, -1..1, by an encoder. */
+  results: { index: number; score: number }[];
+  tokens: number;
+}
+
+export interface Classification {
+  labels: string[];
+  /** 0..1, [texts, labels]. */
+  scores: number[][];
+  tokens: number;
 }
 
 export interface NamespaceInfo extends NamespaceOptions {
@@ -159,7 +182,7 @@ export interface RouterState {
 
 export interface ModelInfo {
   id: string;
-  kind: "edge" | "backend" | "encoder" | "router" | "generator";
+  kind: "edge" | "backend" | "encoder" | "reranker" | "classifier" | "router" | "generator";
   /** Unix time in ms, where it is known. */
   created_at?: number;
   /** Of a model that is loaded: which variant of each kernel was picked. */
@@ -220,7 +243,11 @@ export interface Service {
    *  `unsupported_parameter`, `backend_not_configured`, `backend_unavailable`,
    *  `backend_timeout`. */
   answer(request: AnswerRequest): Promise<AnswerStream>;
-  embed(texts: string[]): Promise<Embeddings>;
+  /** With `model` null by Brink's own encoder. This and the next two throw `model_not_found`,
+   *  `model_too_large`, `model_unavailable` and `invalid_model_file`. */
+  embed(texts: string[], model: string | null): Promise<Embeddings>;
+  rerank(request: RerankRequest): Promise<Reranking>;
+  classify(model: string, texts: string[]): Promise<Classification>;
   /** Throws `invalid_request` with param `embedding` for a vector of the wrong size. */
   search(caller: Caller, query: MemoryQuery): Promise<{ hits: SearchHit[]; took_ms: number }>;
 
@@ -275,7 +302,8 @@ export interface Service {
   getRouter(caller: Caller): Promise<RouterState>;
   putRouter(caller: Caller, target: RouterState["target"]): Promise<RouterState>;
 
-  models(): ModelInfo[];
+  /** What is built in, the ONNX models where their Worker is bound, and the backend. */
+  models(): Promise<ModelInfo[]>;
   /** The stored decoders; the one that is loaded with its kernels' variants. Empty where no
    *  generator is bound. */
   generatorModels(): Promise<ModelInfo[]>;

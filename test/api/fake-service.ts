@@ -11,6 +11,7 @@ import type {
   BrinkReport,
   Caller,
   ModelAdmin,
+  RerankRequest,
   Service,
   SubmittedDocument,
   UploadInfo,
@@ -171,9 +172,27 @@ export class FakeService implements Service {
     };
   }
 
-  embed(texts: string[]) {
+  embed(texts: string[], model: string | null) {
+    if (model !== null && model !== "encoder")
+      throw new ServiceError("model_not_found", "no such model", { param: "model" });
     const vectors = texts.map(() => Float32Array.of(0.6, 0, 0.8, 0));
-    return this.#log({ vectors, tokens: 3 * texts.length, model: "encoder" }, "embed", texts);
+    return this.#log(
+      { vectors, tokens: 3 * texts.length, model: "encoder" },
+      "embed",
+      texts,
+      model,
+    );
+  }
+
+  rerank(request: RerankRequest) {
+    const results = request.documents.map((_, index) => ({ index, score: 0.9 - index / 10 }));
+    const reply = { model: request.model ?? "encoder", results, tokens: 7 };
+    return this.#log(reply, "rerank", request);
+  }
+
+  classify(model: string, texts: string[]) {
+    const reply = { labels: ["good", "bad"], scores: texts.map(() => [0.25, 0.75]), tokens: 5 };
+    return this.#log(reply, "classify", model, texts);
   }
 
   async search(...args: Parameters<Service["search"]>) {
@@ -284,7 +303,7 @@ export class FakeService implements Service {
     return this.#log(state, "putRouter", ...args);
   }
 
-  models() {
+  async models() {
     return [
       { id: "brink-reader", kind: "edge" as const },
       { id: "encoder", kind: "encoder" as const },

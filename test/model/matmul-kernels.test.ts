@@ -84,29 +84,58 @@ function multiply(kernels: MatmulKernels, p: Problem, add?: Float32Array): Float
   return out;
 }
 
-/** What the product may differ from exact arithmetic by. Each activation is off by half a step of
- *  its group of 32, met by the weight less its min; f32 rounds once a group and a few times more,
- *  for each product where the type is a float. */
-function bounds({ type, m, n, k, x, rows }: Problem): Float64Array {
-  const w = weightsOf(type, rows, n, k).map(Math.abs);
-  const bare = withoutMins(type, rows, n, k).map(Math.abs);
-  const nibbles = ["Q4_0", "Q4_1", "Q4_K"].includes(type);
-  const steps = new Float64Array(m * k); // of each activation
-  if (QUANTIZED.includes(type))
-    for (let at = 0; at < m * k; at += 32) {
-      const largest = Math.max(...x.subarray(at, at + 32).map(Math.abs));
-      steps.fill((largest / (nibbles ? 127 : 8191)) * 1.0001, at, at + 32);
-    }
-  const rounding = gemmInteger(
-    x.map(Math.abs),
-    w.map((v, i) => Math.max(v, 2 * bare[i]!)),
-    m,
-    n,
-    k,
+/** The largest |q| of the activations that a type meets; 0 for float types. */
+function qmaxOf(type: TensorType): number {
+  if (!QUANTIZED.includes(type)) return 0;
+  return ["Q4_0", "Q4_1", "Q4_K"].includes(type) ? 127 : 8191;
+}
+
+/** For each group of 32 activations, where it starts and the largest magnitude in it. */
+const groupsOf = (x: Float32Array) =>
+  Array.from({ length: x.length / 32 }, (_, g): [at: number, largest: number] => [
+    g * 32,
+    Math.max(...x.subarray(g * 32, g * 32 + 32).map(Math.abs)),
+  ]);
+
+/** What f32 arithmetic may add: it rounds once a group and a few times more, or for each product
+ *  where the type is a float. */
+function rounding({ type, m, n, k, x, rows }: Problem): Float64Array {
+  const bare = withoutMins(type, rows, n, k);
+  const w = weightsOf(type, rows, n, k).map((v, i) =>
+    Math.max(Math.abs(v), 2 * Math.abs(bare[i]!)),
   );
-  const quantizing = gemmInteger(steps, bare, m, n, k);
   const roundings = QUANTIZED.includes(type) ? k / 32 + 16 : k;
-  return rounding.map((sum, i) => sum * 3 * roundings * 2 ** -24 + quantizing[i]! / 2);
+  return gemmInteger(x.map(Math.abs), w, m, n, k).map((sum) => sum * 3 * roundings * 2 ** -24);
+}
+
+/** What the product may differ from exact arithmetic by: rounding, and half a step of its group of
+ *  32 for each activation, met by the weight less its min. */
+function bounds(p: Problem): Float64Array {
+  const { type, m, n, k, x, rows } = p;
+  const steps = new Float64Array(m * k);
+  if (QUANTIZED.includes(type))
+    for (const [at, largest] of groupsOf(x))
+      steps.fill((largest / qmaxOf(type)) * 1.0001, at, at + 32);
+  const bare = withoutMins(type, rows, n, k).map(Math.abs);
+  const quantizing = gemmInteger(steps, bare, m, n, k);
+  return rounding(p).map((sum, i) => sum + quantizing[i]! / 2);
+}
+
+/** The product by its definition: quantized activations by weights, and exact ones by the mins. */
+function quantizedProduct({ type, m, n, k, x, rows }: Problem): Float64Array {
+  const bare = withoutMins(type, rows, n, k);
+  const mins = weightsOf(type, rows, n, k).map((w, i) => w - bare[i]!);
+  const qmax = qmaxOf(type);
+  const rounded = new Float64Array(m * k);
+  for (const [at, largest] of groupsOf(x)) {
+    const [d, inverse] = [Math.fround(largest / qmax), Math.fround(qmax / largest)];
+    for (let j = at; j < at + 32; j++) {
+      const shifted = Math.fround(Math.fround(x[j]! * inverse) + 1.5 * 2 ** 23); // to even
+      rounded[j] = d * (shifted - 1.5 * 2 ** 23);
+    }
+  }
+  const byMins = gemmInteger(x, mins, m, n, k);
+  return gemmInteger(rounded, bare, m, n, k).map((sum, i) => sum + byMins[i]!);
 }
 
 const exact = ({ type, m, n, k, x, rows }: Problem) =>
@@ -134,6 +163,14 @@ describe.each(VARIANTS)("matmul, %s", (variant) => {
       const p = randomProblem(type, m, n, blocks * blockOf(type));
       const bound = bounds(p);
       expectWithin(multiply(create(variant), p), exact(p), (i) => bound[i]!);
+    }
+  });
+
+  it.each(QUANTIZED)("rounds %s activations as it says and sums them exactly", (type) => {
+    for (const [m, n, blocks] of SHAPES) {
+      const p = randomProblem(type, m, n, blocks * blockOf(type));
+      const bound = rounding(p);
+      expectWithin(multiply(create(variant), p), quantizedProduct(p), (i) => bound[i]!);
     }
   });
 

@@ -107,7 +107,7 @@ export const ModelReply = z
     object: z.literal("model"),
     created: z.int(),
     owned_by: z.string(),
-    kind: z.enum(["edge", "backend", "encoder", "router", "generator"]),
+    kind: z.enum(["edge", "backend", "encoder", "reranker", "classifier", "router", "generator"]),
     kernels: z.record(z.string(), z.string()).optional().openapi({
       description: "Of a loaded model: the variant of each kernel that was picked.",
     }),
