@@ -114,7 +114,7 @@ async function readHeader(source: ByteSource) {
 
 /** A GGUF file being read. Its panels can be taken once; `cancel` releases the stream early. */
 export class GgufStream {
-  readonly header: GgufHeader;
+  header: Readonly<GgufHeader>;
   private readonly source: ByteSource;
   private readonly panelBytes: number;
 
@@ -145,9 +145,10 @@ export class GgufStream {
     }
   }
 
-  /** Gives back the bytes of the header at once, 2 MB of a vocabulary of 49,152. Its long arrays of
-   *  strings cannot be read any more; all else can. */
-  forgetTexts(): void {
+  /** Lets go of the metadata, and of the header's bytes at once, in which the strings of a long
+   *  array lie: whoever needed them has read them, and the weights are yet to come. */
+  dropMetadata(): void {
+    this.header = { ...this.header, metadata: new Map(), fieldSpans: new Map() };
     this.headerBytes?.buffer.transfer(0);
     this.headerBytes = null;
   }

@@ -18,7 +18,7 @@ import {
 import { TENSOR_TYPES, type TensorType } from "./tensor-types.ts";
 import { PackedTexts } from "./text-list.ts";
 
-/** 64-bit integers that a number cannot hold exactly stay bigint; strings of a long array, bytes. */
+/** 64-bit integers that a number cannot hold exactly stay bigint; long arrays of strings, bytes. */
 export type GgufValue = number | bigint | boolean | string | GgufValue[] | PackedTexts;
 export type Metadata = ReadonlyMap<string, GgufValue>;
 

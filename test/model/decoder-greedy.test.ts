@@ -8,9 +8,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { PackedTexts } from "../../src/model/text-list.ts";
 import { type GgufValue, parseHeader } from "../../src/model/gguf.ts";
 import type { TensorType } from "../../src/model/tensor-types.ts";
+import { PackedTexts } from "../../src/model/text-list.ts";
 import { tensorsOf } from "../oracle/llama.ts";
 import { bestOf, compareGreedy, loadDecoder, referenceSteps } from "../support/decoding.ts";
 import { quantize, typeId } from "../support/quantize.ts";
