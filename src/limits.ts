@@ -177,9 +177,6 @@ export const MODEL_CHECK_MS_MAX = 30_000;
 export const GENERATIONS_WAITING_MAX = 8;
 // The event loop waits for a part of the prompt: 256 tokens take a small model about 0.3 s.
 export const PREFILL_TOKENS = 256;
-// Rows of one verification: beyond 8 they cost as much as they save.
-export const DRAFT_TOKENS_MAX = 8;
-
 // Grammars. An automaton of 8,192 states takes about 1 MB beside a model that fills the isolate,
 // and a few milliseconds; a pattern of more is mostly counted repetition.
 export const GRAMMAR_DFA_STATES_MAX = 8_192;
@@ -194,8 +191,8 @@ export const GRAMMAR_DEPTH_MAX = 24;
 // States kept of the automaton that is built while text is checked: 2 KB each.
 export const GRAMMAR_STATES_MAX = 1_024;
 export const GRAMMAR_MASKS_MAX = 64;
-// Compiled grammars kept by a generator, by their schema's text.
-export const GRAMMARS_KEPT_MAX = 4;
+// Compiled grammars kept by a generator, by their schema's text: up to 3 MB each.
+export const GRAMMARS_KEPT_MAX = 2;
 
 // ONNX models, in an isolate of their own. Its 128 MB hold, beside the weights: the heap with code
 // and a vocabulary; onnxruntime's linear memory, 17 MB before any model. A weight takes 1.35 times

@@ -9,7 +9,7 @@ import {
 } from "../limits.ts";
 import { allocCache, type CacheBits } from "./attend.ts";
 import { ChatTemplate } from "./chat-template.ts";
-import { readDecoderConfig } from "./decoder-config.ts";
+import { type DecoderConfig, readDecoderConfig } from "./decoder-config.ts";
 import type { DecoderKernels } from "./decoder-kernels.ts";
 import { checkDecoderFits } from "./decoder-memory.ts";
 import { loadDecoderWeights, weightBytes } from "./decoder-weights.ts";
@@ -74,7 +74,28 @@ export function planDecoder(
     usedBytes,
     linearMax,
   });
-  return { config, bits, context, weights, activations };
+  return { config, bits, context, weights, kvCache: kvCache(context), activations };
+}
+
+/** What is not the weights' in a file. Errors: invalid_model_file. */
+function readNamed({ metadata }: GgufHeader) {
+  const id = stringOf(metadata, "general.name");
+  const tokenizer = loadTokenizer(metadata);
+  return { id, tokenizer, template: ChatTemplate.from(metadata, tokenizer) };
+}
+
+function factsOf(
+  { tensors }: GgufHeader,
+  config: DecoderConfig,
+  plan: { weights: number; kvCache: number },
+): DecoderFacts {
+  return {
+    architecture: config.architecture,
+    trainedContext: config.context_length,
+    parameters: tensors.reduce((sum, { rows, cols }) => sum + rows * cols, 0),
+    weightBytes: plan.weights,
+    contextBytes: plan.kvCache,
+  };
 }
 
 export class Decoder implements TokenModel {
@@ -116,16 +137,10 @@ export class Decoder implements TokenModel {
     const file = await GgufStream.open(stream);
     const mark = kernels.mark();
     try {
-      const { metadata, tensors } = file.header;
       const memory = { usedBytes: mark, linearMax: kernels.bytesMax };
-      const { config, bits, context, activations, ...plan } = planDecoder(
-        file.header,
-        memory,
-        options,
-      );
-      const id = stringOf(metadata, "general.name");
-      const tokenizer = loadTokenizer(metadata);
-      const template = ChatTemplate.from(metadata, tokenizer);
+      const { config, bits, context, ...plan } = planDecoder(file.header, memory, options);
+      const named = { ...readNamed(file.header), facts: factsOf(file.header, config, plan) };
+      file.dropMetadata();
       const weights = await loadDecoderWeights(kernels, file, config);
       const { rope_dim, rope_base } = config;
       const factors = weights.ropeFactors ?? undefined;
@@ -137,16 +152,9 @@ export class Decoder implements TokenModel {
         ropeTable: kernels.ropeTable(context, rope_dim, rope_base, factors),
       };
       const end = kernels.mark();
-      kernels.alloc(activations); // so that memory grows now or never
+      kernels.alloc(plan.activations); // so that memory grows now or never
       kernels.release(end);
-      const facts = {
-        architecture: config.architecture,
-        trainedContext: config.context_length,
-        parameters: tensors.reduce((sum, { rows, cols }) => sum + rows * cols, 0),
-        weightBytes: plan.weights,
-        contextBytes: contextBytes(config, bits, context),
-      };
-      return new Decoder(kernels, state, context, { id, tokenizer, template, facts });
+      return new Decoder(kernels, state, context, named);
     } catch (error) {
       kernels.release(mark);
       await file.cancel();
