@@ -2,7 +2,7 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
-const OBJECTS = ["test/memory/**/*.test.ts", "test/ledger/**/*.test.ts"];
+const OBJECTS = ["test/memory/**/*.test.ts", "test/ledger/**/*.test.ts", "test/store/**/*.test.ts"];
 
 export default defineConfig({
   test: {

@@ -17,6 +17,7 @@ const HELP = `usage: npm run bench -- <what> [options]
   engine    one passage embedded by Brink and by onnxruntime-web, side by side
   decode    a decoder of SmolLM2-135M's shape, random Q4_0 weights, beside wllama
   service   the built Worker: first answer of a fresh isolate, warm answers, memory
+  generator the memory of the generator's isolate with a model of SmolLM2-135M's shape
 
   --json FILE   also write the figures, machine and date to FILE
   --quick       fewer rounds: a smoke test rather than a figure
@@ -28,6 +29,7 @@ const BENCHES: Record<string, () => Promise<{ run(options: BenchOptions): Promis
   engine: () => import("./engine.ts"),
   decode: () => import("./decode.ts"),
   service: () => import("./service.ts"),
+  generator: () => import("./generator.ts"),
 };
 
 function usage(problem: string): never {

@@ -1,8 +1,12 @@
-/** `npm run deploy [-- --dry-run]`: build, check sizes against the platform's limits, deploy. */
+/** `npm run deploy [-- --dry-run] [--generator]`: build, check sizes against the platform's limits,
+ *  deploy. The optional Workers go first, since the main one is bound to them; a dry run checks
+ *  them all. */
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
+import { OPTIONAL_WORKERS, writeMainConfig } from "./workers.ts";
 
 const root = join(import.meta.dirname, "..");
 const MIB = 1024 * 1024;
@@ -10,13 +14,27 @@ const MIB = 1024 * 1024;
 const CODE_GZIP_BYTES_MAX = 10 * MIB;
 const ASSET_BYTES_MAX = 25 * MIB;
 
-const dryRun = process.argv.includes("--dry-run");
+const { dryRun, optional } = readOptions();
 execFileSync(process.execPath, [join(root, "scripts/build.ts")], { stdio: "inherit" });
-const out = join(root, "build/deploy");
-rmSync(out, { recursive: true, force: true });
-wrangler("deploy", "--dry-run", "--minify", "--outdir", out);
-checkSizes();
-if (!dryRun) wrangler("deploy", "--minify");
+const configs = [
+  ...optional.map((worker) => OPTIONAL_WORKERS[worker]!.config),
+  writeMainConfig(optional),
+];
+for (const config of configs) checkCode(config);
+checkAssets();
+if (!dryRun) for (const config of configs) wrangler("deploy", "--config", config, "--minify");
+
+function readOptions(): { dryRun: boolean; optional: string[] } {
+  const names = Object.keys(OPTIONAL_WORKERS);
+  const { values } = parseArgs({
+    options: Object.fromEntries(
+      ["dry-run", ...names].map((name) => [name, { type: "boolean" as const }]),
+    ),
+  });
+  const dryRun = values["dry-run"] === true;
+  const asked = names.filter((name) => values[name] === true);
+  return { dryRun, optional: dryRun && asked.length === 0 ? names : asked };
+}
 
 function wrangler(...args: string[]): void {
   const binary = join(root, "node_modules/wrangler/bin/wrangler.js");
@@ -27,13 +45,20 @@ function wrangler(...args: string[]): void {
   });
 }
 
-function checkSizes(): void {
+/** Bundles a Worker and weighs what would be uploaded. */
+function checkCode(config: string): void {
+  const out = join(root, "build/deploy", config.replace(/\.toml$/, ""));
+  rmSync(out, { recursive: true, force: true });
+  wrangler("deploy", "--config", config, "--dry-run", "--minify", "--outdir", out);
   const code = readdirSync(out).filter((name) => /\.(js|wasm)$/.test(name));
   const gzipBytes = code.reduce(
     (sum, name) => sum + gzipSync(readFileSync(join(out, name))).length,
     0,
   );
-  report("code, gzip", gzipBytes, CODE_GZIP_BYTES_MAX);
+  report(`${config}: code, gzip`, gzipBytes, CODE_GZIP_BYTES_MAX);
+}
+
+function checkAssets(): void {
   const assets = join(root, "build/assets");
   for (const name of readdirSync(assets, { recursive: true, encoding: "utf8" })) {
     const { size } = statSync(join(assets, name));

@@ -21,19 +21,21 @@ export async function readMemory(service: {
   url: string;
   inspectorUrl: string;
 }): Promise<MemoryUsage> {
-  const targets = (await (await fetch(`${service.inspectorUrl}/json`)).json()) as Target[];
+  const heap = await readHeap(service.inspectorUrl);
+  const linearBytes = await readLinearBytes(service.url);
+  const totalBytes = heap.heapBytes + heap.buffersBytes + linearBytes;
+  return { ...heap, linearBytes, totalBytes };
+}
+
+/** What the inspector knows of the Worker that is called first. */
+export async function readHeap(
+  inspectorUrl: string,
+): Promise<{ heapBytes: number; buffersBytes: number }> {
+  const targets = (await (await fetch(`${inspectorUrl}/json`)).json()) as Target[];
   const url = targets[0]?.webSocketDebuggerUrl;
   if (url === undefined) throw new Error("the inspector lists no target");
   const result = await send(url, "Runtime.getHeapUsage");
-  const heapBytes = Number(result.usedSize);
-  const buffersBytes = Number(result.backingStorageSize);
-  const linearBytes = await readLinearBytes(service.url);
-  return {
-    heapBytes,
-    buffersBytes,
-    linearBytes,
-    totalBytes: heapBytes + buffersBytes + linearBytes,
-  };
+  return { heapBytes: Number(result.usedSize), buffersBytes: Number(result.backingStorageSize) };
 }
 
 async function readLinearBytes(url: string): Promise<number> {

@@ -1,9 +1,10 @@
-/** Starts the built Worker under wrangler's local runtime: the one way that `npm start`, the demo,
+/** Starts the built Workers under wrangler's local runtime: the one way that `npm start`, the demo,
  *  the evaluations and the end-to-end tests have it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
+import { OPTIONAL_WORKERS, writeMainConfig } from "./workers.ts";
 
 const root = join(import.meta.dirname, "..");
 const START_MS_MAX = 180_000;
@@ -17,8 +18,12 @@ export interface ServiceOptions {
   port?: number;
   /** Folder of the durable state; made if missing. */
   state: string;
+  /** Configurations of the Workers, the one that is called first; Brink's own where absent. */
+  configs?: string[];
   /** Variables for the Worker beyond BRINK_LOCAL, e.g. BACKEND_URL. */
   variables?: Record<string, string>;
+  /** Whether the Worker for ONNX models starts as well; not where absent. */
+  onnx?: boolean;
   /** What must answer 200 before the service counts as started; /healthz where absent. */
   readyPath?: string;
   /** Called with each line that the runtime prints. */
@@ -72,7 +77,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     mode: 0o600, // it may hold BACKEND_KEY, which must not show in the process list either
   });
   const wrangler = join(root, "node_modules/wrangler/bin/wrangler.js");
-  const flags = ["--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", `${inspectorPort}`];
+  const configs = options.configs ?? ownConfigs(options.onnx);
+  const flags = configs.flatMap((config) => ["--config", config]);
+  flags.push("--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", `${inspectorPort}`);
   flags.push("--persist-to", state, "--env-file", variablesFile, "--log-level", "warn");
   flags.push("--show-interactive-dev-session=false");
   const child = spawn(process.execPath, [wrangler, "dev", ...flags], {
@@ -93,6 +100,13 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     throw error;
   }
   return { url, inspectorUrl: `http://127.0.0.1:${inspectorPort}`, process: child, stop };
+}
+
+/** The main Worker's configuration with the optional Workers bound, and theirs. */
+function ownConfigs(onnx = false): string[] {
+  const optional = Object.keys(OPTIONAL_WORKERS).filter((worker) => worker !== "onnx" || onnx);
+  const others = optional.map((worker) => OPTIONAL_WORKERS[worker]!.config);
+  return [writeMainConfig(optional), ...others];
 }
 
 function toEnvFile(variables: Record<string, string>): string {

@@ -6,7 +6,10 @@ import { exitOnSignals, LOCAL_ADMIN_KEY, LOCAL_KEY, startService } from "./servi
 const root = join(import.meta.dirname, "..");
 execFileSync(process.execPath, [join(root, "scripts/build.ts")], { stdio: "inherit" });
 
-const forwarded = ["BACKEND_URL", "BACKEND_KEY", "BACKEND_MODEL", "BRINK_ALLOWED_ORIGINS"];
+const forwarded = [
+  ...["BACKEND_URL", "BACKEND_KEY", "BACKEND_MODEL", "BRINK_ALLOWED_ORIGINS"],
+  ...["BRINK_GENERATOR_MODEL", "BRINK_GENERATOR_CONTEXT"],
+];
 const variables: Record<string, string> = {};
 for (const name of forwarded) if (process.env[name]) variables[name] = process.env[name];
 
@@ -16,6 +19,7 @@ const service = await startService({
   port: Number(process.env.PORT || 8787),
   state: process.env.BRINK_STATE || join(root, ".brink"),
   variables,
+  onnx: process.env.BRINK_ONNX === "1",
   onLog: (line) => console.error(line),
   onProgress: (detail) => {
     if (detail !== last) console.log(detail);
@@ -28,5 +32,6 @@ const service = await startService({
 console.log(`console    ${service.url}/console
 keys       ${LOCAL_KEY} (inference), ${LOCAL_ADMIN_KEY} (admin); local runs only
 backend    ${variables.BACKEND_URL ?? "none (set BACKEND_URL, BACKEND_KEY, BACKEND_MODEL)"}
+generator  ${variables.BRINK_GENERATOR_MODEL ?? "none (see npx brink help models add)"}
 ready ${service.url}`);
 service.process.once("exit", (code) => process.exit(code ?? 1));

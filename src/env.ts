@@ -1,16 +1,27 @@
 import { ServiceError } from "./errors.ts";
 import type { LedgerObject } from "./ledger/ledger-object.ts";
+import { GENERATOR_CONTEXT_DEFAULT, GENERATOR_CONTEXT_MAX, MODEL_NAME_PATTERN } from "./limits.ts";
 import type { MemoryObject } from "./memory/memory-object.ts";
+import type OnnxWorker from "./onnx/worker.ts";
 
 /** The bindings of wrangler.toml, as the runtime hands them over. */
 export interface Env {
   ASSETS: Fetcher;
   MEMORY: DurableObjectNamespace<MemoryObject>;
   LEDGER: DurableObjectNamespace<LedgerObject>;
+  /** The Worker of wrangler.onnx.toml; absent where it is not deployed. */
+  ONNX?: Service<typeof OnnxWorker>;
+  /** The generator's models. Both are absent where no generator is deployed. */
+  MODELS?: R2Bucket;
+  GENERATOR?: Fetcher;
   /** "1" under `npm start` only: the fixed keys work and Brink's documentation is preloaded. */
   BRINK_LOCAL?: string;
   BRINK_ADMIN_KEY_SHA256?: string;
   BRINK_ALLOWED_ORIGINS?: string;
+  /** The model that writes answers where a request names none; none where it is absent. */
+  BRINK_GENERATOR_MODEL?: string;
+  /** Tokens that a generator's prompt and answer may have together. */
+  BRINK_GENERATOR_CONTEXT?: string;
   BACKEND_URL?: string;
   BACKEND_KEY?: string;
   BACKEND_MODEL?: string;
@@ -22,6 +33,12 @@ export interface BackendConfig {
   model: string;
 }
 
+export interface GeneratorConfig {
+  /** Null: only requests that name a model of the generator's get it. */
+  model: string | null;
+  context: number;
+}
+
 /** The bindings once checked. */
 export interface Config {
   /** Fixed keys and open CORS: only for a service that answers on a loopback host. */
@@ -31,6 +48,8 @@ export interface Config {
   /** Origins that browsers may call from; `*` for all. */
   allowedOrigins: string[] | "*";
   backend: BackendConfig | null;
+  /** Null where no generator is bound. */
+  generator: GeneratorConfig | null;
 }
 
 /** Checks the bindings for a request that came in on `hostname`. A deployment that carries
@@ -47,11 +66,32 @@ export function readConfig(env: Env, hostname: string): Config {
     adminKeySha256,
     allowedOrigins: local ? "*" : origins.filter((origin) => origin !== ""),
     backend: readBackend(env),
+    generator: readGenerator(env),
   };
 }
 
 function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
+}
+
+function readGenerator(env: Env): GeneratorConfig | null {
+  const model = env.BRINK_GENERATOR_MODEL || null;
+  if (env.GENERATOR === undefined || env.MODELS === undefined) {
+    if (model === null) return null;
+    throw new ServiceError(
+      "misconfigured",
+      "BRINK_GENERATOR_MODEL is set but the bindings GENERATOR and MODELS are not",
+    );
+  }
+  if (model !== null && !MODEL_NAME_PATTERN.test(model))
+    throw new ServiceError("misconfigured", "BRINK_GENERATOR_MODEL is no model's name");
+  const context = Number(env.BRINK_GENERATOR_CONTEXT || GENERATOR_CONTEXT_DEFAULT);
+  if (!Number.isInteger(context) || context < 64 || context > GENERATOR_CONTEXT_MAX)
+    throw new ServiceError(
+      "misconfigured",
+      `BRINK_GENERATOR_CONTEXT must be an integer between 64 and ${GENERATOR_CONTEXT_MAX}`,
+    );
+  return { model, context };
 }
 
 function readBackend(env: Env): BackendConfig | null {

@@ -147,3 +147,79 @@ export const TARGET_CACHE_ENTRIES_MAX = 1_000;
 // pass takes at most 1,024 tokens, whose activations are 8 MB at dim 384 (see model/bert.ts).
 export const LINEAR_MEMORY_BYTES_MAX = 64 * 1024 * 1024;
 export const FORWARD_TOKENS_MAX = 1_024;
+
+// Model files. R2 takes parts of one size, 5 MiB or more; a part is one request's body. A model
+// lies in an isolate of 128 MB, so no greater file can serve.
+export const MODEL_PART_BYTES = BODY_BYTES_MAX;
+export const MODEL_BYTES_MAX = 128 * 1024 * 1024;
+export const MODEL_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+// One page of an R2 listing with its metadata; more models than an operator tends.
+export const MODELS_MAX = 500;
+// Parts of unfinished uploads are paid for. An operator who broke off yesterday may go on today.
+export const UPLOADS_MAX = 8;
+export const UPLOAD_IDLE_MS_MAX = 24 * 60 * 60 * 1000;
+
+// The generator. A line of its answer is one token's text and log probabilities.
+export const GENERATOR_CONTEXT_DEFAULT = 2_048;
+export const GENERATOR_CONTEXT_MAX = 32_768;
+// Where a request sets no max_tokens, passages leave this much of the context, or a quarter.
+export const GENERATOR_ANSWER_TOKENS = 256;
+export const GENERATOR_LINE_CHARS_MAX = 1024 * 1024;
+export const GENERATOR_CHOICES_MAX = 8;
+export const LOGIT_BIAS_ENTRIES_MAX = 1_024;
+export const TOP_LOGPROBS_MAX = 20;
+export const STOP_STRINGS_MAX = 16;
+// How long an isolate may go on with a model that was replaced or removed through another.
+export const MODEL_CHECK_MS_MAX = 30_000;
+
+// Generation. A waiting request holds its prompt and a connection; at a few seconds each, the last
+// of eight waits as long as clients do.
+export const GENERATIONS_WAITING_MAX = 8;
+// The event loop waits for a part of the prompt: 256 tokens take a small model about 0.3 s.
+export const PREFILL_TOKENS = 256;
+// Rows of one verification: beyond 8 they cost as much as they save.
+export const DRAFT_TOKENS_MAX = 8;
+
+// Grammars. An automaton of 8,192 states takes about 1 MB beside a model that fills the isolate,
+// and a few milliseconds; a pattern of more is mostly counted repetition.
+export const GRAMMAR_DFA_STATES_MAX = 8_192;
+export const GRAMMAR_NFA_STATES_MAX = 32_768;
+export const GRAMMAR_REPEAT_MAX = 1_000;
+// Least items and named properties of one array or object, and alternatives of a whole schema:
+// far above what real schemas have, and what a recursive reader takes in a few milliseconds.
+export const GRAMMAR_COUNT_MAX = 1_000;
+export const GRAMMAR_SHAPES_MAX = 4_096;
+// Nesting of what is written. JSON_DEPTH_MAX readers accept more.
+export const GRAMMAR_DEPTH_MAX = 24;
+// States kept of the automaton that is built while text is checked: 2 KB each.
+export const GRAMMAR_STATES_MAX = 1_024;
+export const GRAMMAR_MASKS_MAX = 64;
+// Compiled grammars kept by a generator, by their schema's text.
+export const GRAMMARS_KEPT_MAX = 4;
+
+// ONNX models, in an isolate of their own. Its 128 MB hold, beside the weights: the heap with code
+// and a vocabulary; onnxruntime's linear memory, 17 MB before any model. A weight takes 1.35 times
+// its bytes there (f32 matrices are packed anew before the originals go; measured 1.0 to 1.33, see
+// docs/onnx.md), and once more outside while its model is loaded. A run takes 100 bytes a pair of
+// tokens (12 heads' scores in f32, twice: measured 24 MB at 512 tokens) and 16 KiB a token.
+export const ONNX_ISOLATE_BYTES_MAX = 124_000_000;
+export const ONNX_HEAP_BYTES = 10_000_000;
+export const ONNX_RUNTIME_BYTES = 17_000_000;
+export const ONNX_RESIDENT_RATIO = 1.35;
+export const ONNX_PAIR_BYTES = 100;
+export const ONNX_TOKEN_BYTES = 16 * 1024;
+// A vocabulary of 30,000 pieces is 0.7 MB of JSON and takes 8 times that as maps while it is read.
+export const ONNX_TOKENIZER_BYTES_MAX = 8 * 1024 * 1024;
+export const ONNX_TOKENIZER_RATIO = 8;
+export const ONNX_MANIFEST_BYTES_MAX = 64 * 1024;
+export const ONNX_VOCAB_MAX = 512 * 1024;
+export const ONNX_TOKENS_MAX = 8_192;
+// Of a text no more is read than this many characters a token; GPT-2's longest token has 128.
+export const ONNX_PIECE_CHARS_MAX = 128;
+export const ONNX_LABELS_MAX = 1_000;
+// The list reads every manifest; a Worker may make 1,000 subrequests.
+export const ONNX_MODELS_MAX = 100;
+// How long an isolate may go on with a model whose files were replaced.
+export const ONNX_RECHECK_MS_MAX = 30_000;
+// Cohere's bound. Every document is one run of the model.
+export const RERANK_DOCUMENTS_MAX = 1_000;

@@ -21,11 +21,12 @@ const read = (path: string) => readFileSync(join(root, path), "utf8");
 /** Layers from the top; a file may import from its own layer and from those below. Types that
  *  describe the wire may be named from anywhere, since they compile to nothing. */
 const LAYERS: [string, RegExp][] = [
-  ["worker", /^src\/worker\.ts$/],
+  ["worker", /^src\/(worker\.ts$|generator\/)/],
   ["api", /^src\/api\//],
   ["pipeline", /^src\/pipeline\//],
-  ["engine, memory, ledger", /^src\/(engine|memory|ledger)\//],
+  ["engine, memory, ledger, onnx, store", /^src\/(engine|memory|ledger|onnx|store)\//],
   ["index", /^index\//],
+  ["generation", /^src\/generation\//],
   ["model", /^src\/model\//],
   ["ground", /^src\/(env|errors|limits)\.ts$/],
 ];

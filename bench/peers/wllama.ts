@@ -62,8 +62,8 @@ export async function openWllamaTwo(file: string, cacheType: "f16" | "q8_0"): Pr
   };
 }
 
-/** Version 3.8.1, which takes text alone and times itself by the wall clock, greedy sampling of each
- *  token included. */
+/** Version 3.8.1, which takes text alone and times itself by the wall clock, greedy sampling of
+ *  each token included. */
 export async function openWllamaThree(file: string): Promise<DecoderPeer> {
   actAsBrowser();
   const { Wllama } = await import(join(PACKAGES, "wllama-3/esm/index.js"));

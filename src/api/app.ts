@@ -6,10 +6,12 @@ import { ServiceError } from "../errors.ts";
 import { adminDocuments } from "./admin-documents.ts";
 import { adminKeys } from "./admin-keys.ts";
 import { adminMetrics } from "./admin-metrics.ts";
+import { adminModels } from "./admin-models.ts";
 import { adminNamespaces } from "./admin-namespaces.ts";
 import { adminRouter } from "./admin-router.ts";
 import { newAuth } from "./auth.ts";
 import { chat } from "./chat.ts";
+import { classify } from "./classify.ts";
 import { type Api, type ApiEnv, type Connection, newApi } from "./context.ts";
 import { embeddings } from "./embeddings.ts";
 import { describeFailure, logFailure } from "./failure.ts";
@@ -17,6 +19,7 @@ import { health } from "./health.ts";
 import { memory } from "./memory.ts";
 import { models } from "./models.ts";
 import { addOpenApi, methodsAt } from "./openapi.ts";
+import { rerank } from "./rerank.ts";
 
 /** The application. `connect` makes what a request is served with from the bindings; it is called
  *  once a request and what it throws becomes that request's error. Endpoints that need no key,
@@ -29,10 +32,10 @@ export function createApp<Bindings extends object>(
   const auth = newAuth();
   app.use("/v1/*", auth("inference"));
   app.use("/admin/*", auth("admin"));
-  for (const group of [chat, embeddings, models, memory]) app.route("/", group);
-  for (const group of [adminNamespaces, adminDocuments, adminKeys, adminRouter, adminMetrics])
+  for (const group of [chat, embeddings, rerank, classify, models, memory]) app.route("/", group);
+  for (const group of [adminNamespaces, adminDocuments, adminKeys, adminModels])
     app.route("/", group);
-  app.route("/", health);
+  for (const group of [adminRouter, adminMetrics, health]) app.route("/", group);
   addOpenApi(app);
   app.notFound((c) => {
     const { path, method } = c.req;

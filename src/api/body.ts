@@ -15,18 +15,34 @@ export function mediaType(c: ApiContext): string {
 /** The body as text. Bytes are counted as they come, whatever content-length says. Throws
  *  `body_too_large`, `unsupported_media_type` (compressed), `invalid_json` (not UTF-8). */
 export async function readText(c: ApiContext): Promise<string> {
+  const bytes = await readUncompressed(c);
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
+  } catch (cause) {
+    throw new ServiceError("invalid_json", "the body is not valid UTF-8", { cause });
+  }
+}
+
+/** The body as it is. Throws `body_too_large`, and `unsupported_media_type` where its content type
+ *  is any but application/octet-stream, or it is compressed. */
+export async function readBinary(c: ApiContext): Promise<Uint8Array> {
+  const type = mediaType(c);
+  if (type !== "" && type !== "application/octet-stream")
+    throw new ServiceError(
+      "unsupported_media_type",
+      `content-type ${JSON.stringify(type)} is not supported: send application/octet-stream`,
+    );
+  return readUncompressed(c);
+}
+
+async function readUncompressed(c: ApiContext): Promise<Uint8Array> {
   const encoding = c.req.header("content-encoding");
   if (encoding !== undefined && encoding.toLowerCase() !== "identity")
     throw new ServiceError(
       "unsupported_media_type",
       `content-encoding ${JSON.stringify(encoding)} is not supported: send the body uncompressed`,
     );
-  const bytes = await readBytes(c.req.raw.body);
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
-  } catch (cause) {
-    throw new ServiceError("invalid_json", "the body is not valid UTF-8", { cause });
-  }
+  return readBytes(c.req.raw.body);
 }
 
 /** The body as a JSON value that `checkJson` accepts; `whenEmpty` stands for a body of nothing,

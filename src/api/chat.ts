@@ -2,12 +2,12 @@
 import type { EnginePiece, Usage } from "../engine/engine.ts";
 import type { AnswerStream } from "../pipeline/types.ts";
 import { readJson } from "./body.ts";
+import { Choices, describeLogprobs, describeUsage } from "./choices.ts";
 import { type ApiContext, endpoint, newApi } from "./context.ts";
 import { describeFailure, logFailure } from "./failure.ts";
 import { type ChatCall, ChatRequest, parseChat } from "./schema/chat.ts";
 import { ChatReply, jsonBody, NEEDS_KEY, replies } from "./schema/replies.ts";
 import { eventStream } from "./sse.ts";
-import { joinToolCalls } from "./tool-calls.ts";
 
 export const chat = newApi();
 
@@ -63,37 +63,15 @@ function newReply(c: ApiContext, answer: AnswerStream): Reply {
 }
 
 async function wholeReply({ id, created, answer, pieces }: Reply) {
-  let text = "";
-  const deltas: unknown[] = [];
-  let finish = "stop";
-  let usage: Usage | undefined;
-  for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
-    text += next.value.text;
-    deltas.push(...(next.value.tool_calls ?? []));
-    finish = next.value.finish_reason ?? finish;
-    usage = next.value.usage ?? usage;
-  }
-  const toolCalls = joinToolCalls(deltas);
-  const content = text === "" && toolCalls.length > 0 ? null : text;
+  const choices = new Choices();
+  for (let next = await pieces.next(); !next.done; next = await pieces.next())
+    choices.add(next.value);
   return {
     id,
     object: "chat.completion" as const,
     created,
     model: answer.model,
-    choices: [
-      {
-        index: 0,
-        message: {
-          role: "assistant" as const,
-          content,
-          refusal: null,
-          ...(toolCalls.length > 0 ? { tool_calls: toolCalls } : {}),
-        },
-        logprobs: null,
-        finish_reason: finish,
-      },
-    ],
-    ...(usage === undefined ? {} : { usage }),
+    ...choices.done(),
     brink: answer.report(),
   };
 }
@@ -120,27 +98,28 @@ async function* chunkEvents(
   trace: string,
 ): AsyncGenerator<string> {
   const { id, created, answer, pieces } = reply;
-  const chunk = (rest: { choices: unknown[]; usage?: Usage | null; brink?: unknown }): string => {
+  const chunk = (rest: { choices: unknown[]; usage?: unknown; brink?: unknown }): string => {
     const usage = includeUsage ? { usage: null } : {};
     const object = "chat.completion.chunk";
     return JSON.stringify({ id, object, created, model: answer.model, ...usage, ...rest });
   };
-  const choice = (delta: object, finish_reason: string | null = null) => [
-    { index: 0, delta, logprobs: null, finish_reason },
-  ];
+  const finishes = new Map<number, string>();
+  let usage: Usage | null = null;
   try {
-    yield chunk({ choices: choice({ role: "assistant", content: "" }) });
-    let finish = "stop";
-    let usage: Usage | null = null;
     for (let next = first; !next.done; next = await pieces.next()) {
-      const { text, tool_calls, finish_reason } = next.value;
-      finish = finish_reason ?? finish;
+      const { index = 0, finish_reason } = next.value;
+      if (!finishes.has(index)) yield chunk({ choices: [choiceDelta(index, ROLE)] });
+      finishes.set(index, finish_reason ?? finishes.get(index) ?? "stop");
       usage = next.value.usage ?? usage;
-      if (text !== "") yield chunk({ choices: choice({ content: text }) });
-      if (tool_calls?.length) yield chunk({ choices: choice({ tool_calls }) });
+      for (const choice of deltasOf(next.value)) yield chunk({ choices: [choice] });
     }
-    yield chunk({ choices: choice({}, finish), brink: answer.report() });
-    if (includeUsage) yield chunk({ choices: [], usage });
+    if (finishes.size === 0) yield chunk({ choices: [choiceDelta(0, ROLE)] });
+    const ends = finishes.size === 0 ? [[0, "stop"] as const] : [...finishes];
+    for (const [i, [index, finish]] of ends.entries()) {
+      const brink = i === ends.length - 1 ? { brink: answer.report() } : {};
+      yield chunk({ choices: [choiceDelta(index, {}, null, finish)], ...brink });
+    }
+    if (includeUsage) yield chunk({ choices: [], usage: usage && describeUsage(usage) });
     yield "[DONE]";
   } catch (error) {
     logFailure(error, trace);
@@ -148,4 +127,24 @@ async function* chunkEvents(
   } finally {
     await pieces.return?.();
   }
+}
+
+const ROLE = { role: "assistant", content: "" };
+
+function choiceDelta(
+  index: number,
+  delta: object,
+  logprobs: ReturnType<typeof describeLogprobs> = null,
+  finish_reason: string | null = null,
+) {
+  return { index, delta, logprobs, finish_reason };
+}
+
+/** A piece's text with its log probabilities, and its tool calls; nothing for an empty piece. */
+function deltasOf({ index = 0, text, logprobs, tool_calls }: EnginePiece) {
+  const deltas: ReturnType<typeof choiceDelta>[] = [];
+  if (text !== "" || logprobs?.length)
+    deltas.push(choiceDelta(index, { content: text }, describeLogprobs(logprobs)));
+  if (tool_calls?.length) deltas.push(choiceDelta(index, { tool_calls }));
+  return deltas;
 }

@@ -1,7 +1,6 @@
 /** POST /v1/embeddings -> 200, one unit vector a text. Errors: invalid_request,
- *  model_not_found. */
+ *  model_not_found, model_too_large, model_unavailable. */
 import { ServiceError } from "../errors.ts";
-import type { ModelInfo } from "../pipeline/types.ts";
 import { readJson } from "./body.ts";
 import { endpoint, newApi } from "./context.ts";
 import { EmbeddingReply, EmbeddingRequest, parseEmbedding } from "./schema/memory.ts";
@@ -21,8 +20,7 @@ endpoint(
   },
   async (c) => {
     const call = parseEmbedding(await readJson(c));
-    checkEncoder(c.var.service.models(), call.model);
-    const { vectors, tokens, model } = await c.var.service.embed(call.texts);
+    const { vectors, tokens, model } = await c.var.service.embed(call.texts, call.model);
     const encode = call.format === "base64" ? toBase64 : (vector: Float32Array) => [...vector];
     return c.json({
       object: "list",
@@ -36,16 +34,6 @@ endpoint(
     });
   },
 );
-
-function checkEncoder(models: ModelInfo[], asked: string | null): void {
-  const ids = models.filter(({ kind }) => kind === "encoder").map(({ id }) => id);
-  if (asked === null || ids.includes(asked)) return;
-  throw new ServiceError(
-    "model_not_found",
-    `no encoder ${JSON.stringify(asked.slice(0, 100))}; there is ${ids.join(", ")}`,
-    { param: "model" },
-  );
-}
 
 /** The first `dimensions` numbers of a unit vector, made unit length again; all zeros stay so. */
 export function shorten(vector: Float32Array, dimensions: number): Float32Array {

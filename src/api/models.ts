@@ -1,7 +1,7 @@
 /** GET /v1/models and /v1/models/{id} -> 200: what `model` may name. Errors: model_not_found. */
 import { ServiceError } from "../errors.ts";
 import type { ModelInfo } from "../pipeline/types.ts";
-import { endpoint, newApi } from "./context.ts";
+import { type ApiContext, endpoint, newApi } from "./context.ts";
 import { PathText, parse, z } from "./schema/common.ts";
 import { ModelReply, ModelsReply, NEEDS_KEY, replies } from "./schema/replies.ts";
 
@@ -16,7 +16,10 @@ endpoint(
     security: NEEDS_KEY,
     responses: replies(200, "Every model this deployment has", ModelsReply),
   },
-  (c) => c.json({ object: "list", data: c.var.service.models().map(describeModel) }),
+  async (c) => {
+    const all = await listModels(c);
+    return c.json({ object: "list", data: all.map(describeModel) });
+  },
 );
 
 const Params = z.object({ id: PathText });
@@ -31,9 +34,10 @@ endpoint(
     request: { params: Params },
     responses: replies(200, "The model", ModelReply),
   },
-  (c) => {
+  async (c) => {
     const { id } = parse(Params, c.req.param());
-    const model = c.var.service.models().find((candidate) => candidate.id === id);
+    const all = await listModels(c);
+    const model = all.find((candidate) => candidate.id === id);
     if (model === undefined)
       throw new ServiceError("model_not_found", `no model ${JSON.stringify(id.slice(0, 100))}`, {
         param: "model",
@@ -42,7 +46,13 @@ endpoint(
   },
 );
 
-/** OpenAI's shape; `created` is 0 because a deployment does not know when its models were made. */
-function describeModel({ id, kind }: ModelInfo) {
-  return { id, object: "model" as const, created: 0, owned_by: "brink", kind };
+async function listModels(c: ApiContext): Promise<ModelInfo[]> {
+  return [...(await c.var.service.models()), ...(await c.var.service.generatorModels())];
+}
+
+/** OpenAI's shape; `created` is 0 where a deployment does not know when a model was made. */
+function describeModel({ id, kind, created_at = 0, kernels }: ModelInfo) {
+  const created = Math.floor(created_at / 1000);
+  const variants = kernels === undefined ? {} : { kernels };
+  return { id, object: "model" as const, created, owned_by: "brink", kind, ...variants };
 }

@@ -50,6 +50,7 @@ export function completionsUrl(base: string): string {
  *  host nobody configured. Errors carry the backend's status and a cut of its message, and never
  *  the key. The caller's abort reaches the backend and is rethrown as the signal's reason. */
 export class BackendEngine implements Engine {
+  readonly kind = "backend";
   readonly id: string;
   /** The model's own name, as the backend knows it. */
   readonly model: string;

@@ -1,4 +1,4 @@
-/** The one interface of everything that can answer: the reader at the edge and the backends. */
+/** The one interface of everything that writes an answer from a prompt: generators and backends. */
 import type { SearchHit } from "../memory/types.ts";
 
 export interface ChatMessage {
@@ -9,13 +9,16 @@ export interface ChatMessage {
 }
 
 export interface EngineRequest {
+  /** The tenant: what an engine remembers of one scope's prompts is never used for another's. */
+  scope: string;
   /** The last user message's text. */
   question: string;
   /** The conversation as the caller sent it. */
   messages: ChatMessage[];
-  /** What retrieval found, best first. */
+  /** What retrieval found, best first. A backend's are in `messages` already; a generator, which
+   *  alone can count its tokens, puts as many as fit into its prompt. */
   hits: SearchHit[];
-  /** OpenAI parameters to pass on (temperature, tools, ...); extraction ignores them. */
+  /** OpenAI parameters to pass on (temperature, tools, ...). */
   parameters: Record<string, unknown>;
   /** Whether the caller reads token by token: a backend is then asked to stream. */
   stream: boolean;
@@ -27,21 +30,42 @@ export interface Usage {
   prompt_tokens: number;
   completion_tokens: number;
   total_tokens: number;
+  /** Of the prompt's tokens, those that were still known from an earlier prompt. */
+  cached_tokens?: number;
+}
+
+/** One token as OpenAI describes it: its text, the natural logarithm of its probability, and its
+ *  bytes, which alone are exact where a character is cut. */
+export interface TokenLogprob {
+  token: string;
+  logprob: number;
+  bytes: number[];
+  top_logprobs: { token: string; logprob: number; bytes: number[] }[];
 }
 
 /** A piece of an answer as it arrives. `text` is appended to what came before; `tool_calls` are
- *  OpenAI deltas handed through unchanged. The last piece has the finish reason. */
+ *  OpenAI deltas handed through unchanged. Each choice's last piece has its finish reason, and the
+ *  answer's last piece the usage. */
 export interface EnginePiece {
+  /** Which of several choices it belongs to, from 0; 0 where absent. */
+  index?: number;
   text: string;
+  /** The tokens of `text`, where they were asked for. */
+  logprobs?: TokenLogprob[];
+  /** On the first piece: how many of the hits the prompt had room for. */
+  passages?: number;
   tool_calls?: unknown[];
   finish_reason?: string | null;
   usage?: Usage;
 }
 
 export interface Engine {
-  /** Shown as `brink.engine` and in GET /v1/models, e.g. `brink-reader` or `backend:gpt-4o`. */
+  readonly kind: "generator" | "backend";
+  /** Shown as `brink.engine`, e.g. `generator:SmolLM2-135M` or `backend:gpt-4o`. */
   readonly id: string;
-  /** Yields at least one piece. Throws ServiceError (`backend_unavailable`, `backend_timeout`)
+  /** The model's own name. */
+  readonly model: string;
+  /** Yields at least one piece. Throws ServiceError (`backend_unavailable`, `generator_busy`, ...)
    *  before the first piece when the engine cannot answer, after it when it broke off. */
   answer(request: EngineRequest): AsyncIterable<EnginePiece>;
 }

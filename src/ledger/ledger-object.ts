@@ -3,7 +3,8 @@ import { DurableObject } from "cloudflare:workers";
 import { ServiceError } from "../errors.ts";
 import { KEYS_PER_TENANT_MAX, NAMESPACES_PER_TENANT_MAX, SETTING_BYTES_MAX } from "../limits.ts";
 import type { NamespaceOptions } from "../memory/types.ts";
-import type { KeyRecord, NamespaceRecord, NewKey } from "./types.ts";
+import type { KeyRecord, NamespaceRecord, NewKey, UploadRecord } from "./types.ts";
+import { UPLOADS_SCHEMA, Uploads } from "./uploads.ts";
 
 /** The n-th step leads from schema n to n + 1. Never edit a step that was released: append one. */
 const MIGRATIONS: readonly string[] = [
@@ -27,6 +28,7 @@ const MIGRATIONS: readonly string[] = [
      value TEXT NOT NULL,
      PRIMARY KEY (tenant, name)
    ) WITHOUT ROWID;`,
+  UPLOADS_SCHEMA,
 ];
 
 type SqlRow = Record<string, SqlStorageValue>;
@@ -34,10 +36,12 @@ type SqlRow = Record<string, SqlStorageValue>;
 /** Object RPC. Every method resolves once what it wrote is durable; errors carry their code. */
 export class LedgerObject extends DurableObject {
   readonly #sql: SqlStorage;
+  readonly #uploads: Uploads;
 
   constructor(state: DurableObjectState, env: unknown) {
     super(state, env as never);
     this.#sql = state.storage.sql;
+    this.#uploads = new Uploads(this.#sql, () => this.now());
     state.storage.transactionSync(() => this.#migrate());
   }
 
@@ -151,6 +155,28 @@ export class LedgerObject extends DurableObject {
       );
     const put = "INSERT OR REPLACE INTO settings (tenant, name, value) VALUES (?, ?, ?)";
     this.#sql.exec(put, tenant, name, value);
+  }
+
+  /** Opens an upload. Throws `conflict` when UPLOADS_MAX are open. */
+  createUpload(record: Omit<UploadRecord, "parts" | "expires_at">): UploadRecord {
+    return this.#uploads.create(record);
+  }
+
+  getUpload(id: string): UploadRecord | null {
+    return this.#uploads.find(id);
+  }
+
+  listUploads(): UploadRecord[] {
+    return this.#uploads.list();
+  }
+
+  /** Notes a part; whether there is such an upload. */
+  putUploadPart(id: string, part: number, etag: string): boolean {
+    return this.#uploads.putPart(id, part, etag);
+  }
+
+  deleteUpload(id: string): void {
+    this.#uploads.remove(id);
   }
 
   #migrate(): void {

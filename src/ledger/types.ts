@@ -27,3 +27,20 @@ export interface NamespaceRecord {
   /** Unix time in ms. */
   created_at: number;
 }
+
+/** A model file being uploaded: what it will be, and the parts that have come. */
+export interface UploadRecord {
+  id: string;
+  /** The model's name. */
+  name: string;
+  /** Of the whole file. */
+  bytes: number;
+  /** Of the whole file, 64 lower-case hexadecimal digits. */
+  sha256: string;
+  /** R2's id of the multipart upload. */
+  multipart: string;
+  /** From 1, in order, with R2's tag of each. */
+  parts: { part: number; etag: string }[];
+  /** Unix time in ms. */
+  expires_at: number;
+}

@@ -37,6 +37,8 @@ export interface TensorInfo {
 export interface GgufHeader {
   readonly version: number;
   readonly metadata: Metadata;
+  /** Where each key with its value lies, `[start, end)` in bytes from the start of the file. */
+  readonly fieldSpans: ReadonlyMap<string, readonly [start: number, end: number]>;
   /** By offset; no two overlap, and no gap reaches the alignment. */
   readonly tensors: readonly TensorInfo[];
   readonly alignment: number;
@@ -156,14 +158,17 @@ function readValue(cursor: Cursor, type: number, key: string, depth: number): Gg
   return items;
 }
 
-function readMetadata(cursor: Cursor, count: number): Map<string, GgufValue> {
+function readMetadata(cursor: Cursor, count: number) {
   const metadata = new Map<string, GgufValue>();
+  const fieldSpans = new Map<string, readonly [number, number]>();
   for (let i = 0; i < count; i++) {
+    const start = cursor.at;
     const key = cursor.string("key", GGUF_NAME_BYTES_MAX);
     if (metadata.has(key)) throw invalidModel(`GGUF key ${key} appears twice`);
     metadata.set(key, readValue(cursor, cursor.u32(), key, 0));
+    fieldSpans.set(key, [start, cursor.at]);
   }
-  return metadata;
+  return { metadata, fieldSpans };
 }
 
 /** Dims, checked so that no product passes 2^53: each is at least 1, together they stay small. */
@@ -251,7 +256,8 @@ export function parseHeader(bytes: Uint8Array): GgufHeader {
   if (version !== 2 && version !== 3)
     throw invalidModel(`GGUF version is ${version}; Brink reads 2 and 3, little endian`);
   const tensorCount = cursor.count("tensor count", GGUF_TENSORS_MAX);
-  const metadata = readMetadata(cursor, cursor.count("key count", GGUF_KEYS_MAX));
+  const keys = cursor.count("key count", GGUF_KEYS_MAX);
+  const { metadata, fieldSpans } = readMetadata(cursor, keys);
   const alignment = readAlignment(metadata);
   const tensors: TensorInfo[] = [];
   for (let i = 0; i < tensorCount; i++) tensors.push(readTensorInfo(cursor, alignment));
@@ -259,5 +265,5 @@ export function parseHeader(bytes: Uint8Array): GgufHeader {
   const last = sorted.at(-1);
   const dataOffset = Math.ceil(cursor.at / alignment) * alignment;
   const endOffset = last ? dataOffset + last.offset + last.bytes : cursor.at;
-  return { version, metadata, tensors: sorted, alignment, dataOffset, endOffset };
+  return { version, metadata, fieldSpans, tensors: sorted, alignment, dataOffset, endOffset };
 }

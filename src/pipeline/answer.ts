@@ -1,8 +1,6 @@
 /** The only file that knows the order of the stages of an answer: retrieve, read, score, route,
- *  then stream from the edge or from a backend. */
-import type { BackendEngine } from "../engine/backend.ts";
-import type { ChatMessage, EnginePiece, Usage } from "../engine/engine.ts";
-import { type Evidence, nearestEvidence } from "../engine/evidence.ts";
+ *  then stream what the reader cut out or what a generator or a backend writes. */
+import type { ChatMessage, Engine, EnginePiece, Usage } from "../engine/engine.ts";
 import {
   type EdgeAnswer,
   piecesOf,
@@ -12,10 +10,12 @@ import {
 } from "../engine/reader.ts";
 import { codeOf, ServiceError } from "../errors.ts";
 import type { SearchHit } from "../memory/types.ts";
+import { citeMarks, toCitation } from "./citations.ts";
+import { findDemands, refuseTheImpossible } from "./demands.ts";
 import { type Features, features, scoreDifficulty, thresholdForRisk } from "./difficulty.ts";
 import type { Models } from "./models.ts";
-import { buildPrompt, citedNumbers } from "./prompt.ts";
-import { decideRoute, type RouteDecision } from "./route.ts";
+import { buildPrompt } from "./prompt.ts";
+import { decideRoute, fallBack, type RouteDecision } from "./route.ts";
 import { Trace } from "./trace.ts";
 import type { AnswerRequest, AnswerStream, BrinkReport, Citation, MemoryQuery } from "./types.ts";
 
@@ -24,51 +24,80 @@ export interface AnswerDeps {
   models: () => Promise<Models>;
   search: (query: MemoryQuery) => Promise<SearchHit[]>;
   /** Null where none is configured. */
-  backend: BackendEngine | null;
+  backend: Engine | null;
+  /** For requests that name none of the generator's models; null where none is configured. */
+  generator: Engine | null;
+  /** The generator's model of that name, or null. */
+  findGenerator: (model: string) => Promise<Engine | null>;
   maxRisk: () => Promise<number>;
 }
 
+/** One answer's stages share this. */
+interface Work {
+  deps: AnswerDeps;
+  request: AnswerRequest;
+  question: string;
+  hits: SearchHit[];
+  /** Null where the reader was not asked. */
+  edge: EdgeWork | null;
+  trace: Trace;
+}
+
 /** Answers. Throws before anything was sent: `model_not_found`, `unsupported_parameter`,
- *  `backend_not_configured`, and with a backend named, its failures. With `auto`, a backend that
- *  fails before its first token is replaced by the edge's answer, which says so. */
+ *  `backend_not_configured`, and with an engine named, its failures. With `auto`, an engine that
+ *  fails before its first token is replaced by the next one down, and the answer says so. */
 export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<AnswerStream> {
-  const model = resolveModel(request.model, deps.backend);
+  const { model, named } = await resolveModel(request.model, deps);
+  const generator = named ?? deps.generator;
   const question = questionOf(request.messages);
-  const backendOnly = findBackendOnly(request);
-  refuseWhatNoEngineCan(model, backendOnly, deps.backend);
+  const demands = findDemands(request);
+  const available = { generator: generator !== null, backend: deps.backend !== null };
+  refuseTheImpossible(model, demands, available);
+  const { backendOnly, writtenOnly } = demands;
   const trace = new Trace();
   const hits = await trace.time("retrieve", () => retrieve(deps, request, question));
-  const edge =
-    model === "backend" || backendOnly !== null
-      ? null
-      : await readAtEdge(deps, trace, question, hits, request.memory !== null);
-  const decision = decideRoute({
+  const mustWrite = backendOnly !== null || writtenOnly !== null;
+  const reads = (model === "auto" || model === "edge") && !mustWrite;
+  const edge = reads
+    ? await readAtEdge(deps, trace, question, hits, request.memory !== null)
+    : null;
+  const work: Work = { deps, request, question, hits, edge, trace };
+  let decision = decideRoute({
     model,
     difficulty: edge?.difficulty ?? null,
     threshold: edge?.threshold ?? -1,
-    backendConfigured: deps.backend !== null,
+    backendConfigured: available.backend,
+    generatorConfigured: available.generator,
     backendOnly,
+    writtenOnly,
     abstained: edge !== null && edge.reading.answer === null,
   });
-  const answerAtEdge = (how: RouteDecision) =>
-    streamEdge(deps, request, question, hits, edge!, how, trace);
-  if (decision.route === "edge") return answerAtEdge(decision);
-  try {
-    return await streamBackend(deps, deps.backend!, request, question, hits, edge, decision, trace);
-  } catch (error) {
-    if (edge === null || model !== "auto" || codeOf(error) === null) throw error;
-    const reason = `${decision.reason}; the backend failed (${codeOf(error)}), so this is the \
-edge's best evidence`;
-    return answerAtEdge({ route: "edge", wanted: "backend", reason });
+  for (;;) {
+    if (decision.engine === "reader") return streamReader(work, edge!, decision);
+    const engine = decision.engine === "backend" ? deps.backend! : generator!;
+    try {
+      return await streamEngine(work, engine, decision);
+    } catch (error) {
+      const code = codeOf(error);
+      if (edge === null || model !== "auto" || code === null) throw error;
+      decision = fallBack(decision, code, available.generator);
+    }
   }
 }
 
-type RoutedModel = "auto" | "edge" | "backend";
+type RoutedModel = "auto" | "edge" | "backend" | "generator";
 
-function resolveModel(id: string, backend: BackendEngine | null): RoutedModel {
-  if (id === "auto" || id === "edge" || id === "backend") return id;
-  if (id === READER_ID) return "edge";
-  if (backend !== null && (id === backend.id || id === backend.model)) return "backend";
+async function resolveModel(
+  id: string,
+  deps: AnswerDeps,
+): Promise<{ model: RoutedModel; named: Engine | null }> {
+  const { backend } = deps;
+  if (id === "auto" || id === "edge" || id === "backend") return { model: id, named: null };
+  if (id === READER_ID) return { model: "edge", named: null };
+  if (backend !== null && (id === backend.id || id === backend.model))
+    return { model: "backend", named: null };
+  const named = await deps.findGenerator(id.replace(/^generator:/, ""));
+  if (named !== null) return { model: "generator", named };
   throw new ServiceError("model_not_found", `there is no model ${JSON.stringify(id)} here`, {
     param: "model",
   });
@@ -80,36 +109,6 @@ export function questionOf(messages: readonly ChatMessage[]): string {
   if (typeof content === "string") return content.trim();
   const texts = content.map((part) => (part.type === "text" ? String(part.text) : ""));
   return texts.join("\n").trim();
-}
-
-/** What in the request only a backend can honour, in words, or null. Extraction has nothing for
- *  sampling parameters to act on, so those are accepted. */
-function findBackendOnly({ messages, parameters }: AnswerRequest): string | null {
-  const { tools, response_format } = parameters;
-  if (Array.isArray(tools) && tools.length > 0) return "tools";
-  const format = response_format as { type?: unknown } | null | undefined;
-  if (format && format.type !== "text") return `response_format ${String(format.type)}`;
-  const parts = messages.flatMap(({ content }) => (Array.isArray(content) ? content : []));
-  const other = parts.find((part) => part.type !== "text");
-  return other === undefined ? null : `a content part of type ${other.type}`;
-}
-
-function refuseWhatNoEngineCan(
-  model: RoutedModel,
-  backendOnly: string | null,
-  backend: BackendEngine | null,
-): void {
-  if (backendOnly !== null && (model === "edge" || (model === "auto" && backend === null)))
-    throw new ServiceError(
-      "unsupported_parameter",
-      `${backendOnly} needs a backend${backend === null ? ", and none is configured" : ""}`,
-    );
-  if (model === "backend" && backend === null)
-    throw new ServiceError(
-      "backend_not_configured",
-      "no backend is configured: set BACKEND_URL, BACKEND_KEY and BACKEND_MODEL",
-      { param: "model" },
-    );
 }
 
 async function retrieve(
@@ -165,20 +164,18 @@ function countUsage(
   };
 }
 
-async function streamEdge(
-  deps: AnswerDeps,
-  request: AnswerRequest,
-  question: string,
-  hits: SearchHit[],
+async function streamReader(
+  { deps, request, question, hits, trace }: Work,
   edge: EdgeWork,
-  decision: RouteDecision,
-  trace: Trace,
+  { route, wanted, reason }: RouteDecision,
 ): Promise<AnswerStream> {
   const { evidence, answer, readings } = edge.reading;
   const text = renderAnswer(edge.reading);
   const usage = countUsage(await deps.models(), question, hits.slice(0, readings.length), text);
   const report: BrinkReport = {
-    ...decision,
+    route,
+    ...(wanted === undefined ? {} : { wanted }),
+    reason,
     engine: READER_ID,
     answer,
     difficulty: edge.difficulty,
@@ -195,54 +192,51 @@ async function streamEdge(
   };
 }
 
-async function streamBackend(
-  deps: AnswerDeps,
-  backend: BackendEngine,
-  request: AnswerRequest,
-  question: string,
-  hits: SearchHit[],
-  edge: EdgeWork | null,
-  decision: RouteDecision,
-  trace: Trace,
+/** An answer that an engine writes from a prompt. Resolves with its first piece at hand: until
+ *  then another engine can still take over. */
+async function streamEngine(
+  { deps, request, question, hits, edge, trace }: Work,
+  engine: Engine,
+  { route, wanted, reason }: RouteDecision,
 ): Promise<AnswerStream> {
-  const prompt =
-    hits.length === 0
-      ? { messages: request.messages, passages: [] }
-      : await groundPrompt(deps, request.messages, hits);
-  const pieces = backend
-    .answer({
-      question,
-      messages: prompt.messages,
-      hits: prompt.passages,
-      parameters: request.parameters,
-      stream: request.stream,
-      signal: request.signal,
-    })
+  const grounds = engine.kind === "backend" && hits.length > 0;
+  const prompt = grounds
+    ? await groundPrompt(deps, request.messages, hits)
+    : { messages: request.messages, passages: hits };
+  const { parameters, stream, signal } = request;
+  const scope = request.caller.tenant;
+  const { messages, passages } = prompt;
+  const pieces = engine
+    .answer({ scope, question, messages, hits: passages, parameters, stream, signal })
     [Symbol.asyncIterator]();
-  // The first token decides whether a fallback is still possible, so it is awaited here.
-  const first = await trace.time("backend_first_token", () => pieces.next());
+  const first = await trace.time(`${engine.kind}_first_token`, () => pieces.next());
   let citations: Citation[] = [];
   async function* relay(): AsyncIterable<EnginePiece> {
     let text = "";
+    let inPrompt = passages;
     try {
       for (let next = first; !next.done; next = await pieces.next()) {
-        text += next.value.text;
-        yield next.value;
+        const { passages: fitted, ...piece } = next.value;
+        if (fitted !== undefined) inPrompt = passages.slice(0, fitted);
+        text += piece.text;
+        yield piece;
       }
-      citations = await citeMarks(text, prompt.passages);
+      citations = await citeMarks(text, inPrompt);
     } finally {
-      await pieces.return?.(undefined); // a reader that left early ends the backend's work too
+      await pieces.return?.(undefined); // a reader that left early ends the engine's work too
     }
   }
   const difficulty = edge?.difficulty ?? null;
   return {
-    model: backend.model,
-    route: "backend",
+    model: engine.model,
+    route,
     difficulty,
     pieces: relay(),
     report: () => ({
-      ...decision,
-      engine: backend.id,
+      route,
+      ...(wanted === undefined ? {} : { wanted }),
+      reason,
+      engine: engine.id,
       answer: null,
       difficulty,
       citations,
@@ -254,21 +248,4 @@ async function streamBackend(
 async function groundPrompt(deps: AnswerDeps, messages: ChatMessage[], hits: SearchHit[]) {
   const { encoder } = await deps.models();
   return buildPrompt(messages, hits, (piece) => encoder.countTokens(piece));
-}
-
-/** The passages that the text's [n] marks name, each with its sentence nearest to the text. */
-async function citeMarks(text: string, passages: readonly SearchHit[]): Promise<Citation[]> {
-  const citations: Citation[] = [];
-  for (const number of citedNumbers(text, passages.length)) {
-    const hit = passages[number - 1]!;
-    const whole = { hit, start: 0, end: hit.text.length };
-    citations.push(toCitation(number, (await nearestEvidence([hit], text)) ?? whole));
-  }
-  return citations;
-}
-
-function toCitation(mark: number, { hit, start, end }: Evidence): Citation {
-  const { document_id, passage_id, title, score } = hit;
-  const quote = hit.text.slice(start, end).trim();
-  return { mark, document_id, passage_id, title, quote, score };
 }

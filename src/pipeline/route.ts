@@ -1,39 +1,74 @@
 /** Where a question goes, as a pure function of what is known. */
 
 export interface RouteInput {
-  /** What the caller asked for. */
-  model: "auto" | "edge" | "backend";
+  /** What the caller asked for; `generator` where it named one of the generator's models. */
+  model: "auto" | "edge" | "backend" | "generator";
   /** P(the edge answer is not good enough), 0..1; null when the edge was not asked. */
   difficulty: number | null;
   /** The largest difficulty that the edge may keep, 0..1. */
   threshold: number;
   backendConfigured: boolean;
-  /** Why only a backend can serve the request (tools, images, ...); null when the edge can. */
+  /** Whether a generator is there for questions that name none. */
+  generatorConfigured: boolean;
+  /** Why only a backend can serve the request (tools, images, ...); null when others can. */
   backendOnly: string | null;
+  /** Why the answer must be written and not cut out (a schema, several choices, ...), or null. */
+  writtenOnly: string | null;
   /** Whether the reader found no answer in the passages. */
   abstained: boolean;
 }
 
 export interface RouteDecision {
   route: "edge" | "backend";
-  /** Set when a backend was wanted but none is configured. */
+  engine: "reader" | "generator" | "backend";
+  /** Set when a backend was wanted but none could take it. */
   wanted?: "backend";
   reason: string;
 }
 
 /** Decides. Never throws: requests that no engine can serve are refused before this point. */
 export function decideRoute(input: RouteInput): RouteDecision {
-  if (input.model === "backend") return { route: "backend", reason: "the request named a backend" };
-  if (input.model === "edge") return { route: "edge", reason: "the request named the edge" };
-  if (input.backendOnly !== null)
-    return { route: "backend", reason: `${input.backendOnly} needs a backend` };
+  const { model, backendOnly, writtenOnly, generatorConfigured, backendConfigured } = input;
+  if (model === "backend") return toBackend("the request named a backend");
+  if (model === "generator") return toGenerator("the request named a generator's model");
+  if (backendOnly !== null) return toBackend(`${backendOnly} needs a backend`);
+  if (writtenOnly !== null)
+    return generatorConfigured
+      ? toGenerator(`${writtenOnly} needs a generator`)
+      : toBackend(`${writtenOnly} needs a generator or a backend`);
+  if (model === "edge") return toReader("the request named the edge");
   const { difficulty, threshold } = input;
   if (difficulty !== null && difficulty <= threshold)
-    return { route: "edge", reason: `difficulty ${fixed(difficulty)} <= ${fixed(threshold)}` };
+    return toReader(`difficulty ${fixed(difficulty)} <= ${fixed(threshold)}`);
   const why = explainHardness(input);
-  if (input.backendConfigured) return { route: "backend", reason: why };
+  if (backendConfigured) return toBackend(why);
+  if (generatorConfigured) return toGenerator(why);
   const honest = `${why}; no backend is configured, so this is the edge's best evidence`;
-  return { route: "edge", wanted: "backend", reason: honest };
+  return { ...toReader(honest), wanted: "backend" };
+}
+
+function toReader(reason: string): RouteDecision {
+  return { route: "edge", engine: "reader", reason };
+}
+
+function toGenerator(reason: string): RouteDecision {
+  return { route: "edge", engine: "generator", reason };
+}
+
+function toBackend(reason: string): RouteDecision {
+  return { route: "backend", engine: "backend", reason };
+}
+
+/** What an engine that failed before its first token leaves: the next one down. */
+export function fallBack(failed: RouteDecision, code: string, generator: boolean): RouteDecision {
+  const what = failed.engine === "backend" ? "the backend" : "the generator";
+  const reason = `${failed.reason}; ${what} failed (${code})`;
+  const wanted = failed.wanted ?? (failed.engine === "backend" ? "backend" : undefined);
+  const next =
+    generator && failed.engine === "backend"
+      ? toGenerator(`${reason}, so the generator answers`)
+      : toReader(`${reason}, so this is the edge's best evidence`);
+  return wanted === undefined ? next : { ...next, wanted };
 }
 
 function explainHardness(input: RouteInput): string {

@@ -1,37 +1,48 @@
 /** The service behind the HTTP layer: one request's view of the bindings. */
 import { BackendEngine } from "../engine/backend.ts";
+import { GeneratorEngine, readGeneratorStatus } from "../engine/generator.ts";
+import { OnnxModels } from "../engine/onnx.ts";
 import { READER_ID } from "../engine/reader.ts";
 import type { Config, Env } from "../env.ts";
 import { ServiceError } from "../errors.ts";
 import type { LedgerObject } from "../ledger/ledger-object.ts";
+import { GENERATOR_CONTEXT_DEFAULT, MODEL_NAME_PATTERN } from "../limits.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
 import { NAMESPACE_DEFAULTS, type NamespaceOptions, type SearchHit } from "../memory/types.ts";
 import { linearMemoryBytes } from "../model/linear-memory.ts";
+import { ModelStore } from "../store/model-store.ts";
 import { answer } from "./answer.ts";
 import { thresholdForRisk } from "./difficulty.ts";
 import { sha256Hex } from "./digest.ts";
 import { ingest, toUnitVector } from "./ingest.ts";
+import { OperatorModels } from "./model-admin.ts";
 import { ENCODER_ID, loadModels, type Models } from "./models.ts";
+import { OPERATOR_TENANT } from "./operator.ts";
 import { preloadDocs } from "./preload.ts";
+import { countTokens, rerank } from "./rerank.ts";
 import { type RouterTarget, RouterTargets } from "./router-targets.ts";
 import type * as types from "./types.ts";
-
-/** The tenant of the operator's own key. */
-const OPERATOR_TENANT = "default";
 
 export class BrinkService implements types.Service {
   readonly #env: Env;
   readonly #config: Config;
   readonly #keepAlive: (work: Promise<unknown>) => void;
   readonly #backend: BackendEngine | null;
+  readonly #onnx: OnnxModels;
   readonly #targets: RouterTargets;
+  readonly #store: ModelStore | null;
+  readonly modelAdmin: types.ModelAdmin;
 
   constructor(env: Env, config: Config, keepAlive: (work: Promise<unknown>) => void) {
     this.#env = env;
     this.#config = config;
     this.#keepAlive = keepAlive;
     this.#backend = config.backend === null ? null : new BackendEngine(config.backend);
+    this.#onnx = new OnnxModels(env.ONNX ?? null);
     this.#targets = new RouterTargets(this.#ledger());
+    this.#store = env.MODELS === undefined ? null : new ModelStore(env.MODELS);
+    const context = config.generator?.context ?? GENERATOR_CONTEXT_DEFAULT;
+    this.modelAdmin = new OperatorModels(this.#store, this.#ledger(), context);
   }
 
   answer(request: types.AnswerRequest): Promise<types.AnswerStream> {
@@ -39,15 +50,28 @@ export class BrinkService implements types.Service {
       models: () => this.#models(),
       search: (query: types.MemoryQuery) => this.#search(request.caller, query),
       backend: this.#backend,
+      generator: this.#defaultGenerator(),
+      findGenerator: (model: string) => this.#findGenerator(model),
       maxRisk: async () => (await this.#targets.read(request.caller.tenant)).max_risk,
     };
     return answer(deps, request);
   }
 
-  async embed(texts: string[]): Promise<types.Embeddings> {
+  async embed(texts: string[], model: string | null): Promise<types.Embeddings> {
+    if (model !== null && model !== ENCODER_ID)
+      return { ...(await this.#onnx.embed(model, texts)), model };
     const { encoder } = await this.#models();
-    const tokens = texts.reduce((sum, text) => sum + encoder.countTokens(text) + 2, 0);
+    const tokens = countTokens(encoder, texts);
     return { vectors: encoder.embed(texts), tokens, model: ENCODER_ID };
+  }
+
+  rerank(request: types.RerankRequest): Promise<types.Reranking> {
+    const encoder = async () => (await this.#models()).encoder;
+    return rerank(request, { encoder, encoderId: ENCODER_ID, onnx: this.#onnx });
+  }
+
+  classify(model: string, texts: string[]): Promise<types.Classification> {
+    return this.#onnx.classify(model, texts);
   }
 
   async search(caller: types.Caller, query: types.MemoryQuery) {
@@ -184,12 +208,13 @@ export class BrinkService implements types.Service {
     return this.getRouter(caller);
   }
 
-  models(): types.ModelInfo[] {
+  async models(): Promise<types.ModelInfo[]> {
     const models: types.ModelInfo[] = [
       { id: "auto", kind: "router" },
       { id: "edge", kind: "edge" },
       { id: READER_ID, kind: "edge" },
       { id: ENCODER_ID, kind: "encoder" },
+      ...(await this.#onnx.list()),
     ];
     if (this.#backend === null) return models;
     return [
@@ -197,6 +222,31 @@ export class BrinkService implements types.Service {
       { id: "backend", kind: "backend" },
       { id: this.#backend.id, kind: "backend" },
     ];
+  }
+
+  async generatorModels(): Promise<types.ModelInfo[]> {
+    if (this.#store === null || this.#env.GENERATOR === undefined) return [];
+    const [stored, status] = await Promise.all([
+      this.#store.list(),
+      readGeneratorStatus(this.#env.GENERATOR).catch(() => null), // models are there without it
+    ]);
+    return stored.map(({ name, created_at }) => {
+      const loaded = status?.loaded?.name === name ? { kernels: status.loaded.kernels } : {};
+      return { id: name, kind: "generator", created_at, ...loaded };
+    });
+  }
+
+  #defaultGenerator(): GeneratorEngine | null {
+    const { generator } = this.#config;
+    if (generator === null || generator.model === null) return null;
+    return new GeneratorEngine(this.#env.GENERATOR!, generator.model, generator.context);
+  }
+
+  async #findGenerator(model: string): Promise<GeneratorEngine | null> {
+    const { generator } = this.#config;
+    if (generator === null || !MODEL_NAME_PATTERN.test(model)) return null;
+    if ((await this.#store!.find(model)) === null) return null;
+    return new GeneratorEngine(this.#env.GENERATOR!, model, generator.context);
   }
 
   metrics(): types.Metrics {

@@ -11,6 +11,7 @@ import type {
   SearchMode,
   StoredDocument,
 } from "../memory/types.ts";
+import type { StoredModel } from "../store/model-store.ts";
 
 /** Who is calling: a key's tenant, role and reach. */
 export interface Caller {
@@ -117,11 +118,34 @@ export interface MemoryQuery {
 }
 
 export interface Embeddings {
-  /** Unit-length, f32 [dim], one a text, in the texts' order. */
+  /** f32 [dim], one a text, in the texts' order; unit-length unless an ONNX model's manifest says
+   *  otherwise. */
   vectors: Float32Array[];
-  /** WordPiece tokens read, the two markers of each text included. */
+  /** Tokens read, the two markers of each text included. */
   tokens: number;
   model: string;
+}
+
+export interface RerankRequest {
+  /** An ONNX reranker's or encoder's id, or null for Brink's own encoder. */
+  model: string | null;
+  query: string;
+  documents: string[];
+}
+
+export interface Reranking {
+  model: string;
+  /** Every document by its place in the request, best first; the score is 0..1 by a reranker, and
+   *  a cosine, -1..1, by an encoder. */
+  results: { index: number; score: number }[];
+  tokens: number;
+}
+
+export interface Classification {
+  labels: string[];
+  /** 0..1, [texts, labels]. */
+  scores: number[][];
+  tokens: number;
 }
 
 export interface NamespaceInfo extends NamespaceOptions {
@@ -158,7 +182,48 @@ export interface RouterState {
 
 export interface ModelInfo {
   id: string;
-  kind: "edge" | "backend" | "encoder" | "router";
+  kind: "edge" | "backend" | "encoder" | "reranker" | "classifier" | "router" | "generator";
+  /** Unix time in ms, where it is known. */
+  created_at?: number;
+  /** Of a model that is loaded: which variant of each kernel was picked. */
+  kernels?: Record<string, string>;
+}
+
+/** A model file on its way in. */
+export interface UploadInfo {
+  upload_id: string;
+  name: string;
+  bytes: number;
+  sha256: string;
+  /** Bytes of every part but the last. */
+  part_bytes: number;
+  /** Numbers, from 1, of the parts that are there. */
+  parts: number[];
+  /** Unix time in ms; each part moves it on. */
+  expires_at: number;
+}
+
+/** The operator's tending of the generator's models. Every method throws `forbidden` for the keys
+ *  of other tenants, and `generator_not_configured` where the deployment has no store; those that
+ *  name an upload throw `not_found` where none such is open under that name. */
+export interface ModelAdmin {
+  list(caller: Caller): Promise<StoredModel[]>;
+  /** Throws `model_not_found`. */
+  remove(caller: Caller, name: string): Promise<void>;
+  /** Opens an upload, or finds the open one of the same bytes under the same name. Throws
+   *  `conflict` for a reserved name, too many models and too many uploads. */
+  createUpload(
+    caller: Caller,
+    name: string,
+    file: { bytes: number; sha256: string },
+  ): Promise<UploadInfo>;
+  getUpload(caller: Caller, name: string, id: string): Promise<UploadInfo>;
+  /** Throws `invalid_request` for a part of the wrong size. */
+  putPart(caller: Caller, name: string, id: string, part: number, bytes: Uint8Array): Promise<void>;
+  /** Throws `conflict` while parts are missing, and `invalid_request` or `model_too_large`, with
+   *  the upload dropped, for a file that is not what was announced or that cannot be loaded. */
+  complete(caller: Caller, name: string, id: string): Promise<StoredModel>;
+  removeUpload(caller: Caller, name: string, id: string): Promise<void>;
 }
 
 export interface Metrics {
@@ -173,11 +238,16 @@ export interface Metrics {
  *  Every method that names a namespace throws `namespace_not_found` where the caller's tenant has
  *  none of that name, and `starting` while the service cannot answer yet. */
 export interface Service {
+  readonly modelAdmin: ModelAdmin;
   /** Resolves before anything was sent to the client. Throws `model_not_found`,
    *  `unsupported_parameter`, `backend_not_configured`, `backend_unavailable`,
    *  `backend_timeout`. */
   answer(request: AnswerRequest): Promise<AnswerStream>;
-  embed(texts: string[]): Promise<Embeddings>;
+  /** With `model` null by Brink's own encoder. This and the next two throw `model_not_found`,
+   *  `model_too_large`, `model_unavailable` and `invalid_model_file`. */
+  embed(texts: string[], model: string | null): Promise<Embeddings>;
+  rerank(request: RerankRequest): Promise<Reranking>;
+  classify(model: string, texts: string[]): Promise<Classification>;
   /** Throws `invalid_request` with param `embedding` for a vector of the wrong size. */
   search(caller: Caller, query: MemoryQuery): Promise<{ hits: SearchHit[]; took_ms: number }>;
 
@@ -232,7 +302,11 @@ export interface Service {
   getRouter(caller: Caller): Promise<RouterState>;
   putRouter(caller: Caller, target: RouterState["target"]): Promise<RouterState>;
 
-  models(): ModelInfo[];
+  /** What is built in, the ONNX models where their Worker is bound, and the backend. */
+  models(): Promise<ModelInfo[]>;
+  /** The stored decoders; the one that is loaded with its kernels' variants. Empty where no
+   *  generator is bound. */
+  generatorModels(): Promise<ModelInfo[]>;
   /** What this isolate can tell of itself. */
   metrics(): Metrics;
   /** Not ready: `detail` says what is still being done. */

@@ -25,7 +25,7 @@ it("every response carries a trace of its own, errors and preflights included", 
 it("an unknown path is not_found and a wrong method method_not_allowed, with Allow", async () => {
   const { call, outcome } = startApi();
   expect(await outcome("/nowhere")).toEqual([404, "not_found"]);
-  expect(await outcome("/v1/rerank", { json: {} })).toEqual([404, "not_found"]);
+  expect(await outcome("/v1/completions", { json: {} })).toEqual([404, "not_found"]);
   expect(await outcome(CHAT)).toEqual([405, "method_not_allowed"]);
   const response = await call("/admin/namespaces/docs", { method: "POST" });
   expect(response.status).toBe(405);

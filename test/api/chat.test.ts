@@ -161,6 +161,65 @@ it("tool calls come through, joined in a whole reply and as deltas in a stream",
   );
 });
 
+const token = (text: string) => ({
+  token: text,
+  logprob: -0.5,
+  bytes: [...Buffer.from(text)],
+  top_logprobs: [{ token: text, logprob: -0.5, bytes: [...Buffer.from(text)] }],
+});
+
+/** Two choices that arrive mixed, with log probabilities. */
+async function* twoChoices(): AsyncGenerator<EnginePiece> {
+  yield { index: 1, text: "No", logprobs: [token("No")] };
+  yield { index: 0, text: "Yes", logprobs: [token("Yes")] };
+  yield { index: 1, text: ".", logprobs: [token(".")], finish_reason: "length" };
+  const usage = { prompt_tokens: 5, completion_tokens: 3, total_tokens: 8, cached_tokens: 4 };
+  yield { index: 0, text: "", finish_reason: "stop", usage };
+}
+
+it("several choices with log probabilities and cached tokens have OpenAI's shape", async () => {
+  const { call, service } = startApi();
+  service.pieces = twoChoices;
+  const json = { messages, n: 2, logprobs: true, top_logprobs: 1 };
+  const whole = ChatReply.strict().parse(await (await call(PATH, { json })).json());
+  expect(whole.choices.map(({ index, message }) => [index, message.content])).toEqual([
+    [0, "Yes"],
+    [1, "No."],
+  ]);
+  expect(whole.choices[1]).toMatchObject({
+    logprobs: { content: [token("No"), token(".")], refusal: null },
+    finish_reason: "length",
+  });
+  expect(whole.usage).toEqual({
+    ...{ prompt_tokens: 5, completion_tokens: 3, total_tokens: 8, cached_tokens: 4 },
+    prompt_tokens_details: { cached_tokens: 4 },
+  });
+  expect(requestSeen(service).parameters).toEqual({ n: 2, logprobs: true, top_logprobs: 1 });
+});
+
+it("a stream of several choices opens and ends each, and the last end has brink", async () => {
+  const { call, service } = startApi();
+  service.pieces = twoChoices;
+  const events = await readEvents(await call(PATH, { json: { messages, n: 2, stream: true } }));
+  expect(events.pop()).toBe("[DONE]");
+  const chunks = events.map((event) => ChatChunk.strict().parse(event));
+  const seen = chunks.map(({ choices: [choice] }) => [
+    choice!.index,
+    choice!.delta.content ?? choice!.finish_reason,
+    choice!.logprobs?.content[0]?.token ?? null,
+  ]);
+  expect(seen).toEqual([
+    [1, "", null],
+    [1, "No", "No"],
+    [0, "", null],
+    [0, "Yes", "Yes"],
+    [1, ".", "."],
+    [1, "length", null],
+    [0, "stop", null],
+  ]);
+  expect(chunks.filter(({ brink }) => brink !== undefined)).toEqual([chunks.at(-1)]);
+});
+
 it("what is omitted or null gets its default, and the key's namespace", async () => {
   const { call, service } = startApi();
   const json = { model: null, messages, stream: null, memory: null, temperature: null, seed: 7 };
@@ -237,8 +296,17 @@ it.each<[string, object, string, string | null]>([
   ["an unknown model", { messages, model: "gpt-9" }, "model_not_found", "model"],
   ["a model that is no text", { messages, model: 5 }, "invalid_request", "model"],
   ["a hot temperature", { messages, temperature: 9 }, "invalid_request", "temperature"],
-  ["n > 1", { messages, n: 2 }, "unsupported_parameter", "n"],
-  ["logprobs", { messages, logprobs: true }, "unsupported_parameter", "logprobs"],
+  ["n > 8", { messages, n: 9 }, "invalid_request", "n"],
+  ["top_logprobs alone", { messages, top_logprobs: 2 }, "invalid_request", "top_logprobs"],
+  ["a bias of 101", { messages, logit_bias: { 5: 101 } }, "invalid_request", "logit_bias"],
+  ["a bias of a word", { messages, logit_bias: { x: 1 } }, "invalid_request", "logit_bias.x"],
+  ["min_p of 2", { messages, min_p: 2 }, "invalid_request", "min_p"],
+  [
+    "no penalty at all",
+    { messages, repetition_penalty: 0 },
+    "invalid_request",
+    "repetition_penalty",
+  ],
   ["old functions", { messages, functions: [] }, "unsupported_parameter", "functions"],
   ["audio", { messages, modalities: ["text", "audio"] }, "unsupported_parameter", "modalities"],
   ["memory: true", { messages, memory: true }, "invalid_request", "memory"],

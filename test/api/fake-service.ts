@@ -10,8 +10,11 @@ import type {
   AnswerStream,
   BrinkReport,
   Caller,
+  ModelAdmin,
+  RerankRequest,
   Service,
   SubmittedDocument,
+  UploadInfo,
 } from "../../src/pipeline/types.ts";
 
 export const REPORT: BrinkReport = {
@@ -83,9 +86,65 @@ const KEY = {
   created_at: 3,
 };
 
+const STORED_MODEL = {
+  name: "tiny",
+  file: "f1",
+  bytes: 9,
+  sha256: "0".repeat(64),
+  architecture: "llama",
+  created_at: 4,
+};
+
+class FakeModelAdmin implements ModelAdmin {
+  readonly #service: FakeService;
+
+  constructor(service: FakeService) {
+    this.#service = service;
+  }
+
+  #log<T>(result: T, ...call: [string, ...unknown[]]): Promise<T> {
+    this.#service.calls.push(call);
+    return Promise.resolve(result);
+  }
+
+  list(...args: unknown[]) {
+    return this.#log([STORED_MODEL], "list", ...args);
+  }
+
+  remove(...args: unknown[]) {
+    return this.#log(undefined, "remove", ...args);
+  }
+
+  createUpload(...args: Parameters<ModelAdmin["createUpload"]>) {
+    return this.#log(uploadOf(args[1], "u1"), "createUpload", ...args);
+  }
+
+  getUpload(...args: Parameters<ModelAdmin["getUpload"]>) {
+    return this.#log(uploadOf(args[1], args[2]), "getUpload", ...args);
+  }
+
+  putPart(...args: Parameters<ModelAdmin["putPart"]>) {
+    return this.#log(undefined, "putPart", ...args);
+  }
+
+  complete(...args: Parameters<ModelAdmin["complete"]>) {
+    return this.#log({ ...STORED_MODEL, name: args[1] }, "complete", ...args);
+  }
+
+  removeUpload(...args: Parameters<ModelAdmin["removeUpload"]>) {
+    return this.#log(undefined, "removeUpload", ...args);
+  }
+}
+
+function uploadOf(name: string, upload_id: string): UploadInfo {
+  const { bytes, sha256 } = STORED_MODEL;
+  return { upload_id, name, bytes, sha256, part_bytes: 8, parts: [1], expires_at: 5 };
+}
+
 export type Overrides = Partial<Service>;
 
 export class FakeService implements Service {
+  readonly modelAdmin = new FakeModelAdmin(this);
   /** Method names with their arguments, in order. */
   calls: [string, ...unknown[]][] = [];
   /** By SHA-256 of the key. */
@@ -113,9 +172,27 @@ export class FakeService implements Service {
     };
   }
 
-  embed(texts: string[]) {
+  embed(texts: string[], model: string | null) {
+    if (model !== null && model !== "encoder")
+      throw new ServiceError("model_not_found", "no such model", { param: "model" });
     const vectors = texts.map(() => Float32Array.of(0.6, 0, 0.8, 0));
-    return this.#log({ vectors, tokens: 3 * texts.length, model: "encoder" }, "embed", texts);
+    return this.#log(
+      { vectors, tokens: 3 * texts.length, model: "encoder" },
+      "embed",
+      texts,
+      model,
+    );
+  }
+
+  rerank(request: RerankRequest) {
+    const results = request.documents.map((_, index) => ({ index, score: 0.9 - index / 10 }));
+    const reply = { model: request.model ?? "encoder", results, tokens: 7 };
+    return this.#log(reply, "rerank", request);
+  }
+
+  classify(model: string, texts: string[]) {
+    const reply = { labels: ["good", "bad"], scores: texts.map(() => [0.25, 0.75]), tokens: 5 };
+    return this.#log(reply, "classify", model, texts);
   }
 
   async search(...args: Parameters<Service["search"]>) {
@@ -226,12 +303,17 @@ export class FakeService implements Service {
     return this.#log(state, "putRouter", ...args);
   }
 
-  models() {
+  async models() {
     return [
       { id: "brink-reader", kind: "edge" as const },
       { id: "encoder", kind: "encoder" as const },
       { id: "backend:org/big", kind: "backend" as const },
     ];
+  }
+
+  async generatorModels() {
+    const kernels = { gemv_q4: "relaxed" };
+    return [{ id: "tiny", kind: "generator" as const, created_at: 5_500, kernels }];
   }
 
   metrics() {

@@ -18,6 +18,7 @@ function engine(limits: Partial<BackendLimits> = {}): BackendEngine {
 
 function ask(stream: boolean, rest: Partial<EngineRequest> = {}): EngineRequest {
   return {
+    scope: "default",
     question: "why?",
     messages: [{ role: "user", content: "why?" }],
     hits: [],

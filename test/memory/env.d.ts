@@ -5,5 +5,7 @@ declare namespace Cloudflare {
     SMALL_MEMORY: DurableObjectNamespace<import("./worker.ts").SmallMemory>;
     LEDGER: DurableObjectNamespace<import("../../src/ledger/ledger-object.ts").LedgerObject>;
     SMALL_LEDGER: DurableObjectNamespace<import("./worker.ts").SmallLedger>;
+    PAST_LEDGER: DurableObjectNamespace<import("./worker.ts").PastLedger>;
+    MODELS: R2Bucket;
   }
 }

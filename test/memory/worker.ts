@@ -20,6 +20,13 @@ export class SmallLedger extends LedgerObject {
   }
 }
 
+/** Its clock stands at the beginning of Unix time. */
+export class PastLedger extends LedgerObject {
+  protected override now(): number {
+    return 0;
+  }
+}
+
 export default {
   fetch: () => new Response("the tests call the objects directly", { status: 404 }),
 };

@@ -26,7 +26,8 @@ function header(architecture: string, values: Values, names: string[] = []): Ggu
     if (value !== undefined) metadata.set(`${architecture}.${key}`, value);
   const shape = { type: "F32", dims: [3], rows: 1, cols: 3, rowBytes: 12, bytes: 12 } as const;
   const tensors = names.map((name, i) => ({ name, ...shape, offset: 32 * i }));
-  return { version: 3, metadata, tensors, alignment: 32, dataOffset: 0, endOffset: 0 };
+  const places = { fieldSpans: new Map(), alignment: 32, dataOffset: 0, endOffset: 0 };
+  return { version: 3, metadata, tensors, ...places };
 }
 
 const config = (architecture: string, values: Values = {}, names?: string[]) =>

@@ -27,13 +27,18 @@ export function tensorsOf(bytes: Uint8Array): Map<string, Tensor> {
   return new Map(tensors.map(read));
 }
 
-/** W x + bias. */
+/** W x + bias, cols % 4 == 0: four sums, which a processor adds side by side. */
 function linear({ rows, cols, data }: Tensor, x: Float64Array, bias?: Tensor): Float64Array {
   const y = new Float64Array(rows);
-  for (let r = 0; r < rows; r++) {
-    let sum = bias ? bias.data[r]! : 0;
-    for (let j = 0, at = r * cols; j < cols; j++, at++) sum += data[at]! * x[j]!;
-    y[r] = sum;
+  for (let r = 0, at = 0; r < rows; r++) {
+    let [a, b, c, d] = [bias ? bias.data[r]! : 0, 0, 0, 0];
+    for (let j = 0; j < cols; j += 4, at += 4) {
+      a += data[at]! * x[j]!;
+      b += data[at + 1]! * x[j + 1]!;
+      c += data[at + 2]! * x[j + 2]!;
+      d += data[at + 3]! * x[j + 3]!;
+    }
+    y[r] = a + b + c + d;
   }
   return y;
 }

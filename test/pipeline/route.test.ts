@@ -1,12 +1,14 @@
 import { expect, it } from "vitest";
-import { decideRoute, type RouteInput } from "../../src/pipeline/route.ts";
+import { decideRoute, fallBack, type RouteInput } from "../../src/pipeline/route.ts";
 
 const base: RouteInput = {
   model: "auto",
   difficulty: 0.1,
   threshold: 0.3,
   backendConfigured: true,
+  generatorConfigured: false,
   backendOnly: null,
+  writtenOnly: null,
   abstained: false,
 };
 
@@ -44,4 +46,38 @@ it("a named engine is used whatever the difficulty", () => {
 it("what only a backend can do goes there however easy it looks", () => {
   const { route, reason } = decideRoute({ ...base, difficulty: 0, backendOnly: "tools" });
   expect({ route, reason }).toEqual({ route: "backend", reason: "tools needs a backend" });
+});
+
+const local = { ...base, backendConfigured: false, generatorConfigured: true };
+
+it("auto without a backend sends a hard question to the generator, and an easy one nowhere", () => {
+  expect(decideRoute(local)).toMatchObject({ route: "edge", engine: "reader" });
+  const hard = decideRoute({ ...local, difficulty: 1 });
+  expect(hard).toEqual({ route: "edge", engine: "generator", reason: "difficulty 1.000 > 0.300" });
+  const both = { ...local, difficulty: 1, backendConfigured: true };
+  expect(decideRoute(both).engine).toBe("backend");
+});
+
+it("what must be written goes to the generator, and to the backend where there is none", () => {
+  const input = { ...local, difficulty: 0, writtenOnly: "response_format json_object" };
+  for (const model of ["auto", "edge"] as const)
+    expect(decideRoute({ ...input, model })).toMatchObject({
+      engine: "generator",
+      reason: "response_format json_object needs a generator",
+    });
+  const backend = { ...input, generatorConfigured: false, backendConfigured: true };
+  expect(decideRoute(backend).engine).toBe("backend");
+});
+
+it("an engine that fails leaves the next one down, and the reason grows", () => {
+  const decision = decideRoute({ ...local, difficulty: 1, backendConfigured: true });
+  const second = fallBack(decision, "backend_timeout", true);
+  expect(second).toMatchObject({ route: "edge", engine: "generator", wanted: "backend" });
+  const third = fallBack(second, "generator_busy", true);
+  expect(third).toMatchObject({ route: "edge", engine: "reader", wanted: "backend" });
+  expect(third.reason).toBe(
+    "difficulty 1.000 > 0.300; the backend failed (backend_timeout), so the generator answers; " +
+      "the generator failed (generator_busy), so this is the edge's best evidence",
+  );
+  expect(fallBack(decision, "backend_timeout", false).engine).toBe("reader");
 });

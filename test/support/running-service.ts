@@ -30,12 +30,14 @@ export interface Reply {
 
 export const START_MS_MAX = 180_000;
 
-/** Starts it; `stop` also removes the state. */
+/** Starts it; `stop` also removes the state. `prepare` fills the state's folder before. */
 export async function startTestService(
   variables: Record<string, string> = {},
+  { onnx, prepare }: { onnx?: boolean; prepare?: (state: string) => Promise<void> } = {},
 ): Promise<TestService> {
   const state = mkdtempSync(join(tmpdir(), "brink-test-"));
-  let running: RunningService = await startService({ state, variables });
+  await prepare?.(state);
+  let running: RunningService = await startService({ state, variables, onnx });
   const service: TestService = {
     url: running.url,
     inspectorUrl: running.inspectorUrl,
@@ -52,7 +54,7 @@ export async function startTestService(
     },
     async restart() {
       await running.stop();
-      running = await startService({ state, variables });
+      running = await startService({ state, variables, onnx });
       Object.assign(service, {
         url: running.url,
         inspectorUrl: running.inspectorUrl,

@@ -1,6 +1,15 @@
 /** POST /v1/chat/completions: what is read and what is answered. */
 import type { ChatMessage } from "../../engine/engine.ts";
-import { MESSAGE_CHARS_MAX, MESSAGES_MAX, SEARCH_K_DEFAULT, SEARCH_K_MAX } from "../../limits.ts";
+import {
+  GENERATOR_CHOICES_MAX,
+  LOGIT_BIAS_ENTRIES_MAX,
+  MESSAGE_CHARS_MAX,
+  MESSAGES_MAX,
+  SEARCH_K_DEFAULT,
+  SEARCH_K_MAX,
+  STOP_STRINGS_MAX,
+  TOP_LOGPROBS_MAX,
+} from "../../limits.ts";
 import type { AnswerRequest, Caller, MemoryChoice } from "../../pipeline/types.ts";
 import { reachNamespace } from "../auth.ts";
 import { Namespace, parse, SearchModeField, unsupported, z } from "./common.ts";
@@ -45,9 +54,20 @@ const Memory = z.union(
   { error: "must be false or an object" },
 );
 
+const LogitBias = z
+  .record(z.string().regex(/^\d{1,7}$/, { error: "must be a token's id" }), z.number())
+  .refine((bias) => Object.keys(bias).length <= LOGIT_BIAS_ENTRIES_MAX, {
+    error: `has ${LOGIT_BIAS_ENTRIES_MAX} tokens at most`,
+  })
+  .refine((bias) => Object.values(bias).every((value) => Math.abs(value) <= 100), {
+    error: "a bias is between -100 and 100",
+  })
+  .openapi({ description: "By token id. Needs a generator or a backend." });
+
 /** OpenAI's request plus `memory`. Fields not named here go to the engine as they are, since
- *  clients send many; `n`, `logprobs`, other modalities and the old `functions` are refused
- *  because no reply of Brink's could carry their results. */
+ *  clients send many; other modalities and the old `functions` are refused because no reply of
+ *  Brink's could carry their results. Whether the chosen engine can do what the rest demands is
+ *  decided in pipeline/demands.ts. */
 export const ChatRequest = z
   .looseObject({
     model: z
@@ -73,17 +93,32 @@ export const ChatRequest = z
     explain: z.boolean().nullish().openapi({
       description: "Adds `brink.features`: what the difficulty was computed from.",
     }),
+    top_k: z.int().min(0).nullish().openapi({ description: "0: no limit. Generators only." }),
+    min_p: z.number().min(0).max(1).nullish().openapi({ description: "Generators only." }),
+    repetition_penalty: z
+      .number()
+      .gt(0)
+      .max(2)
+      .nullish()
+      .openapi({ description: "1: none. Generators only." }),
+    presence_penalty: z.number().min(-2).max(2).nullish(),
+    frequency_penalty: z.number().min(-2).max(2).nullish(),
+    logit_bias: LogitBias.nullish(),
+    logprobs: z.boolean().nullish(),
+    top_logprobs: z.int().min(0).max(TOP_LOGPROBS_MAX).nullish(),
     stop: z
-      .union([z.string(), z.array(z.string()).max(16)], { error: "must be text or 16 at most" })
+      .union([z.string(), z.array(z.string()).max(STOP_STRINGS_MAX)], {
+        error: `must be text or ${STOP_STRINGS_MAX} texts at most`,
+      })
       .nullish(),
     seed: z.int().nullish(),
     tools: z.array(z.looseObject({ type: z.string() })).nullish(),
     response_format: z.looseObject({ type: z.string() }).nullish(),
-    n: z.int().min(1).nullish(),
+    n: z.int().min(1).max(GENERATOR_CHOICES_MAX).nullish(),
   })
   .superRefine((body, ctx) => {
-    if ((body.n ?? 1) > 1) unsupported(ctx, ["n"], "Brink gives one choice: n may only be 1");
-    if (body.logprobs) unsupported(ctx, ["logprobs"], "log probabilities are not given");
+    if (body.top_logprobs && !body.logprobs)
+      ctx.addIssue({ code: "custom", path: ["top_logprobs"], message: "needs logprobs: true" });
     const modalities = Array.isArray(body.modalities) ? body.modalities : [];
     if (modalities.some((modality) => modality !== "text"))
       unsupported(ctx, ["modalities"], "answers are text only");

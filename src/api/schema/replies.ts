@@ -29,8 +29,30 @@ export const BrinkReply = z
   .openapi("Brink");
 
 const Usage = z
-  .object({ prompt_tokens: z.int(), completion_tokens: z.int(), total_tokens: z.int() })
+  .object({
+    prompt_tokens: z.int(),
+    completion_tokens: z.int(),
+    total_tokens: z.int(),
+    cached_tokens: z.int().optional().openapi({
+      description: "Of the prompt's tokens, those known from an earlier prompt.",
+    }),
+    prompt_tokens_details: z.object({ cached_tokens: z.int() }).optional(),
+  })
   .openapi("Usage");
+
+const Token = z.object({
+  token: z.string(),
+  logprob: z.number(),
+  bytes: z.array(z.int()),
+});
+
+const Logprobs = z
+  .object({
+    content: z.array(Token.extend({ top_logprobs: z.array(Token) })),
+    refusal: z.null(),
+  })
+  .nullable()
+  .openapi("Logprobs");
 
 export const ChatReply = z
   .object({
@@ -40,14 +62,14 @@ export const ChatReply = z
     model: z.string(),
     choices: z.array(
       z.object({
-        index: z.literal(0),
+        index: z.int(),
         message: z.object({
           role: z.literal("assistant"),
           content: z.string().nullable(),
           refusal: z.null(),
           tool_calls: z.array(z.unknown()).optional(),
         }),
-        logprobs: z.null(),
+        logprobs: Logprobs,
         finish_reason: z.string(),
       }),
     ),
@@ -64,13 +86,13 @@ export const ChatChunk = z
     model: z.string(),
     choices: z.array(
       z.object({
-        index: z.literal(0),
+        index: z.int(),
         delta: z.object({
           role: z.literal("assistant").optional(),
           content: z.string().optional(),
           tool_calls: z.array(z.unknown()).optional(),
         }),
-        logprobs: z.null(),
+        logprobs: Logprobs,
         finish_reason: z.string().nullable(),
       }),
     ),
@@ -85,7 +107,10 @@ export const ModelReply = z
     object: z.literal("model"),
     created: z.int(),
     owned_by: z.string(),
-    kind: z.enum(["edge", "backend", "encoder", "router"]),
+    kind: z.enum(["edge", "backend", "encoder", "reranker", "classifier", "router", "generator"]),
+    kernels: z.record(z.string(), z.string()).optional().openapi({
+      description: "Of a loaded model: the variant of each kernel that was picked.",
+    }),
   })
   .openapi("Model");
 

@@ -1,0 +1,55 @@
+/** Which Workers a deployment consists of, and the main one's configuration with those that are
+ *  optional bound to it. wrangler.toml alone is the main Worker without any of them: a binding to
+ *  a Worker that is not deployed would fail the deployment. */
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+
+export interface OptionalWorker {
+  /** Its own configuration. */
+  config: string;
+  /** What the main Worker's configuration gains. */
+  bindings: string;
+}
+
+export const OPTIONAL_WORKERS: Record<string, OptionalWorker> = {
+  generator: {
+    config: "wrangler.generator.toml",
+    bindings: `
+[[services]]
+binding = "GENERATOR"
+service = "brink-generator"
+entrypoint = "Generator"
+
+[[r2_buckets]]
+binding = "MODELS"
+bucket_name = "brink-models"
+`,
+  },
+  onnx: {
+    config: "wrangler.onnx.toml",
+    bindings: `
+[[services]]
+binding = "ONNX"
+service = "brink-onnx"
+`,
+  },
+};
+
+/** The file name of the main Worker's configuration with these optional Workers bound. It is
+ *  written beside wrangler.toml, whose relative paths it shares, and only where it changes: a
+ *  running service watches it. */
+export function writeMainConfig(optional: readonly string[]): string {
+  if (optional.length === 0) return "wrangler.toml";
+  const name = `wrangler.with-${optional.join("-")}.toml`;
+  const bindings = optional.map((worker) => OPTIONAL_WORKERS[worker]!.bindings);
+  const base = readFileSync(join(root, "wrangler.toml"), "utf8");
+  const text = [`# Written by scripts/workers.ts.\n${base}`, ...bindings].join("");
+  const path = join(root, name);
+  if (existsSync(path) && readFileSync(path, "utf8") === text) return name;
+  const fresh = `${path}.${process.pid}`;
+  writeFileSync(fresh, text);
+  renameSync(fresh, path); // whole or not at all: another start may be reading it
+  return name;
+}

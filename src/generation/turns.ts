@@ -1,0 +1,54 @@
+/** One generation at a time: an isolate has one thread and a model one KV cache. */
+import { ServiceError } from "../errors.ts";
+import { GENERATIONS_WAITING_MAX } from "../limits.ts";
+
+/** First come, first served, and a bounded number waiting. */
+export class Turns {
+  private busy = false;
+  private readonly waiting: (() => void)[] = [];
+
+  /** Waits for a turn and gives the function that ends it, which may be called more than once.
+   *  Errors: generator_busy where the list is full; the signal's reason where the caller left. */
+  async take(signal?: AbortSignal): Promise<() => void> {
+    signal?.throwIfAborted();
+    if (this.busy) await this.wait(signal);
+    this.busy = true;
+    let ended = false;
+    return () => {
+      if (ended) return;
+      ended = true;
+      // The turn passes on without a moment in which a newcomer could take it.
+      const next = this.waiting.shift();
+      if (next) next();
+      else this.busy = false;
+    };
+  }
+
+  private wait(signal?: AbortSignal): Promise<void> {
+    if (this.waiting.length >= GENERATIONS_WAITING_MAX)
+      throw new ServiceError(
+        "generator_busy",
+        `${GENERATIONS_WAITING_MAX} requests wait for the generator already; try again later`,
+      );
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        this.waiting.splice(this.waiting.indexOf(start), 1);
+        reject(signal!.reason);
+      };
+      const start = () => {
+        signal?.removeEventListener("abort", leave);
+        resolve();
+      };
+      signal?.addEventListener("abort", leave, { once: true });
+      this.waiting.push(start);
+    });
+  }
+}
+
+/** Lets events in: an abort, another request's bytes, this one's reply on its way out. */
+export function letEventsIn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === "function") setImmediate(resolve);
+    else setTimeout(resolve, 0);
+  });
+}

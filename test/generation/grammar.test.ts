@@ -1,0 +1,248 @@
+/** Constrained decoding: whatever a model wants to say, its answer is valid against the schema. */
+import { Ajv2020 } from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+import { describe, expect, it } from "vitest";
+import { Generator } from "../../src/generation/generator.ts";
+import { type Grammar, grammarOf } from "../../src/generation/grammar.ts";
+import type { Json } from "../../src/generation/schema-shape.ts";
+import { FakeModel, fakeTokenizer, hash } from "./fake-model.ts";
+import { REAL_SCHEMAS, randomSchema } from "./schemas.ts";
+
+const tokenizer = fakeTokenizer(
+  [
+    ...['{"', '":', '": "', '", "', '"}', "]}", "},", "}, {", "[[", "]]", "[{", "{}", "[]", '""'],
+    ...'true false null true, \n \n  ,\n \t  ab abc de the é ü 🙂 \\n \\" \\\\ \\u00'.split(" "),
+    ...[
+      "12",
+      "0.",
+      "00",
+      "-1",
+      "1.5",
+      "e",
+      "2024-",
+      "-0",
+      "10:",
+      ".com",
+      "http",
+      "x1",
+      "  ",
+      "\n\n",
+    ],
+    ...['{"id": ', '","name":"', '"kind":', ': {"', ",1", "1,", '"]', '",', "    ", '"x'],
+  ].filter((word) => word !== ""),
+);
+
+/** What models want: noise, and noise that strongly prefers some texts. */
+const WISHES = [
+  /^$/,
+  /[{[]/,
+  /^\s+$/,
+  /^[a-z ]+$/,
+  /^[-\d.]+$/,
+  /[}\]]|<end>/,
+  /"/,
+  /[\u0080-\uffff\\]/,
+];
+
+function wishful(seed: number): FakeModel {
+  const wish = WISHES[seed % WISHES.length]!;
+  const wished = Array.from({ length: tokenizer.vocab_size }, (_, id) =>
+    wish.test(id === tokenizer.end ? "<end>" : tokenizer.decode([id])) ? 6 : 0,
+  );
+  return new FakeModel(tokenizer.vocab_size, 4_096, (ids) => {
+    const context = hash(seed, ids.length);
+    return Float32Array.from(wished, (bonus, id) => bonus + (hash(context, id) / 2 ** 32) * 8);
+  });
+}
+
+const ajv = new Ajv2020({ strict: false, multipleOfPrecision: 9 });
+// The package's types describe its CommonJS form.
+(addFormats as unknown as (target: Ajv2020) => void)(ajv);
+
+const formatOf = (schema: Json, strict = false) => ({
+  type: "json_schema",
+  json_schema: { name: "answer", schema, strict },
+});
+
+async function answer(seed: number, grammar: Grammar | null, max_tokens: number) {
+  const generator = new Generator(wishful(seed), tokenizer);
+  const sampling = { temperature: seed % 3 === 0 ? 0 : 1, seed, top_k: seed % 5 === 0 ? 5 : 0 };
+  let text = "";
+  let finish = null;
+  const pieces = generator.generate({ prompt: [1], scope: "", sampling, max_tokens, grammar });
+  for await (const piece of pieces) {
+    text += piece.text;
+    finish = piece.finish_reason;
+  }
+  return { text, finish };
+}
+
+const RANDOM_SCHEMAS = 240;
+const schemas = [
+  ...REAL_SCHEMAS,
+  ...Array.from({ length: RANDOM_SCHEMAS }, (_, i) => randomSchema(i + 1)),
+];
+
+describe("answers", () => {
+  it("are valid against each of 251 schemas, whatever the model wants", async () => {
+    const finishes = { stop: 0, length: 0 };
+    for (const [i, schema] of schemas.entries()) {
+      const valid = ajv.compile(schema);
+      const grammar = grammarOf(formatOf(schema))!;
+      const { fewest } = grammar.automaton.start;
+      for (let round = 0; round < 3; round++) {
+        const seed = i * 3 + round;
+        // From the least that can hold an answer to what ends by itself, mostly.
+        const max_tokens = fewest + (round === 0 ? 0 : round === 1 ? hash(seed) % 40 : 150);
+        const { text, finish } = await answer(seed, grammar, max_tokens);
+        const told = `schema ${i} ${JSON.stringify(schema)}, seed ${seed}: ${text}`;
+        let value: unknown;
+        expect(() => (value = JSON.parse(text)), told).not.toThrow();
+        expect(valid(value), told).toBe(true);
+        finishes[finish!]++;
+      }
+    }
+    expect(finishes.stop).toBeGreaterThan(150);
+    expect(finishes.length).toBeGreaterThan(50);
+  }, 60_000);
+
+  it("that max_tokens cannot hold are cut, and say so", async () => {
+    const schema = {
+      type: "object",
+      properties: { long: { const: "x".repeat(50) } },
+      required: ["long"],
+    };
+    const { text, finish } = await answer(1, grammarOf(formatOf(schema)), 20);
+    expect(finish).toBe("length");
+    expect(
+      '{"long":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'.startsWith(text.replace(/\s/g, "").slice(0, 9)),
+    ).toBe(true);
+  });
+
+  it("of json_object are objects", async () => {
+    for (let seed = 0; seed < 24; seed++) {
+      const { text } = await answer(seed, grammarOf({ type: "json_object" }), 60);
+      expect(JSON.parse(text)).toBeTypeOf("object");
+      expect(text).toMatch(/^\{/);
+    }
+  });
+
+  it("in strict mode have no property that the schema does not name", async () => {
+    const schema = { type: "object", properties: { a: { type: "integer" } }, required: ["a"] };
+    for (let seed = 0; seed < 8; seed++) {
+      const { text } = await answer(seed, grammarOf(formatOf(schema, true)), 80);
+      expect(Object.keys(JSON.parse(text))).toEqual(["a"]);
+    }
+  });
+
+  it("are the same with speculation and without", async () => {
+    for (let seed = 0; seed < 6; seed++) {
+      const texts: string[] = [];
+      for (const speculate of [true, false]) {
+        const generator = new Generator(wishful(seed), tokenizer);
+        const grammar = generator.grammar(formatOf(REAL_SCHEMAS[1]!));
+        const request = { prompt: [1], scope: "", sampling: { seed }, max_tokens: 120 };
+        let text = "";
+        for await (const piece of generator.generate({ ...request, grammar, speculate }))
+          text += piece.text;
+        texts.push(text);
+      }
+      expect(texts[0]).toBe(texts[1]);
+    }
+  });
+});
+
+/** Whether a text is one that an answer may be. */
+function accepts(schema: Json, text: string): boolean {
+  const { automaton } = grammarOf(formatOf(schema))!;
+  let state: typeof automaton.start | null = automaton.start;
+  for (const byte of new TextEncoder().encode(text)) {
+    state = automaton.step(state, byte);
+    if (state === null) return false;
+  }
+  return state.complete;
+}
+
+describe("the texts of a schema", () => {
+  it("are not narrower than what models write", () => {
+    const schema = REAL_SCHEMAS[5]!;
+    const value = { sku: "ABC-0001", price: 12.5, quantity: 3, rating: null, labels: { a: "é\n" } };
+    for (const indent of [0, 1, 2, 4, "\t"])
+      expect(accepts(schema, JSON.stringify(value, null, indent)), String(indent)).toBe(true);
+    expect(
+      accepts(schema, '{"sku": "ABC-0001", "price": 0.07, "quantity": 99, "x": [1, {}]}'),
+    ).toBe(true);
+    expect(accepts({}, '[1, -2.5, "a\\"\\\\\\u0007", {"deep": [[[]]]}, true, null]')).toBe(true);
+    expect(accepts({ type: "string", pattern: "b+" }, '"aabbc"')).toBe(true);
+    expect(accepts({ type: "integer", minimum: -5, maximum: 120 }, "-5")).toBe(true);
+    expect(accepts({ type: "number", exclusiveMinimum: 0.1 }, "0.11")).toBe(true);
+    expect(accepts({ allOf: [{ minimum: 3 }, { type: ["integer", "string"] }] }, "3")).toBe(true);
+  });
+
+  it("are JSON: no padding, no control characters, no bytes that are not UTF-8", () => {
+    for (const text of ["1 ", " 1", "[1,  2]", '["\n"]', '"\\x"', "01", "1.", ".5", "+1", "[1,]"])
+      expect(accepts({}, text), text).toBe(false);
+    const { automaton } = grammarOf(formatOf({ type: "string" }))!;
+    for (const bytes of [[0xff], [0xc0, 0x80], [0xed, 0xa0], [0xf4, 0x90], [0xe0, 0x80], [0x80]]) {
+      let state: typeof automaton.start | null = automaton.step(automaton.start, 0x22);
+      for (const byte of bytes) state = state && automaton.step(state, byte);
+      expect(state, String(bytes)).toBe(null);
+    }
+  });
+});
+
+describe("a schema that cannot be held to is refused, by place and keyword", () => {
+  const refused: [Json, RegExp][] = [
+    [{ not: { type: "string" } }, /keyword not /],
+    [{ type: "object", properties: { a: { if: {} } } }, /properties\.a: the keyword if/],
+    [{ type: "array", uniqueItems: true }, /uniqueItems/],
+    [{ type: "string", pattern: "(?=a)b" }, /pattern/],
+    [{ type: "string", pattern: "(a)\\1" }, /\\1/],
+    [{ type: "string", pattern: "\\bword" }, /\\b/],
+    [{ type: "string", format: "iri" }, /format iri/],
+    [{ type: "string", pattern: "^a$", minLength: 2 }, /no value/],
+    [{ type: "integer", minimum: 3, maximum: 2 }, /no value/],
+    [{ type: "object", required: ["a"], additionalProperties: false }, /no value/],
+    [{ oneOf: [{ type: "integer" }, { type: "number" }] }, /oneOf/],
+    [{ $ref: "#/$defs/none" }, /points to nothing/],
+    [{ $ref: "https://example.com/schema" }, /does not point into the schema/],
+    [{ $ref: "#" }, /leads back to itself/],
+    [
+      {
+        $defs: { n: { properties: { n: { $ref: "#/$defs/n" } }, required: ["n"], type: "object" } },
+        $ref: "#/$defs/n",
+      },
+      /no value/,
+    ],
+    [{ type: "text" }, /type text/],
+    [{ type: "array", minItems: 1e9 }, /minItems/],
+    [{ type: "string", pattern: "^(a|b)*a(a|b){20}$" }, /states/],
+    [{ type: "integer", multipleOf: 1_000_003 }, /states/],
+  ];
+
+  it.each(refused)("%j", (schema, message) => {
+    expect(() => grammarOf(formatOf(schema))).toThrow(
+      expect.objectContaining({
+        code: "unsupported_parameter",
+        param: "response_format",
+        message: expect.stringMatching(message),
+      }),
+    );
+  });
+
+  it("and what is no response_format is invalid", () => {
+    for (const format of [null, "json", { type: "xml" }, { type: "json_schema" }])
+      expect(() => grammarOf(format)).toThrow(expect.objectContaining({ code: "invalid_request" }));
+    expect(grammarOf({ type: "text" })).toBe(null);
+  });
+
+  it("stop strings with a grammar are refused", async () => {
+    const generator = new Generator(wishful(1), tokenizer);
+    const grammar = generator.grammar({ type: "json_object" });
+    const pieces = generator.generate({ prompt: [1], scope: "", grammar, stop: ["}"] });
+    await expect(pieces.next()).rejects.toMatchObject({
+      code: "unsupported_parameter",
+      param: "stop",
+    });
+  });
+});
