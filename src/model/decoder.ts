@@ -74,7 +74,28 @@ export function planDecoder(
     usedBytes,
     linearMax,
   });
-  return { config, bits, context, weights, activations };
+  return { config, bits, context, weights, kvCache: kvCache(context), activations };
+}
+
+/** All that a file's header is needed for, which is then let go of. Not in line with what awaits:
+ *  a suspended function keeps what its temporaries held. Errors: as planDecoder, loadTokenizer and
+ *  ChatTemplate.from. */
+function readHeader(kernels: DecoderKernels, file: GgufStream, options: DecoderOptions) {
+  const { metadata, tensors } = file.header;
+  const memory = { usedBytes: kernels.mark(), linearMax: kernels.bytesMax };
+  const plan = planDecoder(file.header, memory, options);
+  const id = stringOf(metadata, "general.name");
+  const tokenizer = loadTokenizer(metadata);
+  const template = ChatTemplate.from(metadata, tokenizer);
+  file.dropMetadata();
+  const facts: DecoderFacts = {
+    architecture: plan.config.architecture,
+    trainedContext: plan.config.context_length,
+    parameters: tensors.reduce((sum, { rows, cols }) => sum + rows * cols, 0),
+    weightBytes: plan.weights,
+    contextBytes: plan.kvCache,
+  };
+  return { plan, named: { id, tokenizer, template, facts } };
 }
 
 export class Decoder implements TokenModel {
@@ -116,16 +137,8 @@ export class Decoder implements TokenModel {
     const file = await GgufStream.open(stream);
     const mark = kernels.mark();
     try {
-      const { metadata, tensors } = file.header;
-      const memory = { usedBytes: mark, linearMax: kernels.bytesMax };
-      const { config, bits, context, activations, ...plan } = planDecoder(
-        file.header,
-        memory,
-        options,
-      );
-      const id = stringOf(metadata, "general.name");
-      const tokenizer = loadTokenizer(metadata);
-      const template = ChatTemplate.from(metadata, tokenizer);
+      const { plan, named } = readHeader(kernels, file, options);
+      const { config, bits, context } = plan;
       const weights = await loadDecoderWeights(kernels, file, config);
       const { rope_dim, rope_base } = config;
       const factors = weights.ropeFactors ?? undefined;
@@ -137,16 +150,9 @@ export class Decoder implements TokenModel {
         ropeTable: kernels.ropeTable(context, rope_dim, rope_base, factors),
       };
       const end = kernels.mark();
-      kernels.alloc(activations); // so that memory grows now or never
+      kernels.alloc(plan.activations); // so that memory grows now or never
       kernels.release(end);
-      const facts = {
-        architecture: config.architecture,
-        trainedContext: config.context_length,
-        parameters: tensors.reduce((sum, { rows, cols }) => sum + rows * cols, 0),
-        weightBytes: plan.weights,
-        contextBytes: contextBytes(config, bits, context),
-      };
-      return new Decoder(kernels, state, context, { id, tokenizer, template, facts });
+      return new Decoder(kernels, state, context, named);
     } catch (error) {
       kernels.release(mark);
       await file.cancel();
