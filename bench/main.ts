@@ -16,6 +16,7 @@ const HELP = `usage: npm run bench -- <what> [options]
   kernels   each kernel alone: GOP/s or GB/s, its answer checked first
   engine    one passage embedded by Brink and by onnxruntime-web, side by side
   decode    a decoder of SmolLM2-135M's shape, random Q4_0 weights, beside wllama
+  generation  sampling, constrained decoding, prefix cache and drafts on that decoder
   service   the built Worker: first answer of a fresh isolate, warm answers, memory
   generator the memory of the generator's isolate with a model of SmolLM2-135M's shape
 
@@ -28,6 +29,7 @@ const BENCHES: Record<string, () => Promise<{ run(options: BenchOptions): Promis
   kernels: () => import("./kernels.ts"),
   engine: () => import("./engine.ts"),
   decode: () => import("./decode.ts"),
+  generation: () => import("./generation.ts"),
   service: () => import("./service.ts"),
   generator: () => import("./generator.ts"),
 };

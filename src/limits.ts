@@ -177,9 +177,6 @@ export const MODEL_CHECK_MS_MAX = 30_000;
 export const GENERATIONS_WAITING_MAX = 8;
 // The event loop waits for a part of the prompt: 256 tokens take a small model about 0.3 s.
 export const PREFILL_TOKENS = 256;
-// Rows of one verification: beyond 8 they cost as much as they save.
-export const DRAFT_TOKENS_MAX = 8;
-
 // Grammars. An automaton of 8,192 states takes about 1 MB beside a model that fills the isolate,
 // and a few milliseconds; a pattern of more is mostly counted repetition.
 export const GRAMMAR_DFA_STATES_MAX = 8_192;

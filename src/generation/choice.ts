@@ -26,6 +26,8 @@ export interface ChoiceParts {
   readonly seed: number;
   /** Most tokens: max_tokens, or what the context has room for. */
   readonly limit: number;
+  /** As ROW_COSTS, which stands for it. */
+  readonly rowCosts?: readonly number[];
   /** What the answer is held to. */
   readonly run: GrammarRun | null;
 }
@@ -56,7 +58,7 @@ export class Choice {
     this.random = randomOf(seed, index);
     this.text = new StopText(request.stop ?? []);
     this.run = parts.run;
-    this.lookup = new PromptLookup(this.history);
+    this.lookup = new PromptLookup(this.history, parts.rowCosts);
   }
 
   /** The choice from `logits`, f32 [vocab_size], those of the prompt's last token, which it
@@ -75,6 +77,7 @@ export class Choice {
       if (!hit && row < drafts.length) model.truncate(this.history.length);
       const piece = this.take(token);
       if (hit) row++;
+      if (drafts.length === 0) this.lookup.learn(token);
       if (piece.finish_reason !== null || !hit) this.lookup.judge(row, drafts.length);
       if (piece.finish_reason !== null || piece.text !== "") yield piece;
       if (piece.finish_reason !== null) return;

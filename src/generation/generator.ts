@@ -7,6 +7,7 @@ import { Choice } from "./choice.ts";
 import { type Grammar, GrammarRun, grammarOf } from "./grammar.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import { freshSeed } from "./prng.ts";
+import { ROW_COSTS } from "./prompt-lookup.ts";
 import { Sampler } from "./sampler.ts";
 import { TokenOrder } from "./token-mask.ts";
 import { Turns } from "./turns.ts";
@@ -16,13 +17,16 @@ import type { GenerationPiece, GenerationRequest } from "./types.ts";
 export class Generator {
   readonly model: TokenModel;
   readonly tokenizer: Tokenizer;
+  private readonly rowCosts: readonly number[];
   private readonly turns = new Turns();
   private readonly cache: PrefixCache;
   private readonly sampler: Sampler;
   private readonly grammars = new Map<string, Grammar | null>();
   private order: TokenOrder | null = null;
 
-  constructor(model: TokenModel, tokenizer: Tokenizer) {
+  /** `rowCosts` are the model's, as ROW_COSTS, by which drafts are judged to pay or not. */
+  constructor(model: TokenModel, tokenizer: Tokenizer, rowCosts: readonly number[] = ROW_COSTS) {
+    this.rowCosts = rowCosts;
     this.model = model;
     this.tokenizer = tokenizer;
     this.cache = new PrefixCache(model);
@@ -103,8 +107,8 @@ export class Generator {
     const { logits, cached_tokens } = await this.cache.enter(prompt, request.scope, request.signal);
     // Every choice starts from these, and each changes them.
     const first = n > 1 ? logits.slice() : logits;
-    const { model, tokenizer, sampler } = this;
-    const parts = { model, tokenizer, sampler, request, seed, limit };
+    const { model, tokenizer, sampler, rowCosts } = this;
+    const parts = { model, tokenizer, sampler, rowCosts, request, seed, limit };
     const sum = { completion_tokens: 0, drafted: 0, accepted: 0, steps: 0 };
     for (let index = 0; index < n; index++) {
       model.truncate(prompt.length);

@@ -79,9 +79,15 @@ export function fakeTokenizer(words: readonly string[] = []): Tokenizer & { end:
     vocab_size: end + 1,
     bos: null,
     eos: new Set([end]),
+    eosToken: end,
     addBos: false,
     controls: new Map([[end, "<end>"]]),
     encode: (text) => Array.from(new TextEncoder().encode(text)),
+    encodeSegments: (segments, ids) => {
+      for (const part of segments)
+        ids.push(...(typeof part === "number" ? [part] : new TextEncoder().encode(part)));
+      return ids;
+    },
     decode: (ids) =>
       new TextDecoder().decode(Uint8Array.from(ids.flatMap((id) => [...bytesOf(id)]))),
     bytesOf,

@@ -93,6 +93,9 @@ function repetitive(seed: number): FakeModel {
   });
 }
 
+/** Costs at which every draft is worth its while. */
+const FREE_ROWS = new Array<number>(9).fill(1);
+
 describe("speculation", () => {
   it("answers are the same with it, at any temperature, and take fewer steps", async () => {
     let accepted = 0;
@@ -105,7 +108,7 @@ describe("speculation", () => {
         speculate: false,
       });
       const model = repetitive(seed);
-      const drafted = await collect(new Generator(model, tokenizer), request);
+      const drafted = await collect(new Generator(model, tokenizer, FREE_ROWS), request);
       for (const index of [0, 1]) expect(textOf(drafted, index)).toBe(textOf(plain, index));
       const { stats, usage } = drafted.at(-1)!;
       expect(usage).toEqual(plain.at(-1)!.usage);
@@ -125,8 +128,20 @@ describe("speculation", () => {
       logits[[1, 2, 300 + ids.length][ids.length % 3]!] = 9;
       return logits;
     });
-    const pieces = await collect(new Generator(model, tokenizer), { sampling: greedy });
-    expect(pieces.at(-1)!.stats!.drafted).toBeLessThan(0.1 * 2_000);
+    const generator = new Generator(model, tokenizer, [1, 1.2, 1.4, 1.6]);
+    const pieces = await collect(generator, { sampling: greedy });
+    expect(pieces.at(-1)!.stats!.drafted).toBeLessThan(0.01 * 2_000);
+  });
+
+  it("an answer that repeats the prompt is drafted at the real kernels' costs too", async () => {
+    const passage = Array.from({ length: 80 }, (_, i) => 97 + (hash(3, i) % 26));
+    const prompt = [...PROMPT, ...passage];
+    const text = String.fromCharCode(...passage);
+    const logits = sayer(tokenizer, prompt.length, text);
+    const model = new FakeModel(tokenizer.vocab_size, 512, logits);
+    const pieces = await collect(new Generator(model, tokenizer), { prompt, sampling: greedy });
+    expect(textOf(pieces)).toBe(text);
+    expect(pieces.at(-1)!.stats!.accepted).toBeGreaterThan(30);
   });
 });
 
