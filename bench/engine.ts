@@ -13,7 +13,7 @@ import {
   type RaggedBatch,
 } from "../src/model/bert.ts";
 import { GgufStream } from "../src/model/gguf-stream.ts";
-import { type GemmVariant, Kernels } from "../src/model/kernels.ts";
+import { type GemmVariant, Kernels, panelBytes } from "../src/model/kernels.ts";
 import { loadBert } from "../src/model/weights.ts";
 import { WordPiece } from "../src/model/wordpiece.ts";
 import { compileKernels } from "./kernels-module.ts";
@@ -43,13 +43,13 @@ async function load(variant: GemmVariant) {
 }
 
 /** Undoes pack_i8: see its layout. */
-function unpack(kernels: Kernels, { packed, d, bias, n, k }: LinearWeights): Matrix {
-  const panel = 16 + 4 * Math.ceil(k / 16) * 16;
+function unpack(kernels: Kernels, { packed, d, bias, n, k, extra }: LinearWeights): Matrix {
+  const panel = panelBytes(k, extra);
   const source = kernels.i8(packed, Math.ceil(n / 4) * panel);
   const qs = new Int8Array(n * k);
   for (let r = 0; r < n; r++)
     for (let j = 0; j < k; j++)
-      qs[r * k + j] = source[(r >> 2) * panel + 16 + (j >> 2) * 16 + (r & 3) * 4 + (j & 3)]!;
+      qs[r * k + j] = source[(r >> 2) * panel + 32 + (j >> 2) * 16 + (r & 3) * 4 + (j & 3)]!;
   return { qs, d: kernels.f32(d, n).slice(), bias: kernels.f32(bias, n).slice(), n, k };
 }
 

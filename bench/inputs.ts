@@ -3,7 +3,7 @@ import { assert } from "../src/errors.ts";
 import type { Arena } from "../src/model/arena.ts";
 
 /** Numbers in [-1, 1) without a pattern: mulberry32, seeded. */
-function uniform(seed: number): () => number {
+export function uniform(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -3,7 +3,6 @@ import {
   attentionScratchBytes,
   type GemmVariant,
   Kernels,
-  packedBytes,
   quantizedBytes,
 } from "../src/model/kernels.ts";
 import * as oracle from "../test/oracle/kernels.ts";
@@ -16,25 +15,6 @@ const DIM = 384;
 const FFN = 1536;
 const HEADS = 12;
 const VECTORS = 100_000; // 38 MB: beyond the caches, as a segment of an index is
-
-function gemm(kernels: Kernels, m: number, n: number, k: number, gelu: boolean): Candidate {
-  const { variant } = kernels;
-  const [x, w] = [floats(kernels, m * k), ints(kernels, n * k)];
-  const [d, bias] = [floats(kernels, n, 0.01), floats(kernels, n)];
-  const [packed, q] = [kernels.alloc(packedBytes(n, k)), kernels.alloc(quantizedBytes(m, k))];
-  const [qd, y] = [kernels.alloc(m * 4), kernels.alloc(m * n * 4)];
-  kernels.packI8(packed, w, 0, n, n, k);
-  kernels.quantizeRows(q, qd, x, m, k);
-  const run = () => kernels.gemmI8({ y, q, qd, packed, d, bias, m, n, k, gelu });
-  run();
-  const weights = Float64Array.from(kernels.i8(w, n * k));
-  const [scales, offsets] = [kernels.f32(d, n), kernels.f32(bias, n)];
-  const sums = oracle.gemmInteger(kernels.f32(x, m * k), weights, m, n, k);
-  const plain = sums.map((sum, i) => sum * scales[i % n]! + offsets[i % n]!);
-  check("gemm_i8", kernels.f32(y, m * n), gelu ? plain.map(oracle.gelu) : plain, 1e-3);
-  const name = `gemm_i8 ${variant} ${m}x${k}x${n}${gelu ? " + gelu" : ""}`;
-  return { name, unit: "GOP/s", work: 2 * m * n * k, run };
-}
 
 function quantizeRows(kernels: Kernels): Candidate {
   const x = floats(kernels, T * DIM);
@@ -120,10 +100,6 @@ export async function encoderKernels(): Promise<Candidate[]> {
   const [plain, relaxed] = variants.map((variant) => Kernels.create(compileKernels(), { variant }));
   const both = [plain!, relaxed!];
   return [
-    ...both.map((kernels) => gemm(kernels, T, FFN, DIM, false)),
-    ...both.map((kernels) => gemm(kernels, T, FFN, DIM, true)),
-    ...both.map((kernels) => gemm(kernels, T, DIM, FFN, false)),
-    ...both.map((kernels) => gemm(kernels, 8, 3 * DIM, DIM, false)),
     ...both.map(quantizeRows),
     layernorm(plain!),
     gelu(plain!),

@@ -2,6 +2,7 @@
  *  and each peer's too. A group is timed interleaved, in one process. */
 import { Kernels } from "../src/model/kernels.ts";
 import { encoderKernels } from "./kernels-encoder.ts";
+import { gemmI8Kernels } from "./kernels-gemm-i8.ts";
 import { compileKernels } from "./kernels-module.ts";
 import type { BenchOptions } from "./main.ts";
 import { type Candidate, type Result, report, timeInterleaved } from "./report.ts";
@@ -9,6 +10,7 @@ import { type Candidate, type Result, report, timeInterleaved } from "./report.t
 /** What is timed, in this order. A group builds its candidates, ours and the peers', and checks
  *  their answers; a candidate with `peer` gets a ratio. */
 const GROUPS: Record<string, () => Promise<Candidate[]>> = {
+  "gemm-i8": gemmI8Kernels,
   encoder: encoderKernels,
 };
 

@@ -104,3 +104,8 @@ export const TARGET_CACHE_ENTRIES_MAX = 1_000;
 // pass takes at most 1,024 tokens, whose activations are 8 MB at dim 384 (see model/bert.ts).
 export const LINEAR_MEMORY_BYTES_MAX = 64 * 1024 * 1024;
 export const FORWARD_TOKENS_MAX = 1_024;
+// Rounding to 7 bits averages out over the tokens of a text; one of fewer tokens than this takes
+// the exact path, which loses nothing and costs it little (see model/calibrate.ts).
+export const FAST_TOKENS_MIN = 32;
+// An outlier column of 16 times the rest's size needs 4 of its own bits; 16 * 127 fits an i16.
+export const SPLIT_COPIES_MAX = 16;
