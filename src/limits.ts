@@ -104,8 +104,10 @@ export const TARGET_CACHE_ENTRIES_MAX = 1_000;
 // pass takes at most 1,024 tokens, whose activations are 8 MB at dim 384 (see model/bert.ts).
 export const LINEAR_MEMORY_BYTES_MAX = 64 * 1024 * 1024;
 export const FORWARD_TOKENS_MAX = 1_024;
-// Rounding to 7 bits averages out over the tokens of a text; one of fewer tokens than this takes
-// the exact path, which loses nothing and costs it little (see model/calibrate.ts).
+// Rounding to 7 bits averages out over the tokens of a text. One of fewer than MIXED_TOKENS_MIN
+// takes the exact path, one of fewer than FAST_TOKENS_MIN the exact path for attention's queries,
+// keys and values, whose rounding shows most: cosines with the exact path then stay above .999.
+export const MIXED_TOKENS_MIN = 12;
 export const FAST_TOKENS_MIN = 32;
 // An outlier column of 16 times the rest's size needs 4 of its own bits; 16 * 127 fits an i16.
 export const SPLIT_COPIES_MAX = 16;

@@ -32,9 +32,10 @@ export interface LinearWeights {
   split: SplitColumns | null;
 }
 
-/** How matmuls take activations: rounded to 14 bits, whose loss does not show, or to 7, where a
- *  matrix has been calibrated for it; docs/kernels.md says what that costs and gains. */
-export type Precision = "exact" | "fast";
+/** How matmuls take activations: rounded to 14 bits, whose loss does not show (exact), or to 7 where
+ *  a matrix has been calibrated for it (fast), or to 7 but for queries, keys and values (mixed);
+ *  docs/kernels.md says what that costs and gains. */
+export type Precision = "exact" | "mixed" | "fast";
 
 export interface ForwardOptions {
   precision?: Precision;
@@ -110,7 +111,7 @@ export function forward(
   embed(kernels, weights, batch, x);
   const s = allocScratch(kernels, config, batch, t, options);
   for (const layer of weights.layers) {
-    linear(kernels, layer.qkv, s.qkv, x, s, t); // [T, 3 * dim]
+    linear(kernels, layer.qkv, s.qkv, x, s, t, { exact: options.precision !== "fast" });
     let at = 0; // the first row of a sequence
     for (const n of batch.lengths) {
       const q = s.qkv + at * 3 * dim * 4; // [n, dim], rows 3 * dim apart
@@ -126,7 +127,7 @@ export function forward(
     for (let row = 0; row < t; row += ROWS_STEP) {
       const m = Math.min(ROWS_STEP, t - row);
       const xs = x + row * dim * 4; // [m, dim]
-      linear(kernels, layer.up, s.wide, xs, s, m, true); // [m, ffn_dim]
+      linear(kernels, layer.up, s.wide, xs, s, m, { gelu: true }); // [m, ffn_dim]
       linear(kernels, layer.down, s.mixed + row * dim * 4, s.wide, s, m); // [m, dim]
     }
     norm(kernels, layer.outNorm, x, s.mixed, t, config); // x = norm(x + feed-forward)
@@ -201,16 +202,17 @@ function linear(
   x: number,
   s: Scratch,
   m: number,
-  gelu = false,
+  { gelu = false, exact = false } = {},
 ): void {
   const { packed, d, bias, n, k, extra, split } = weights;
   const { q, qd, options } = s;
+  const { precision = "exact" } = options;
   options.observe?.(weights, x, m);
   for (let row = 0; row < m; row += ROWS_STEP) {
     const rows = Math.min(ROWS_STEP, m - row);
     const from = x + row * k * 4;
     const step = { y: y + row * n * 4, q, qd, packed, d, bias, m: rows, n, k, extra, gelu };
-    if (options.precision === "fast" && split !== null) {
+    if (precision !== "exact" && !exact && split !== null) {
       kernels.quantizeRowsA7(q, qd, from, rows, split);
       kernels.gemmI8A7(step);
     } else {

@@ -37,7 +37,7 @@ export class Encoder {
   }
 
   /** Reads an encoder's GGUF into the kernels' memory; the kernels must not be used meanwhile. With
-   *  precision "fast", which is the default, texts of FAST_TOKENS_MIN tokens and more meet 7-bit
+   *  precision "fast", which is the default, texts of MIXED_TOKENS_MIN tokens and more meet 7-bit
    *  activations; the model card gives what that costs.
    *  Errors: invalid_model_file, with nothing left allocated. */
   static async load(

@@ -1,5 +1,5 @@
 /** Sequences of any number through the forward pass, as many together as it takes. */
-import { FAST_TOKENS_MIN, FORWARD_TOKENS_MAX } from "../limits.ts";
+import { FAST_TOKENS_MIN, FORWARD_TOKENS_MAX, MIXED_TOKENS_MIN } from "../limits.ts";
 import { type BertWeights, forward, type Precision } from "./bert.ts";
 import type { Kernels } from "./kernels.ts";
 
@@ -10,9 +10,9 @@ export interface Sequence {
 }
 
 /** Runs each of `sequences` and calls `visit(i, hidden)` with the byte offset of its hidden states
- *  f32 [ids.length, dim], valid during the call. No sequence is empty. With `fast`, those of at
- *  least FAST_TOKENS_MIN tokens take the fast path, after the others: what a sequence gives depends
- *  on itself alone, whatever it is batched with. */
+ *  f32 [ids.length, dim], valid during the call. No sequence is empty. With `fast`, the
+ *  path of each is chosen by its length, and each path's have batches of their own: what a sequence
+ *  gives depends on itself alone, whatever it is batched with. */
 export function forwardEach(
   kernels: Kernels,
   weights: BertWeights,
@@ -20,11 +20,11 @@ export function forwardEach(
   precision: Precision,
   visit: (i: number, hidden: number) => void,
 ): void {
-  const numbers = Array.from(sequences.keys());
-  const isFast = (i: number) => precision === "fast" && sequences[i]!.ids.length >= FAST_TOKENS_MIN;
-  const exact = numbers.filter((i) => !isFast(i));
-  for (const batch of batches(sequences, exact)) runBatch(batch, "exact");
-  for (const batch of batches(sequences, numbers.filter(isFast))) runBatch(batch, "fast");
+  const byPath: Record<Precision, number[]> = { exact: [], mixed: [], fast: [] };
+  for (const [i, { ids }] of sequences.entries())
+    byPath[precision === "fast" ? pathFor(ids.length) : precision].push(i);
+  for (const path of ["exact", "mixed", "fast"] as const)
+    for (const batch of batches(sequences, byPath[path])) runBatch(batch, path);
 
   function runBatch(batch: readonly number[], path: Precision): void {
     const mark = kernels.mark();
@@ -39,6 +39,12 @@ export function forwardEach(
       kernels.release(mark);
     }
   }
+}
+
+/** The fastest path that keeps a text of n tokens near to the exact one. */
+function pathFor(n: number): Precision {
+  if (n < MIXED_TOKENS_MIN) return "exact";
+  return n < FAST_TOKENS_MIN ? "mixed" : "fast";
 }
 
 /** Cuts a list of sequences' numbers into runs of at most FORWARD_TOKENS_MAX tokens. */
