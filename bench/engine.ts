@@ -1,4 +1,4 @@
-/** One text embedded by Brink, tokenizing included, and by onnxruntime-web and transformers.js on the
+/** One text embedded by Brink, tokenizing included, by onnxruntime-web and transformers.js on the
  *  very same int8 weights, in one process, one thread each, interleaved. All are held against the
  *  same weights with f32 activations, by onnxruntime-web, before any time counts. */
 import { createReadStream, readdirSync, readFileSync } from "node:fs";

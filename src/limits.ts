@@ -104,6 +104,8 @@ export const TARGET_CACHE_ENTRIES_MAX = 1_000;
 // pass takes at most 1,024 tokens, whose activations are 8 MB at dim 384 (see model/bert.ts).
 export const LINEAR_MEMORY_BYTES_MAX = 64 * 1024 * 1024;
 export const FORWARD_TOKENS_MAX = 1_024;
+// What timing the matmuls takes at load, given back right after.
+export const GEMM_TIMING_BYTES_MAX = 1024 * 1024;
 // Rounding to 7 bits averages out over the tokens of a text. One of fewer than MIXED_TOKENS_MIN
 // takes the exact path, one of fewer than FAST_TOKENS_MIN the exact path for attention's queries,
 // keys and values, whose rounding shows most: cosines with the exact path then stay above .999.

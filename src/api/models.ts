@@ -43,6 +43,6 @@ endpoint(
 );
 
 /** OpenAI's shape; `created` is 0 because a deployment does not know when its models were made. */
-function describeModel({ id, kind }: ModelInfo) {
-  return { id, object: "model" as const, created: 0, owned_by: "brink", kind };
+function describeModel({ id, kind, kernels }: ModelInfo) {
+  return { id, object: "model" as const, created: 0, owned_by: "brink", kind, kernels };
 }

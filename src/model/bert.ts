@@ -32,7 +32,7 @@ export interface LinearWeights {
   split: SplitColumns | null;
 }
 
-/** How matmuls take activations: rounded to 14 bits, whose loss does not show (exact), or to 7 where
+/** How matmuls take activations: rounded to 14 bits, whose loss does not show (exact), to 7 where
  *  a matrix has been calibrated for it (fast), or to 7 but for queries, keys and values (mixed);
  *  docs/kernels.md says what that costs and gains. */
 export type Precision = "exact" | "mixed" | "fast";

@@ -13,7 +13,7 @@ export interface Contender<Name extends string> {
 /** What was chosen, and whether by its time or by the fallback that the caller had. */
 export interface Choice<Name extends string> {
   name: Name;
-  by: "timing" | "probe" | "named";
+  by: "timing" | "probe";
 }
 
 /** A window of time, from one step of the clock to a later one: local runtimes' clocks step by up

@@ -11,7 +11,7 @@ import { answer } from "./answer.ts";
 import { thresholdForRisk } from "./difficulty.ts";
 import { sha256Hex } from "./digest.ts";
 import { ingest, toUnitVector } from "./ingest.ts";
-import { ENCODER_ID, loadModels, type Models } from "./models.ts";
+import { ENCODER_ID, encoderKernels, loadModels, type Models } from "./models.ts";
 import { preloadDocs } from "./preload.ts";
 import { type RouterTarget, RouterTargets } from "./router-targets.ts";
 import type * as types from "./types.ts";
@@ -189,7 +189,7 @@ export class BrinkService implements types.Service {
       { id: "auto", kind: "router" },
       { id: "edge", kind: "edge" },
       { id: READER_ID, kind: "edge" },
-      { id: ENCODER_ID, kind: "encoder" },
+      { id: ENCODER_ID, kind: "encoder", kernels: encoderKernels() },
     ];
     if (this.#backend === null) return models;
     return [

@@ -159,6 +159,17 @@ export interface RouterState {
 export interface ModelInfo {
   id: string;
   kind: "edge" | "backend" | "encoder" | "router";
+  /** Of a model that runs here: the variants of kernels that were chosen for this machine. */
+  kernels?: KernelChoice;
+}
+
+export interface KernelChoice {
+  /** The int8 matmul of 14-bit activations; either gives the same bits. */
+  gemm_i8: "plain" | "relaxed";
+  /** By running both for some milliseconds, or, where the clock stands still, by a probe. */
+  chosen_by: "timing" | "probe";
+  /** "fast" takes 7-bit activations for all but short texts. */
+  precision: "exact" | "mixed" | "fast";
 }
 
 export interface Metrics {

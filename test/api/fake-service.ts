@@ -227,9 +227,14 @@ export class FakeService implements Service {
   }
 
   models() {
+    const kernels = {
+      gemm_i8: "plain" as const,
+      chosen_by: "timing" as const,
+      precision: "fast" as const,
+    };
     return [
       { id: "brink-reader", kind: "edge" as const },
-      { id: "encoder", kind: "encoder" as const },
+      { id: "encoder", kind: "encoder" as const, kernels },
       { id: "backend:org/big", kind: "backend" as const },
     ];
   }

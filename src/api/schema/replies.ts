@@ -86,6 +86,13 @@ export const ModelReply = z
     created: z.int(),
     owned_by: z.string(),
     kind: z.enum(["edge", "backend", "encoder", "router"]),
+    kernels: z
+      .object({
+        gemm_i8: z.enum(["plain", "relaxed"]),
+        chosen_by: z.enum(["timing", "probe"]),
+        precision: z.enum(["exact", "mixed", "fast"]),
+      })
+      .optional(),
   })
   .openapi("Model");
 
