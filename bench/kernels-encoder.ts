@@ -84,6 +84,22 @@ function dotScan(kernels: Kernels): Candidate {
   return { name: `dot_scan_i8 ${n}x${dim}`, unit: "GB/s", work: n * dim, run };
 }
 
+const CODES = 500_000; // 24 MB: beyond the caches, as a segment of an index is
+
+function hammingScan(kernels: Kernels): Candidate {
+  const bits = DIM;
+  const [vectors, query] = [ints(kernels, (CODES * bits) / 8), ints(kernels, bits / 8)];
+  const distances = kernels.alloc(CODES * 2);
+  const run = () => kernels.hammingScanB1({ distances, query, vectors, n: CODES, bits });
+  run();
+  const sample = 1000; // counting every code's bits by the oracle would take a minute
+  const codes = kernels.u8(vectors, (sample * bits) / 8);
+  const expected = oracle.hammingScan(kernels.u8(query, bits / 8), codes);
+  const actual = new Uint16Array(kernels.memory.buffer, distances, sample);
+  check("hamming_scan_b1", Float32Array.from(actual), expected, 0);
+  return { name: `hamming_scan_b1 ${CODES}x${bits}`, unit: "M/s", work: CODES * 1e3, run };
+}
+
 function linear(kernels: Kernels): Candidate {
   const shape = { m: T, n: 2, k: DIM };
   const [x, w, bias] = [floats(kernels, T * DIM), floats(kernels, 2 * DIM), floats(kernels, 2)];
@@ -106,6 +122,7 @@ export async function encoderKernels(): Promise<Candidate[]> {
     attention(plain!),
     meanPool(plain!),
     linear(plain!),
-    dotScan(plain!),
+    dotScan(Kernels.create(compileKernels())),
+    hammingScan(Kernels.create(compileKernels())),
   ];
 }

@@ -57,6 +57,9 @@ export interface GatherI8 {
 
 const PROBE_SATURATES = 65_534; // see wasm-kernels/relaxed_probe.ts
 
+/** Distances are u16; no code is nearly as long. */
+const HAMMING_BITS_MAX = 65_408;
+
 const paddedK = (k: number) => Math.ceil(k / 16) * 16;
 
 /** Bytes of m quantized rows of k, in either variant. */
@@ -197,8 +200,12 @@ export class Kernels extends Arena {
     this.range("gemmI8 packed", g.packed, packedBytes(g.n, g.k, extra));
     this.range("gemmI8 d", g.d, g.n * 4);
     this.range("gemmI8 bias", g.bias, g.n * 4);
-    const kernel = this.variant === "relaxed" ? "gemm_i8_relaxed" : "gemm_i8";
     const gelu = g.gelu ? 1 : 0;
+    if (g.m === 1 && this.variant === "plain") {
+      this.call("gemv_i8", g.y, g.q, g.qd, g.packed, g.d, g.bias, g.n, g.k, extra, gelu);
+      return;
+    }
+    const kernel = this.variant === "relaxed" ? "gemm_i8_relaxed" : "gemm_i8";
     this.call(kernel, g.y, g.q, g.qd, g.packed, g.d, g.bias, g.m, g.n, g.k, extra, gelu);
   }
 
@@ -294,6 +301,25 @@ export class Kernels extends Arena {
     this.range("dotScanI8 vectors", s.vectors, s.n * s.dim);
     this.range("dotScanI8 d", s.d, s.n * 4);
     this.call("dot_scan_i8", s.scores, s.q, s.qd, s.vectors, s.d, s.n, s.dim);
+  }
+
+  /** distances u16 [n] = the bits in which each of vectors, n codes of `bits` bits, differs from
+   *  query; bits is a multiple of 128, at most HAMMING_BITS_MAX. */
+  hammingScanB1(s: {
+    distances: number;
+    query: number;
+    vectors: number;
+    n: number;
+    bits: number;
+  }): void {
+    const { distances, query, vectors, n, bits } = s;
+    this.counts("hammingScanB1", n, bits);
+    const fits = bits % 128 === 0 && bits <= HAMMING_BITS_MAX;
+    assert(fits, `hammingScanB1 of ${bits} bits`);
+    this.range("hammingScanB1 distances", distances, n * 2);
+    this.range("hammingScanB1 query", query, bits / 8);
+    this.range("hammingScanB1 vectors", vectors, (n * bits) / 8);
+    this.call("hamming_scan_b1", distances, query, vectors, n, bits / 8);
   }
 
   /** y f32 [m, n] = x f32 [m, k] (w f32 [n, k])^T + bias f32 [n], for heads of few outputs. */
