@@ -6,6 +6,7 @@ import { HashSlots, spread } from "./hash-slots.ts";
 import { Merger, type Symbols } from "./merge.ts";
 import { stringOf, stringsOf } from "./metadata.ts";
 import { type PreTokenizer, preTokenizer } from "./pretokenize.ts";
+import type { TextList } from "./text-list.ts";
 import { refuseTooLong, Vocabulary } from "./vocabulary.ts";
 
 /** GPT-2 writes a byte as a printable character: itself where it is one, else the next from U+0100
@@ -41,7 +42,7 @@ class Merges {
   private readonly right: Int32Array;
   private readonly slots: HashSlots;
 
-  constructor(merges: readonly string[], vocabulary: Vocabulary) {
+  constructor(merges: TextList, vocabulary: Vocabulary) {
     const n = merges.length;
     this.left = new Int32Array(n);
     this.right = new Int32Array(n);

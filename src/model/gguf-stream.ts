@@ -20,26 +20,33 @@ export interface Panel {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** The bytes of a stream in order, as many at a time as are wanted. */
+/** What a byte stream is read into, again and again. */
+const READ_BYTES = 64 * 1024;
+
+/** The bytes of a stream in order, as many at a time as are wanted. A byte stream, which the
+ *  runtime's own are, is read into one buffer: with a fresh one for each read, 30 MB of them were
+ *  seen to wait for the collector beside a model that fills the isolate. */
 class ByteSource {
   /** Bytes handed out or skipped so far. */
   at = 0;
+  private before: Uint8Array = new Uint8Array(0);
   private chunk: Uint8Array = new Uint8Array(0);
-  private readonly reader: ReadableStreamDefaultReader<Uint8Array>;
+  private buffer: ArrayBufferLike = new ArrayBuffer(READ_BYTES);
+  private readonly reader: ReadableStreamBYOBReader | null;
+  private readonly plain: ReadableStreamDefaultReader<Uint8Array> | null;
 
   constructor(stream: ReadableStream<Uint8Array>) {
-    this.reader = stream.getReader();
+    this.reader = byteReader(stream);
+    this.plain = this.reader === null ? stream.getReader() : null;
   }
 
   /** Fills `into` as far as the stream goes; the number of bytes written. */
   async read(into: Uint8Array): Promise<number> {
-    let filled = 0;
+    let filled = Math.min(into.length, this.before.length);
+    into.set(this.before.subarray(0, filled));
+    this.before = this.before.subarray(filled);
     while (filled < into.length) {
-      if (this.chunk.length === 0) {
-        const { done, value } = await this.reader.read();
-        if (done) break;
-        this.chunk = value;
-      }
+      if (this.chunk.length === 0 && !(await this.next())) break;
       const part = this.chunk.subarray(0, into.length - filled);
       into.set(part, filled);
       filled += part.length;
@@ -49,23 +56,42 @@ class ByteSource {
     return filled;
   }
 
-  /** Puts bytes back in front of the rest; only what was read and not yet used. */
+  /** Takes the next chunk; false at the end. The last one must be used up. */
+  private async next(): Promise<boolean> {
+    const { done, value } =
+      this.reader === null
+        ? await this.plain!.read()
+        : await this.reader.read(new Uint8Array(this.buffer as ArrayBuffer));
+    if (done || value === undefined) return false;
+    if (this.reader !== null) this.buffer = value.buffer;
+    this.chunk = value;
+    return true;
+  }
+
+  /** Puts bytes back in front of the rest; only what was read and not yet used, and once. They are
+   *  not copied, so they must stay as they are until they are read again. */
   unread(bytes: Uint8Array): void {
-    const joined = new Uint8Array(bytes.length + this.chunk.length);
-    joined.set(bytes);
-    joined.set(this.chunk, bytes.length);
-    this.chunk = joined;
+    this.before = bytes;
     this.at -= bytes.length;
   }
 
   cancel(): Promise<void> {
-    return this.reader.cancel();
+    return (this.reader ?? this.plain!).cancel();
   }
 }
 
-/** Parses when the bytes at hand suffice, and otherwise doubles them: at most twice the work of
- *  one parse, with no state to resume. */
-async function readHeader(source: ByteSource): Promise<GgufHeader> {
+/** Null for a stream of values, which has no such reader. */
+function byteReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | null {
+  try {
+    return stream.getReader({ mode: "byob" });
+  } catch {
+    return null;
+  }
+}
+
+/** Parses when the bytes at hand suffice, and otherwise reads a quarter more of them: each parse
+ *  begins anew, which takes less time than what it saves in memory is worth. */
+async function readHeader(source: ByteSource) {
   let bytes = new Uint8Array(GGUF_FIRST_READ_BYTES);
   let filled = 0;
   for (;;) {
@@ -75,15 +101,14 @@ async function readHeader(source: ByteSource): Promise<GgufHeader> {
     try {
       const header = parseHeader(bytes.subarray(0, filled));
       const rest = Math.min(header.dataOffset, filled);
-      source.unread(bytes.subarray(rest, filled));
-      return header;
+      source.unread(bytes.slice(rest, filled));
+      return { header, bytes };
     } catch (error) {
       if (!(error instanceof HeaderIncomplete)) throw error;
     }
     if (got < wanted) throw invalidModel(`the file ends inside its header, at byte ${filled}`);
-    const grown = new Uint8Array(Math.min(2 * bytes.length, GGUF_HEADER_BYTES_MAX));
-    grown.set(bytes);
-    bytes = grown;
+    const length = Math.min(Math.ceil(1.25 * bytes.length), GGUF_HEADER_BYTES_MAX);
+    bytes = new Uint8Array(bytes.buffer.transfer(length)); // a copy would leave the smaller one
   }
 }
 
@@ -93,8 +118,15 @@ export class GgufStream {
   private readonly source: ByteSource;
   private readonly panelBytes: number;
 
-  private constructor(header: GgufHeader, source: ByteSource, panelBytes: number) {
+  private headerBytes: Uint8Array<ArrayBuffer> | null;
+
+  private constructor(
+    { header, bytes }: { header: GgufHeader; bytes: Uint8Array<ArrayBuffer> },
+    source: ByteSource,
+    panelBytes: number,
+  ) {
     this.header = header;
+    this.headerBytes = bytes;
     this.source = source;
     this.panelBytes = panelBytes;
   }
@@ -113,10 +145,12 @@ export class GgufStream {
     }
   }
 
-  /** Lets go of the metadata, which with a vocabulary of 50,000 tokens and their merges takes 20 MB
-   *  of heap: whoever needed it has read it, and the weights are yet to come. */
+  /** Lets go of the metadata, and of the header's bytes at once, in which the strings of a long
+   *  array lie: whoever needed them has read them, and the weights are yet to come. */
   dropMetadata(): void {
-    this.header = { ...this.header, metadata: new Map() };
+    this.header = { ...this.header, metadata: new Map(), fieldSpans: new Map() };
+    this.headerBytes?.buffer.transfer(0);
+    this.headerBytes = null;
   }
 
   /** Every row of every tensor, in the file's order, `panelBytes` or fewer at a time; a tensor's

@@ -16,9 +16,10 @@ import {
   GGUF_TENSORS_MAX,
 } from "../limits.ts";
 import { TENSOR_TYPES, type TensorType } from "./tensor-types.ts";
+import { PackedTexts } from "./text-list.ts";
 
-/** 64-bit integers that a number cannot hold exactly stay bigint. */
-export type GgufValue = number | bigint | boolean | string | GgufValue[];
+/** 64-bit integers that a number cannot hold exactly stay bigint; long arrays of strings, bytes. */
+export type GgufValue = number | bigint | boolean | string | GgufValue[] | PackedTexts;
 export type Metadata = ReadonlyMap<string, GgufValue>;
 
 export interface TensorInfo {
@@ -48,6 +49,8 @@ export interface GgufHeader {
   readonly endOffset: number;
 }
 
+/** An array of more strings is a vocabulary's. */
+const STRINGS_KEPT_MAX = 256;
 const STRING = 8;
 const ARRAY = 9;
 /** Bytes of each metadata type by its number; for strings and arrays, the least they take. */
@@ -109,11 +112,28 @@ class Cursor {
   string(what: string, max: number): string {
     const length = this.count(`${what} length in bytes`, max);
     const at = this.take(length);
-    try {
-      return utf8.decode(this.bytes.subarray(at, at + length));
-    } catch {
-      throw invalidModel(`GGUF ${what} at byte ${at} is not UTF-8`);
+    return decodeText(this.bytes.subarray(at, at + length), what, at);
+  }
+
+  /** As many strings, whose bytes are read when they are asked for. */
+  strings(count: number, what: string, max: number): PackedTexts {
+    const starts = new Uint32Array(count);
+    const ends = new Uint32Array(count);
+    for (let i = 0; i < count; i++) {
+      const length = this.shortCount(what, max);
+      starts[i] = this.take(length);
+      ends[i] = starts[i]! + length;
     }
+    return new PackedTexts(this.bytes, starts, ends, (bytes, at) => decodeText(bytes, what, at));
+  }
+
+  /** As `count`, without the heap's numbers that a u64 takes. */
+  private shortCount(what: string, max: number): number {
+    const at = this.take(8);
+    const value = this.view.getUint32(at, true);
+    if (this.view.getUint32(at + 4, true) === 0 && value <= max) return value;
+    this.at = at;
+    return this.count(`${what} length in bytes`, max);
   }
 
   /** A metadata value of numeric or boolean type. */
@@ -136,6 +156,14 @@ class Cursor {
   }
 }
 
+function decodeText(bytes: Uint8Array, what: string, at: number): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw invalidModel(`GGUF ${what} at byte ${at} is not UTF-8`);
+  }
+}
+
 function narrowed(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
@@ -153,6 +181,8 @@ function readValue(cursor: Cursor, type: number, key: string, depth: number): Gg
   cursor.expect(count * (VALUE_BYTES[itemType] ?? 1));
   if (count === 0 && VALUE_BYTES[itemType] === undefined)
     throw invalidModel(`GGUF key ${key} has the unknown value type ${itemType}`);
+  if (itemType === STRING && count > STRINGS_KEPT_MAX)
+    return cursor.strings(count, `value of ${key}`, GGUF_STRING_BYTES_MAX);
   const items: GgufValue[] = [];
   for (let i = 0; i < count; i++) items.push(readValue(cursor, itemType, key, depth + 1));
   return items;

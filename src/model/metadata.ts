@@ -1,8 +1,10 @@
 /** Typed reads of GGUF metadata. Each refuses a key that is absent or of another type. */
 import { type GgufValue, invalidModel, type Metadata } from "./gguf.ts";
+import { PackedTexts, type TextList } from "./text-list.ts";
 
 function refuse(key: string, value: GgufValue | undefined, wanted: string): never {
-  const found = value === undefined ? "absent" : Array.isArray(value) ? "an array" : String(value);
+  const found =
+    value === undefined ? "absent" : typeof value === "object" ? "an array" : String(value);
   throw invalidModel(`GGUF key ${key} is ${found.slice(0, 80)}, not ${wanted}`);
 }
 
@@ -26,8 +28,9 @@ export function stringOf(metadata: Metadata, key: string): string {
   return typeof value === "string" ? value : refuse(key, value, "a string");
 }
 
-export function stringsOf(metadata: Metadata, key: string): string[] {
+export function stringsOf(metadata: Metadata, key: string): TextList {
   const value = metadata.get(key);
+  if (value instanceof PackedTexts) return value;
   if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value;
   return refuse(key, value, "an array of strings");
 }

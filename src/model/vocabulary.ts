@@ -7,6 +7,7 @@ import { invalidModel, type Metadata } from "./gguf.ts";
 import { HashSlots, hashBytes } from "./hash-slots.ts";
 import { booleanOf, integerOf, numbersOf, stringsOf } from "./metadata.ts";
 import { SpecialTokens } from "./special-tokens.ts";
+import type { TextList } from "./text-list.ts";
 
 /** tokenizer.ggml.token_type, as llama.cpp numbers them. */
 const NORMAL = 1;
@@ -83,9 +84,7 @@ export class Vocabulary {
     const named = [this.eos, id("eot", null), id("eom", null)].filter((end) => end !== null);
     this.ends = endsOf(tokens, named, this.types);
     for (const special of [this.bos, ...named]) if (special !== null) this.setControl(special);
-    this.controls = new Map(
-      Array.from(tokens.entries()).filter(([id]) => this.types[id] === CONTROL),
-    );
+    this.controls = controlsOf(tokens, this.types);
     const packed = this.pack(tokens, kind);
     this.bytes = packed.bytes;
     this.offsets = packed.offsets;
@@ -94,7 +93,7 @@ export class Vocabulary {
   }
 
   /** The bytes of every token, one after another. */
-  private pack(tokens: readonly string[], kind: VocabularyKind) {
+  private pack(tokens: TextList, kind: VocabularyKind) {
     const utf8 = new TextEncoder();
     const offsets = new Uint32Array(this.size + 1);
     let bytes = new Uint8Array(this.size * 8);
@@ -180,7 +179,7 @@ export class Vocabulary {
   }
 }
 
-function typesOf(metadata: Metadata, tokens: readonly string[]): Uint8Array {
+function typesOf(metadata: Metadata, tokens: TextList): Uint8Array {
   const types = new Uint8Array(tokens.length).fill(NORMAL);
   const key = "tokenizer.ggml.token_type";
   if (metadata.has(key)) types.set(numbersOf(metadata, key, tokens.length));
@@ -198,8 +197,15 @@ function byteOf(text: string, id: number): number {
   return Number.parseInt(hex, 16);
 }
 
+function controlsOf(tokens: TextList, types: Uint8Array): ReadonlyMap<number, string> {
+  const controls = new Map<number, string>();
+  for (let id = 0; id < types.length; id++)
+    if (types[id] === CONTROL) controls.set(id, tokens.at(id)!);
+  return controls;
+}
+
 function endsOf(
-  tokens: readonly string[],
+  tokens: TextList,
   named: readonly number[],
   types: Uint8Array,
 ): ReadonlySet<number> {

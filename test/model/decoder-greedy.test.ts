@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type GgufValue, parseHeader } from "../../src/model/gguf.ts";
 import type { TensorType } from "../../src/model/tensor-types.ts";
+import { PackedTexts } from "../../src/model/text-list.ts";
 import { tensorsOf } from "../oracle/llama.ts";
 import { bestOf, compareGreedy, loadDecoder, referenceSteps } from "../support/decoding.ts";
 import { quantize, typeId } from "../support/quantize.ts";
@@ -102,6 +103,7 @@ function asHalves(bytes: Uint8Array): Uint8Array {
   });
   const fieldOf = (key: string, value: GgufValue): Field => {
     if (typeof value === "string") return ["string", value];
+    if (value instanceof PackedTexts) return ["strings", [...value]];
     if (!Array.isArray(value)) return [key.endsWith("epsilon") ? "f32" : "u32", Number(value)];
     if (typeof value[0] === "string") return ["strings", value as string[]];
     return [key.endsWith("scores") ? "f32s" : "i32s", value as number[]];
