@@ -1,109 +1,69 @@
-/** One passage embedded by Brink's engine and by onnxruntime-web on the very same int8 weights, in
- *  one process, one thread each, interleaved. Both are held against the same weights with
- *  f32 activations before any time counts. */
-import { createReadStream } from "node:fs";
+/** One text embedded by Brink, tokenizing included, by onnxruntime-web and transformers.js on the
+ *  very same int8 weights, in one process, one thread each, interleaved. All are held against the
+ *  same weights with f32 activations, by onnxruntime-web, before any time counts. */
+import { createReadStream, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { assert } from "../src/errors.ts";
-import {
-  type BertWeights,
-  forward,
-  type LinearWeights,
-  type NormWeights,
-  type RaggedBatch,
-} from "../src/model/bert.ts";
+import type { Precision as Path } from "../src/model/bert.ts";
+import { Encoder } from "../src/model/encoder.ts";
 import { GgufStream } from "../src/model/gguf-stream.ts";
-import { type GemmVariant, Kernels } from "../src/model/kernels.ts";
+import { Kernels } from "../src/model/kernels.ts";
+import { stringsOf } from "../src/model/metadata.ts";
 import { loadBert } from "../src/model/weights.ts";
 import { WordPiece } from "../src/model/wordpiece.ts";
+import { numbersOf } from "./bert-numbers.ts";
 import { compileKernels } from "./kernels-module.ts";
 import type { BenchOptions } from "./main.ts";
-import {
-  type BertNumbers,
-  type Matrix,
-  type Norm,
-  onnxModel,
-  type Precision,
-} from "./onnx-model.ts";
-import { openSession, Tensor } from "./onnxruntime.ts";
-import { type Candidate, report, timeInterleaved } from "./report.ts";
+import { type BertNumbers, onnxModel, type Precision, transformersModel } from "./onnx-model.ts";
+import { ORT, openSession, Tensor } from "./onnxruntime.ts";
+import { type Candidate, type Result, report, timeInterleaved } from "./report.ts";
+import { openTransformers } from "./transformers.ts";
 
-const MODEL = join(import.meta.dirname, "../models/encoder.gguf");
-const LENGTHS = [32, 128, 256];
-/** With the same int8 weights and f32 activations, by onnxruntime-web: 14 bits must not show. */
-const COSINE_MIN = 0.9999;
+const ROOT = join(import.meta.dirname, "..");
+const LENGTHS = [16, 32, 128, 256];
+/** With the same int8 weights and f32 activations: 14 bits must not show, 7 hardly. */
+const COSINE_MIN = { exact: 0.9999, fast: 0.999 };
 
-async function load(variant: GemmVariant) {
-  const kernels = Kernels.create(compileKernels(), { variant });
-  const stream = Readable.toWeb(createReadStream(MODEL)) as unknown as ReadableStream<Uint8Array>;
-  const file = await GgufStream.open(stream);
-  const vocab = new WordPiece(file.header.metadata).vocab_size;
-  const { weights } = await loadBert(kernels, file, vocab);
-  return { kernels, weights };
+function openModel(): ReadableStream<Uint8Array> {
+  const file = createReadStream(join(ROOT, "models/encoder.gguf"));
+  return Readable.toWeb(file) as unknown as ReadableStream<Uint8Array>;
 }
 
-/** Undoes pack_i8: see its layout. */
-function unpack(kernels: Kernels, { packed, d, bias, n, k }: LinearWeights): Matrix {
-  const panel = 16 + 4 * Math.ceil(k / 16) * 16;
-  const source = kernels.i8(packed, Math.ceil(n / 4) * panel);
-  const qs = new Int8Array(n * k);
-  for (let r = 0; r < n; r++)
-    for (let j = 0; j < k; j++)
-      qs[r * k + j] = source[(r >> 2) * panel + 16 + (j >> 2) * 16 + (r & 3) * 4 + (j & 3)]!;
-  return { qs, d: kernels.f32(d, n).slice(), bias: kernels.f32(bias, n).slice(), n, k };
+const load = (precision: Path) =>
+  Encoder.load(Kernels.create(compileKernels()), openModel(), precision);
+
+/** The weights as numbers, and the vocabulary's pieces. */
+async function readNumbers() {
+  const kernels = Kernels.create(compileKernels());
+  const file = await GgufStream.open(openModel());
+  const { metadata } = file.header;
+  const { weights } = await loadBert(kernels, file, new WordPiece(metadata).vocab_size);
+  const pieces = stringsOf(metadata, "tokenizer.ggml.tokens");
+  return { numbers: numbersOf(kernels, weights), pieces };
 }
 
-/** The weights back as numbers, for the peer. */
-function numbersOf(kernels: Kernels, weights: BertWeights): BertNumbers {
-  const { config, tokens } = weights;
-  const { dim, vocab_size, context_length } = config;
-  const floats = (offset: number, length: number) => kernels.f32(offset, length).slice();
-  const norm = ({ gamma, beta }: NormWeights): Norm => ({
-    gamma: floats(gamma, dim),
-    beta: floats(beta, dim),
-  });
-  return {
-    config,
-    tokens: {
-      qs: kernels.i8(tokens.qs, vocab_size * dim).slice(),
-      d: floats(tokens.d, vocab_size),
-    },
-    positions: floats(weights.positions, context_length * dim),
-    types: floats(weights.types, 2 * dim),
-    embedNorm: norm(weights.embedNorm),
-    layers: weights.layers.map((layer) => ({
-      qkv: unpack(kernels, layer.qkv),
-      attnOut: unpack(kernels, layer.attnOut),
-      attnNorm: norm(layer.attnNorm),
-      up: unpack(kernels, layer.up),
-      down: unpack(kernels, layer.down),
-      outNorm: norm(layer.outNorm),
-    })),
-  };
+/** Prose of n tokens, [CLS] and [SEP] included: words of Brink's documentation. */
+function textOf(n: number, tokenizer: WordPiece): string {
+  const docs = readdirSync(join(ROOT, "docs")).filter((name) => name.endsWith(".md"));
+  const words = docs.flatMap((name) => readFileSync(join(ROOT, "docs", name), "utf8").split(/\s+/));
+  let text = "";
+  let left = n - 2;
+  for (const word of words.filter((candidate) => /^[a-zA-Z]+[,.]?$/.test(candidate))) {
+    const { length } = tokenizer.encode(word).ids;
+    if (length > left) continue;
+    text += ` ${word}`;
+    left -= length;
+  }
+  assert(left === 0, `no prose of ${n} tokens`);
+  return text.trim();
 }
 
-/** One passage of n tokens: [CLS], ids spread over the vocabulary's words, [SEP]. */
-function passage(n: number): RaggedBatch {
-  const ids = Int32Array.from({ length: n }, (_, i) => 1996 + ((i * 7919) % 20_000));
-  ids[0] = 101;
-  ids[n - 1] = 102;
-  return { ids, types: new Int32Array(n), lengths: Int32Array.of(n) };
-}
-
-function embed(kernels: Kernels, weights: BertWeights, batch: RaggedBatch): Float32Array {
-  const { dim } = weights.config;
-  const mark = kernels.mark();
-  const y = kernels.alloc(dim * 4);
-  kernels.meanPoolF32(y, forward(kernels, weights, batch), batch.ids.length, dim);
-  const embedding = kernels.f32(y, dim).slice();
-  kernels.release(mark);
-  return embedding;
-}
-
+/** The peer's embedding of tokens, not normalized. */
 async function peerSession(numbers: BertNumbers, precision: Precision) {
   const session = await openSession(onnxModel(numbers, precision));
-  return async (batch: RaggedBatch): Promise<Float32Array> => {
-    const n = batch.ids.length;
+  return async (ids: readonly number[]): Promise<Float32Array> => {
+    const n = ids.length;
     const tensor = (at: (i: number) => number) =>
       new Tensor(
         "int64",
@@ -111,9 +71,9 @@ async function peerSession(numbers: BertNumbers, precision: Precision) {
         [n],
       );
     const outputs = await session.run({
-      ids: tensor((i) => batch.ids[i]!),
+      ids: tensor((i) => ids[i]!),
       places: tensor((i) => i),
-      types: tensor((i) => batch.types[i]!),
+      types: tensor(() => 0),
     });
     return outputs[session.outputNames[0]!]!.data as Float32Array;
   };
@@ -124,47 +84,61 @@ function cosine(a: Float32Array, b: Float32Array): number {
   return dot / Math.hypot(...a) / Math.hypot(...b);
 }
 
-export async function run({ json, quick }: BenchOptions): Promise<void> {
-  const plain = await load("plain");
-  const relaxed = await load("relaxed");
-  const numbers = numbersOf(plain.kernels, plain.weights);
-  const peer = await peerSession(numbers, "int8");
-  const exact = await peerSession(numbers, "f32");
-  const results = [];
-  for (const n of LENGTHS) {
-    const batch = passage(n);
-    const [a, b] = [plain, relaxed].map((e) => embed(e.kernels, e.weights, batch));
-    assert(
-      a!.every((v, i) => v === b![i]),
-      "the variants differ",
-    );
-    const truth = (await exact(batch)).slice();
-    const [ours, peers] = [cosine(a!, truth), cosine(await peer(batch), truth)];
-    assert(ours > COSINE_MIN, `cosine with f32 activations is ${ours} at ${n} tokens`);
-    const { dim, ffn_dim, n_layers } = plain.weights.config;
-    const work = 2 * n * n_layers * (4 * dim * dim + 2 * dim * ffn_dim + 2 * n * dim);
-    const candidate = (name: string, run: Candidate["run"]): Candidate => {
-      return { name: `${n} tokens, ${name}`, unit: "GOP/s", work, run };
-    };
-    // V8's threads that optimize the peer's 13 MB of code count as CPU time until they are done.
-    const warmUpMs = n === LENGTHS[0] ? 4000 : 300;
-    const timed = await timeInterleaved(
-      [
-        candidate("brink plain", () => embed(plain.kernels, plain.weights, batch)),
-        candidate("brink relaxed", () => embed(relaxed.kernels, relaxed.weights, batch)),
-        candidate("onnxruntime-web 1.30", () => peer(batch)),
-      ],
-      { ...(quick ? { rounds: 5, sampleMs: 50 } : { rounds: 21, sampleMs: 150 }), warmUpMs },
-    );
-    const theirs = timed.at(-1)!.msMedian;
-    for (const [i, result] of timed.entries()) {
-      const ratio = (theirs / result.msMedian).toFixed(2);
-      result.note = `${ratio} x theirs, cos with f32 ${(i < 2 ? ours : peers).toFixed(6)}`;
-    }
-    results.push(...timed);
+interface Scene {
+  exact: Encoder;
+  fast: Encoder;
+  int8: (ids: readonly number[]) => Promise<Float32Array>;
+  f32: (ids: readonly number[]) => Promise<Float32Array>;
+  transformers: Awaited<ReturnType<typeof openTransformers>>;
+}
+
+async function openScene(): Promise<Scene> {
+  const { numbers, pieces } = await readNumbers();
+  return {
+    exact: await load("exact"),
+    fast: await load("fast"),
+    int8: await peerSession(numbers, "int8"),
+    f32: await peerSession(numbers, "f32"),
+    transformers: await openTransformers(transformersModel(numbers), pieces, numbers.config),
+  };
+}
+
+/** The candidates for a text of n tokens, each with its cosine to the f32 result as its note. */
+async function candidatesFor(n: number, scene: Scene): Promise<Candidate[]> {
+  const { tokenizer } = scene.exact;
+  const text = textOf(n, tokenizer);
+  const ids = [tokenizer.cls, ...tokenizer.encode(text).ids, tokenizer.sep];
+  const truth = (await scene.f32(ids)).slice();
+  const out: Candidate[] = [];
+  const add = async (name: string, run: () => Promise<Float32Array>, peer?: string) => {
+    const agreement = cosine(await run(), truth);
+    const note = `cosine with f32 ${agreement.toFixed(6)}`;
+    out.push({ name: `${n} tokens, ${name}`, unit: "/s", work: 1e9, peer, note, run });
+    return agreement;
+  };
+  const { transformers } = scene;
+  const peer = `${n} tokens, ${transformers?.name ?? ORT}`;
+  for (const path of ["exact", "fast"] as const) {
+    const agreement = await add(`brink ${path}`, async () => scene[path].embed([text])[0]!, peer);
+    assert(agreement > COSINE_MIN[path], `${path}: cosine ${agreement} at ${n} tokens`);
   }
-  console.log(
-    `this machine takes: ${Kernels.create(compileKernels()).variant}; times are CPU time`,
-  );
+  await add(ORT, () => scene.int8(ids), transformers ? peer : undefined);
+  if (transformers) await add(transformers.name, () => transformers.embed(text));
+  return out;
+}
+
+export async function run({ json, quick }: BenchOptions): Promise<void> {
+  const scene = await openScene();
+  const results: Result[] = [];
+  for (const n of LENGTHS) {
+    // V8's threads that optimize the peer's 13 MB of code count as CPU time until they are done.
+    const warmUpMs = n === LENGTHS[0] ? 3000 : 300;
+    const rounds = quick ? { rounds: 5, sampleMs: 50 } : { rounds: 21, sampleMs: 150 };
+    results.push(
+      ...(await timeInterleaved(await candidatesFor(n, scene), { ...rounds, warmUpMs })),
+    );
+  }
+  const { variant } = Kernels.create(compileKernels());
+  console.log(`this machine takes: ${variant}; times are CPU time; ${ORT} gets tokens, not text`);
   report("engine", results, json);
 }

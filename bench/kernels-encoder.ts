@@ -3,7 +3,6 @@ import {
   attentionScratchBytes,
   type GemmVariant,
   Kernels,
-  packedBytes,
   quantizedBytes,
 } from "../src/model/kernels.ts";
 import * as oracle from "../test/oracle/kernels.ts";
@@ -16,25 +15,6 @@ const DIM = 384;
 const FFN = 1536;
 const HEADS = 12;
 const VECTORS = 100_000; // 38 MB: beyond the caches, as a segment of an index is
-
-function gemm(kernels: Kernels, m: number, n: number, k: number, gelu: boolean): Candidate {
-  const { variant } = kernels;
-  const [x, w] = [floats(kernels, m * k), ints(kernels, n * k)];
-  const [d, bias] = [floats(kernels, n, 0.01), floats(kernels, n)];
-  const [packed, q] = [kernels.alloc(packedBytes(n, k)), kernels.alloc(quantizedBytes(m, k))];
-  const [qd, y] = [kernels.alloc(m * 4), kernels.alloc(m * n * 4)];
-  kernels.packI8(packed, w, 0, n, n, k);
-  kernels.quantizeRows(q, qd, x, m, k);
-  const run = () => kernels.gemmI8({ y, q, qd, packed, d, bias, m, n, k, gelu });
-  run();
-  const weights = Float64Array.from(kernels.i8(w, n * k));
-  const [scales, offsets] = [kernels.f32(d, n), kernels.f32(bias, n)];
-  const sums = oracle.gemmInteger(kernels.f32(x, m * k), weights, m, n, k);
-  const plain = sums.map((sum, i) => sum * scales[i % n]! + offsets[i % n]!);
-  check("gemm_i8", kernels.f32(y, m * n), gelu ? plain.map(oracle.gelu) : plain, 1e-3);
-  const name = `gemm_i8 ${variant} ${m}x${k}x${n}${gelu ? " + gelu" : ""}`;
-  return { name, unit: "GOP/s", work: 2 * m * n * k, run };
-}
 
 function quantizeRows(kernels: Kernels): Candidate {
   const x = floats(kernels, T * DIM);
@@ -104,6 +84,22 @@ function dotScan(kernels: Kernels): Candidate {
   return { name: `dot_scan_i8 ${n}x${dim}`, unit: "GB/s", work: n * dim, run };
 }
 
+const CODES = 500_000; // 24 MB: beyond the caches, as a segment of an index is
+
+function hammingScan(kernels: Kernels): Candidate {
+  const bits = DIM;
+  const [vectors, query] = [ints(kernels, (CODES * bits) / 8), ints(kernels, bits / 8)];
+  const distances = kernels.alloc(CODES * 2);
+  const run = () => kernels.hammingScanB1({ distances, query, vectors, n: CODES, bits });
+  run();
+  const sample = 1000; // counting every code's bits by the oracle would take a minute
+  const codes = kernels.u8(vectors, (sample * bits) / 8);
+  const expected = oracle.hammingScan(kernels.u8(query, bits / 8), codes);
+  const actual = new Uint16Array(kernels.memory.buffer, distances, sample);
+  check("hamming_scan_b1", Float32Array.from(actual), expected, 0);
+  return { name: `hamming_scan_b1 ${CODES}x${bits}`, unit: "M/s", work: CODES * 1e3, run };
+}
+
 function linear(kernels: Kernels): Candidate {
   const shape = { m: T, n: 2, k: DIM };
   const [x, w, bias] = [floats(kernels, T * DIM), floats(kernels, 2 * DIM), floats(kernels, 2)];
@@ -120,16 +116,13 @@ export async function encoderKernels(): Promise<Candidate[]> {
   const [plain, relaxed] = variants.map((variant) => Kernels.create(compileKernels(), { variant }));
   const both = [plain!, relaxed!];
   return [
-    ...both.map((kernels) => gemm(kernels, T, FFN, DIM, false)),
-    ...both.map((kernels) => gemm(kernels, T, FFN, DIM, true)),
-    ...both.map((kernels) => gemm(kernels, T, DIM, FFN, false)),
-    ...both.map((kernels) => gemm(kernels, 8, 3 * DIM, DIM, false)),
     ...both.map(quantizeRows),
     layernorm(plain!),
     gelu(plain!),
     attention(plain!),
     meanPool(plain!),
     linear(plain!),
-    dotScan(plain!),
+    dotScan(Kernels.create(compileKernels())),
+    hammingScan(Kernels.create(compileKernels())),
   ];
 }

@@ -7,8 +7,10 @@ export interface BenchOptions {
   json: string | null;
   /** Fewer rounds: a smoke test rather than a figure. */
   quick: boolean;
-  /** kernels: the one group to time; null for all. */
+  /** kernels: the groups to time, separated by commas; null for all. */
   only: string | null;
+  /** kernels: where to write the figure of shares of the ceilings; null for none. */
+  svg: string | null;
 }
 
 const HELP = `usage: npm run bench -- <what> [options]
@@ -22,7 +24,8 @@ const HELP = `usage: npm run bench -- <what> [options]
 
   --json FILE   also write the figures, machine and date to FILE
   --quick       fewer rounds: a smoke test rather than a figure
-  --only GROUP  kernels: this group alone
+  --only GROUPS  kernels: these alone, e.g. roofline,gemm-i8
+  --svg FILE    kernels: a figure of each against its ceiling
   --bounds-checks  with each load and store checked by code, as workerd seems to have it`;
 
 const BENCHES: Record<string, () => Promise<{ run(options: BenchOptions): Promise<void> }>> = {
@@ -47,6 +50,7 @@ function parse() {
         json: { type: "string" },
         quick: { type: "boolean", default: false },
         only: { type: "string" },
+        svg: { type: "string" },
         "bounds-checks": { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -75,5 +79,6 @@ if (values.help) {
   if (!Object.hasOwn(BENCHES, what)) usage(`no bench is named ${what}`);
   if (rest.length > 0) usage(`unexpected ${rest.join(" ")}`);
   const bench = await BENCHES[what]!();
-  await bench.run({ json: values.json ?? null, quick: values.quick, only: values.only ?? null });
+  const { json = null, quick, only = null, svg = null } = values;
+  await bench.run({ json, quick, only, svg });
 }

@@ -2,6 +2,7 @@
 export const FLOAT = 1;
 export const UINT8 = 2;
 export const INT8 = 3;
+export const INT32 = 6;
 export const INT64 = 7;
 const OPSET = 17;
 const IR_VERSION = 8;

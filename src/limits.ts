@@ -220,3 +220,13 @@ export const ONNX_MODELS_MAX = 100;
 export const ONNX_RECHECK_MS_MAX = 30_000;
 // Cohere's bound. Every document is one run of the model.
 export const RERANK_DOCUMENTS_MAX = 1_000;
+
+// What timing the matmuls takes at load, given back right after.
+export const GEMM_TIMING_BYTES_MAX = 1024 * 1024;
+// Rounding to 7 bits averages out over the tokens of a text. One of fewer than MIXED_TOKENS_MIN
+// takes the exact path, one of fewer than FAST_TOKENS_MIN the exact path for attention's queries,
+// keys and values, whose rounding shows most: cosines with the exact path then stay above .999.
+export const MIXED_TOKENS_MIN = 12;
+export const FAST_TOKENS_MIN = 32;
+// An outlier column of 16 times the rest's size needs 4 of its own bits; 16 * 127 fits an i16.
+export const SPLIT_COPIES_MAX = 16;

@@ -1,8 +1,10 @@
+import { panel_bytes } from "./pack_i8";
 import { gelu_f32x4 } from "./vector_math";
 
 /** y = (q d) (W wd)^T + bias, then GELU when `gelu` is not 0.
  *    y       f32 [m, n]                q   i16 [m, kp], d f32 [m], from quantize_rows_i16
- *    packed  i8 panels of W [n, k], from pack_i8            wd, bias  f32 [n]
+ *    packed  i8 panels of W [n, k], from pack_i8 with `extra` columns, which stay unread
+ *    wd, bias  f32 [n]
  *  Exact in the integers: with |q| <= qmax and |w| <= 127 a sum of k products stays within i32 when
  *  qmax <= (2^31 - 1) / (127 k). The caller chooses qmax = min(8191, that), which is 8191 up to
  *  k = 2064: 14-bit activations, whose rounding (1 / 16382 of the row's largest) is small beside
@@ -37,7 +39,14 @@ export function store_lanes(
   y: usize, sums: v128, d: usize, wd: v128, bias: v128, gelu: i32, count: i32,
 ): void {
   const scale = f32x4.mul(v128.load32_splat(d), wd);
-  let v = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(sums), scale), bias);
+  const v = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(sums), scale), bias);
+  store_f32_lanes(y, v, gelu, count);
+}
+
+/** Applies GELU and stores the first `count` lanes. */
+// @ts-ignore: decorator
+@inline
+export function store_f32_lanes(y: usize, v: v128, gelu: i32, count: i32): void {
   if (gelu) v = gelu_f32x4(v);
   if (count >= 4) {
     v128.store(y, v);
@@ -82,7 +91,7 @@ function tile(
   let a2 = i32x4.splat(0), b2 = i32x4.splat(0);
   let a3 = i32x4.splat(0), b3 = i32x4.splat(0);
   let a4 = i32x4.splat(0), b4 = i32x4.splat(0);
-  let w = panel + 16;
+  let w = panel + 32;
   for (let j: usize = 0; j < row; j += 8, w += 16) {
     const wa = v128.load8x8_s(w);
     const wb = v128.load8x8_s(w, 8);
@@ -106,11 +115,11 @@ function tile(
 
 export function gemm_i8(
   y: usize, q: usize, d: usize, packed: usize, wd: usize, bias: usize,
-  m: i32, n: i32, k: i32, gelu: i32,
+  m: i32, n: i32, k: i32, extra: i32, gelu: i32,
 ): void {
   const kp = (k + 15) & ~15;
   const row = (<usize>kp) << 1;
-  const panel: usize = ((<usize>kp) << 2) + 16;
+  const panel = panel_bytes(k, extra);
   const stride = (<usize>n) << 2;
   const block = max(ROWS, (BLOCK_BYTES / <i32>row / ROWS) * ROWS);
   for (let m0: i32 = 0; m0 < m; m0 += block) {

@@ -1,4 +1,5 @@
 import { load_lanes, store_lanes as put } from "./gemm_i8";
+import { panel_bytes } from "./pack_i8";
 
 /** As gemm_i8, equal to it to the last bit, with the activations as two 7-bit digits.
  *    y       f32 [m, n]                q   u8 [m, 2, kp], d f32 [m], from quantize_rows_u7
@@ -58,7 +59,7 @@ function tile(
     a3 = i32x4.shl(a3, 7), b3 = i32x4.shl(b3, 7);
     a4 = i32x4.shl(a4, 7), b4 = i32x4.shl(b4, 7);
     a5 = i32x4.shl(a5, 7), b5 = i32x4.shl(b5, 7);
-    for (let va = pa + 16, vb = pb + 16; j < end; j += 4, va += 16, vb += 16) {
+    for (let va = pa + 32, vb = pb + 32; j < end; j += 4, va += 16, vb += 16) {
       const wa = v128.load(va);
       const wb = v128.load(vb);
       let x = v128.load32_splat(q + j);
@@ -97,11 +98,11 @@ function tile(
 
 export function gemm_i8_relaxed(
   y: usize, q: usize, d: usize, packed: usize, wd: usize, bias: usize,
-  m: i32, n: i32, k: i32, gelu: i32,
+  m: i32, n: i32, k: i32, extra: i32, gelu: i32,
 ): void {
   const kp = (k + 15) & ~15;
   const row = (<usize>kp) << 1;
-  const panel: usize = ((<usize>kp) << 2) + 16;
+  const panel = panel_bytes(k, extra);
   const stride = (<usize>n) << 2;
   const block = max(ROWS, (BLOCK_BYTES / <i32>row / ROWS) * ROWS);
   for (let m0: i32 = 0; m0 < m; m0 += block) {

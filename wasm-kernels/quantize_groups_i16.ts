@@ -4,7 +4,7 @@ import { round_i32x4 } from "./quantize_rows_i16";
 /** As quantize_groups_i8 with a qmax of the caller's, up to 8191 (14 bits): d = max |x| / qmax
  *  times 2^96, q in [-qmax, qmax], no zero points.
  *    q  i16 [m, k]     d  f32 [m, k/32]     x  f32 [m, k], k % 32 == 0
- *  or, with `tiled`, q i16 [ceil(m / 4), k/4, 4 rows, 4] and d [ceil(m / 4), k/32, 4 rows].
+ *  or, with `tiled`, q i16 [ceil(m / 4), k/2, 4 rows, 2] and d [ceil(m / 4), k/32, 4 rows].
  *  For int8 weights: i32x4.dot_i16x8_s takes i16 at the price of i8. */
 export function quantize_groups_i16(
   q: usize, d: usize, x: usize, m: i32, k: i32, qmax: f32, tiled: i32,
@@ -24,14 +24,16 @@ export function quantize_groups_i16(
       memory.fill(q + tile, 0, row << 2);
       memory.fill(d + (tile >> 4), 0, row >> 2);
     }
-    let to = q + tile + (lane << 1);
+    let to = q + tile + lane;
     let scale = d + (tile >> 4) + lane;
     for (const end = to + (row << 2); to < end; scale += 16) {
       const inverse = group_scale(scale, group_max(x), qmax);
       for (const last = x + 128; x < last; x += 32, to += 64) {
         const v = round(x, inverse);
-        v128.store64_lane(to, v, 0);
-        v128.store64_lane(to, v, 1, 32);
+        v128.store32_lane(to, v, 0);
+        v128.store32_lane(to, v, 1, 16);
+        v128.store32_lane(to, v, 2, 32);
+        v128.store32_lane(to, v, 3, 48);
       }
     }
   }

@@ -1,7 +1,12 @@
 /** The forward pass of a BERT encoder over a ragged batch, on int8 weights. */
 import { assert } from "../errors.ts";
 import { FORWARD_TOKENS_MAX } from "../limits.ts";
-import { attentionScratchBytes, type Kernels, quantizedBytes } from "./kernels.ts";
+import {
+  attentionScratchBytes,
+  type Kernels,
+  quantizedBytes,
+  type SplitColumns,
+} from "./kernels.ts";
 
 export interface BertConfig {
   dim: number;
@@ -21,6 +26,21 @@ export interface LinearWeights {
   bias: number;
   n: number;
   k: number;
+  /** Extra columns that `packed` has room for. */
+  extra: number;
+  /** How 7-bit activations are split, once calibrated; without it the matrix is always exact. */
+  split: SplitColumns | null;
+}
+
+/** How matmuls take activations: rounded to 14 bits, whose loss does not show (exact), to 7 where
+ *  a matrix has been calibrated for it (fast), or to 7 but for queries, keys and values (mixed);
+ *  docs/kernels.md says what that costs and gains. */
+export type Precision = "exact" | "mixed" | "fast";
+
+export interface ForwardOptions {
+  precision?: Precision;
+  /** Sees each matmul's input x f32 [m, k], as a byte offset, before it runs. */
+  observe?: (weights: LinearWeights, x: number, m: number) => void;
 }
 
 /** Byte offsets of f32 [dim]. */
@@ -66,8 +86,9 @@ interface Scratch {
   mixed: number; // f32 [T, dim]
   wide: number; // f32 [ROWS_STEP, ffn_dim]
   q: number; // quantizedBytes(ROWS_STEP, max(dim, ffn_dim))
-  qd: number; // f32 [ROWS_STEP]
+  qd: number; // f32 [2, ROWS_STEP]
   attention: number; // attentionScratchBytes(longest, head_dim)
+  options: ForwardOptions;
 }
 
 /** The last hidden states, as a byte offset of f32 [T, dim]; valid until the caller releases a mark
@@ -75,7 +96,12 @@ interface Scratch {
  *  ROWS_STEP * (4 ffn_dim + 2 max(dim, ffn_dim)), plus 4 (head_dim + 4) longest: for MiniLM-L6 at
  *  T = 1024 and 256 tokens a sequence, 7.9 + 1.2 + 0.04 MB. Ids, types and lengths out of range
  *  throw. A sequence's result does not depend on what is batched with it, to the last bit. */
-export function forward(kernels: Kernels, weights: BertWeights, batch: RaggedBatch): number {
+export function forward(
+  kernels: Kernels,
+  weights: BertWeights,
+  batch: RaggedBatch,
+  options: ForwardOptions = {},
+): number {
   const { config } = weights;
   const { dim, n_heads } = config;
   const t = checkBatch(config, batch);
@@ -83,9 +109,9 @@ export function forward(kernels: Kernels, weights: BertWeights, batch: RaggedBat
   const x = kernels.alloc(t * dim * 4); // f32 [T, dim]
   const mark = kernels.mark();
   embed(kernels, weights, batch, x);
-  const s = allocScratch(kernels, config, batch, t);
+  const s = allocScratch(kernels, config, batch, t, options);
   for (const layer of weights.layers) {
-    linear(kernels, layer.qkv, s.qkv, x, s, t); // [T, 3 * dim]
+    linear(kernels, layer.qkv, s.qkv, x, s, t, { exact: options.precision !== "fast" });
     let at = 0; // the first row of a sequence
     for (const n of batch.lengths) {
       const q = s.qkv + at * 3 * dim * 4; // [n, dim], rows 3 * dim apart
@@ -101,7 +127,7 @@ export function forward(kernels: Kernels, weights: BertWeights, batch: RaggedBat
     for (let row = 0; row < t; row += ROWS_STEP) {
       const m = Math.min(ROWS_STEP, t - row);
       const xs = x + row * dim * 4; // [m, dim]
-      linear(kernels, layer.up, s.wide, xs, s, m, true); // [m, ffn_dim]
+      linear(kernels, layer.up, s.wide, xs, s, m, { gelu: true }); // [m, ffn_dim]
       linear(kernels, layer.down, s.mixed + row * dim * 4, s.wide, s, m); // [m, dim]
     }
     norm(kernels, layer.outNorm, x, s.mixed, t, config); // x = norm(x + feed-forward)
@@ -152,6 +178,7 @@ function allocScratch(
   config: BertConfig,
   batch: RaggedBatch,
   t: number,
+  options: ForwardOptions,
 ): Scratch {
   const { dim, ffn_dim, n_heads } = config;
   const rows = Math.min(t, ROWS_STEP);
@@ -161,8 +188,9 @@ function allocScratch(
     mixed: kernels.alloc(t * dim * 4),
     wide: kernels.alloc(rows * ffn_dim * 4),
     q: kernels.alloc(quantizedBytes(rows, Math.max(dim, ffn_dim))),
-    qd: kernels.alloc(rows * 4),
+    qd: kernels.alloc(2 * rows * 4),
     attention: kernels.alloc(attentionScratchBytes(longest, dim / n_heads)),
+    options,
   };
 }
 
@@ -174,14 +202,23 @@ function linear(
   x: number,
   s: Scratch,
   m: number,
-  gelu = false,
+  { gelu = false, exact = false } = {},
 ): void {
-  const { packed, d, bias, n, k } = weights;
-  const { q, qd } = s;
+  const { packed, d, bias, n, k, extra, split } = weights;
+  const { q, qd, options } = s;
+  const { precision = "exact" } = options;
+  options.observe?.(weights, x, m);
   for (let row = 0; row < m; row += ROWS_STEP) {
     const rows = Math.min(ROWS_STEP, m - row);
-    kernels.quantizeRows(q, qd, x + row * k * 4, rows, k);
-    kernels.gemmI8({ y: y + row * n * 4, q, qd, packed, d, bias, m: rows, n, k, gelu });
+    const from = x + row * k * 4;
+    const step = { y: y + row * n * 4, q, qd, packed, d, bias, m: rows, n, k, extra, gelu };
+    if (precision !== "exact" && !exact && split !== null) {
+      kernels.quantizeRowsA7(q, qd, from, rows, split);
+      kernels.gemmI8A7(step);
+    } else {
+      kernels.quantizeRows(q, qd, from, rows, k);
+      kernels.gemmI8(step);
+    }
   }
 }
 

@@ -9,7 +9,7 @@ import {
 } from "../limits.ts";
 import { allocCache, type CacheBits } from "./attend.ts";
 import { ChatTemplate } from "./chat-template.ts";
-import { type DecoderConfig, readDecoderConfig } from "./decoder-config.ts";
+import { readDecoderConfig } from "./decoder-config.ts";
 import type { DecoderKernels } from "./decoder-kernels.ts";
 import { checkDecoderFits } from "./decoder-memory.ts";
 import { loadDecoderWeights, weightBytes } from "./decoder-weights.ts";
@@ -77,25 +77,25 @@ export function planDecoder(
   return { config, bits, context, weights, kvCache: kvCache(context), activations };
 }
 
-/** What is not the weights' in a file. Errors: invalid_model_file. */
-function readNamed({ metadata }: GgufHeader) {
+/** All that a file's header is needed for, which is then let go of. Not in line with what awaits:
+ *  a suspended function keeps what its temporaries held. Errors: as planDecoder, loadTokenizer and
+ *  ChatTemplate.from. */
+function readHeader(kernels: DecoderKernels, file: GgufStream, options: DecoderOptions) {
+  const { metadata, tensors } = file.header;
+  const memory = { usedBytes: kernels.mark(), linearMax: kernels.bytesMax };
+  const plan = planDecoder(file.header, memory, options);
   const id = stringOf(metadata, "general.name");
   const tokenizer = loadTokenizer(metadata);
-  return { id, tokenizer, template: ChatTemplate.from(metadata, tokenizer) };
-}
-
-function factsOf(
-  { tensors }: GgufHeader,
-  config: DecoderConfig,
-  plan: { weights: number; kvCache: number },
-): DecoderFacts {
-  return {
-    architecture: config.architecture,
-    trainedContext: config.context_length,
+  const template = ChatTemplate.from(metadata, tokenizer);
+  file.dropMetadata();
+  const facts: DecoderFacts = {
+    architecture: plan.config.architecture,
+    trainedContext: plan.config.context_length,
     parameters: tensors.reduce((sum, { rows, cols }) => sum + rows * cols, 0),
     weightBytes: plan.weights,
     contextBytes: plan.kvCache,
   };
+  return { plan, named: { id, tokenizer, template, facts } };
 }
 
 export class Decoder implements TokenModel {
@@ -137,10 +137,8 @@ export class Decoder implements TokenModel {
     const file = await GgufStream.open(stream);
     const mark = kernels.mark();
     try {
-      const memory = { usedBytes: mark, linearMax: kernels.bytesMax };
-      const { config, bits, context, ...plan } = planDecoder(file.header, memory, options);
-      const named = { ...readNamed(file.header), facts: factsOf(file.header, config, plan) };
-      file.dropMetadata();
+      const { plan, named } = readHeader(kernels, file, options);
+      const { config, bits, context } = plan;
       const weights = await loadDecoderWeights(kernels, file, config);
       const { rope_dim, rope_base } = config;
       const factors = weights.ropeFactors ?? undefined;

@@ -1,7 +1,7 @@
 /** The typed binding of the kernels that encoders and the index run on: the only place where their
  *  shapes are checked. Offsets are bytes into linear memory. A breach is a bug and throws. */
 import { assert } from "../errors.ts";
-import { LINEAR_MEMORY_BYTES_MAX } from "../limits.ts";
+import { LINEAR_MEMORY_BYTES_MAX, SPLIT_COPIES_MAX } from "../limits.ts";
 import { Arena } from "./arena.ts";
 
 /** "plain" meets i16 activations, "relaxed" 7-bit digits; results are equal to the last bit. */
@@ -18,7 +18,16 @@ export interface GemmI8 {
   m: number;
   n: number;
   k: number;
+  /** Extra columns that the panels have room for; 0 unless given. */
+  extra?: number;
   gelu?: boolean;
+}
+
+/** Which columns of x f32 [m, k] count how often in rounding to 7 bits; see `splitColumns`. */
+export interface SplitColumns {
+  at: number; // f32 inverses [k], f32 copies [k], i32 sources [extra], i32 parts [extra]
+  k: number;
+  extra: number;
 }
 
 export interface AttentionF32 {
@@ -48,13 +57,26 @@ export interface GatherI8 {
 
 const PROBE_SATURATES = 65_534; // see wasm-kernels/relaxed_probe.ts
 
+/** Distances are u16; no code is nearly as long. */
+const HAMMING_BITS_MAX = 65_408;
+
 const paddedK = (k: number) => Math.ceil(k / 16) * 16;
 
 /** Bytes of m quantized rows of k, in either variant. */
 export const quantizedBytes = (m: number, k: number) => m * paddedK(k) * 2;
 
-/** Bytes of an int8 matrix [n, k] packed into panels. */
-export const packedBytes = (n: number, k: number) => Math.ceil(n / 4) * (16 + 4 * paddedK(k));
+/** Bytes of m rows of k rounded to 7 bits, with their extra columns. */
+export const quantizedA7Bytes = (m: number, k: number, extra: number) => m * paddedK(k + extra);
+
+/** Bytes of one panel: 4 rows of a matrix; see wasm-kernels/pack_i8.ts. */
+export function panelBytes(k: number, extra = 0): number {
+  const kx = paddedK(k + extra);
+  return 32 + 4 * kx + paddedK(kx / 4 + 2);
+}
+
+/** Bytes of an int8 matrix [n, k] packed into panels, with room for extra columns. */
+export const packedBytes = (n: number, k: number, extra = 0) =>
+  Math.ceil(n / 4) * panelBytes(k, extra);
 
 /** Bytes that attention over n tokens needs: one head's keys and four rows of scores. */
 export const attentionScratchBytes = (n: number, headDim: number) =>
@@ -93,13 +115,79 @@ export class Kernels extends Arena {
   }
 
   /** Packs `rows` rows i8 [rows, k] at `src` as rows n0.. of a matrix [n, k]; `packed` has
-   *  packedBytes(n, k). Weights lie in [-127, 127]. Call it for every row, the last one last. */
-  packI8(packed: number, src: number, n0: number, rows: number, n: number, k: number): void {
+   *  packedBytes(n, k, extra). Weights lie in [-127, 127]. Call it for every row, the last last. */
+  packI8(
+    packed: number,
+    src: number,
+    n0: number,
+    rows: number,
+    shape: { n: number; k: number; extra?: number },
+  ): void {
+    const { n, k, extra = 0 } = shape;
     this.counts("packI8", rows, n, k);
     assert(Number.isInteger(n0) && n0 >= 0 && n0 + rows <= n, `packI8 rows ${n0}+${rows} of ${n}`);
-    this.range("packI8 packed", packed, packedBytes(n, k));
+    this.range("packI8 packed", packed, packedBytes(n, k, extra));
     this.range("packI8 src", src, rows * k);
-    this.call("pack_i8", packed, src, n0, rows, n, k);
+    this.call("pack_i8", packed, src, n0, rows, n, k, extra);
+  }
+
+  /** Allocates what says that column j of an activation counts `copies[j]` times, an integer in
+   *  1..SPLIT_COPIES_MAX: its values may be that many times as large as the others' for the same
+   *  step of rounding. The extra columns it takes are as many as the copies beyond the first, at
+   *  most `extra`; those left over have source -1, and weights and values of zero. */
+  splitColumns(copies: ArrayLike<number>, extra: number): SplitColumns {
+    const k = copies.length;
+    const at = this.alloc((2 * k + 2 * extra) * 4);
+    const floats = this.f32(at, 2 * k);
+    const sources = this.i32(at + 8 * k, extra);
+    const parts = this.i32(at + 8 * k + 4 * extra, extra).fill(SPLIT_COPIES_MAX);
+    sources.fill(-1);
+    let used = 0;
+    for (let j = 0; j < k; j++) {
+      const n = copies[j]!;
+      const known = Number.isInteger(n) && n >= 1 && n <= SPLIT_COPIES_MAX;
+      assert(known && used + n - 1 <= extra, `splitColumns ${n} copies, ${used} of ${extra} used`);
+      floats[j] = 1 / n;
+      floats[k + j] = n;
+      for (let part = 1; part < n; part++, used++) {
+        sources[used] = j;
+        parts[used] = part;
+      }
+    }
+    return { at, k, extra };
+  }
+
+  /** Completes a packed matrix [n, k] for gemmI8A7: its extra columns, by the split that its
+   *  activations will have, and the sums that depend on them. */
+  widenI8(packed: number, n: number, { at, k, extra }: SplitColumns): void {
+    this.counts("widenI8", n, k);
+    this.range("widenI8 packed", packed, packedBytes(n, k, extra));
+    this.range("widenI8 split", at, (2 * k + 2 * extra) * 4);
+    this.call("widen_i8", packed, at + 8 * k, n, k, extra);
+  }
+
+  /** Rounds x f32 [m, k] to 7 bits for gemmI8A7: q of quantizedA7Bytes, d f32 [2, m]. The error is
+   *  at most d / 2, d being 1/127 of the row's range, each column divided by its copies. */
+  quantizeRowsA7(q: number, d: number, x: number, m: number, { at, k, extra }: SplitColumns): void {
+    this.counts("quantizeRowsA7", m, k);
+    this.range("quantizeRowsA7 q", q, quantizedA7Bytes(m, k, extra));
+    this.range("quantizeRowsA7 d", d, 2 * m * 4);
+    this.range("quantizeRowsA7 x", x, m * k * 4);
+    this.range("quantizeRowsA7 split", at, (2 * k + 2 * extra) * 4);
+    this.call("quantize_rows_a7", q, d, x, at, m, k, extra);
+  }
+
+  /** As gemmI8 on q and qd from quantizeRowsA7 and `packed` through widenI8. */
+  gemmI8A7(g: GemmI8 & { extra: number }): void {
+    const { y, q, qd, packed, d, bias, m, n, k, extra } = g;
+    this.counts("gemmI8A7", m, n, k);
+    this.range("gemmI8A7 y", y, m * n * 4);
+    this.range("gemmI8A7 q", q, quantizedA7Bytes(m, k, extra));
+    this.range("gemmI8A7 qd", qd, 2 * m * 4);
+    this.range("gemmI8A7 packed", packed, packedBytes(n, k, extra));
+    this.range("gemmI8A7 d", d, n * 4);
+    this.range("gemmI8A7 bias", bias, n * 4);
+    this.call("gemm_i8_a7", y, q, qd, packed, d, bias, m, n, k, extra, g.gelu ? 1 : 0);
   }
 
   /** y = (q qd) (W d)^T + bias, then exact GELU if asked. y overlaps no input. 2 m n k steps. */
@@ -108,12 +196,17 @@ export class Kernels extends Arena {
     this.range("gemmI8 y", g.y, g.m * g.n * 4);
     this.range("gemmI8 q", g.q, quantizedBytes(g.m, g.k));
     this.range("gemmI8 qd", g.qd, g.m * 4);
-    this.range("gemmI8 packed", g.packed, packedBytes(g.n, g.k));
+    const extra = g.extra ?? 0;
+    this.range("gemmI8 packed", g.packed, packedBytes(g.n, g.k, extra));
     this.range("gemmI8 d", g.d, g.n * 4);
     this.range("gemmI8 bias", g.bias, g.n * 4);
-    const kernel = this.variant === "relaxed" ? "gemm_i8_relaxed" : "gemm_i8";
     const gelu = g.gelu ? 1 : 0;
-    this.call(kernel, g.y, g.q, g.qd, g.packed, g.d, g.bias, g.m, g.n, g.k, gelu);
+    if (g.m === 1 && this.variant === "plain") {
+      this.call("gemv_i8", g.y, g.q, g.qd, g.packed, g.d, g.bias, g.n, g.k, extra, gelu);
+      return;
+    }
+    const kernel = this.variant === "relaxed" ? "gemm_i8_relaxed" : "gemm_i8";
+    this.call(kernel, g.y, g.q, g.qd, g.packed, g.d, g.bias, g.m, g.n, g.k, extra, gelu);
   }
 
   /** y = layernorm(x + residual) * gamma + beta, rows of dim; residual 0 means none; y may be x or
@@ -208,6 +301,25 @@ export class Kernels extends Arena {
     this.range("dotScanI8 vectors", s.vectors, s.n * s.dim);
     this.range("dotScanI8 d", s.d, s.n * 4);
     this.call("dot_scan_i8", s.scores, s.q, s.qd, s.vectors, s.d, s.n, s.dim);
+  }
+
+  /** distances u16 [n] = the bits in which each of vectors, n codes of `bits` bits, differs from
+   *  query; bits is a multiple of 128, at most HAMMING_BITS_MAX. */
+  hammingScanB1(s: {
+    distances: number;
+    query: number;
+    vectors: number;
+    n: number;
+    bits: number;
+  }): void {
+    const { distances, query, vectors, n, bits } = s;
+    this.counts("hammingScanB1", n, bits);
+    const fits = bits % 128 === 0 && bits <= HAMMING_BITS_MAX;
+    assert(fits, `hammingScanB1 of ${bits} bits`);
+    this.range("hammingScanB1 distances", distances, n * 2);
+    this.range("hammingScanB1 query", query, bits / 8);
+    this.range("hammingScanB1 vectors", vectors, (n * bits) / 8);
+    this.call("hamming_scan_b1", distances, query, vectors, n, bits / 8);
   }
 
   /** y f32 [m, n] = x f32 [m, k] (w f32 [n, k])^T + bias f32 [n], for heads of few outputs. */

@@ -1,6 +1,6 @@
 /** Sequences of any number through the forward pass, as many together as it takes. */
-import { FORWARD_TOKENS_MAX } from "../limits.ts";
-import { type BertWeights, forward } from "./bert.ts";
+import { FAST_TOKENS_MIN, FORWARD_TOKENS_MAX, MIXED_TOKENS_MIN } from "../limits.ts";
+import { type BertWeights, forward, type Precision } from "./bert.ts";
 import type { Kernels } from "./kernels.ts";
 
 /** Token ids, specials included; those from `secondAt` on are of type 1. */
@@ -9,25 +9,31 @@ export interface Sequence {
   secondAt: number;
 }
 
-/** Runs each of `sequences`, in order, and calls `visit(i, hidden)` with the byte offset of its
- *  hidden states f32 [ids.length, dim], valid during the call. No sequence is empty. */
+/** Runs each of `sequences` and calls `visit(i, hidden)` with the byte offset of its hidden states
+ *  f32 [ids.length, dim], valid during the call. No sequence is empty. With `fast`, the
+ *  path of each is chosen by its length, and each path's have batches of their own: what a sequence
+ *  gives depends on itself alone, whatever it is batched with. */
 export function forwardEach(
   kernels: Kernels,
   weights: BertWeights,
   sequences: readonly Sequence[],
+  precision: Precision,
   visit: (i: number, hidden: number) => void,
 ): void {
-  for (let from = 0, to = 0; from < sequences.length; from = to) {
-    let total = sequences[to++]!.ids.length;
-    while (to < sequences.length && total + sequences[to]!.ids.length <= FORWARD_TOKENS_MAX)
-      total += sequences[to++]!.ids.length;
-    const batch = sequences.slice(from, to);
+  const byPath: Record<Precision, number[]> = { exact: [], mixed: [], fast: [] };
+  for (const [i, { ids }] of sequences.entries())
+    byPath[precision === "fast" ? pathFor(ids.length) : precision].push(i);
+  for (const path of ["exact", "mixed", "fast"] as const)
+    for (const batch of batches(sequences, byPath[path])) runBatch(batch, path);
+
+  function runBatch(batch: readonly number[], path: Precision): void {
     const mark = kernels.mark();
     try {
-      let hidden = forward(kernels, weights, concatenate(batch, total));
-      for (const [i, { ids }] of batch.entries()) {
-        visit(from + i, hidden);
-        hidden += ids.length * weights.config.dim * 4;
+      const input = concatenate(batch.map((i) => sequences[i]!));
+      let hidden = forward(kernels, weights, input, { precision: path });
+      for (const i of batch) {
+        visit(i, hidden);
+        hidden += sequences[i]!.ids.length * weights.config.dim * 4;
       }
     } finally {
       kernels.release(mark);
@@ -35,7 +41,30 @@ export function forwardEach(
   }
 }
 
-function concatenate(batch: readonly Sequence[], total: number) {
+/** The fastest path that keeps a text of n tokens near to the exact one. */
+function pathFor(n: number): Precision {
+  if (n < MIXED_TOKENS_MIN) return "exact";
+  return n < FAST_TOKENS_MIN ? "mixed" : "fast";
+}
+
+/** Cuts a list of sequences' numbers into runs of at most FORWARD_TOKENS_MAX tokens. */
+function batches(sequences: readonly Sequence[], numbers: readonly number[]): number[][] {
+  const out: number[][] = [];
+  let total = FORWARD_TOKENS_MAX;
+  for (const i of numbers) {
+    const { length } = sequences[i]!.ids;
+    if (total + length > FORWARD_TOKENS_MAX) {
+      out.push([]);
+      total = 0;
+    }
+    out.at(-1)!.push(i);
+    total += length;
+  }
+  return out;
+}
+
+function concatenate(batch: readonly Sequence[]) {
+  const total = batch.reduce((sum, { ids }) => sum + ids.length, 0);
   const ids = new Int32Array(total);
   const types = new Int32Array(total);
   let at = 0;

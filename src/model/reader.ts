@@ -7,7 +7,8 @@ import {
   READER_WINDOW_STRIDE,
   READER_WINDOWS_MAX,
 } from "../limits.ts";
-import type { BertWeights } from "./bert.ts";
+import type { BertWeights, Precision } from "./bert.ts";
+import { calibrate } from "./calibrate.ts";
 import type { Encoder } from "./encoder.ts";
 import { GgufStream } from "./gguf-stream.ts";
 import type { Kernels } from "./kernels.ts";
@@ -68,27 +69,32 @@ export class SpanReader {
   private readonly weights: BertWeights;
   private readonly heads: ReadonlyMap<string, number>;
   private readonly tokenizer: WordPiece;
+  private readonly precision: Precision;
 
   private constructor(
     kernels: Kernels,
     tokenizer: WordPiece,
     loaded: LoadedBert,
     calibration: Calibration,
+    precision: Precision,
   ) {
     this.kernels = kernels;
     this.tokenizer = tokenizer;
     this.weights = loaded.weights;
     this.heads = loaded.heads;
     this.calibration = calibration;
+    this.precision = precision;
   }
 
   /** Reads a reader's GGUF into the kernels' memory, where `encoder`, whose vocabulary and token
-   *  embeddings it shares, already is; the kernels must not be used meanwhile. Errors:
+   *  embeddings it shares, already is; the kernels must not be used meanwhile. `precision` as in
+   *  Encoder.load. Errors:
    *  invalid_model_file, with nothing left allocated. */
   static async load(
     kernels: Kernels,
     stream: ReadableStream<Uint8Array>,
     encoder: Encoder,
+    precision: Precision = "exact",
   ): Promise<SpanReader> {
     const file = await GgufStream.open(stream);
     try {
@@ -107,7 +113,9 @@ export class SpanReader {
         { name: "qa_answerable.weight", rows: 1, cols: dim },
         { name: "qa_answerable.bias", rows: 1, cols: 1 },
       ]);
-      return new SpanReader(kernels, encoder.tokenizer, loaded, calibration);
+      const { tokenizer } = encoder;
+      if (precision === "fast") calibrate(kernels, loaded.weights, tokenizer);
+      return new SpanReader(kernels, tokenizer, loaded, calibration, precision);
     } catch (error) {
       await file.cancel();
       throw error;
@@ -127,7 +135,7 @@ export class SpanReader {
       nullScore: 0,
       answerable: 0,
     }));
-    forwardEach(this.kernels, this.weights, windows, (i, hidden) => {
+    forwardEach(this.kernels, this.weights, windows, this.precision, (i, hidden) => {
       const window = windows[i]!;
       const reading = this.readWindow(window, encodings[window.passage]!, hidden);
       const before = readings[window.passage]!.best;

@@ -10,7 +10,7 @@ export interface Contender<Name extends string> {
   correct(): boolean;
 }
 
-/** What was chosen, and whether by its time or by the fallback that the caller had. */
+/** What was chosen, and whether by its time, by the fallback that the caller had, or by name. */
 export interface Choice<Name extends string> {
   name: Name;
   by: "timing" | "probe" | "named";

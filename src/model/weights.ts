@@ -3,6 +3,7 @@
  *  there are one panel as it came and one as it goes. */
 import { GGUF_PANEL_BYTES, LINEAR_MEMORY_BYTES_MAX } from "../limits.ts";
 import type { BertConfig, BertLayerWeights, BertWeights, LinearWeights } from "./bert.ts";
+import { extraColumns } from "./calibrate.ts";
 import { invalidModel, type Metadata, type TensorInfo } from "./gguf.ts";
 import type { GgufStream, Panel } from "./gguf-stream.ts";
 import { type Kernels, packedBytes } from "./kernels.ts";
@@ -95,7 +96,8 @@ class BertLoader {
 
   /** One matrix [n, k] whose rows are those of the tensors `names`, stacked, and its bias. */
   linear(names: readonly string[], n: number, k: number): LinearWeights {
-    const packed = this.kernels.alloc(packedBytes(n, k));
+    const extra = extraColumns(k);
+    const packed = this.kernels.alloc(packedBytes(n, k, extra));
     const d = this.kernels.alloc(n * 4);
     const bias = this.kernels.alloc(n * 4);
     const rows = n / names.length;
@@ -103,12 +105,12 @@ class BertLoader {
       const place = (panel: Panel) => {
         const first = i * rows + panel.row;
         this.toInt8(panel, this.staging, d + first * 4);
-        this.kernels.packI8(packed, this.staging, first, panel.rows, n, k);
+        this.kernels.packI8(packed, this.staging, first, panel.rows, { n, k, extra });
       };
       this.slots.set(`${name}.weight`, { rows, cols: k, place });
       this.floatsAt(`${name}.bias`, bias + i * rows * 4, 1, rows);
     }
-    return { packed, d, bias, n, k };
+    return { packed, d, bias, n, k, extra, split: null };
   }
 
   norm(name: string, dim: number) {

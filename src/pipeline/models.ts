@@ -2,10 +2,13 @@
  *  shared by every request that the isolate serves. */
 import difficultyWeights from "../../models/difficulty.json";
 import { ServiceError } from "../errors.ts";
+import type { Precision } from "../model/bert.ts";
+import { chooseGemm } from "../model/choose-gemm.ts";
 import { Encoder } from "../model/encoder.ts";
-import { Kernels } from "../model/kernels.ts";
+import { type GemmVariant, Kernels } from "../model/kernels.ts";
 import kernelsModule from "../model/kernels-module.ts";
 import { SpanReader } from "../model/reader.ts";
+import type { Choice } from "../model/self-timing.ts";
 import { type DifficultyModel, parseDifficultyModel } from "./difficulty.ts";
 
 /** The encoder's public name, for GET /v1/models and /v1/embeddings. */
@@ -18,7 +21,17 @@ export interface Models {
   difficulty: DifficultyModel;
 }
 
+const ENCODER_PRECISION: Precision = "fast";
+
 let loading: Promise<Models> | null = null;
+let gemm: Choice<GemmVariant> | null = null;
+
+/** How this isolate computes embeddings, for GET /v1/models. The first call, here or by loading the
+ *  models, times the variants for some 25 ms. */
+export function encoderKernels() {
+  gemm ??= chooseGemm(kernelsModule);
+  return { gemm_i8: gemm.name, chosen_by: gemm.by, precision: ENCODER_PRECISION };
+}
 
 /** The models, loading them on the first call. `keepAlive` is the request's waitUntil: the load
  *  belongs to every request that waits for it, so it must outlive the one that began it. A load
@@ -40,8 +53,9 @@ export function loadModels(
 }
 
 async function load(assets: Fetcher): Promise<Models> {
-  const kernels = Kernels.create(kernelsModule);
-  const encoder = await Encoder.load(kernels, await openAsset(assets, "models/encoder.gguf"));
+  const kernels = Kernels.create(kernelsModule, { variant: encoderKernels().gemm_i8 });
+  const encoderStream = await openAsset(assets, "models/encoder.gguf");
+  const encoder = await Encoder.load(kernels, encoderStream, ENCODER_PRECISION);
   const readerStream = await openAsset(assets, "models/reader.gguf");
   const reader = await SpanReader.load(kernels, readerStream, encoder);
   return { kernels, encoder, reader, difficulty: parseDifficultyModel(difficultyWeights) };

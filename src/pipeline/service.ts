@@ -16,7 +16,7 @@ import { thresholdForRisk } from "./difficulty.ts";
 import { sha256Hex } from "./digest.ts";
 import { ingest, toUnitVector } from "./ingest.ts";
 import { OperatorModels } from "./model-admin.ts";
-import { ENCODER_ID, loadModels, type Models } from "./models.ts";
+import { ENCODER_ID, encoderKernels, loadModels, type Models } from "./models.ts";
 import { OPERATOR_TENANT } from "./operator.ts";
 import { preloadDocs } from "./preload.ts";
 import { countTokens, rerank } from "./rerank.ts";
@@ -213,7 +213,7 @@ export class BrinkService implements types.Service {
       { id: "auto", kind: "router" },
       { id: "edge", kind: "edge" },
       { id: READER_ID, kind: "edge" },
-      { id: ENCODER_ID, kind: "encoder" },
+      { id: ENCODER_ID, kind: "encoder", kernels: encoderKernels() },
       ...(await this.#onnx.list()),
     ];
     if (this.#backend === null) return models;

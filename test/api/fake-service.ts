@@ -304,9 +304,10 @@ export class FakeService implements Service {
   }
 
   async models() {
+    const kernels = { gemm_i8: "plain", chosen_by: "timing", precision: "fast" };
     return [
       { id: "brink-reader", kind: "edge" as const },
-      { id: "encoder", kind: "encoder" as const },
+      { id: "encoder", kind: "encoder" as const, kernels },
       { id: "backend:org/big", kind: "backend" as const },
     ];
   }

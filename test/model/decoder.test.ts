@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../../src/errors.ts";
 import { DECODER_LOGIT_ROWS_MAX, DECODER_ROWS_STEP } from "../../src/limits.ts";
+import type { CacheBits } from "../../src/model/attend.ts";
 import { Decoder, planDecoder } from "../../src/model/decoder.ts";
 import { checkDecoderFits } from "../../src/model/decoder-memory.ts";
 import { parseHeader } from "../../src/model/gguf.ts";
@@ -17,8 +18,15 @@ const small = (changes: Partial<Script> = {}, edit?: (tensors: TestTensor[]) => 
 /** Ids spread over the vocabulary. */
 const text = (n: number) => Array.from({ length: n }, (_, i) => (i * 97 + 3) % 512);
 
-describe.each<TensorType>(["F32", "Q8_0", "Q4_0", "Q4_1"])("a decoder of %s", (type) => {
-  const load = async () => (await loadDecoder(small({ typeOf: () => type }))).decoder;
+describe.each<[TensorType, CacheBits]>([
+  ["F32", 8],
+  ["Q8_0", 8],
+  ["Q8_0", 16],
+  ["Q4_0", 8],
+  ["Q4_1", 16],
+])("a decoder of %s with a cache of %i bits", (type, cacheBits) => {
+  const bytes = small({ typeOf: () => type });
+  const load = async () => (await loadDecoder(bytes, { cacheBits })).decoder;
 
   it("gives the same logits, to the last bit, however a text is divided", async () => {
     const ids = text(2 * DECODER_ROWS_STEP + 9);

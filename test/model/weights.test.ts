@@ -76,7 +76,7 @@ describe("the shipped encoder", () => {
   beforeAll(async () => {
     kernels = newKernels();
     before = kernels.bytesUsed;
-    await Encoder.load(kernels, streamOf(bytes));
+    await Encoder.load(kernels, streamOf(bytes), "exact");
   });
 
   it("takes at most 1.1 times its file's bytes: there is no second copy", () => {

@@ -77,3 +77,11 @@ export function meanPool(x: Numbers, n: number, dim: number) {
   const length = Math.hypot(...mean);
   return mean.map((value) => (length > 0 ? value / length : 0));
 }
+
+/** How many of the bits of each code in `vectors` differ from those of `query`. */
+export function hammingScan(query: Uint8Array, vectors: Uint8Array): number[] {
+  const bits = (byte: number) => byte.toString(2).replaceAll("0", "").length;
+  return Array.from({ length: vectors.length / query.length }, (_, i) =>
+    query.reduce((sum, byte, j) => sum + bits(byte ^ vectors[i * query.length + j]!), 0),
+  );
+}

@@ -42,9 +42,9 @@ function multiply(kernels: Kernels, p: Problem, gelu = false) {
   const first = n >> 1;
   const w = putI8(kernels, p.w.subarray(0, first * k));
   const rest = putI8(kernels, p.w.subarray(first * k));
-  if (first > 0) kernels.packI8(packed, w, 0, first, n, k);
+  if (first > 0) kernels.packI8(packed, w, 0, first, { n, k });
   writesOnly(kernels, [[packed, packedBytes(n, k)]], () =>
-    kernels.packI8(packed, rest, first, n - first, n, k),
+    kernels.packI8(packed, rest, first, n - first, { n, k }),
   );
   const [x, d, bias] = [putF32(kernels, p.x), putF32(kernels, p.d), putF32(kernels, p.bias)];
   const [q, qd] = [kernels.alloc(quantizedBytes(m, k)), kernels.alloc(m * 4)];
