@@ -28,6 +28,8 @@ export interface Converted {
   sha256: string;
   /** One a tensor that was quantized, in the file's order. */
   errors: TensorError[];
+  /** Matrices that stay F32, since their rows are no whole number of blocks. */
+  kept: string[];
 }
 
 /** f32 values held at a time: 4 MiB. */
@@ -66,7 +68,9 @@ export async function convert(
       if (error !== null) errors.push(error);
       await write(new Uint8Array(padded(tensorBytes(to)) - tensorBytes(to)));
     }
-    return { bytes: done, sha256: hash.digest("hex"), errors };
+    const kept = plan.filter(({ dims, type }) => dims.length > 1 && type === "F32");
+    const names = kept.map(({ name }) => name);
+    return { bytes: done, sha256: hash.digest("hex"), errors, kept: names };
   } finally {
     await out.close();
   }

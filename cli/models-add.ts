@@ -51,7 +51,12 @@ export const modelsAdd: Command = {
     if (prepared.temporary) await forget(prepared.file.path);
     if (fetched) await rm(dirname(path), { recursive: true, force: true });
     if (!silent) console.log(`stored ${name}, ${showBytes(prepared.file.bytes)}`);
-    return { model, converted: prepared.errors.length > 0, tensors: prepared.errors };
+    return {
+      model,
+      converted: prepared.errors.length > 0,
+      tensors: prepared.errors,
+      kept: prepared.kept,
+    };
   },
 };
 
@@ -94,6 +99,8 @@ interface Prepared {
   /** Whether the file was made here and goes when it is stored. */
   temporary: boolean;
   errors: TensorError[];
+  /** Matrices that could not be quantized. */
+  kept: string[];
 }
 
 /** The file to upload, checked. */
@@ -137,7 +144,12 @@ async function keep(path: string, context: number): Promise<Prepared> {
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
   const { size } = await stat(path);
-  return { file: { path, bytes: size, sha256: hash.digest("hex") }, temporary: false, errors: [] };
+  return {
+    file: { path, bytes: size, sha256: hash.digest("hex") },
+    temporary: false,
+    errors: [],
+    kept: [],
+  };
 }
 
 /** Throws where the generator could not load the file with a context of so many tokens. */
@@ -182,8 +194,8 @@ async function convertCached(
   return prepared(target, converted);
 }
 
-function prepared(path: string, { bytes, sha256, errors }: Converted): Prepared {
-  return { file: { path, bytes, sha256 }, temporary: true, errors };
+function prepared(path: string, { bytes, sha256, errors, kept }: Converted): Prepared {
+  return { file: { path, bytes, sha256 }, temporary: true, errors, kept };
 }
 
 const recordOf = (target: string) => `${target}.json`;
@@ -203,11 +215,13 @@ async function forget(target: string): Promise<void> {
   await rm(recordOf(target), { force: true });
 }
 
-function describe({ errors }: Prepared): void {
+function describe({ errors, kept }: Prepared): void {
   const width = Math.max(0, ...errors.map(({ name }) => name.length));
   for (const { name, from, to, rmse, max } of errors)
     console.log(
       `${name.padEnd(width)}  ${from} -> ${to}  rmse ${(100 * rmse).toFixed(3)} %` +
         `  max ${max.toPrecision(3)}`,
     );
+  for (const name of kept)
+    console.log(`${name.padEnd(width)}  stays F32: its rows are no whole number of 32`);
 }
