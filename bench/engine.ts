@@ -99,7 +99,7 @@ async function openScene(): Promise<Scene> {
     fast: await load("fast"),
     int8: await peerSession(numbers, "int8"),
     f32: await peerSession(numbers, "f32"),
-    transformers: await openTransformers(transformersModel(numbers), pieces, numbers.config),
+    transformers: await openTransformers(transformersModel(numbers), [...pieces], numbers.config),
   };
 }
 

@@ -31,6 +31,7 @@ class ByteSource {
   at = 0;
   private before: Uint8Array = new Uint8Array(0);
   private chunk: Uint8Array = new Uint8Array(0);
+  private ended = false;
   private buffer: ArrayBufferLike = new ArrayBuffer(READ_BYTES);
   private readonly reader: ReadableStreamBYOBReader | null;
   private readonly plain: ReadableStreamDefaultReader<Uint8Array> | null;
@@ -58,11 +59,13 @@ class ByteSource {
 
   /** Takes the next chunk; false at the end. The last one must be used up. */
   private async next(): Promise<boolean> {
+    if (this.ended) return false;
     const { done, value } =
       this.reader === null
         ? await this.plain!.read()
         : await this.reader.read(new Uint8Array(this.buffer as ArrayBuffer));
-    if (done || value === undefined) return false;
+    this.ended = done || value === undefined;
+    if (done || value === undefined) return false; // the buffer is gone with the last read
     if (this.reader !== null) this.buffer = value.buffer;
     this.chunk = value;
     return true;

@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { codeOf } from "../../src/errors.ts";
 import { GGUF_ARRAY_DEPTH_MAX, GGUF_KEYS_MAX, GGUF_TENSORS_MAX } from "../../src/limits.ts";
 import { GgufStream } from "../../src/model/gguf-stream.ts";
+import { stringsOf } from "../../src/model/metadata.ts";
 import { Bytes, f32Bytes, ggufFile, start, streamOf, type TestTensor } from "./gguf-file.ts";
 
 const shared = join(import.meta.dirname, "../../../shared/data");
@@ -87,6 +88,39 @@ describe("a legal file", () => {
     const { header } = await drain(file.done());
     expect([...header.metadata.values()]).toEqual([2n ** 60n, -3]);
   });
+});
+
+it("a byte stream, read into one buffer, gives what a stream of values gives", async () => {
+  const data = Uint8Array.from({ length: 200_000 }, (_, i) => (i * 7) & 255);
+  const bytes = ggufFile({}, [{ name: "m", dims: [50, 1_000], type: 0, data }]);
+  const file = await GgufStream.open(new Blob([bytes]).stream(), 4_000);
+  const parts: Uint8Array[] = [];
+  for await (const panel of file.panels()) parts.push(panel.bytes.slice());
+  expect(Buffer.concat(parts).equals(data)).toBe(true);
+  expect(parts.length).toBe(50);
+});
+
+it("a long array of strings is read when asked for, and gone with the metadata", async () => {
+  const words = Array.from({ length: 1_000 }, (_, i) => `word ${i} é`);
+  const file = await GgufStream.open(streamOf(ggufFile({ words: ["strings", words] }, [])));
+  const list = stringsOf(file.header.metadata, "words");
+  expect([list.length, ...list]).toEqual([1_000, ...words]);
+  expect([list.at(7), list.at(1_000)]).toEqual(["word 7 é", undefined]);
+  expect(Array.from(list.entries()).at(-1)).toEqual([999, "word 999 é"]);
+  file.dropMetadata();
+  expect(file.header.metadata.size).toBe(0);
+  expect(() => list.at(7)).toThrow();
+  await file.cancel();
+});
+
+it("a string of a long array that is not UTF-8 is refused by its place", async () => {
+  const words = Array.from({ length: 300 }, () => "abc");
+  const bytes = ggufFile({ words: ["strings", words] }, []);
+  bytes[bytes.lastIndexOf(0x61)] = 0xff;
+  const file = await GgufStream.open(streamOf(bytes));
+  const list = stringsOf(file.header.metadata, "words");
+  expect(() => [...list]).toThrow(/value of words at byte \d+ is not UTF-8/);
+  await file.cancel();
 });
 
 it("a file cut at any byte before its last tensor ends is refused", async () => {

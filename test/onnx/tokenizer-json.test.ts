@@ -164,7 +164,7 @@ describe.skipIf(!existsSync(gpt2))(
       const { metadata } = file.header;
       await file.cancel();
       const read = (key: string) => stringsOf(metadata, `tokenizer.ggml.${key}`);
-      const tokenizer = PairTokenizer.parse(bpeJson(read("tokens"), read("merges")));
+      const tokenizer = PairTokenizer.parse(bpeJson([...read("tokens")], [...read("merges")]));
       const texts = readFileSync(`${gpt2}.inp`, "utf8").split("\n__ggml_vocab_test__\n");
       const lines = readFileSync(`${gpt2}.out`, "utf8").split("\n");
       expect(texts.length).toBeGreaterThan(30);
