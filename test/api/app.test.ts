@@ -176,3 +176,11 @@ it("lone surrogates, NUL, __proto__ and deep nesting are refused with their plac
   expect(() => checkJson(deep(65))).toThrow("nested deeper than 64");
   expect(() => checkJson(deep(1_000_000))).toThrow("nested deeper than 64");
 });
+
+it("an encoder's entry among the models says which kernels it runs on", async () => {
+  const { call } = startApi();
+  const { data } = (await (await call("/v1/models")).json()) as { data: { id: string }[] };
+  const kernels = { gemm_i8: "plain", chosen_by: "timing", precision: "fast" };
+  expect(data.find(({ id }) => id === "encoder")).toMatchObject({ kernels });
+  expect(data.find(({ id }) => id === "brink-reader")).not.toHaveProperty("kernels");
+});

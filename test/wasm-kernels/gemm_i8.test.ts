@@ -63,6 +63,8 @@ const quantized = (p: Problem, qd: Float32Array) =>
 const RAGGED = [
   [1, 1, 1],
   [1, 4, 16],
+  [1, 13, 130],
+  [1, 8, 1536],
   [2, 3, 5],
   [3, 9, 17],
   [4, 8, 32],
