@@ -14,6 +14,8 @@ import { type Converted, convert, type TensorError } from "./convert.ts";
 import { download, folderOf } from "./download.ts";
 import { openGguf, readGgufHeader } from "./gguf-source.ts";
 import { openHuggingFace } from "./huggingface.ts";
+import { addOnnx } from "./onnx-add.ts";
+import { findOnnx } from "./onnx-folder.ts";
 import { showBytes, startProgress } from "./progress.ts";
 import type { SourceModel } from "./source.ts";
 import { uploadModel } from "./upload.ts";
@@ -24,16 +26,26 @@ const BESIDE = ["config.json", "tokenizer.json", "tokenizer_config.json", "chat_
 
 export const modelsAdd: Command = {
   name: "models add",
-  args: "FILE|URL",
-  summary: "Put a GGUF or safetensors model into the service's store.",
+  args: "FILE|FOLDER|URL",
+  summary: "Put a GGUF, safetensors or ONNX model into the service's store.",
   description:
     "Safetensors need config.json and tokenizer.json beside them. Weights that are floats are\n" +
     "quantized, and the error of each tensor is told. After a break, call it again: what was\n" +
-    "fetched, converted or sent is not done twice.",
+    "fetched, converted or sent is not done twice.\n" +
+    "An ONNX encoder, reranker or classifier is a folder with model.onnx, tokenizer.json and\n" +
+    "manifest.json, or the files of a Hugging Face export; flags go before what those say.",
   options: {
     name: { type: "string", value: "NAME", help: "what requests call it (its file name)" },
     type: { type: "string", value: "TYPE", help: "q8_0 (the default for floats), q4_0, or keep" },
     context: { type: "string", value: "N", help: "tokens that must fit beside it (2048)" },
+    kind: {
+      type: "string",
+      value: "KIND",
+      help: "of ONNX: encoder, reranker or classifier",
+    },
+    pooling: { type: "string", value: "HOW", help: "of an encoder: mean, cls, last, none" },
+    "max-tokens": { type: "string", value: "N", help: "an ONNX model's longest text" },
+    labels: { type: "string", value: "A,B", help: "of an ONNX classifier, in the logits' order" },
     cache: { type: "string", value: "DIR", help: "for unfinished work (~/.cache/brink)" },
     ...SERVICE_OPTIONS,
   },
@@ -44,6 +56,10 @@ export const modelsAdd: Command = {
     const fetched = /^https?:\/\//.test(source);
     const path = fetched ? await fetchSource(source, cache, silent) : resolve(source);
     if (!existsSync(path)) throw new CommandError(`${path} does not exist`);
+    const onnx = await findOnnx(path);
+    refuseStrangeFlags(values, onnx !== null);
+    if (onnx !== null)
+      return addOnnx(connect(values), onnx, checkedName(values.name ?? onnx.name), values);
     const name = nameOf(values, path);
     const prepared = await prepare(path, name, values, cache, silent);
     if (!silent) describe(prepared);
@@ -69,15 +85,31 @@ function nameOf(values: Values, path: string): string {
   const own = /^(model|pytorch_model)\b/.test(basename(path))
     ? basename(dirname(path))
     : basename(path, extname(path));
-  const name = String(values.name ?? own);
+  return checkedName(values.name ?? own);
+}
+
+function checkedName(value: unknown): string {
+  const name = String(value);
   if (MODEL_NAME_PATTERN.test(name)) return name;
   throw new UsageError(
     `${JSON.stringify(name)} cannot be a model's name: give another with --name`,
   );
 }
 
+/** Throws UsageError for a flag that would mean nothing to such a model. */
+function refuseStrangeFlags(values: Values, onnx: boolean): void {
+  const strange = onnx ? ["type", "context"] : ["kind", "pooling", "max-tokens", "labels"];
+  const given = strange.filter((flag) => values[flag] !== undefined);
+  if (given.length === 0) return;
+  throw new UsageError(`--${given[0]} is not for ${onnx ? "an ONNX model" : "a decoder"}`);
+}
+
 /** The file at the URL, and of a checkpoint the files beside it. */
 async function fetchSource(url: string, cache: string, silent: boolean): Promise<string> {
+  if (new URL(url).pathname.endsWith(".onnx"))
+    throw new UsageError(
+      "an ONNX model is a folder of files: fetch it first, then name the folder",
+    );
   const folder = join(cache, "downloads", folderOf(url));
   if (new URL(url).pathname.endsWith(".gguf")) return download(url, folder, silent);
   for (const [i, name] of BESIDE.entries())

@@ -7,7 +7,8 @@ interface StoredModel {
   name: string;
   bytes: number;
   sha256: string;
-  architecture: string;
+  kind: string;
+  architecture: string | null;
   created_at: number;
 }
 
@@ -23,11 +24,15 @@ export const modelsList: Command = {
     };
     if (values.json) return reply;
     if (reply.models.length === 0) console.log("no models: npx brink models add FILE adds one");
-    const width = Math.max(0, ...reply.models.map(({ name }) => name.length));
-    for (const { name, bytes, architecture, created_at } of reply.models) {
-      const date = new Date(created_at).toISOString().slice(0, 10);
-      console.log(`${name.padEnd(width)}  ${architecture}  ${showBytes(bytes)}  ${date}`);
-    }
+    const rows = reply.models.map(({ name, kind, architecture, bytes, created_at }) => [
+      name,
+      kind,
+      architecture ?? "onnx",
+      showBytes(bytes),
+      new Date(created_at).toISOString().slice(0, 10),
+    ]);
+    const widths = [0, 1, 2, 3, 4].map((i) => Math.max(0, ...rows.map((row) => row[i]!.length)));
+    for (const row of rows) console.log(row.map((cell, i) => cell.padEnd(widths[i]!)).join("  "));
     return reply;
   },
 };

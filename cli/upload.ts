@@ -9,37 +9,62 @@ interface Upload {
   parts: number[];
 }
 
-/** The service knows an unfinished upload by the file's name, size and digest, and tells which
- *  parts it has; only the others are sent. The stored model. */
+/** A model's bytes on their way. */
+export interface UploadSource {
+  bytes: number;
+  sha256: string;
+  /** For an ONNX model, see POST /admin/models/{name}/uploads. */
+  onnx?: { manifest: object; tokenizer_bytes: number };
+  read(start: number, length: number): Promise<Uint8Array>;
+}
+
+/** Uploads a file, as `uploadParts` does. */
 export async function uploadModel(
   client: Client,
   name: string,
   file: { path: string; bytes: number; sha256: string },
   silent: boolean,
 ): Promise<unknown> {
+  const { path, bytes, sha256 } = file;
+  const handle = await open(path);
+  const read = async (start: number, length: number) => {
+    const buffer = new Uint8Array(length);
+    await handle.read(buffer, 0, length, start);
+    return buffer;
+  };
+  try {
+    return await uploadParts(client, name, { bytes, sha256, read }, silent);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The service knows an unfinished upload by its name, size and digest, and tells which parts it
+ *  has; only the others are sent. The stored model. */
+export async function uploadParts(
+  client: Client,
+  name: string,
+  { read, ...source }: UploadSource,
+  silent: boolean,
+): Promise<unknown> {
   const at = `/admin/models/${encodeURIComponent(name)}/uploads`;
-  const { bytes, sha256 } = file;
-  const upload = (await client.call("POST", at, { bytes, sha256 })) as Upload;
+  const { bytes } = source;
+  const upload = (await client.call("POST", at, source)) as Upload;
   const { upload_id, part_bytes } = upload;
   const there = new Set(upload.parts);
   if (there.size > 0 && !silent)
     console.error(`going on with an upload: ${there.size} parts are there`);
-  const handle = await open(file.path);
   const progress = startProgress("upload", bytes, silent);
   try {
     for (let part = 1; (part - 1) * part_bytes < bytes; part++) {
       const start = (part - 1) * part_bytes;
       const length = Math.min(part_bytes, bytes - start);
-      if (!there.has(part)) {
-        const buffer = new Uint8Array(length);
-        await handle.read(buffer, 0, length, start);
-        await client.call("PUT", `${at}/${upload_id}/parts/${part}`, buffer);
-      }
+      if (!there.has(part))
+        await client.call("PUT", `${at}/${upload_id}/parts/${part}`, await read(start, length));
       progress.update(start + length);
     }
   } finally {
     progress.end();
-    await handle.close();
   }
   return client.call("POST", `${at}/${upload_id}/complete`);
 }

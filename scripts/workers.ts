@@ -21,10 +21,6 @@ export const OPTIONAL_WORKERS: Record<string, OptionalWorker> = {
 binding = "GENERATOR"
 service = "brink-generator"
 entrypoint = "Generator"
-
-[[r2_buckets]]
-binding = "MODELS"
-bucket_name = "brink-models"
 `,
   },
   onnx: {
@@ -37,6 +33,13 @@ service = "brink-onnx"
   },
 };
 
+/** The store of models, which every optional Worker reads. */
+const BUCKET = `
+[[r2_buckets]]
+binding = "MODELS"
+bucket_name = "brink-models"
+`;
+
 /** The file name of the main Worker's configuration with these optional Workers bound. It is
  *  written beside wrangler.toml, whose relative paths it shares, and only where it changes: a
  *  running service watches it. */
@@ -45,7 +48,7 @@ export function writeMainConfig(optional: readonly string[]): string {
   const name = `wrangler.with-${optional.join("-")}.toml`;
   const bindings = optional.map((worker) => OPTIONAL_WORKERS[worker]!.bindings);
   const base = readFileSync(join(root, "wrangler.toml"), "utf8");
-  const text = [`# Written by scripts/workers.ts.\n${base}`, ...bindings].join("");
+  const text = [`# Written by scripts/workers.ts.\n${base}`, BUCKET, ...bindings].join("");
   const path = join(root, name);
   if (existsSync(path) && readFileSync(path, "utf8") === text) return name;
   const fresh = `${path}.${process.pid}`;

@@ -11,8 +11,9 @@ export interface Env {
   LEDGER: DurableObjectNamespace<LedgerObject>;
   /** The Worker of wrangler.onnx.toml; absent where it is not deployed. */
   ONNX?: Service<typeof OnnxWorker>;
-  /** The generator's models. Both are absent where no generator is deployed. */
+  /** The generator's and the ONNX models; absent where neither Worker is deployed. */
   MODELS?: R2Bucket;
+  /** The Worker of wrangler.generator.toml; absent where it is not deployed. */
   GENERATOR?: Fetcher;
   /** "1" under `npm start` only: the fixed keys work and Brink's documentation is preloaded. */
   BRINK_LOCAL?: string;

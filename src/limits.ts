@@ -208,14 +208,13 @@ export const ONNX_TOKEN_BYTES = 16 * 1024;
 // A vocabulary of 30,000 pieces is 0.7 MB of JSON and takes 8 times that as maps while it is read.
 export const ONNX_TOKENIZER_BYTES_MAX = 8 * 1024 * 1024;
 export const ONNX_TOKENIZER_RATIO = 8;
-export const ONNX_MANIFEST_BYTES_MAX = 64 * 1024;
+// A manifest of ONNX_LABELS_MAX labels of usual length has half of this.
+export const ONNX_MANIFEST_CHARS_MAX = 64 * 1024;
 export const ONNX_VOCAB_MAX = 512 * 1024;
 export const ONNX_TOKENS_MAX = 8_192;
 // Of a text no more is read than this many characters a token; GPT-2's longest token has 128.
 export const ONNX_PIECE_CHARS_MAX = 128;
 export const ONNX_LABELS_MAX = 1_000;
-// The list reads every manifest; a Worker may make 1,000 subrequests.
-export const ONNX_MODELS_MAX = 100;
 // How long an isolate may go on with a model whose files were replaced.
 export const ONNX_RECHECK_MS_MAX = 30_000;
 // Cohere's bound. Every document is one run of the model.

@@ -1,4 +1,4 @@
-/** /admin/models: the generator's models, and their uploads in parts that survive a break. For the
+/** /admin/models: the operator's models, and their uploads in parts that survive a break. For the
  *  operator's keys only. */
 import type { StoredModel } from "../store/model-store.ts";
 import { readBinary, readJson } from "./body.ts";
@@ -20,7 +20,7 @@ import { DeletedReply, jsonBody, NEEDS_ADMIN_KEY, replies } from "./schema/repli
 export const adminModels = newApi();
 
 /** A model as it may be shown: where its bytes lie is nobody's business. */
-function describe({ file: _, ...shown }: StoredModel) {
+function describe({ file: _, tokenizer_bytes: __, ...shown }: StoredModel) {
   return shown;
 }
 

@@ -1,10 +1,12 @@
 /** The main Worker's side of the ONNX Worker. Where a deployment has none, no ONNX model exists. */
 import { codeOf, ServiceError } from "../errors.ts";
+import type { OnnxManifest } from "../onnx/manifest.ts";
+import type { OnnxFile } from "../onnx/model-cache.ts";
 import type OnnxWorker from "../onnx/worker.ts";
 import type { OnnxModelInfo } from "../onnx/worker.ts";
 
 /** The binding ONNX. */
-export type OnnxBinding = Pick<OnnxWorker, "models" | "embed" | "rerank" | "classify">;
+export type OnnxBinding = Pick<OnnxWorker, "models" | "check" | "embed" | "rerank" | "classify">;
 
 /** Every method throws `model_unavailable` where the ONNX Worker fails as a whole; those with an id
  *  also `model_not_found`, `invalid_model_file` and `model_too_large`, whose codes RPC keeps. */
@@ -17,6 +19,17 @@ export class OnnxModels {
 
   async list(): Promise<OnnxModelInfo[]> {
     return this.#binding === null ? [] : settle(this.#binding.models());
+  }
+
+  /** Whether the deployment has the Worker. */
+  get bound(): boolean {
+    return this.#binding !== null;
+  }
+
+  /** Loads and runs a model that is not visible yet. Throws `invalid_model_file` with what is
+   *  wrong with it. */
+  async check(file: OnnxFile, manifest: OnnxManifest): Promise<void> {
+    return settle(this.#for(file.name).check(file, manifest));
   }
 
   /** A vector f32 [dim] a text, in their order. */

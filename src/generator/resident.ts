@@ -42,7 +42,7 @@ export class Resident {
     const same = held !== null && held.model.name === name && held.context === context;
     if (same && Date.now() - this.#checkedMs < MODEL_CHECK_MS_MAX) return held;
     const model = await store.find(name);
-    if (model === null)
+    if (model?.kind !== "generator")
       throw new ServiceError("model_not_found", `there is no model ${JSON.stringify(name)}`, {
         param: "model",
       });

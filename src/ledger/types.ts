@@ -37,6 +37,9 @@ export interface UploadRecord {
   bytes: number;
   /** Of the whole file, 64 lower-case hexadecimal digits. */
   sha256: string;
+  /** What an ONNX model has beside its file: the manifest, checked, as JSON, and how many of the
+   *  file's bytes are its tokenizer; null for a decoder. */
+  onnx: { manifest: string; tokenizer_bytes: number } | null;
   /** R2's id of the multipart upload. */
   multipart: string;
   /** From 1, in order, with R2's tag of each. */

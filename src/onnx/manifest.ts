@@ -1,21 +1,7 @@
-/** The manifest of an ONNX model, and where the model's three files lie in the bucket. */
+/** The manifest of an ONNX model: what its graph is, and how texts are put to it. */
 import { z } from "zod";
 import { ServiceError } from "../errors.ts";
 import { ONNX_LABELS_MAX, ONNX_TOKENS_MAX } from "../limits.ts";
-
-/** What an id may be: it is a folder's name in R2 and a `model` in requests. */
-export const ONNX_ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
-export const ONNX_PREFIX = "onnx/";
-export const ONNX_FILES = {
-  manifest: "manifest.json",
-  model: "model.onnx",
-  tokenizer: "tokenizer.json",
-} as const;
-
-/** The key of one of a model's files in the bucket. */
-export function onnxKey(id: string, file: keyof typeof ONNX_FILES): string {
-  return `${ONNX_PREFIX}${id}/${ONNX_FILES[file]}`;
-}
 
 const Name = z.string().min(1).max(200);
 
@@ -30,7 +16,7 @@ const Manifest = z
     /** Whether an encoder's vectors are made unit length. */
     normalize: z.boolean().default(true),
     /** A classifier's labels, in the order of its logits. */
-    labels: z.array(Name).min(1).max(ONNX_LABELS_MAX).default([]),
+    labels: z.array(Name).max(ONNX_LABELS_MAX).default([]),
     /** softmax: one label holds; sigmoid: each may. */
     activation: z.enum(["softmax", "sigmoid"]).default("softmax"),
     /** The graph's names for what it is given; those that it does not have are not given. */
@@ -55,21 +41,27 @@ const Manifest = z
   });
 
 export type OnnxManifest = z.infer<typeof Manifest>;
+/** A manifest as it may be given: what has a default may be absent. */
+export type OnnxManifestInput = z.input<typeof Manifest>;
 export type OnnxKind = OnnxManifest["kind"];
 
-/** The manifest as written, its defaults filled in. Throws `invalid_model_file` naming the first
- *  field that does not fit. */
+/** As `checkManifest`, of a manifest.json. */
 export function parseManifest(text: string): OnnxManifest {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new ServiceError("invalid_model_file", `${ONNX_FILES.manifest} is not JSON`, { cause });
+    throw new ServiceError("invalid_model_file", "manifest.json is not JSON", { cause });
   }
+  return checkManifest(value);
+}
+
+/** The manifest with its defaults filled in. Throws `invalid_model_file` naming the first field
+ *  that does not fit. */
+export function checkManifest(value: unknown): OnnxManifest {
   const result = Manifest.safeParse(value);
   if (result.success) return result.data;
   const { path, message } = result.error.issues[0]!;
-  const where =
-    path.length === 0 ? ONNX_FILES.manifest : `${ONNX_FILES.manifest}: ${path.join(".")}`;
+  const where = ["manifest.json", ...(path.length === 0 ? [] : [path.join(".")])].join(": ");
   throw new ServiceError("invalid_model_file", `${where}: ${message}`.slice(0, 500));
 }

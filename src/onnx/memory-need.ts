@@ -1,4 +1,5 @@
 /** What an ONNX model takes of an isolate, known before it is read. */
+import { ServiceError } from "../errors.ts";
 import {
   ONNX_HEAP_BYTES,
   ONNX_ISOLATE_BYTES_MAX,
@@ -48,4 +49,15 @@ export function memoryNeed({ model, tokenizer, maxTokens }: ModelSize): {
       `${ONNX_RESIDENT_RATIO} x ${mb(model)} + ${what} ${mb(more)} = ` +
       `${mb(heap + ONNX_RUNTIME_BYTES + resident + more)} MB`,
   };
+}
+
+/** Throws `model_too_large` with the sum where the model fits no isolate, even alone. */
+export function refuseTooLarge(id: string, size: ModelSize): void {
+  const { bytes, arithmetic } = memoryNeed(size);
+  if (bytes > ONNX_ISOLATE_BYTES_MAX)
+    throw new ServiceError(
+      "model_too_large",
+      `model "${id}" cannot fit: ${arithmetic}, of ${ONNX_ISOLATE_BYTES_MAX / 1e6} MB`,
+      { param: "model" },
+    );
 }

@@ -1,30 +1,25 @@
-/** The ONNX models of an isolate: read from R2 on first use, kept while there is room, the least
- *  recently used going first. What cannot fit is refused before it is read. */
+/** The ONNX models of an isolate: read from the store on first use, kept while there is room, the
+ *  least recently used going first. What cannot fit is refused before it is read. */
 import { ServiceError } from "../errors.ts";
-import {
-  ONNX_ISOLATE_BYTES_MAX,
-  ONNX_MANIFEST_BYTES_MAX,
-  ONNX_RECHECK_MS_MAX,
-  ONNX_TOKENIZER_BYTES_MAX,
-} from "../limits.ts";
-import {
-  ONNX_FILES,
-  ONNX_ID_PATTERN,
-  type OnnxManifest,
-  onnxKey,
-  parseManifest,
-} from "./manifest.ts";
-import { fitTogether, type ModelSize, memoryNeed } from "./memory-need.ts";
+import { ONNX_RECHECK_MS_MAX } from "../limits.ts";
+import type { ModelStore, StoredModel } from "../store/model-store.ts";
+import type { OnnxManifest } from "./manifest.ts";
+import { fitTogether, type ModelSize, refuseTooLarge } from "./memory-need.ts";
 import { OnnxModel } from "./model.ts";
 
 interface Entry {
   model: OnnxModel;
   size: ModelSize;
-  /** The files' etags, which change when one is replaced. */
-  etags: string;
+  /** The store's name of its bytes, which changes when the model is replaced. */
+  file: string;
   checkedMs: number;
   usedAt: number;
 }
+
+/** What of a stored model is needed to read it: one that is not yet visible has no more. */
+export type OnnxFile = Pick<StoredModel, "name" | "file" | "bytes" | "tokenizer_bytes">;
+
+type KeepAlive = (work: Promise<unknown>) => void;
 
 /** Evicting needs no count of users: between `open` and the last run of a request nothing waits for
  *  I/O, so no other request's load can come in between. */
@@ -38,25 +33,41 @@ export class ModelCache {
   /** The model, loaded if need be. `keepAlive` is the request's waitUntil: a load belongs to every
    *  request that waits for it, so it must outlive the one that began it. Throws
    *  `model_not_found`, `invalid_model_file`, `model_too_large`. */
-  async open(
-    bucket: R2Bucket,
-    id: string,
-    keepAlive: (work: Promise<unknown>) => void,
-  ): Promise<OnnxModel> {
-    const entry = await this.#current(bucket, id);
+  async open(store: ModelStore, id: string, keepAlive: KeepAlive): Promise<OnnxModel> {
+    const entry = await this.#current(store, id);
     if (entry !== null) return this.#use(entry).model;
     let loading = this.#loading.get(id);
     if (loading === undefined) {
-      loading = this.#last.then(() => this.#load(bucket, id));
+      loading = this.#queue(() => this.#load(store, id), keepAlive);
       this.#loading.set(id, loading);
-      this.#last = loading
-        .catch(() => {})
-        .finally(() => {
-          this.#loading.delete(id);
-        });
-      keepAlive(this.#last);
+      const done = () => this.#loading.delete(id);
+      loading.then(done, done);
     }
     return this.#use(await loading).model;
+  }
+
+  /** Loads a model that is not to stay, after what is loading, and gives it to `use`, which must
+   *  not wait for I/O. Throws what `use` throws, `invalid_model_file`, `model_too_large`. */
+  async borrow(
+    store: ModelStore,
+    file: OnnxFile,
+    manifest: OnnxManifest,
+    use: (model: OnnxModel) => Promise<void>,
+    keepAlive: KeepAlive,
+  ): Promise<void> {
+    const work = async () => {
+      await this.#makeRoom(file.name, sizeOf(file, manifest));
+      const model = await readModel(store, file, manifest);
+      await use(model).finally(() => model.release());
+    };
+    return this.#queue(work, keepAlive);
+  }
+
+  #queue<T>(work: () => Promise<T>, keepAlive: KeepAlive): Promise<T> {
+    const queued = this.#last.then(work);
+    this.#last = queued.catch(() => {});
+    keepAlive(this.#last);
+    return queued;
   }
 
   #use(entry: Entry): Entry {
@@ -64,14 +75,14 @@ export class ModelCache {
     return entry;
   }
 
-  /** The entry if its files are still those in the bucket. */
-  async #current(bucket: R2Bucket, id: string): Promise<Entry | null> {
+  /** The entry if its file is still the store's. */
+  async #current(store: ModelStore, id: string): Promise<Entry | null> {
     const entry = this.#entries.get(id);
     if (entry === undefined) return null;
     if (Date.now() - entry.checkedMs < ONNX_RECHECK_MS_MAX) return entry;
-    const etags = await readEtags(bucket, id);
+    const stored = await store.find(id);
     if (this.#entries.get(id) !== entry) return null; // replaced or evicted while R2 was asked
-    if (etags === entry.etags) {
+    if (stored?.file === entry.file) {
       entry.checkedMs = Date.now();
       return entry;
     }
@@ -79,25 +90,16 @@ export class ModelCache {
     return null;
   }
 
-  async #load(bucket: R2Bucket, id: string): Promise<Entry> {
-    const manifest = await readManifest(bucket, id);
-    const object = await open(bucket, id, "model");
-    const vocabulary = await open(bucket, id, "tokenizer");
-    if (vocabulary.size > ONNX_TOKENIZER_BYTES_MAX)
-      throw tooLarge(
-        `${ONNX_FILES.tokenizer} has ${vocabulary.size} bytes`,
-        ONNX_TOKENIZER_BYTES_MAX,
-      );
-    const etags = await readEtags(bucket, id);
-    const size = {
-      model: object.size,
-      tokenizer: vocabulary.size,
-      maxTokens: manifest.max_tokens,
-    };
+  async #load(store: ModelStore, id: string): Promise<Entry> {
+    const found = await store.findOnnx(id);
+    if (found === null)
+      throw new ServiceError("model_not_found", `no model ${JSON.stringify(id.slice(0, 100))}`, {
+        param: "model",
+      });
+    const size = sizeOf(found.model, found.manifest);
     await this.#makeRoom(id, size);
-    const tokenizer = await vocabulary.text();
-    const model = await OnnxModel.open(manifest, tokenizer, await readWhole(object));
-    const entry = { model, size, etags, checkedMs: Date.now(), usedAt: 0 };
+    const model = await readModel(store, found.model, found.manifest);
+    const entry = { model, size, file: found.model.file, checkedMs: Date.now(), usedAt: 0 };
     this.#entries.set(id, entry);
     return entry;
   }
@@ -106,13 +108,7 @@ export class ModelCache {
    *  that even alone it might not, it is loaded all the same: the platform ends an isolate that
    *  goes over its limit, and the next one starts afresh, while a refusal would last. */
   async #makeRoom(id: string, size: ModelSize): Promise<void> {
-    const { bytes, arithmetic } = memoryNeed(size);
-    if (bytes > ONNX_ISOLATE_BYTES_MAX)
-      throw new ServiceError(
-        "model_too_large",
-        `model "${id}" cannot fit: ${arithmetic}, of ${ONNX_ISOLATE_BYTES_MAX / 1e6} MB`,
-        { param: "model" },
-      );
+    refuseTooLarge(id, size);
     const kept = () => [...this.#entries.values()].map((entry) => entry.size);
     while (this.#entries.size > 0 && !fitTogether([...kept(), size])) {
       const [oldest] = [...this.#entries].sort(([, a], [, b]) => a.usedAt - b.usedAt);
@@ -127,45 +123,30 @@ export class ModelCache {
   }
 }
 
-const tooLarge = (fact: string, bytesMax: number) =>
-  new ServiceError("model_too_large", `${fact}, the limit is ${bytesMax}`, { param: "model" });
-
-/** Throws `model_not_found` for an id that the bucket has no folder of. */
-export async function readManifest(bucket: R2Bucket, id: string): Promise<OnnxManifest> {
-  const object = ONNX_ID_PATTERN.test(id) ? await bucket.get(onnxKey(id, "manifest")) : null;
-  if (object === null)
-    throw new ServiceError("model_not_found", `no model ${JSON.stringify(id.slice(0, 100))}`, {
-      param: "model",
-    });
-  if (object.size > ONNX_MANIFEST_BYTES_MAX)
-    throw tooLarge(`${ONNX_FILES.manifest} has ${object.size} bytes`, ONNX_MANIFEST_BYTES_MAX);
-  return parseManifest(await object.text());
+function sizeOf({ bytes, tokenizer_bytes }: OnnxFile, { max_tokens }: OnnxManifest): ModelSize {
+  return { model: bytes - tokenizer_bytes, tokenizer: tokenizer_bytes, maxTokens: max_tokens };
 }
 
-async function open(
-  bucket: R2Bucket,
-  id: string,
-  file: "model" | "tokenizer",
-): Promise<R2ObjectBody> {
-  const object = await bucket.get(onnxKey(id, file));
-  if (object === null)
-    throw new ServiceError("invalid_model_file", `model "${id}" has no ${ONNX_FILES[file]}`);
-  return object;
+async function readModel(
+  store: ModelStore,
+  file: OnnxFile,
+  manifest: OnnxManifest,
+): Promise<OnnxModel> {
+  const offset = file.tokenizer_bytes;
+  const vocabulary = await store.open(file, { offset: 0, length: offset });
+  const tokenizer = await new Response(vocabulary).text();
+  const length = file.bytes - offset;
+  const graph = await store.open(file, { offset, length });
+  return OnnxModel.open(manifest, tokenizer, await readWhole(graph, length));
 }
 
-/** The body in one buffer of its own size, so that it is never held twice. */
-async function readWhole(object: R2ObjectBody): Promise<Uint8Array> {
-  const out = new Uint8Array(object.size);
+/** The stream in one buffer of its own size, so that it is never held twice. */
+async function readWhole(stream: ReadableStream<Uint8Array>, length: number): Promise<Uint8Array> {
+  const out = new Uint8Array(length);
   let at = 0;
-  for await (const chunk of object.body as unknown as AsyncIterable<Uint8Array>) {
+  for await (const chunk of stream) {
     out.set(chunk, at);
     at += chunk.length;
   }
   return out;
-}
-
-async function readEtags(bucket: R2Bucket, id: string): Promise<string> {
-  const files = ["manifest", "model", "tokenizer"] as const;
-  const heads = await Promise.all(files.map((file) => bucket.head(onnxKey(id, file))));
-  return heads.map((head) => head?.etag ?? "none").join(" ");
 }

@@ -1,10 +1,10 @@
 /** The Worker for ONNX models, which the main Worker calls through a service binding. */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { ServiceError } from "../errors.ts";
-import { ONNX_MODELS_MAX } from "../limits.ts";
-import { ONNX_ID_PATTERN, ONNX_PREFIX, type OnnxKind } from "./manifest.ts";
+import { ModelStore } from "../store/model-store.ts";
+import type { OnnxKind, OnnxManifest } from "./manifest.ts";
 import type { OnnxModel } from "./model.ts";
-import { ModelCache, readManifest } from "./model-cache.ts";
+import { ModelCache, type OnnxFile } from "./model-cache.ts";
 
 export interface OnnxEnv {
   MODELS: R2Bucket;
@@ -28,27 +28,22 @@ export default class OnnxWorker extends WorkerEntrypoint<OnnxEnv> {
     return new Response("not found", { status: 404 });
   }
 
-  /** The models in the bucket, by id; one whose manifest does not parse is left out, and logged. */
+  /** The ONNX models in the store, by id. */
   async models(): Promise<OnnxModelInfo[]> {
-    const { delimitedPrefixes } = await this.env.MODELS.list({
-      prefix: ONNX_PREFIX,
-      delimiter: "/",
-      limit: ONNX_MODELS_MAX,
-    });
-    const ids = delimitedPrefixes.map((prefix) => prefix.slice(ONNX_PREFIX.length, -1));
-    const found = await Promise.all(
-      ids.filter((id) => ONNX_ID_PATTERN.test(id)).map((id) => this.#describe(id)),
-    );
-    return found.filter((info) => info !== null);
+    const stored = await this.#store.list();
+    return stored.flatMap(({ name, kind }) => (kind === "generator" ? [] : [{ id: name, kind }]));
   }
 
-  async #describe(id: string): Promise<OnnxModelInfo | null> {
-    try {
-      return { id, kind: (await readManifest(this.env.MODELS, id)).kind };
-    } catch (error) {
-      console.error(JSON.stringify({ model: id, detail: String(error) }));
-      return null;
-    }
+  /** Loads a file that is not visible yet and runs it once at its full length, so that a wrong
+   *  tokenizer, pooling, label count or max_tokens is known before anyone meets it. */
+  async check(file: OnnxFile, manifest: OnnxManifest): Promise<void> {
+    const text = "a ".repeat(manifest.max_tokens);
+    const use = async (model: OnnxModel) => {
+      if (manifest.kind === "encoder") await model.embed(text);
+      else if (manifest.kind === "reranker") await model.logits("a", text);
+      else await model.logits(text);
+    };
+    await cache.borrow(this.#store, file, manifest, use, (work) => this.ctx.waitUntil(work));
   }
 
   /** One vector f32 [dim] a text, and the tokens read. */
@@ -100,9 +95,12 @@ export default class OnnxWorker extends WorkerEntrypoint<OnnxEnv> {
     return { labels, scores, tokens: sum };
   }
 
+  get #store(): ModelStore {
+    return new ModelStore(this.env.MODELS);
+  }
+
   async #open(id: string, kinds: OnnxKind[]): Promise<OnnxModel> {
-    const keepAlive = (work: Promise<unknown>) => this.ctx.waitUntil(work);
-    const model = await cache.open(this.env.MODELS, id, keepAlive);
+    const model = await cache.open(this.#store, id, (work) => this.ctx.waitUntil(work));
     const { kind } = model.manifest;
     if (kinds.includes(kind)) return model;
     throw new ServiceError("model_not_found", `"${id}" is a ${kind}, not a ${kinds.join(" or ")}`, {

@@ -1,28 +1,37 @@
 /** What the operator does with models: list, upload in parts, remove. */
+import type { OnnxModels } from "../engine/onnx.ts";
 import { codeOf, ServiceError } from "../errors.ts";
 import type { LedgerObject } from "../ledger/ledger-object.ts";
 import type { UploadRecord } from "../ledger/types.ts";
 import { MODEL_PART_BYTES, MODELS_MAX } from "../limits.ts";
-import { checkDecoder } from "../model/check-decoder.ts";
 import type { ModelStore, StoredModel } from "../store/model-store.ts";
+import { checkAnnounced, checkUploaded } from "./model-check.ts";
 import { ENCODER_ID } from "./models.ts";
 import { OPERATOR_TENANT } from "./operator.ts";
-import type { Caller, ModelAdmin, UploadInfo } from "./types.ts";
+import type { Caller, ModelAdmin, ModelFile, UploadInfo } from "./types.ts";
 
 /** Ids that mean something else in a request's `model`. */
 const RESERVED = new Set(["auto", "edge", "backend", "brink-reader", ENCODER_ID]);
 
 /** `store` is null where the deployment has no bucket: every call then throws
- *  `generator_not_configured`. A model must fit its isolate with `context` tokens. */
+ *  `generator_not_configured`. A decoder must fit its isolate with `context` tokens; an ONNX model
+ *  is tried out by the Worker that will run it. */
 export class OperatorModels implements ModelAdmin {
   readonly #store: ModelStore | null;
   readonly #ledger: DurableObjectStub<LedgerObject>;
   readonly #context: number;
+  readonly #onnx: OnnxModels;
 
-  constructor(store: ModelStore | null, ledger: DurableObjectStub<LedgerObject>, context: number) {
+  constructor(
+    store: ModelStore | null,
+    ledger: DurableObjectStub<LedgerObject>,
+    context: number,
+    onnx: OnnxModels,
+  ) {
     this.#store = store;
     this.#ledger = ledger;
     this.#context = context;
+    this.#onnx = onnx;
   }
 
   async list(caller: Caller): Promise<StoredModel[]> {
@@ -34,20 +43,28 @@ export class OperatorModels implements ModelAdmin {
       throw new ServiceError("model_not_found", `there is no model ${JSON.stringify(name)}`);
   }
 
-  async createUpload(
-    caller: Caller,
-    name: string,
-    { bytes, sha256 }: { bytes: number; sha256: string },
-  ): Promise<UploadInfo> {
+  async createUpload(caller: Caller, name: string, file: ModelFile): Promise<UploadInfo> {
     const store = this.#open(caller);
     if (RESERVED.has(name))
       throw new ServiceError("conflict", `"${name}" is the name of something else in Brink`, {
         param: "name",
       });
+    const onnx = checkAnnounced(name, file);
+    if (onnx !== null && !this.#onnx.bound)
+      throw new ServiceError(
+        "model_unavailable",
+        "this deployment has no Worker for ONNX models: docs/operations.md says how to add one",
+      );
+    await refuseOtherFormat(store, name, onnx !== null);
     await this.#dropExpired(store);
+    const { bytes, sha256 } = file;
     const open = await this.#ledger.listUploads();
     const same = open.find(
-      (upload) => upload.name === name && upload.sha256 === sha256 && upload.bytes === bytes,
+      (upload) =>
+        upload.name === name &&
+        upload.sha256 === sha256 &&
+        upload.bytes === bytes &&
+        JSON.stringify(upload.onnx) === JSON.stringify(onnx),
     );
     if (same !== undefined) return infoOf(same);
     if ((await store.list()).length >= MODELS_MAX)
@@ -55,7 +72,7 @@ export class OperatorModels implements ModelAdmin {
     const id = crypto.randomUUID();
     const multipart = await store.begin(id);
     try {
-      return infoOf(await this.#ledger.createUpload({ id, name, bytes, sha256, multipart }));
+      return infoOf(await this.#ledger.createUpload({ id, name, bytes, sha256, onnx, multipart }));
     } catch (error) {
       await store.abort(id, multipart);
       throw error;
@@ -101,12 +118,14 @@ export class OperatorModels implements ModelAdmin {
       throw new ServiceError("conflict", `parts ${missing.join(", ")} have not been sent`);
     await store.finish(id, upload.multipart, upload.parts);
     try {
-      const model = await checkFile(store, upload, this.#context);
-      await store.publish(model);
+      const { model, manifest } = await checkUploaded(store, upload, this.#context, this.#onnx);
+      await refuseOtherFormat(store, name, manifest !== null);
+      await store.publish(model, manifest);
       await this.#ledger.deleteUpload(id);
       return model;
     } catch (error) {
-      if (codeOf(error) === null) throw error; // may pass when tried again
+      const code = codeOf(error);
+      if (code === null || code === "model_unavailable") throw error; // may pass when tried again
       await this.#drop(store, upload);
       throw error;
     }
@@ -147,27 +166,15 @@ export class OperatorModels implements ModelAdmin {
   }
 }
 
-/** Throws `invalid_request` with the reason where the file is not what was announced or no model
- *  that the generator can load; `model_too_large` with the arithmetic. */
-async function checkFile(
-  store: ModelStore,
-  upload: UploadRecord,
-  context: number,
-): Promise<StoredModel> {
-  const { name, id } = upload;
-  try {
-    const { header, bytes, sha256 } = await store.inspect(id);
-    if (bytes !== upload.bytes || sha256 !== upload.sha256)
-      throw new ServiceError(
-        "invalid_request",
-        `the parts make ${bytes} bytes with SHA-256 ${sha256}, which is not what was announced`,
-      );
-    const { architecture } = checkDecoder(header, context);
-    return { name, file: id, bytes, sha256, architecture, created_at: Date.now() };
-  } catch (error) {
-    if (codeOf(error) !== "invalid_model_file") throw error;
-    throw new ServiceError("invalid_request", (error as Error).message, { cause: error });
-  }
+/** Throws `conflict`: a request's \`model\` names a decoder or an ONNX model, never either. */
+async function refuseOtherFormat(store: ModelStore, name: string, onnx: boolean): Promise<void> {
+  const stored = await store.find(name);
+  if (stored === null || (stored.kind !== "generator") === onnx) return;
+  throw new ServiceError(
+    "conflict",
+    `"${name}" is the name of a stored ${stored.kind}: remove it first, or take another name`,
+    { param: "name" },
+  );
 }
 
 function partCount({ bytes }: { bytes: number }): number {

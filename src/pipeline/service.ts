@@ -42,7 +42,7 @@ export class BrinkService implements types.Service {
     this.#targets = new RouterTargets(this.#ledger());
     this.#store = env.MODELS === undefined ? null : new ModelStore(env.MODELS);
     const context = config.generator?.context ?? GENERATOR_CONTEXT_DEFAULT;
-    this.modelAdmin = new OperatorModels(this.#store, this.#ledger(), context);
+    this.modelAdmin = new OperatorModels(this.#store, this.#ledger(), context, this.#onnx);
   }
 
   answer(request: types.AnswerRequest): Promise<types.AnswerStream> {
@@ -230,7 +230,8 @@ export class BrinkService implements types.Service {
       this.#store.list(),
       readGeneratorStatus(this.#env.GENERATOR).catch(() => null), // models are there without it
     ]);
-    return stored.map(({ name, created_at }) => {
+    const decoders = stored.filter(({ kind }) => kind === "generator");
+    return decoders.map(({ name, created_at }) => {
       const loaded = status?.loaded?.name === name ? { kernels: status.loaded.kernels } : {};
       return { id: name, kind: "generator", created_at, ...loaded };
     });
@@ -245,7 +246,7 @@ export class BrinkService implements types.Service {
   async #findGenerator(model: string): Promise<GeneratorEngine | null> {
     const { generator } = this.#config;
     if (generator === null || !MODEL_NAME_PATTERN.test(model)) return null;
-    if ((await this.#store!.find(model)) === null) return null;
+    if ((await this.#store!.find(model))?.kind !== "generator") return null;
     return new GeneratorEngine(this.#env.GENERATOR!, model, generator.context);
   }
 

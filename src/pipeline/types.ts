@@ -203,25 +203,34 @@ export interface UploadInfo {
   expires_at: number;
 }
 
-/** The operator's tending of the generator's models. Every method throws `forbidden` for the keys
- *  of other tenants, and `generator_not_configured` where the deployment has no store; those that
- *  name an upload throw `not_found` where none such is open under that name. */
+/** A model file that is announced. */
+export interface ModelFile {
+  bytes: number;
+  /** 64 lower-case hexadecimal digits. */
+  sha256: string;
+  /** What an ONNX model has beside: its manifest, unchecked, and how many of the file's bytes, the
+   *  first, are its tokenizer.json; null for a decoder in GGUF. */
+  onnx: { manifest: unknown; tokenizer_bytes: number } | null;
+}
+
+/** The operator's tending of the generator's and the ONNX models. Every method throws `forbidden`
+ *  for the keys of other tenants, and `generator_not_configured` where the deployment has no store;
+ *  those that name an upload throw `not_found` where none such is open under that name. */
 export interface ModelAdmin {
   list(caller: Caller): Promise<StoredModel[]>;
   /** Throws `model_not_found`. */
   remove(caller: Caller, name: string): Promise<void>;
   /** Opens an upload, or finds the open one of the same bytes under the same name. Throws
-   *  `conflict` for a reserved name, too many models and too many uploads. */
-  createUpload(
-    caller: Caller,
-    name: string,
-    file: { bytes: number; sha256: string },
-  ): Promise<UploadInfo>;
+   *  `conflict` for a reserved name, one that a model of the other format has, too many models and
+   *  too many uploads; for an ONNX model `invalid_request` for its manifest, `model_too_large`, and
+   *  `model_unavailable` where no Worker would run it. */
+  createUpload(caller: Caller, name: string, file: ModelFile): Promise<UploadInfo>;
   getUpload(caller: Caller, name: string, id: string): Promise<UploadInfo>;
   /** Throws `invalid_request` for a part of the wrong size. */
   putPart(caller: Caller, name: string, id: string, part: number, bytes: Uint8Array): Promise<void>;
   /** Throws `conflict` while parts are missing, and `invalid_request` or `model_too_large`, with
-   *  the upload dropped, for a file that is not what was announced or that cannot be loaded. */
+   *  the upload dropped, for a file that is not what was announced or that cannot be loaded; and
+   *  `model_unavailable`, with the upload kept, where the ONNX Worker failed. */
   complete(caller: Caller, name: string, id: string): Promise<StoredModel>;
   removeUpload(caller: Caller, name: string, id: string): Promise<void>;
 }

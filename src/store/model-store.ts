@@ -1,21 +1,27 @@
 /** The operator's models in R2: a file each under `files/`, and under `models/` a small object by
  *  the model's name that says which file it is. The latter is written last, so a model is visible
- *  only when it is whole and checked, and is replaced in one step. */
+ *  only when it is whole and checked, and is replaced in one step. An ONNX model's file is its
+ *  tokenizer.json with its model.onnx right behind; its manifest is the small object's body. */
 import { ServiceError } from "../errors.ts";
-import { MODEL_BYTES_MAX, MODELS_MAX } from "../limits.ts";
+import { MODEL_BYTES_MAX, MODEL_NAME_PATTERN, MODELS_MAX } from "../limits.ts";
 import { type GgufHeader, HeaderIncomplete, invalidModel, parseHeader } from "../model/gguf.ts";
 import { sha256 } from "../model/sha256.ts";
+import { type OnnxKind, type OnnxManifest, parseManifest } from "../onnx/manifest.ts";
 
 /** A model that can be asked. */
 export interface StoredModel {
   name: string;
+  /** generator: a decoder. */
+  kind: "generator" | OnnxKind;
   /** Names its bytes: another file under the same name has another. */
   file: string;
   bytes: number;
   /** In hex. */
   sha256: string;
-  /** general.architecture of its header. */
-  architecture: string;
+  /** general.architecture of a decoder's header; null for an ONNX model. */
+  architecture: string | null;
+  /** How many of an ONNX model's bytes, the first, are its tokenizer.json; 0 for a decoder. */
+  tokenizer_bytes: number;
   /** Unix time in ms. */
   created_at: number;
 }
@@ -45,20 +51,36 @@ export class ModelStore {
     return object === null ? null : entryOf(object.key, object.customMetadata);
   }
 
-  /** The file's bytes as they arrive. Errors: model_not_found where it was removed meanwhile. */
-  async open(model: StoredModel): Promise<ReadableStream<Uint8Array>> {
-    const object = await this.#bucket.get(`files/${model.file}`);
+  /** An ONNX model with its manifest; null where no model or a decoder has that name. */
+  async findOnnx(name: string): Promise<{ model: StoredModel; manifest: OnnxManifest } | null> {
+    if (!MODEL_NAME_PATTERN.test(name)) return null;
+    const object = await this.#bucket.get(`models/${name}`);
+    if (object === null) return null;
+    const model = entryOf(object.key, object.customMetadata);
+    if (model.kind === "generator") return null;
+    return { model, manifest: parseManifest(await object.text()) };
+  }
+
+  /** The file's bytes as they arrive, `length` of them from `offset` on, or all. Errors:
+   *  model_not_found where it was removed meanwhile. */
+  async open(
+    { name, file }: Pick<StoredModel, "name" | "file">,
+    range?: { offset: number; length: number },
+  ): Promise<ReadableStream<Uint8Array>> {
+    const object = await this.#bucket.get(`files/${file}`, range === undefined ? {} : { range });
     if (object === null)
-      throw new ServiceError("model_not_found", `the file of model "${model.name}" is gone`);
+      throw new ServiceError("model_not_found", `the file of model "${name}" is gone`);
     return object.body;
   }
 
-  /** Makes the file visible under its name and removes the one it replaces. */
-  async publish(model: StoredModel): Promise<void> {
+  /** Makes the file visible under its name and removes the one it replaces. `manifest` is an ONNX
+   *  model's, and null for a decoder. */
+  async publish(model: StoredModel, manifest: OnnxManifest | null): Promise<void> {
     const { name, ...rest } = model;
     const before = await this.find(name);
     const customMetadata = { entry: JSON.stringify(rest) };
-    await this.#bucket.put(`models/${name}`, "", { customMetadata });
+    const body = manifest === null ? "" : JSON.stringify(manifest);
+    await this.#bucket.put(`models/${name}`, body, { customMetadata });
     if (before !== null && before.file !== model.file) await this.removeFile(before.file);
   }
 
@@ -106,9 +128,24 @@ export class ModelStore {
 
   /** Reads the whole file once; its header and digest. Errors: invalid_model_file. */
   async inspect(file: string): Promise<{ header: GgufHeader; bytes: number; sha256: string }> {
+    return inspectStream(await this.#openUpload(file));
+  }
+
+  /** Reads the whole file once; its size and digest. */
+  async measure(file: string): Promise<{ bytes: number; sha256: string }> {
+    const hash = sha256();
+    let bytes = 0;
+    for await (const chunk of await this.#openUpload(file)) {
+      bytes += chunk.byteLength;
+      await hash.update(chunk);
+    }
+    return { bytes, sha256: await hash.digest() };
+  }
+
+  async #openUpload(file: string): Promise<ReadableStream<Uint8Array>> {
     const object = await this.#bucket.get(`files/${file}`);
     if (object === null) throw new ServiceError("not_found", "the uploaded file is gone");
-    return inspectStream(object.body);
+    return object.body;
   }
 }
 

@@ -88,10 +88,12 @@ const KEY = {
 
 const STORED_MODEL = {
   name: "tiny",
+  kind: "generator" as const,
   file: "f1",
   bytes: 9,
   sha256: "0".repeat(64),
   architecture: "llama",
+  tokenizer_bytes: 0,
   created_at: 4,
 };
 

@@ -1,7 +1,7 @@
 /** /admin/models: what is read, and what is refused before the service hears of it. */
 import { expect, it } from "vitest";
 import { StoredModelReply, StoredModelsReply, UploadReply } from "../../src/api/schema/models.ts";
-import { MODEL_BYTES_MAX, MODEL_PART_BYTES } from "../../src/limits.ts";
+import { MODEL_BYTES_MAX, MODEL_PART_BYTES, ONNX_TOKENIZER_BYTES_MAX } from "../../src/limits.ts";
 import { startApi } from "./fake-service.ts";
 
 const UPLOADS = "/admin/models/tiny/uploads";
@@ -19,12 +19,19 @@ it("an upload is begun, shown, filled, completed and given up", async () => {
   expect(StoredModelReply.strict().parse(await done.json()).name).toBe("tiny");
   expect((await call(`${UPLOADS}/u1`, { method: "DELETE" })).status).toBe(200);
   expect(service.calls.map(([name, , ...rest]) => [name, ...rest])).toEqual([
-    ["createUpload", "tiny", file],
+    ["createUpload", "tiny", { ...file, onnx: null }],
     ["getUpload", "tiny", "u1"],
     ["putPart", "tiny", "u1", 2, Uint8Array.of(1, 2, 3)],
     ["complete", "tiny", "u1"],
     ["removeUpload", "tiny", "u1"],
   ]);
+});
+
+it("an ONNX model is announced with its manifest and its tokenizer's length", async () => {
+  const { call, service } = startApi();
+  const onnx = { manifest: { kind: "reranker", max_tokens: 8 }, tokenizer_bytes: 3 };
+  expect((await call(UPLOADS, { json: { ...file, onnx } })).status).toBe(201);
+  expect(service.calls[0]!.slice(2)).toEqual(["tiny", { ...file, onnx }]);
 });
 
 it("models are listed without where their bytes lie, and removed", async () => {
@@ -47,6 +54,18 @@ it.each<[string, string, object, string]>([
     "a digest in capitals",
     UPLOADS,
     { json: { ...file, sha256: "A".repeat(64) } },
+    "invalid_request",
+  ],
+  [
+    "a manifest in text",
+    UPLOADS,
+    { json: { ...file, onnx: { manifest: "{}", tokenizer_bytes: 1 } } },
+    "invalid_request",
+  ],
+  [
+    "too great a tokenizer",
+    UPLOADS,
+    { json: { ...file, onnx: { manifest: {}, tokenizer_bytes: ONNX_TOKENIZER_BYTES_MAX + 1 } } },
     "invalid_request",
   ],
   ["a name with a slash", "/admin/models/a%2Fb/uploads", { json: file }, "invalid_request"],

@@ -6,6 +6,7 @@ const code = (wanted: string) => expect.objectContaining({ code: wanted });
 
 it("without a Worker for them there are no ONNX models", async () => {
   const models = new OnnxModels(null);
+  expect(models.bound).toBe(false);
   expect(await models.list()).toEqual([]);
   await expect(models.embed("bge", ["a"])).rejects.toEqual(code("model_not_found"));
   await expect(models.rerank("bge", "q", ["a"])).rejects.toEqual(code("model_not_found"));
@@ -15,8 +16,8 @@ it("without a Worker for them there are no ONNX models", async () => {
 it("a Worker that fails is model_unavailable, and its own errors keep their codes", async () => {
   const failing = (error: unknown) => {
     const fail = () => Promise.reject(error);
-    const binding: OnnxBinding = { models: fail, embed: fail, rerank: fail, classify: fail };
-    return new OnnxModels(binding);
+    const [models, check, embed, rerank, classify] = [fail, fail, fail, fail, fail];
+    return new OnnxModels({ models, check, embed, rerank, classify } as OnnxBinding);
   };
   const ended = new Error("Worker exceeded memory limit.");
   await expect(failing(ended).list()).rejects.toEqual(code("model_unavailable"));

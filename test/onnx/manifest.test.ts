@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { ONNX_ISOLATE_BYTES_MAX } from "../../src/limits.ts";
-import { ONNX_ID_PATTERN, onnxKey, parseManifest } from "../../src/onnx/manifest.ts";
-import { fitTogether, memoryNeed } from "../../src/onnx/memory-need.ts";
+import { checkManifest, parseManifest } from "../../src/onnx/manifest.ts";
+import { fitTogether, memoryNeed, refuseTooLarge } from "../../src/onnx/memory-need.ts";
 
 it("a manifest of two fields has BERT's names and a sentence encoder's pooling", () => {
   expect(parseManifest('{"kind": "encoder", "max_tokens": 256}')).toEqual({
@@ -29,6 +29,11 @@ it.each([
   ["an endless length", '{"kind": "encoder", "max_tokens": 1e9}', "max_tokens"],
   ["a misspelt field", '{"kind": "encoder", "max_tokens": 8, "poling": "cls"}', "poling"],
   ["a classifier without labels", '{"kind": "classifier", "max_tokens": 8}', "labels"],
+  [
+    "a classifier of no labels",
+    '{"kind": "classifier", "max_tokens": 8, "labels": []}',
+    "a classifier has labels",
+  ],
   ["an encoder with labels", '{"kind": "encoder", "max_tokens": 8, "labels": ["a"]}', "labels"],
 ])("%s is refused by name", (_, text, named) => {
   expect(() => parseManifest(text)).toThrow(
@@ -39,13 +44,11 @@ it.each([
   );
 });
 
-it("an id is a folder's name and never a path", () => {
-  for (const id of ["bge-small-en-v1.5", "A", "ms_marco.2"]) {
-    expect(id).toMatch(ONNX_ID_PATTERN);
-    expect(onnxKey(id, "model")).toBe(`onnx/${id}/model.onnx`);
+it("a manifest that was checked stays as it is when it is checked again", () => {
+  for (const fields of [{ kind: "encoder" }, { kind: "classifier", labels: ["a", "b"] }]) {
+    const once = checkManifest({ max_tokens: 64, ...fields });
+    expect(parseManifest(JSON.stringify(once))).toEqual(once);
   }
-  for (const id of ["", ".", "..", "a/b", "-a", "a b", "é", "a".repeat(64)])
-    expect(id).not.toMatch(ONNX_ID_PATTERN);
 });
 
 it("what a model needs is added up and decides whether it fits", () => {
@@ -64,6 +67,10 @@ it("what a model needs is added up and decides whether it fits", () => {
   const long = memoryNeed({ model: 10_000, tokenizer: vocabulary, maxTokens: 2_048 });
   expect(long.bytes).toBeGreaterThan(ONNX_ISOLATE_BYTES_MAX);
   expect(long.arithmetic).toContain("a run of 2048 tokens 453.0");
+  const size = { model: 10_000, tokenizer: vocabulary, maxTokens: 2_048 };
+  expect(() => refuseTooLarge("long", size)).toThrow(
+    expect.objectContaining({ code: "model_too_large", message: expect.stringContaining("453.0") }),
+  );
 });
 
 it("models stay together while there is room to load the largest again", () => {

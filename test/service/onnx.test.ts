@@ -1,7 +1,9 @@
 /** ONNX models in workerd, through the main Worker's service binding: their numbers are those of
  *  onnxruntime-web on Node over the same file, and bad models harm none but themselves. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ONNX_FILES, type onnxKey } from "../../src/onnx/manifest.ts";
 import { splitOnnx } from "../../src/onnx/onnx-file.ts";
 import { PairTokenizer } from "../../src/onnx/tokenizer-json.ts";
 import {
@@ -12,7 +14,9 @@ import {
   tinyModel,
   tokenizerJson,
 } from "../onnx/tiny-models.ts";
-import { fillBucket } from "../support/local-bucket.ts";
+import { brink } from "../support/brink-cli.ts";
+import { type BucketFile, fillBucket } from "../support/local-bucket.ts";
+import { type FolderFiles, writeFolder } from "../support/model-folder.ts";
 import { START_MS_MAX, startTestService, type TestService } from "../support/running-service.ts";
 
 const ENCODER = tinyModel(1, 0);
@@ -27,7 +31,11 @@ const TEXTS = [
   "a",
 ];
 
-type Files = Partial<Record<Parameters<typeof onnxKey>[1], string | Uint8Array>>;
+interface Files {
+  manifest: string;
+  model: Uint8Array;
+  tokenizer?: string;
+}
 
 const manifest = (fields: object) => JSON.stringify({ max_tokens: MAX_TOKENS, ...fields });
 
@@ -62,8 +70,6 @@ const MODELS: Record<string, Files> = {
     model: ENCODER,
     tokenizer: JSON.stringify({ model: { type: "Unigram" } }),
   },
-  "no-manifest": { model: ENCODER },
-  "no-model": { manifest: manifest({ kind: "encoder" }) },
   "bad-manifest": { manifest: '{"kind": "encoder"}', model: ENCODER },
 };
 
@@ -75,20 +81,37 @@ function garbled(): Uint8Array {
   return bytes;
 }
 
-/** Puts every model where the service will find it. */
+/** Puts every model where the service will find it, past the checks of an upload. */
 function fill(state: string): Promise<void> {
-  const files: Record<string, string | Uint8Array> = {};
-  for (const [id, { tokenizer = tokenizerJson(), ...rest }] of Object.entries(MODELS))
-    for (const [file, content] of Object.entries({ tokenizer, ...rest }))
-      files[`onnx/${id}/${ONNX_FILES[file as keyof typeof ONNX_FILES]}`] = content;
+  const files: BucketFile[] = [];
+  for (const [name, { manifest, model, tokenizer = tokenizerJson() }] of Object.entries(MODELS)) {
+    const content = Buffer.concat([Buffer.from(tokenizer), model]);
+    const entry = {
+      kind: JSON.parse(manifest).kind,
+      file: `of-${name}`,
+      bytes: content.length,
+      sha256: "0".repeat(64),
+      architecture: null,
+      tokenizer_bytes: Buffer.byteLength(tokenizer),
+      created_at: 0,
+    };
+    const customMetadata = { entry: JSON.stringify(entry) };
+    files.push({ key: `files/of-${name}`, content });
+    files.push({ key: `models/${name}`, content: manifest, customMetadata });
+  }
   return fillBucket(state, files);
 }
 
 let service: TestService;
+let folder: string;
 beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "brink-onnx-"));
   service = await startTestService({}, { onnx: true, prepare: fill });
 }, START_MS_MAX);
-afterAll(() => service?.stop());
+afterAll(async () => {
+  await service?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const tokenizer = PairTokenizer.parse(tokenizerJson());
 const expectClose = (actual: ArrayLike<number>, expected: ArrayLike<number>) => {
@@ -102,9 +125,9 @@ const embed = (model: string, input: string | string[]) =>
 const rerank = (body: object) =>
   service.call("POST", "/v1/rerank", { query: QUERY, documents: TEXTS, ...body });
 
-/** The tiny encoder's vectors of the texts, by onnxruntime-web on Node. */
-async function expectedVectors(texts: string[]): Promise<Float32Array[]> {
-  const run = await reference(ENCODER);
+/** An encoder's vectors of the texts, by onnxruntime-web on Node. */
+async function expectedVectors(texts: string[], encoder = ENCODER): Promise<Float32Array[]> {
+  const run = await reference(encoder);
   const vectors: Float32Array[] = [];
   for (const text of texts) vectors.push(meanOf(await run(tokenizer.encode(text, MAX_TOKENS))));
   return vectors;
@@ -114,7 +137,7 @@ const dot = (a: ArrayLike<number>, b: ArrayLike<number>) =>
   Array.from(a).reduce((sum, x, i) => sum + x * b[i]!, 0);
 
 describe("ONNX models", () => {
-  it("are listed with their kinds, but for one whose manifest is bad", async () => {
+  it("are listed with their kinds", async () => {
     const { body } = await service.call("GET", "/v1/models");
     const kinds = new Map(
       body.data.map(({ id, kind }: { id: string; kind: string }) => [id, kind]),
@@ -123,8 +146,6 @@ describe("ONNX models", () => {
     expect(kinds.get("tiny-reranker")).toBe("reranker");
     expect(kinds.get("tiny-classifier")).toBe("classifier");
     expect(kinds.get("all-MiniLM-L6-v2")).toBe("encoder");
-    expect(kinds.has("bad-manifest")).toBe(false);
-    expect(kinds.has("no-manifest")).toBe(false);
   });
 
   it("embed as onnxruntime-web on Node does", async () => {
@@ -209,7 +230,6 @@ describe("ONNX models", () => {
       await service.call("POST", "/v1/classify", { model: "tiny-encoder", input: "a" }),
       await embed("nowhere", "a"),
       await embed("../tiny-encoder", "a"),
-      await embed("no-manifest", "a"),
     ]) {
       expect(reply.status).toBe(404);
       expect(reply.body.error).toMatchObject({ code: "model_not_found", param: "model" });
@@ -226,7 +246,6 @@ describe("ONNX models", () => {
     ["too-long", "model_too_large", /cannot fit: .*a run of 4096 tokens .* MB, of 124 MB/],
     ["too-large", "model_too_large", /weights 1.35 x 50.0 \+ the file while it is loaded 50.0/],
     ["unigram", "invalid_model_file", /its model is "Unigram"; Brink reads WordPiece/],
-    ["no-model", "invalid_model_file", /no model\.onnx/],
     ["bad-manifest", "invalid_model_file", /max_tokens/],
   ])("%s: %s, and the others go on", async (id, code, message) => {
     const reply = await embed(id, "e ".repeat(300));
@@ -256,4 +275,86 @@ it("with no model named, documents are ranked by the default encoder's cosine", 
   for (const { index, relevance_score } of body.results)
     expectClose([relevance_score], [dot(asked, vectors[index])]);
   expect(body.usage.total_tokens).toBe(embedded.usage.total_tokens);
+});
+
+describe("npx brink models add", () => {
+  /** A folder of that name with these files, a tokenizer among them. */
+  function write(name: string, files: FolderFiles): string {
+    writeFolder(join(folder, name), { "tokenizer.json": tokenizerJson(), ...files });
+    return join(folder, name);
+  }
+  const run = (...args: string[]) => brink(service.url, "models", ...args);
+  const stored = async () => {
+    const { body } = await service.call("GET", "/admin/models");
+    return new Map(body.models.map((model: { name: string }) => [model.name, model]));
+  };
+  const ENCODER_2 = tinyModel(5, 0);
+
+  it("a folder of three files becomes an encoder, and another takes its place", async () => {
+    const manifest = { kind: "encoder", max_tokens: MAX_TOKENS };
+    const path = write("ferries", { "model.onnx": ENCODER, "manifest.json": manifest });
+    const first = JSON.parse(await run("add", path, "--json"));
+    expect(first.model).toMatchObject({ name: "ferries", kind: "encoder", architecture: null });
+    expect(first.manifest).toMatchObject({ pooling: "mean", normalize: true });
+    const other = write("other", { "model.onnx": ENCODER_2, "manifest.json": manifest });
+    await run("add", join(other, "model.onnx"), "--name", "ferries");
+    const { body } = await embed("ferries", TEXTS);
+    const expected = await expectedVectors(TEXTS, ENCODER_2);
+    for (const [i, { embedding }] of body.data.entries()) expectClose(embedding, expected[i]!);
+  });
+
+  it("a Hugging Face export becomes a reranker or a classifier", async () => {
+    const architectures = ["BertForSequenceClassification"];
+    const config = { architectures, max_position_embeddings: MAX_TOKENS };
+    const id2label = { 0: "bill", 1: "letter", 2: "other" };
+    const one = { ...config, id2label: { 0: "LABEL_0" } };
+    const reranker = write("marco", { "onnx/model.onnx": RERANKER, "config.json": one });
+    const classifier = write("mail", {
+      "onnx/model_quantized.onnx": CLASSIFIER,
+      "config.json": { ...config, id2label },
+    });
+    expect(await run("add", reranker)).toMatch(/reranker, 64 tokens\nstored marco/);
+    await run("add", classifier);
+    const { body } = await rerank({ model: "marco" });
+    const by = await rerank({ model: "tiny-reranker" });
+    expect(body.results).toEqual(by.body.results);
+    const { body: classified } = await service.call("POST", "/v1/classify", {
+      model: "mail",
+      input: "a",
+    });
+    const labels = classified.data[0].predictions.map(({ label }: { label: string }) => label);
+    expect(labels).toEqual(LABELS);
+    const table = await run("list");
+    expect(table).toMatch(/^marco +reranker +onnx/m);
+    expect(table).toMatch(/^mail +classifier +onnx/m);
+  });
+
+  it("what is removed is gone from every list", async () => {
+    const manifest = { kind: "encoder", max_tokens: MAX_TOKENS };
+    await run("add", write("brief", { "model.onnx": ENCODER, "manifest.json": manifest }));
+    expect((await stored()).has("brief")).toBe(true);
+    await run("remove", "brief");
+    expect((await stored()).has("brief")).toBe(false);
+    const { body } = await service.call("GET", "/v1/models");
+    expect(body.data.map(({ id }: { id: string }) => id)).not.toContain("brief");
+    expect((await embed("brief", "a")).body.error.code).toBe("model_not_found");
+  });
+
+  it.each<[string, object, RegExp]>([
+    [
+      "labels",
+      { kind: "classifier", labels: ["a", "b"] },
+      /is \[1,32|is \[1,64,32\], a classifier/,
+    ],
+    ["poolings", { kind: "encoder", pooling: "none" }, /pooling none takes \[1,32\]/],
+    ["lengths", { kind: "encoder", max_tokens: 200 }, /onnxruntime: .*[bB]roadcast/],
+    ["inputs", { kind: "encoder", inputs: { ids: "tokens" } }, /does not name/],
+  ])("wrong %s show when the service runs the model, which is dropped", async (_, wrong, why) => {
+    const manifest = { max_tokens: MAX_TOKENS, ...wrong };
+    const path = write("wrong", { "model.onnx": ENCODER, "manifest.json": manifest });
+    await expect(run("add", path)).rejects.toThrow(why);
+    expect((await stored()).has("wrong")).toBe(false);
+    const [expected] = await expectedVectors(["ferry"]);
+    expectClose((await embed("tiny-encoder", "ferry")).body.data[0].embedding, expected!);
+  });
 });

@@ -3,6 +3,7 @@
 import { env } from "cloudflare:workers";
 import { createHash } from "node:crypto";
 import { beforeEach, expect, it } from "vitest";
+import { OnnxModels } from "../../src/engine/onnx.ts";
 import { codeOf } from "../../src/errors.ts";
 import { MODEL_PART_BYTES, UPLOADS_MAX } from "../../src/limits.ts";
 import { OperatorModels } from "../../src/pipeline/model-admin.ts";
@@ -19,7 +20,8 @@ const operator: Caller = {
   default_namespace: null,
 };
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
-const describe = (bytes: Uint8Array) => ({ bytes: bytes.length, sha256: sha256(bytes) });
+const describe = (file: Uint8Array) => ({ bytes: file.length, sha256: sha256(file), onnx: null });
+const noOnnx = new OnnxModels(null);
 const code = (work: Promise<unknown>) =>
   work.then(
     () => null,
@@ -36,7 +38,7 @@ let store: ModelStore;
 beforeEach(async () => {
   store = new ModelStore(env.MODELS);
   for (const { key } of (await env.MODELS.list()).objects) await env.MODELS.delete(key);
-  models = new OperatorModels(store, env.LEDGER.getByName(`models-${ledgers++}`), CONTEXT);
+  models = new OperatorModels(store, env.LEDGER.getByName(`models-${ledgers++}`), CONTEXT, noOnnx);
 });
 
 async function upload(name: string, file: Uint8Array): Promise<string> {
@@ -58,7 +60,13 @@ it("a file sent in parts, in any order and twice, becomes a model byte for byte"
   await models.putPart(operator, "tiny", upload_id, 1, parts[0]!);
   expect(await models.list(operator)).toEqual([]);
   const model = await models.complete(operator, "tiny", upload_id);
-  expect(model).toMatchObject({ name: "tiny", architecture: "llama", ...describe(big) });
+  expect(model).toMatchObject({
+    name: "tiny",
+    kind: "generator",
+    architecture: "llama",
+    bytes: big.length,
+    sha256: sha256(big),
+  });
   expect(await models.list(operator)).toEqual([model]);
   const stored = new Uint8Array(await new Response(await store.open(model)).arrayBuffer());
   expect(sha256(stored)).toBe(sha256(big));
@@ -114,7 +122,7 @@ it("bytes that are not what was announced, or no decoder, are refused and forgot
 });
 
 it("uploads are few, those left alone for a day make room, and one can be given up", async () => {
-  const file = (i: number) => ({ bytes: 10 + i, sha256: "0".repeat(64) });
+  const file = (i: number) => ({ bytes: 10 + i, sha256: "0".repeat(64), onnx: null });
   const ids: string[] = [];
   for (let i = 0; i < UPLOADS_MAX; i++)
     ids.push((await models.createUpload(operator, "m", file(i))).upload_id);
@@ -122,7 +130,7 @@ it("uploads are few, those left alone for a day make room, and one can be given 
   expect(await next()).toBe("conflict");
   await models.removeUpload(operator, "m", ids[0]!);
   expect(await next()).toBeNull();
-  const past = new OperatorModels(store, env.PAST_LEDGER.getByName("uploads"), CONTEXT);
+  const past = new OperatorModels(store, env.PAST_LEDGER.getByName("uploads"), CONTEXT, noOnnx);
   for (let i = 0; i < UPLOADS_MAX + 2; i++) await past.createUpload(operator, "m", file(i));
 });
 
@@ -131,6 +139,6 @@ it("only the operator may, a reserved name is a conflict, and no bucket says so"
   expect(await code(models.list(tenant))).toBe("forbidden");
   expect(await code(models.createUpload(tenant, "m", describe(big)))).toBe("forbidden");
   expect(await code(models.createUpload(operator, "auto", describe(big)))).toBe("conflict");
-  const none = new OperatorModels(null, env.LEDGER.getByName("none"), CONTEXT);
+  const none = new OperatorModels(null, env.LEDGER.getByName("none"), CONTEXT, noOnnx);
   expect(await code(none.list(operator))).toBe("generator_not_configured");
 });

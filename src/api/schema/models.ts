@@ -1,5 +1,6 @@
 /** Models and their uploads: what operators send and get back. */
-import { MODEL_BYTES_MAX, MODEL_NAME_PATTERN } from "../../limits.ts";
+import { MODEL_BYTES_MAX, MODEL_NAME_PATTERN, ONNX_TOKENIZER_BYTES_MAX } from "../../limits.ts";
+import type { ModelFile } from "../../pipeline/types.ts";
 import { PathText, parse, z } from "./common.ts";
 
 export const ModelName = z
@@ -19,12 +20,29 @@ export const UploadRequest = z
       .string()
       .regex(/^[0-9a-f]{64}$/, { error: "must be 64 lower-case hexadecimal digits" })
       .openapi({ description: "Of the whole file." }),
+    onnx: z
+      .strictObject({
+        manifest: z.record(z.string(), z.unknown()).openapi({ description: "See docs/onnx.md." }),
+        tokenizer_bytes: z
+          .int()
+          .min(1)
+          .max(ONNX_TOKENIZER_BYTES_MAX, {
+            error: `a tokenizer.json has ${ONNX_TOKENIZER_BYTES_MAX} bytes at most`,
+          }),
+      })
+      .optional()
+      .openapi({
+        description:
+          "For an ONNX model, whose file is tokenizer.json, of tokenizer_bytes, and right behind " +
+          "it model.onnx; absent for GGUF.",
+      }),
   })
   .openapi("UploadRequest");
 
 /** Throws `invalid_request`. */
-export function parseUpload(body: unknown): { bytes: number; sha256: string } {
-  return parse(UploadRequest, body);
+export function parseUpload(body: unknown): ModelFile {
+  const { bytes, sha256, onnx = null } = parse(UploadRequest, body);
+  return { bytes, sha256, onnx };
 }
 
 export const ModelParams = z.object({ name: ModelName });
@@ -50,9 +68,10 @@ export const PartReply = z.object({ part: z.int(), bytes: z.int() }).openapi("Up
 export const StoredModelReply = z
   .object({
     name: z.string(),
+    kind: z.enum(["generator", "encoder", "reranker", "classifier"]),
     bytes: z.int(),
     sha256: z.string(),
-    architecture: z.string(),
+    architecture: z.string().nullable().openapi({ description: "Null for an ONNX model." }),
     created_at: z.number().openapi({ description: "Unix time in ms." }),
   })
   .openapi("StoredModel");
