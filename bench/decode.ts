@@ -12,8 +12,7 @@ import { streamOf } from "../test/model/gguf-file.ts";
 import { ReferenceDecoder, tensorsOf } from "../test/oracle/llama.ts";
 import { besidePeers } from "./decode-peers.ts";
 import { compileKernels } from "./kernels-module.ts";
-import type { BenchOptions } from "./main.ts";
-import { type Candidate, type Result, report, timeInterleaved } from "./report.ts";
+import { type Candidate, type Result, timeInterleaved } from "./report.ts";
 import { writeSmollmFile } from "./smollm-file.ts";
 
 const PEERS = join(import.meta.dirname, "peers/node_modules/wllama-2");
@@ -74,7 +73,8 @@ export function decodeCandidates(decoder: Decoder): Candidate[] {
   ];
 }
 
-export async function run({ json, quick }: BenchOptions): Promise<void> {
+/** Rows beside wllama where it is installed, then rows of ours alone. */
+export async function decodeResults(quick: boolean): Promise<Result[]> {
   const path = writeSmollmFile();
   const decoder = await loadSmollm(path);
   const error = errorOf(decoder, path);
@@ -89,8 +89,7 @@ export async function run({ json, quick }: BenchOptions): Promise<void> {
   const { weightBytes, contextBytes } = decoder.facts;
   const mb = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
   const percent = `${(error * 100).toFixed(2)} %`;
-  console.log(`weights ${mb(weightBytes)}, context ${mb(contextBytes)}; times are CPU time,`);
-  console.log("but wllama 3 times itself by the wall clock");
-  console.log(`logits off by ${percent} of their deviation (root mean square)`);
-  report("decode", results, json);
+  console.log(`decode: weights ${mb(weightBytes)}, context ${mb(contextBytes)}, logits off by`);
+  console.log(`${percent} of their deviation; wllama 3 times itself by the wall clock`);
+  return results;
 }

@@ -7,7 +7,7 @@ export interface BenchOptions {
   json: string | null;
   /** Fewer rounds: a smoke test rather than a figure. */
   quick: boolean;
-  /** kernels: the groups to time, separated by commas; null for all. */
+  /** kernels, engine: the groups to time, separated by commas; null for all. */
   only: string | null;
   /** kernels: where to write the figure of shares of the ceilings; null for none. */
   svg: string | null;
@@ -16,22 +16,21 @@ export interface BenchOptions {
 const HELP = `usage: npm run bench -- <what> [options]
 
   kernels   each kernel alone: GOP/s or GB/s, its answer checked first
-  engine    one passage embedded by Brink and by onnxruntime-web, side by side
-  decode    a decoder of SmolLM2-135M's shape, random Q4_0 weights, beside wllama
+  engine    embedding beside transformers.js and onnxruntime-web; decode: a decoder of
+            SmolLM2-135M's shape, random Q4_0 weights, beside wllama
   generation  sampling, constrained decoding, prefix cache and drafts on that decoder
   service   the built Worker: first answer of a fresh isolate, warm answers, memory
   generator the memory of the generator's isolate with a model of SmolLM2-135M's shape
 
   --json FILE   also write the figures, machine and date to FILE
   --quick       fewer rounds: a smoke test rather than a figure
-  --only GROUPS  kernels: these alone, e.g. roofline,gemm-i8
+  --only GROUPS  kernels, engine: these alone, e.g. roofline,gemm-i8 or decode
   --svg FILE    kernels: a figure of each against its ceiling
   --bounds-checks  with each load and store checked by code, as workerd seems to have it`;
 
 const BENCHES: Record<string, () => Promise<{ run(options: BenchOptions): Promise<void> }>> = {
   kernels: () => import("./kernels.ts"),
   engine: () => import("./engine.ts"),
-  decode: () => import("./decode.ts"),
   generation: () => import("./generation.ts"),
   service: () => import("./service.ts"),
   generator: () => import("./generator.ts"),
