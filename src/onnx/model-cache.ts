@@ -3,7 +3,7 @@
 import { ServiceError } from "../errors.ts";
 import { ONNX_RECHECK_MS_MAX } from "../limits.ts";
 import type { ModelStore, StoredModel } from "../store/model-store.ts";
-import type { OnnxManifest } from "./manifest.ts";
+import { type OnnxManifest, parseManifest } from "./manifest.ts";
 import { fitTogether, type ModelSize, refuseTooLarge } from "./memory-need.ts";
 import { OnnxModel } from "./model.ts";
 
@@ -96,9 +96,10 @@ export class ModelCache {
       throw new ServiceError("model_not_found", `no model ${JSON.stringify(id.slice(0, 100))}`, {
         param: "model",
       });
-    const size = sizeOf(found.model, found.manifest);
+    const manifest = parseManifest(found.manifest);
+    const size = sizeOf(found.model, manifest);
     await this.#makeRoom(id, size);
-    const model = await readModel(store, found.model, found.manifest);
+    const model = await readModel(store, found.model, manifest);
     const entry = { model, size, file: found.model.file, checkedMs: Date.now(), usedAt: 0 };
     this.#entries.set(id, entry);
     return entry;

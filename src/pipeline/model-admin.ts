@@ -118,9 +118,9 @@ export class OperatorModels implements ModelAdmin {
       throw new ServiceError("conflict", `parts ${missing.join(", ")} have not been sent`);
     await store.finish(id, upload.multipart, upload.parts);
     try {
-      const { model, manifest } = await checkUploaded(store, upload, this.#context, this.#onnx);
-      await refuseOtherFormat(store, name, manifest !== null);
-      await store.publish(model, manifest);
+      const model = await checkUploaded(store, upload, this.#context, this.#onnx);
+      await refuseOtherFormat(store, name, upload.onnx !== null);
+      await store.publish(model, upload.onnx?.manifest ?? null);
       await this.#ledger.deleteUpload(id);
       return model;
     } catch (error) {

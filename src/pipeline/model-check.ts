@@ -40,12 +40,10 @@ export async function checkUploaded(
   upload: UploadRecord,
   context: number,
   onnx: OnnxModels,
-): Promise<{ model: StoredModel; manifest: OnnxManifest | null }> {
+): Promise<StoredModel> {
   try {
-    if (upload.onnx === null)
-      return { model: await checkGguf(store, upload, context), manifest: null };
-    const { manifest, tokenizer_bytes } = upload.onnx;
-    return await checkOnnx(store, upload, JSON.parse(manifest), tokenizer_bytes, onnx);
+    if (upload.onnx === null) return await checkGguf(store, upload, context);
+    return await checkOnnx(store, upload, upload.onnx, onnx);
   } catch (error) {
     if (codeOf(error) !== "invalid_model_file") throw error;
     throw new ServiceError("invalid_request", (error as Error).message, { cause: error });
@@ -66,16 +64,17 @@ async function checkGguf(
 async function checkOnnx(
   store: ModelStore,
   upload: UploadRecord,
-  manifest: OnnxManifest,
-  tokenizer_bytes: number,
+  announced: NonNullable<UploadRecord["onnx"]>,
   onnx: OnnxModels,
-): Promise<{ model: StoredModel; manifest: OnnxManifest }> {
+): Promise<StoredModel> {
   refuseOthers(await store.measure(upload.id), upload);
+  const { tokenizer_bytes } = announced;
+  const manifest = JSON.parse(announced.manifest) as OnnxManifest;
   const { kind } = manifest;
   const model = { ...modelOf(upload), kind, architecture: null, tokenizer_bytes };
   const { name, file, bytes } = model;
   await onnx.check({ name, file, bytes, tokenizer_bytes }, manifest);
-  return { model, manifest };
+  return model;
 }
 
 function modelOf({ name, id, bytes, sha256 }: UploadRecord) {

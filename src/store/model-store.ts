@@ -6,7 +6,7 @@ import { ServiceError } from "../errors.ts";
 import { MODEL_BYTES_MAX, MODEL_NAME_PATTERN, MODELS_MAX } from "../limits.ts";
 import { type GgufHeader, HeaderIncomplete, invalidModel, parseHeader } from "../model/gguf.ts";
 import { sha256 } from "../model/sha256.ts";
-import { type OnnxKind, type OnnxManifest, parseManifest } from "../onnx/manifest.ts";
+import type { OnnxKind } from "../onnx/manifest.ts";
 
 /** A model that can be asked. */
 export interface StoredModel {
@@ -51,14 +51,14 @@ export class ModelStore {
     return object === null ? null : entryOf(object.key, object.customMetadata);
   }
 
-  /** An ONNX model with its manifest; null where no model or a decoder has that name. */
-  async findOnnx(name: string): Promise<{ model: StoredModel; manifest: OnnxManifest } | null> {
+  /** An ONNX model with its manifest as JSON; null where no model or a decoder has that name. */
+  async findOnnx(name: string): Promise<{ model: StoredModel; manifest: string } | null> {
     if (!MODEL_NAME_PATTERN.test(name)) return null;
     const object = await this.#bucket.get(`models/${name}`);
     if (object === null) return null;
     const model = entryOf(object.key, object.customMetadata);
     if (model.kind === "generator") return null;
-    return { model, manifest: parseManifest(await object.text()) };
+    return { model, manifest: await object.text() };
   }
 
   /** The file's bytes as they arrive, `length` of them from `offset` on, or all. Errors:
@@ -74,13 +74,12 @@ export class ModelStore {
   }
 
   /** Makes the file visible under its name and removes the one it replaces. `manifest` is an ONNX
-   *  model's, and null for a decoder. */
-  async publish(model: StoredModel, manifest: OnnxManifest | null): Promise<void> {
+   *  model's, checked, as JSON, and null for a decoder. */
+  async publish(model: StoredModel, manifest: string | null): Promise<void> {
     const { name, ...rest } = model;
     const before = await this.find(name);
     const customMetadata = { entry: JSON.stringify(rest) };
-    const body = manifest === null ? "" : JSON.stringify(manifest);
-    await this.#bucket.put(`models/${name}`, body, { customMetadata });
+    await this.#bucket.put(`models/${name}`, manifest ?? "", { customMetadata });
     if (before !== null && before.file !== model.file) await this.removeFile(before.file);
   }
 

@@ -79,7 +79,8 @@ it("an upload becomes a model once its Worker has run it, and is read in its par
   ]);
   expect(await models.list(operator)).toEqual([model]);
   const found = await store.findOnnx("bge");
-  expect(found).toEqual({ model, manifest: expect.objectContaining({ normalize: true }) });
+  expect(found?.model).toEqual(model);
+  expect(JSON.parse(found!.manifest)).toMatchObject({ ...MANIFEST, normalize: true });
   const read = async (offset: number, length: number) =>
     new Uint8Array(await new Response(await store.open(model, { offset, length })).arrayBuffer());
   expect(Buffer.from(await read(0, tokenizer_bytes)).equals(TOKENIZER)).toBe(true);
@@ -115,7 +116,7 @@ it("a model is replaced in one step, its file goes, and all of it goes when remo
   const second = await models.complete(operator, "bge", await send("bge", small, announced));
   expect(second.file).not.toBe(first.file);
   expect(await models.list(operator)).toEqual([second]);
-  expect((await store.findOnnx("bge"))?.manifest.kind).toBe("reranker");
+  expect((await store.findOnnx("bge"))?.manifest).toContain('"kind":"reranker"');
   expect((await env.MODELS.list({ prefix: "files/" })).objects.length).toBe(1);
   await models.remove(operator, "bge");
   expect((await env.MODELS.list()).objects).toEqual([]);
