@@ -46,6 +46,29 @@ export function exp_f32x4(value: v128): v128 {
   return i32x4.add(p, i32x4.shl(shifted, 23));
 }
 
+/** Lowest x, 1.5 * 2^23, the polynomial from r^5 down to 1. */
+const EXP2 = memory.data<f32>([
+  -126.0, 12582912.0, 1.3264722656e-3, 9.6715129912e-3, 5.5507335812e-2, 2.4022242427e-1,
+  6.931470037e-1, 1.0,
+]);
+
+/** 2^x for x <= 0, relative error below 2.5e-7; x < -126 gives 2^-126 instead of less. x = n + r
+ *  with |r| <= 1/2, 2^r by a minimax polynomial with p(0) = 1 (relative error 9.2e-8, by Lawson's
+ *  algorithm), times 2^n by adding n to the exponent bits. */
+// @ts-ignore: decorator
+@inline
+export function exp2_f32x4(value: v128): v128 {
+  const x = f32x4.pmax(value, v128.load32_splat(EXP2));
+  const shifted = f32x4.add(x, v128.load32_splat(EXP2, 4)); // rounded, as in exp_f32x4
+  const r = f32x4.sub(x, f32x4.sub(shifted, v128.load32_splat(EXP2, 4)));
+  let p = f32x4.relaxed_madd(v128.load32_splat(EXP2, 8), r, v128.load32_splat(EXP2, 12));
+  p = f32x4.relaxed_madd(p, r, v128.load32_splat(EXP2, 16));
+  p = f32x4.relaxed_madd(p, r, v128.load32_splat(EXP2, 20));
+  p = f32x4.relaxed_madd(p, r, v128.load32_splat(EXP2, 24));
+  p = f32x4.relaxed_madd(p, r, v128.load32_splat(EXP2, 28));
+  return i32x4.add(p, i32x4.shl(shifted, 23));
+}
+
 /** Constants of gelu_f32x4, in memory for the same reason. */
 const GELU = memory.data<f32>([
   0.70710678, 4.0, -4.0, -2.72614225801306e-10, 2.77068142495902e-8, -2.10102402082508e-6,
