@@ -69,39 +69,31 @@ export function exp2_f32x4(value: v128): v128 {
   return i32x4.add(p, i32x4.shl(shifted, 23));
 }
 
-/** Constants of gelu_f32x4, in memory for the same reason. */
+/** Constants of gelu_f32x4, in memory for the same reason: the largest x^2, P from x^10 down, Q
+ *  from x^8 down to 1, 1/2, -1/2. */
 const GELU = memory.data<f32>([
-  0.70710678, 4.0, -4.0, -2.72614225801306e-10, 2.77068142495902e-8, -2.10102402082508e-6,
-  -5.69250639462346e-5, -7.34990630326855e-4, -2.95459980854025e-3, -1.60960333262415e-2,
-  -1.45660718464996e-5, -2.13374055278905e-4, -1.68282697438203e-3, -7.37332916720468e-3,
-  -1.42647390514189e-2, 0.5,
+  27.04, -1.720554010e-8, 5.773092198e-6, 4.415521107e-4, 6.257688161e-3, 6.299145520e-2,
+  3.989410400e-1, 1.489880378e-4, 3.417506581e-3, 4.480100423e-2, 3.245477974e-1, 1.0, 0.5, -0.5,
 ]);
 
-/** x Phi(x) = x (1 + erf(x / sqrt 2)) / 2, absolute error below 1e-6. erf is the odd rational
- *  approximation of degree 13/8 on [-4, 4] that Eigen uses (MathFunctionsImpl.h); +-1 beyond. */
+/** x Phi(x), error below 5e-7 max(1, |x|). Phi(x) = 1/2 + x P(x^2) / Q(x^2) on [-5.2, 5.2], which
+ *  is rational minimax by Lawson's algorithm (error 8e-8 / min(|x|, 1)); beyond, P / Q stays, which
+ *  leads past 0 and 1, where Phi is cut off. Sums are by relaxed madd: the last bits are the
+ *  machine's choice. */
 // @ts-ignore: decorator
 @inline
 export function gelu_f32x4(x: v128): v128 {
-  let z = f32x4.mul(x, v128.load32_splat(GELU));
-  z = f32x4.pmax(f32x4.pmin(z, v128.load32_splat(GELU, 4)), v128.load32_splat(GELU, 8));
-  const z2 = f32x4.mul(z, z);
-  let p = f32x4.add(
-    f32x4.mul(z2, v128.load32_splat(GELU, 12)),
-    v128.load32_splat(GELU, 16),
-  );
-  p = f32x4.add(f32x4.mul(p, z2), v128.load32_splat(GELU, 20));
-  p = f32x4.add(f32x4.mul(p, z2), v128.load32_splat(GELU, 24));
-  p = f32x4.add(f32x4.mul(p, z2), v128.load32_splat(GELU, 28));
-  p = f32x4.add(f32x4.mul(p, z2), v128.load32_splat(GELU, 32));
-  p = f32x4.add(f32x4.mul(p, z2), v128.load32_splat(GELU, 36));
-  let q = f32x4.add(
-    f32x4.mul(z2, v128.load32_splat(GELU, 40)),
-    v128.load32_splat(GELU, 44),
-  );
-  q = f32x4.add(f32x4.mul(q, z2), v128.load32_splat(GELU, 48));
-  q = f32x4.add(f32x4.mul(q, z2), v128.load32_splat(GELU, 52));
-  q = f32x4.add(f32x4.mul(q, z2), v128.load32_splat(GELU, 56));
-  const erf = f32x4.div(f32x4.mul(p, z), q);
-  const half = f32x4.mul(x, v128.load32_splat(GELU, 60));
-  return f32x4.add(half, f32x4.mul(half, erf));
+  const u = f32x4.pmin(f32x4.mul(x, x), v128.load32_splat(GELU));
+  let p = f32x4.relaxed_madd(v128.load32_splat(GELU, 4), u, v128.load32_splat(GELU, 8));
+  p = f32x4.relaxed_madd(p, u, v128.load32_splat(GELU, 12));
+  p = f32x4.relaxed_madd(p, u, v128.load32_splat(GELU, 16));
+  p = f32x4.relaxed_madd(p, u, v128.load32_splat(GELU, 20));
+  p = f32x4.relaxed_madd(p, u, v128.load32_splat(GELU, 24));
+  let q = f32x4.relaxed_madd(v128.load32_splat(GELU, 28), u, v128.load32_splat(GELU, 32));
+  q = f32x4.relaxed_madd(q, u, v128.load32_splat(GELU, 36));
+  q = f32x4.relaxed_madd(q, u, v128.load32_splat(GELU, 40));
+  q = f32x4.relaxed_madd(q, u, v128.load32_splat(GELU, 44));
+  let half = f32x4.div(f32x4.mul(p, x), q);
+  half = f32x4.pmax(f32x4.pmin(half, v128.load32_splat(GELU, 48)), v128.load32_splat(GELU, 52));
+  return f32x4.mul(x, f32x4.add(half, v128.load32_splat(GELU, 48)));
 }
