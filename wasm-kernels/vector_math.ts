@@ -18,6 +18,16 @@ export function max_f32x4(v: v128): f32 {
   );
 }
 
+/** The least of the four lanes; NaN is not looked for. */
+// @ts-ignore: decorator
+@inline
+export function min_f32x4(v: v128): f32 {
+  return min(
+    min(f32x4.extract_lane(v, 0), f32x4.extract_lane(v, 1)),
+    min(f32x4.extract_lane(v, 2), f32x4.extract_lane(v, 3)),
+  );
+}
+
 /** Constants lie in memory: V8 loads and splats one in one instruction and builds it of code in
  *  four. Lowest x, 1 / ln 2, 1.5 * 2^23, ln 2 in two parts, then the polynomial. */
 const EXP = memory.data<f32>([
