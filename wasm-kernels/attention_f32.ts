@@ -1,4 +1,4 @@
-import { exp2_f32x4, sum_f32x4 } from "./vector_math";
+import { exp2_f32x4 } from "./vector_math";
 
 /** out = softmax(q k^T / sqrt(head_dim)) v for every head of ONE sequence.
  *    out      f32 [n, n_heads * head_dim]
@@ -28,12 +28,29 @@ function pack_keys(kt: usize, k: usize, stride: usize, n: i32, head_dim: i32): v
   const depth = (<usize>head_dim) << 2;
   for (let c: i32 = 0; c < n; c += KEYS) {
     const first = max(min(c, n - KEYS), 0);
-    for (let i: i32 = 0; i < KEYS; i++) {
-      const row = k + <usize>min(first + i, n - 1) * stride;
-      let to = kt + ((<usize>i) << 2);
-      for (let j: usize = 0; j < depth; j += 4, to += KEYS << 2) store<f32>(to, load<f32>(row + j));
+    const k0 = k + <usize>first * stride;
+    const k1 = k + <usize>min(first + 1, n - 1) * stride;
+    const k2 = k + <usize>min(first + 2, n - 1) * stride;
+    const k3 = k + <usize>min(first + 3, n - 1) * stride;
+    const k4 = k + <usize>min(first + 4, n - 1) * stride;
+    const k5 = k + <usize>min(first + 5, n - 1) * stride;
+    for (let j: usize = 0; j < depth; j += 16, kt += 96) {
+      const a = v128.load(k0 + j), b = v128.load(k1 + j);
+      const c = v128.load(k2 + j), d = v128.load(k3 + j);
+      const e = v128.load(k4 + j), f = v128.load(k5 + j);
+      const ab = v128.shuffle<f32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
+      const ef = v128.shuffle<f32>(e, f, 0, 4, 1, 5);
+      v128.store(kt, v128.shuffle<u64>(ab, cd, 0, 2));
+      v128.store64_lane(kt, ef, 0, 16);
+      v128.store(kt, v128.shuffle<u64>(ab, cd, 1, 3), 24);
+      v128.store64_lane(kt, ef, 1, 40);
+      const uv = v128.shuffle<f32>(a, b, 2, 6, 3, 7), xy = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
+      const zw = v128.shuffle<f32>(e, f, 2, 6, 3, 7);
+      v128.store(kt, v128.shuffle<u64>(uv, xy, 0, 2), 48);
+      v128.store64_lane(kt, zw, 0, 64);
+      v128.store(kt, v128.shuffle<u64>(uv, xy, 1, 3), 72);
+      v128.store64_lane(kt, zw, 1, 88);
     }
-    kt += depth * KEYS;
   }
 }
 
