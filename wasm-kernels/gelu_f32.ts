@@ -1,6 +1,6 @@
 import { gelu_f32x4 } from "./vector_math";
 
-/** y = x Phi(x), the exact (erf) GELU, absolute error below 1e-6. y f32 [n], x f32 [n]; y may be x.
+/** y = x Phi(x), the exact (erf) GELU, error below 5e-7 max(1, |x|). y, x f32 [n]; y may be x.
  *  The forward pass has it fused into gemm_i8; this one serves tests and other models. */
 export function gelu_f32(y: usize, x: usize, n: i32): void {
   const end = x + ((<usize>n) << 2);

@@ -10,7 +10,7 @@ import { panel_bytes } from "./pack_i8";
  *  widen_i8 found that this cannot overflow, before i32x4.dot_i16x8_s with ones widens them: 5
  *  instructions for 32 products, against 8 in gemm_i8. A marked block widens each on its own. i32
  *  holds the sum up to kx = 65,528, where the marks end. The integers are exact, so the result
- *  depends on no choice that the machine has.
+ *  depends on no choice that the machine has, but for the last bits of GELU.
  *
  *  One tile is 4 rows by two panels: 8 accumulators, 4 registers for weights, 2 for activations.
  *  Rows past m repeat row m - 1 and write the same result to it again. */

@@ -1,4 +1,4 @@
-import { sum_f32x4 } from "./vector_math";
+import { max_f32x4, min_f32x4, sum_f32x4 } from "./vector_math";
 
 /** Rows to unsigned 7-bit integers with a scale and an offset a row, for gemm_i8_a7.
  *    q       u8 [m, kx]   columns [0, k), then the extra ones, the rest zero; kx % 16 == 0
@@ -17,6 +17,9 @@ import { sum_f32x4 } from "./vector_math";
 
 const ROUND: f32 = 12582912.0; // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
 const BITS: i32 = 0x4b400000; // its bits
+/** From memory: V8 makes a splat constant anew wherever it is used. */
+const ROUND4 = memory.data<f32>([ROUND, ROUND, ROUND, ROUND], 16);
+const BITS4 = memory.data<i32>([BITS, BITS, BITS, BITS], 16);
 
 // @ts-ignore: decorator
 @inline
@@ -25,7 +28,7 @@ function round4(x: usize, copies: usize, inverse: v128, shift: v128): v128 {
     f32x4.mul(v128.load(x), inverse),
     f32x4.mul(v128.load(copies), shift),
   );
-  return i32x4.sub(f32x4.add(t, f32x4.splat(ROUND)), i32x4.splat(BITS));
+  return i32x4.sub(f32x4.add(t, v128.load(ROUND4)), v128.load(BITS4));
 }
 
 // @ts-ignore: decorator
@@ -81,32 +84,28 @@ export function quantize_rows_a7(
   const bytes = (<usize>k) << 2;
   const offsets = d + ((<usize>m) << 2);
   for (let r: i32 = 0; r < m; r++, q += <usize>kx, x += bytes) {
-    let lo4 = v128.load32_splat(x);
-    lo4 = f32x4.mul(lo4, v128.load32_splat(split));
-    let hi4 = lo4;
-    let bad4 = f32x4.splat(0); // becomes NaN by 0 * NaN and 0 * infinity
+    const first = f32x4.mul(v128.load32_splat(x), v128.load32_splat(split));
+    // Two chains of each, since one would wait for itself.
+    let lo4 = first, hi4 = first, lo_odd = first, hi_odd = first;
+    let bad4 = f32x4.splat(0), bad_odd = f32x4.splat(0); // NaN by 0 * NaN and 0 * infinity
     let at: usize = 0;
-    for (; at + 16 <= bytes; at += 16) {
+    for (; at + 32 <= bytes; at += 32) {
       const v = f32x4.mul(v128.load(x + at), v128.load(split + at));
-      lo4 = f32x4.pmin(lo4, v);
-      hi4 = f32x4.pmax(hi4, v);
-      bad4 = f32x4.add(bad4, f32x4.mul(v, f32x4.splat(0)));
+      const w = f32x4.mul(v128.load(x + at, 16), v128.load(split + at, 16));
+      lo4 = f32x4.pmin(lo4, v), lo_odd = f32x4.pmin(lo_odd, w);
+      hi4 = f32x4.pmax(hi4, v), hi_odd = f32x4.pmax(hi_odd, w);
+      bad4 = f32x4.relaxed_madd(v, f32x4.splat(0), bad4);
+      bad_odd = f32x4.relaxed_madd(w, f32x4.splat(0), bad_odd);
     }
     for (; at < bytes; at += 4) {
       const v = f32x4.mul(v128.load32_splat(x + at), v128.load32_splat(split + at));
       lo4 = f32x4.pmin(lo4, v);
       hi4 = f32x4.pmax(hi4, v);
-      bad4 = f32x4.add(bad4, f32x4.mul(v, f32x4.splat(0)));
+      bad4 = f32x4.relaxed_madd(v, f32x4.splat(0), bad4);
     }
-    const lo = min(
-      min(f32x4.extract_lane(lo4, 0), f32x4.extract_lane(lo4, 1)),
-      min(f32x4.extract_lane(lo4, 2), f32x4.extract_lane(lo4, 3)),
-    );
-    const hi = max(
-      max(f32x4.extract_lane(hi4, 0), f32x4.extract_lane(hi4, 1)),
-      max(f32x4.extract_lane(hi4, 2), f32x4.extract_lane(hi4, 3)),
-    );
-    const bad = sum_f32x4(bad4);
+    const lo = min_f32x4(f32x4.pmin(lo4, lo_odd));
+    const hi = max_f32x4(f32x4.pmax(hi4, hi_odd));
+    const bad = sum_f32x4(f32x4.add(bad4, bad_odd));
     const step = hi / 127 - lo / 127; // each divided first, so that nothing overflows
     const row = <usize>r << 2;
     if (bad != bad || step < 1e-30) {

@@ -18,6 +18,16 @@ export function max_f32x4(v: v128): f32 {
   );
 }
 
+/** The least of the four lanes; NaN is not looked for. */
+// @ts-ignore: decorator
+@inline
+export function min_f32x4(v: v128): f32 {
+  return min(
+    min(f32x4.extract_lane(v, 0), f32x4.extract_lane(v, 1)),
+    min(f32x4.extract_lane(v, 2), f32x4.extract_lane(v, 3)),
+  );
+}
+
 /** Constants lie in memory: V8 loads and splats one in one instruction and builds it of code in
  *  four. Lowest x, 1 / ln 2, 1.5 * 2^23, ln 2 in two parts, then the polynomial. */
 const EXP = memory.data<f32>([
@@ -46,39 +56,54 @@ export function exp_f32x4(value: v128): v128 {
   return i32x4.add(p, i32x4.shl(shifted, 23));
 }
 
-/** Constants of gelu_f32x4, in memory for the same reason. */
-const GELU = memory.data<f32>([
-  0.70710678, 4.0, -4.0, -2.72614225801306e-10, 2.77068142495902e-8, -2.10102402082508e-6,
-  -5.69250639462346e-5, -7.34990630326855e-4, -2.95459980854025e-3, -1.60960333262415e-2,
-  -1.45660718464996e-5, -2.13374055278905e-4, -1.68282697438203e-3, -7.37332916720468e-3,
-  -1.42647390514189e-2, 0.5,
+/** Lowest x, 1.5 * 2^23, the polynomial from r^5 down to 1. */
+const EXP2 = memory.data<f32>([
+  -126.0, 12582912.0, 1.3264722656e-3, 9.6715129912e-3, 5.5507335812e-2, 2.4022242427e-1,
+  6.931470037e-1, 1.0,
 ]);
 
-/** x Phi(x) = x (1 + erf(x / sqrt 2)) / 2, absolute error below 1e-6. erf is the odd rational
- *  approximation of degree 13/8 on [-4, 4] that Eigen uses (MathFunctionsImpl.h); +-1 beyond. */
+/** 2^x for x <= 0, relative error below 2.5e-7; x < -126 gives 2^-126 instead of less. x = n + r
+ *  with |r| <= 1/2, 2^r by a minimax polynomial with p(0) = 1 (relative error 9.2e-8, by Lawson's
+ *  algorithm), times 2^n by adding n to the exponent bits. */
+// @ts-ignore: decorator
+@inline
+export function exp2_f32x4(value: v128): v128 {
+  const x = f32x4.pmax(value, v128.load32_splat(EXP2));
+  const shifted = f32x4.add(x, v128.load32_splat(EXP2, 4)); // rounded, as in exp_f32x4
+  const r = f32x4.sub(x, f32x4.sub(shifted, v128.load32_splat(EXP2, 4)));
+  let p = f32x4.relaxed_madd(v128.load32_splat(EXP2, 8), r, v128.load32_splat(EXP2, 12));
+  p = f32x4.relaxed_madd(p, r, v128.load32_splat(EXP2, 16));
+  p = f32x4.relaxed_madd(p, r, v128.load32_splat(EXP2, 20));
+  p = f32x4.relaxed_madd(p, r, v128.load32_splat(EXP2, 24));
+  p = f32x4.relaxed_madd(p, r, v128.load32_splat(EXP2, 28));
+  return i32x4.add(p, i32x4.shl(shifted, 23));
+}
+
+/** Constants of gelu_f32x4, in memory for the same reason: the largest x^2, P from x^10 down, Q
+ *  from x^8 down to 1, 1/2, -1/2. */
+const GELU = memory.data<f32>([
+  27.04, -1.720554010e-8, 5.773092198e-6, 4.415521107e-4, 6.257688161e-3, 6.299145520e-2,
+  3.989410400e-1, 1.489880378e-4, 3.417506581e-3, 4.480100423e-2, 3.245477974e-1, 1.0, 0.5, -0.5,
+]);
+
+/** x Phi(x), error below 5e-7 max(1, |x|). Phi(x) = 1/2 + x P(x^2) / Q(x^2) on [-5.2, 5.2], which
+ *  is rational minimax by Lawson's algorithm (error 8e-8 / min(|x|, 1)); beyond, P / Q stays, which
+ *  leads past 0 and 1, where Phi is cut off. Sums are by relaxed madd: the last bits are the
+ *  machine's choice. */
 // @ts-ignore: decorator
 @inline
 export function gelu_f32x4(x: v128): v128 {
-  let z = f32x4.mul(x, v128.load32_splat(GELU));
-  z = f32x4.pmax(f32x4.pmin(z, v128.load32_splat(GELU, 4)), v128.load32_splat(GELU, 8));
-  const z2 = f32x4.mul(z, z);
-  let p = f32x4.add(
-    f32x4.mul(z2, v128.load32_splat(GELU, 12)),
-    v128.load32_splat(GELU, 16),
-  );
-  p = f32x4.add(f32x4.mul(p, z2), v128.load32_splat(GELU, 20));
-  p = f32x4.add(f32x4.mul(p, z2), v128.load32_splat(GELU, 24));
-  p = f32x4.add(f32x4.mul(p, z2), v128.load32_splat(GELU, 28));
-  p = f32x4.add(f32x4.mul(p, z2), v128.load32_splat(GELU, 32));
-  p = f32x4.add(f32x4.mul(p, z2), v128.load32_splat(GELU, 36));
-  let q = f32x4.add(
-    f32x4.mul(z2, v128.load32_splat(GELU, 40)),
-    v128.load32_splat(GELU, 44),
-  );
-  q = f32x4.add(f32x4.mul(q, z2), v128.load32_splat(GELU, 48));
-  q = f32x4.add(f32x4.mul(q, z2), v128.load32_splat(GELU, 52));
-  q = f32x4.add(f32x4.mul(q, z2), v128.load32_splat(GELU, 56));
-  const erf = f32x4.div(f32x4.mul(p, z), q);
-  const half = f32x4.mul(x, v128.load32_splat(GELU, 60));
-  return f32x4.add(half, f32x4.mul(half, erf));
+  const u = f32x4.pmin(f32x4.mul(x, x), v128.load32_splat(GELU));
+  let p = f32x4.relaxed_madd(v128.load32_splat(GELU, 4), u, v128.load32_splat(GELU, 8));
+  p = f32x4.relaxed_madd(p, u, v128.load32_splat(GELU, 12));
+  p = f32x4.relaxed_madd(p, u, v128.load32_splat(GELU, 16));
+  p = f32x4.relaxed_madd(p, u, v128.load32_splat(GELU, 20));
+  p = f32x4.relaxed_madd(p, u, v128.load32_splat(GELU, 24));
+  let q = f32x4.relaxed_madd(v128.load32_splat(GELU, 28), u, v128.load32_splat(GELU, 32));
+  q = f32x4.relaxed_madd(q, u, v128.load32_splat(GELU, 36));
+  q = f32x4.relaxed_madd(q, u, v128.load32_splat(GELU, 40));
+  q = f32x4.relaxed_madd(q, u, v128.load32_splat(GELU, 44));
+  let half = f32x4.div(f32x4.mul(p, x), q);
+  half = f32x4.pmax(f32x4.pmin(half, v128.load32_splat(GELU, 48)), v128.load32_splat(GELU, 52));
+  return f32x4.mul(x, f32x4.add(half, v128.load32_splat(GELU, 48)));
 }

@@ -84,18 +84,18 @@ const ROWS_STEP = 128;
 interface Scratch {
   qkv: number; // f32 [T, 3 * dim]
   mixed: number; // f32 [T, dim]
-  wide: number; // f32 [ROWS_STEP, ffn_dim]
+  wide: number; // f32 [ROWS_STEP, ffn_dim], or attentionScratchBytes(longest, head_dim)
   q: number; // quantizedBytes(ROWS_STEP, max(dim, ffn_dim))
   qd: number; // f32 [2, ROWS_STEP]
-  attention: number; // attentionScratchBytes(longest, head_dim)
   options: ForwardOptions;
 }
 
 /** The last hidden states, as a byte offset of f32 [T, dim]; valid until the caller releases a mark
  *  of before the call. T <= FORWARD_TOKENS_MAX; activations peak at 20 T dim bytes, plus
- *  ROWS_STEP * (4 ffn_dim + 2 max(dim, ffn_dim)), plus 4 (head_dim + 4) longest: for MiniLM-L6 at
- *  T = 1024 and 256 tokens a sequence, 7.9 + 1.2 + 0.04 MB. Ids, types and lengths out of range
- *  throw. A sequence's result does not depend on what is batched with it, to the last bit. */
+ *  ROWS_STEP * (4 ffn_dim + 2 max(dim, ffn_dim)): for MiniLM-L6 at T = 1024, 7.9 + 1.2 MB.
+ *  Attention takes the feed-forward's place, of which it needs 8 (head_dim + 4) bytes a token of
+ *  the longest sequence: 0.07 MB for 256. Ids, types and lengths out of range throw. A sequence's
+ *  result does not depend on what is batched with it, to the last bit. */
 export function forward(
   kernels: Kernels,
   weights: BertWeights,
@@ -118,7 +118,7 @@ export function forward(
       const k = q + dim * 4;
       const v = k + dim * 4;
       const out = s.mixed + at * dim * 4; // [n, dim]
-      const { attention: scratch } = s;
+      const { wide: scratch } = s;
       kernels.attentionF32({ out, q, k, v, stride: 3 * dim, scratch, n, n_heads, head_dim });
       at += n;
     }
@@ -182,14 +182,14 @@ function allocScratch(
 ): Scratch {
   const { dim, ffn_dim, n_heads } = config;
   const rows = Math.min(t, ROWS_STEP);
+  const head_dim = dim / n_heads;
   const longest = batch.lengths.reduce((a, b) => Math.max(a, b), 0);
   return {
     qkv: kernels.alloc(t * 3 * dim * 4),
     mixed: kernels.alloc(t * dim * 4),
-    wide: kernels.alloc(rows * ffn_dim * 4),
+    wide: kernels.alloc(Math.max(rows * ffn_dim * 4, attentionScratchBytes(longest, head_dim))),
     q: kernels.alloc(quantizedBytes(rows, Math.max(dim, ffn_dim))),
     qd: kernels.alloc(2 * rows * 4),
-    attention: kernels.alloc(attentionScratchBytes(longest, dim / n_heads)),
     options,
   };
 }

@@ -78,9 +78,12 @@ export function panelBytes(k: number, extra = 0): number {
 export const packedBytes = (n: number, k: number, extra = 0) =>
   Math.ceil(n / 4) * panelBytes(k, extra);
 
-/** Bytes that attention over n tokens needs: one head's keys and four rows of scores. */
-export const attentionScratchBytes = (n: number, headDim: number) =>
-  (headDim + 4) * Math.ceil(n / 8) * 8 * 4;
+/** Bytes that attention over n tokens needs: one head's keys, padded to blocks of 6, and values,
+ *  eight queries, their scores and a maximum for each. */
+export function attentionScratchBytes(n: number, headDim: number): number {
+  const keys = Math.ceil(n / 6) * 6;
+  return (headDim * (keys + n + 8) + 8 * (keys + 1)) * 4;
+}
 
 /** The largest |q| at which k products with |w| <= 127 sum to an i32, at most 2^13 - 1. */
 export const qmaxOf = (k: number) => Math.min(8191, Math.floor((2 ** 31 - 1) / (127 * k)));
