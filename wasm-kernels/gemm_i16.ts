@@ -7,6 +7,7 @@ import {
  *  plain variant of gemm_q4.
  *    y        f32 [m, n], rows `stride` bytes apart
  *    q, d     from quantize_groups_i16, tiled
+ *    offsets  from group_offsets_i32, tiled, added to the groups' sums, or 0 for none
  *    packed   panels, from pack_groups; `half`: their scales are f16; `quads` of k a group: 8, or 4
  *             (q6_k); `nibbles`: quants of 4 bits, less 8 where scales are f16
  *    scratch  18 k bytes
@@ -14,7 +15,7 @@ import {
  *    [groups] of { scales f32 [8 rows]; quants i16 [pairs of k, 8 rows, 2] }
  *  and stays in the caches while all tiles of 4 rows of x pass by it. */
 export function gemm_i16(
-  y: usize, stride: usize, q: usize, d: usize, packed: usize, scratch: usize,
+  y: usize, stride: usize, q: usize, d: usize, offsets: usize, packed: usize, scratch: usize,
   m: i32, n: i32, k: i32, half: i32, nibbles: i32, quads: i32, add: i32,
 ): void {
   const row = <usize>k;
@@ -30,8 +31,10 @@ export function gemm_i16(
       for (let r: i32 = 0; r < m; r += 4) {
         const at = <usize>r * row;
         const to = y + <usize>r * stride + (part << 5);
-        const x = q + (at << 1), xd = d + (at >> 3);
-        tile(to, stride, x, xd, scratch, row, quads, m - r, count, add != 0, scale);
+        const x = q + (at << 1), xd = d + (at >> 3), xo = offsets + (at >> 3);
+        if (offsets)
+          tile(to, stride, x, xd, xo, scratch, row, quads, m - r, count, add != 0, scale, true);
+        else tile(to, stride, x, xd, 0, scratch, row, quads, m - r, count, add != 0, scale, false);
       }
     }
 }
@@ -97,17 +100,24 @@ function dot(sum: v128, x: v128, w: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function tile(
-  y: usize, stride: usize, q: usize, d: usize, w: usize, k: usize, quads: i32,
-  rows: i32, count: i32, add: bool, scale: f32,
+  y: usize, stride: usize, q: usize, d: usize, offsets: usize, w: usize, k: usize, quads: i32,
+  rows: i32, count: i32, add: bool, scale: f32, offset: bool,
 ): void {
   let y0 = f32x4.splat(0), y1 = f32x4.splat(0), y2 = f32x4.splat(0), y3 = f32x4.splat(0);
   let z0 = f32x4.splat(0), z1 = f32x4.splat(0), z2 = f32x4.splat(0), z3 = f32x4.splat(0);
   const start = q;
   const step = <usize>quads << 5;
   for (const end = q + (k << 3); q < end; ) {
-    const xd = d + (((q - start) >> 8) << 4);
+    const group = ((q - start) >> 8) << 4;
+    const xd = d + group;
     let a0 = i32x4.splat(0), a1 = i32x4.splat(0), a2 = i32x4.splat(0), a3 = i32x4.splat(0);
     let b0 = i32x4.splat(0), b1 = i32x4.splat(0), b2 = i32x4.splat(0), b3 = i32x4.splat(0);
+    if (offset) {
+      a0 = b0 = v128.load32_splat(offsets + group);
+      a1 = b1 = v128.load32_splat(offsets + group, 4);
+      a2 = b2 = v128.load32_splat(offsets + group, 8);
+      a3 = b3 = v128.load32_splat(offsets + group, 12);
+    }
     const scales = w;
     w += 32;
     for (const last = q + step; q < last; q += 16, w += 32) {

@@ -7,7 +7,7 @@ import {
  *  the cache.
  *    y       f32 [m, n], rows `stride` bytes apart
  *    q       i8 [m, k], d f32 [m, k/32], zeros i32 [m, k/32], from quantize_groups_i8, not tiled;
- *            where quants have no offset of 8, zeros are zeros
+ *            for q4_1 and q4_k, zeros are from group_offsets_i32
  *    packed  panels, from pack_groups; `half`: their scales are f16
  *  Exact in the integers, so that the variants are equal to the last bit: the nibble is the i7
  *  operand of the relaxed dot, and the activation the i8 one. A pair of products is at most

@@ -21,6 +21,7 @@ export { relaxed_probe } from "./relaxed_probe";
 export { quantize_groups_i8 } from "./quantize_groups_i8";
 export { quantize_groups_i16 } from "./quantize_groups_i16";
 export { group_sums_f32 } from "./group_sums_f32";
+export { group_offsets_i32 } from "./group_offsets_i32";
 export { pack_groups } from "./pack_groups";
 export { pack_f32 } from "./pack_f32";
 export { gemv_q4_relaxed_i16, gemv_q4_relaxed_i32 } from "./gemv_q4";

@@ -30,7 +30,7 @@ export interface Activations {
   readonly k: number;
   readonly x: number; // f32 [m, k]
   readonly tiled: boolean; // rows are interleaved by fours, for the GEMMs
-  readonly forNibbles: { q: number; d: number; zeros: number; none: number }; // 8 bits
+  readonly forNibbles: { q: number; d: number; zeros: number; offsets: number }; // 8 bits
   readonly forBytes: { q: number; d: number }; // 14 bits
   readonly sums: number; // f32 [m, k / 32], group_sums_f32
   readonly scratch: number;
@@ -217,21 +217,20 @@ export class MatmulKernels extends Arena {
       k,
       x,
       tiled: m >= TILED_ROWS_MIN || this.variant === "plain",
-      forNibbles: { q: at, d: rest, zeros: rest + groups, none: rest + 2 * groups },
+      forNibbles: { q: at, d: rest, zeros: rest + groups, offsets: rest + 2 * groups },
       forBytes: { q: at + quants, d: rest + 3 * groups },
       sums: rest + 4 * groups,
       scratch: rest + 5 * groups,
     };
-    const affine = quantized.some((packing) => packing.affine);
+    const affine = quantized.filter((packing) => packing.affine);
     if (quantized.some((packing) => packing.quants === "nibbles")) this.#quantizeForNibbles(a);
     if (quantized.some((packing) => packing.quants === "bytes")) {
       const { q, d } = a.forBytes;
       this.call("quantize_groups_i16", q, d, x, m, k, QMAX_BYTES, a.tiled ? 1 : 0);
     }
-    if (affine) {
-      this.u8(a.forNibbles.none, groups).fill(0);
-      this.call("group_sums_f32", a.sums, x, m, k);
-    }
+    if (affine.length > 0) this.call("group_sums_f32", a.sums, x, m, k);
+    if (affine.some((packing) => packing.quants === "nibbles"))
+      this.call("group_offsets_i32", a.forNibbles.offsets, x, m, k, a.tiled ? 1 : 0);
     return a;
   }
 
@@ -268,14 +267,15 @@ export class MatmulKernels extends Arena {
     const half = scales === "f16" ? 1 : 0;
     const [nibbles, { m, k, scratch }] = [quants === "nibbles" ? 1 : 0, a];
     if (nibbles && this.variant !== "plain") {
-      const { q, d, zeros, none } = a.forNibbles;
-      const offsets = half ? zeros : none;
+      const { q, d } = a.forNibbles;
+      const offsets = half ? a.forNibbles.zeros : a.forNibbles.offsets;
       const kernel = `gemm_q4_${this.variant}`;
       this.call(kernel, y, stride, q, d, offsets, w.at, scratch, m, w.n, k, half, add);
     } else {
       const { q, d } = nibbles ? a.forNibbles : a.forBytes;
       const shape = [m, w.n, k, half, nibbles, group / 4];
-      this.call("gemm_i16", y, stride, q, d, w.at, scratch, ...shape, add);
+      const offsets = nibbles && !half ? a.forNibbles.offsets : 0; // expanding takes 8 off for f16
+      this.call("gemm_i16", y, stride, q, d, offsets, w.at, scratch, ...shape, add);
     }
   }
 
@@ -283,8 +283,8 @@ export class MatmulKernels extends Arena {
     const { quants, scales, group } = packingOf(w.type);
     const half = scales === "f16" ? 1 : 0;
     if (quants === "nibbles") {
-      const { q, d, zeros, none } = a.forNibbles;
-      const offsets = half ? zeros : none;
+      const { q, d } = a.forNibbles;
+      const offsets = half ? a.forNibbles.zeros : a.forNibbles.offsets;
       const kernel = `gemv_q4_${this.variant}`;
       this.call(kernel, y, stride, q, d, offsets, w.at, a.m, w.n, w.k, half, add);
     } else {

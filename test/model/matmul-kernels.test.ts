@@ -15,6 +15,7 @@ import {
   blockOf,
   QUANTIZED,
   randomRows,
+  roundedPart,
   TYPES,
   weightsOf,
   withoutMins,
@@ -109,33 +110,42 @@ function rounding({ type, m, n, k, x, rows }: Problem): Float64Array {
 }
 
 /** What the product may differ from exact arithmetic by: rounding, and half a step of its group of
- *  32 for each activation, met by the weight less its min. */
+ *  32 for each activation, met by the weight less its min, where quants are 4 bits also less 8
+ *  scales; the offset that centres them is half a step off once a group, 1/32 for each weight. */
 function bounds(p: Problem): Float64Array {
   const { type, m, n, k, x, rows } = p;
   const steps = new Float64Array(m * k);
   if (QUANTIZED.includes(type))
     for (const [at, largest] of groupsOf(x))
       steps.fill((largest / qmaxOf(type)) * 1.0001, at, at + 32);
-  const bare = withoutMins(type, rows, n, k).map(Math.abs);
-  const quantizing = gemmInteger(steps, bare, m, n, k);
+  const { part, scale } = roundedPart(type, rows, n, k);
+  const met = part.map((v, i) => Math.abs(v) + Math.abs(scale[i]!) / 32);
+  const quantizing = gemmInteger(steps, met, m, n, k);
   return rounding(p).map((sum, i) => sum + quantizing[i]! / 2);
 }
 
-/** The product by its definition: quantized activations by weights, and exact ones by the mins. */
+/** The product by its definition: quantized activations by weights, exact ones by the mins, and by
+ *  8 scales what rounding took from a group, in eighths of a step. */
 function quantizedProduct({ type, m, n, k, x, rows }: Problem): Float64Array {
   const bare = withoutMins(type, rows, n, k);
   const mins = weightsOf(type, rows, n, k).map((w, i) => w - bare[i]!);
   const qmax = qmaxOf(type);
-  const rounded = new Float64Array(m * k);
+  const [rounded, offsets] = [new Float64Array(m * k), new Float64Array(m * k)];
   for (const [at, largest] of groupsOf(x)) {
     const [d, inverse] = [Math.fround(largest / qmax), Math.fround(qmax / largest)];
+    let taken = 0;
     for (let j = at; j < at + 32; j++) {
-      const shifted = Math.fround(Math.fround(x[j]! * inverse) + 1.5 * 2 ** 23); // to even
-      rounded[j] = d * (shifted - 1.5 * 2 ** 23);
+      const scaled = Math.fround(x[j]! * inverse);
+      const q = Math.fround(scaled + 1.5 * 2 ** 23) - 1.5 * 2 ** 23; // to even
+      rounded[j] = d * q;
+      taken += scaled - q;
     }
+    offsets.fill((d * Math.round(8 * taken)) / 32, at, at + 32); // as the sum of 32
   }
   const byMins = gemmInteger(x, mins, m, n, k);
-  return gemmInteger(rounded, bare, m, n, k).map((sum, i) => sum + byMins[i]!);
+  const byScales = gemmInteger(offsets, roundedPart(type, rows, n, k).scale, m, n, k);
+  const product = gemmInteger(rounded, bare, m, n, k);
+  return product.map((sum, i) => sum + byMins[i]! + byScales[i]!);
 }
 
 const exact = ({ type, m, n, k, x, rows }: Problem) =>

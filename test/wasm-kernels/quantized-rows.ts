@@ -73,3 +73,19 @@ export function withoutMins(type: TensorType, rows: Uint8Array, n: number, k: nu
       bare.fill(0, at + min, at + min + 2);
   return weightsOf(type, bare, n, k);
 }
+
+/** withoutMins as activations' rounding meets it, and the scale of each weight: quants of 4 bits
+ *  with a min are less 8 there. */
+export function roundedPart(type: TensorType, rows: Uint8Array, n: number, k: number) {
+  const bare = withoutMins(type, rows, n, k);
+  if (type !== "Q4_1" && type !== "Q4_K") return { part: bare, scale: new Float32Array(n * k) };
+  const [elements, , min] = BLOCKS[type]!;
+  const ones = rows.slice(); // the same scales, every quant 1
+  const head = type === "Q4_1" ? 4 : 16;
+  for (let at = 0, bytes = rowBytes(type, elements); at < ones.length; at += bytes) {
+    ones.fill(0, at + min!, at + min! + 2);
+    ones.fill(0x11, at + head, at + bytes);
+  }
+  const scale = weightsOf(type, ones, n, k);
+  return { part: bare.map((v, i) => v - 8 * scale[i]!), scale };
+}
