@@ -1,16 +1,12 @@
 /** Seeded inputs in linear memory, and the check that an answer must pass before it is timed. */
+import { mulberry32 } from "../eval/random.ts";
 import { assert } from "../src/errors.ts";
 import type { Arena } from "../src/model/arena.ts";
 
-/** Numbers in [-1, 1) without a pattern: mulberry32, seeded. */
+/** Numbers in [-1, 1) without a pattern, seeded. */
 export function uniform(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 31 - 1;
-  };
+  const next = mulberry32(seed);
+  return () => 2 * next() - 1;
 }
 
 const next = uniform(1);

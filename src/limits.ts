@@ -165,6 +165,8 @@ export const GENERATOR_CONTEXT_MAX = 32_768;
 // Where a request sets no max_tokens, passages leave this much of the context, or a quarter.
 export const GENERATOR_ANSWER_TOKENS = 256;
 export const GENERATOR_LINE_CHARS_MAX = 1024 * 1024;
+// A short answer's time: by then a place in the line is likely free.
+export const GENERATOR_BUSY_RETRY_AFTER_S = 2;
 export const GENERATOR_CHOICES_MAX = 8;
 export const LOGIT_BIAS_ENTRIES_MAX = 1_024;
 export const TOP_LOGPROBS_MAX = 20;

@@ -3,6 +3,7 @@
 import { cors } from "hono/cors";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { ServiceError } from "../errors.ts";
+import { GENERATOR_BUSY_RETRY_AFTER_S } from "../limits.ts";
 import { adminDocuments } from "./admin-documents.ts";
 import { adminKeys } from "./admin-keys.ts";
 import { adminMetrics } from "./admin-metrics.ts";
@@ -50,6 +51,8 @@ export function createApp<Bindings extends object>(
   app.onError((error, c) => {
     logFailure(error, c.var.trace);
     const { status, body } = describeFailure(error);
+    if (body.error.code === "generator_busy")
+      c.header("retry-after", `${GENERATOR_BUSY_RETRY_AFTER_S}`);
     return c.json(body, status as ContentfulStatusCode);
   });
   return app;

@@ -84,7 +84,10 @@ async function streamReply(
   gone: AbortController,
 ): Promise<Response> {
   const first = await reply.pieces.next();
-  const events = chunkEvents(reply, first, call.include_usage, c.var.trace);
+  const log = (error: unknown) => {
+    if (!gone.signal.aborted) logFailure(error, c.var.trace); // nobody's fault but the leaver's
+  };
+  const events = chunkEvents(reply, first, call.include_usage, log);
   c.header("content-type", "text/event-stream; charset=utf-8");
   c.header("cache-control", "no-store, no-transform");
   c.header("x-accel-buffering", "no");
@@ -95,7 +98,7 @@ async function* chunkEvents(
   reply: Reply,
   first: IteratorResult<EnginePiece>,
   includeUsage: boolean,
-  trace: string,
+  log: (error: unknown) => void,
 ): AsyncGenerator<string> {
   const { id, created, answer, pieces } = reply;
   const chunk = (rest: { choices: unknown[]; usage?: unknown; brink?: unknown }): string => {
@@ -122,7 +125,7 @@ async function* chunkEvents(
     if (includeUsage) yield chunk({ choices: [], usage: usage && describeUsage(usage) });
     yield "[DONE]";
   } catch (error) {
-    logFailure(error, trace);
+    log(error);
     yield JSON.stringify(describeFailure(error).body);
   } finally {
     await pieces.return?.();

@@ -64,7 +64,11 @@ export async function generate(
     first.resolve();
   };
   const work = inTurn(store, call, gone.signal, put).then(
-    () => controller.close(),
+    () => {
+      // A reader that has left has closed the stream, which throws when it is closed again.
+      if (gone.signal.aborted) first.reject(gone.signal.reason);
+      else controller.close();
+    },
     (error) => {
       first.reject(error); // does nothing once the first line is out
       if (gone.signal.aborted) return;

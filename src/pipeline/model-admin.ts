@@ -160,8 +160,11 @@ export class OperatorModels implements ModelAdmin {
     for (const upload of open) if (upload.expires_at <= now) await this.#drop(store, upload);
   }
 
+  /** Forgets an upload and its bytes, unless they are a model already: an upload outlives its
+   *  model's publishing when the request broke off between the two. */
   async #drop(store: ModelStore, upload: UploadRecord): Promise<void> {
-    await store.abort(upload.id, upload.multipart);
+    const model = await store.find(upload.name);
+    if (model?.file !== upload.id) await store.abort(upload.id, upload.multipart);
     await this.#ledger.deleteUpload(upload.id);
   }
 }

@@ -47,6 +47,21 @@ it("a bug is a bare 500: logged under its trace, told to nobody", async () => {
   log.mockRestore();
 });
 
+it("a busy generator says in Retry-After when to come back, other failures do not", async () => {
+  const log = vi.spyOn(console, "error").mockImplementation(() => {});
+  const { call, service } = startApi();
+  const json = { messages: [{ role: "user", content: "x" }] };
+  for (const [code, wait] of [
+    ["generator_busy", "2"],
+    ["generator_unavailable", null],
+  ] as const) {
+    service.answer = () => Promise.reject(new ServiceError(code, "not now"));
+    const response = await call(CHAT, { json });
+    expect(response.headers.get("retry-after")).toBe(wait);
+  }
+  log.mockRestore();
+});
+
 it("an error that crossed object RPC keeps its code and param", async () => {
   const { call, service } = startApi();
   const plain = Object.assign(new Error("no namespace"), {

@@ -1,5 +1,6 @@
 /** A llama of two layers whose weights come from a seed: small enough for any test. What it writes
  *  is nonsense, but the same nonsense every time. */
+import { mulberry32 } from "../../eval/random.ts";
 import {
   encodeField,
   encodeHeader,
@@ -25,15 +26,10 @@ const HEADS = 2;
 const LAYERS = 2;
 const CONTEXT = 4096;
 
-/** Numbers in [-1, 1), from a seed (mulberry32). */
+/** Numbers in [-1, 1), from a seed. */
 export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 31 - 1;
-  };
+  const next = mulberry32(seed);
+  return () => 2 * next() - 1;
 }
 
 /** SentencePiece's specials, its 256 bytes, then printable pieces. */

@@ -134,6 +134,19 @@ it("uploads are few, those left alone for a day make room, and one can be given 
   for (let i = 0; i < UPLOADS_MAX + 2; i++) await past.createUpload(operator, "m", file(i));
 });
 
+it("giving up an upload that is a model already leaves the model whole", async () => {
+  // As a request leaves it that broke off after publishing and before the upload was forgotten.
+  const { upload_id } = await models.createUpload(operator, "tiny", describe(big));
+  await env.MODELS.put(`files/${upload_id}`, big);
+  const facts = { architecture: "llama", created_at: 0, ...describe(big) };
+  await store.publish({ name: "tiny", file: upload_id, ...facts });
+  await models.removeUpload(operator, "tiny", upload_id);
+  const [model] = await models.list(operator);
+  const stored = new Uint8Array(await new Response(await store.open(model!)).arrayBuffer());
+  expect(sha256(stored)).toBe(sha256(big));
+  expect(await code(models.getUpload(operator, "tiny", upload_id))).toBe("not_found");
+});
+
 it("only the operator may, a reserved name is a conflict, and no bucket says so", async () => {
   const tenant = { ...operator, tenant: "other" };
   expect(await code(models.list(tenant))).toBe("forbidden");
