@@ -29,7 +29,8 @@ export async function uploadModel(
   const handle = await open(path);
   const read = async (start: number, length: number) => {
     const buffer = new Uint8Array(length);
-    await handle.read(buffer, 0, length, start);
+    const { bytesRead } = await handle.read(buffer, 0, length, start);
+    if (bytesRead < length) throw new Error(`${path} has become shorter while it was sent`);
     return buffer;
   };
   try {

@@ -138,8 +138,8 @@ it("giving up an upload that is a model already leaves the model whole", async (
   // As a request leaves it that broke off after publishing and before the upload was forgotten.
   const { upload_id } = await models.createUpload(operator, "tiny", describe(big));
   await env.MODELS.put(`files/${upload_id}`, big);
-  const facts = { architecture: "llama", created_at: 0, ...describe(big) };
-  await store.publish({ name: "tiny", file: upload_id, ...facts });
+  const facts = { architecture: "llama", tokenizer_bytes: 0, created_at: 0, ...describe(big) };
+  await store.publish({ name: "tiny", kind: "generator", file: upload_id, ...facts }, null);
   await models.removeUpload(operator, "tiny", upload_id);
   const [model] = await models.list(operator);
   const stored = new Uint8Array(await new Response(await store.open(model!)).arrayBuffer());
