@@ -76,6 +76,8 @@ export function writeFigure(results: readonly Result[], file: string): void {
   const line = `<line x1="${edge}" y1="32" x2="${edge}" y2="${height - 16}" stroke="#b23a48"/>`;
   const title = `<text x="${left}" y="20">Share of the ceiling measured in the same run</text>`;
   const head = `<svg xmlns="http://www.w3.org/2000/svg" width="1060" height="${height}"
- font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="#fff"/>`;
+ font-family="sans-serif" font-size="12">
+<title>Each kernel's share of the ceiling measured in the same run</title>
+<rect width="100%" height="100%" fill="#fff"/>`;
   writeFileSync(file, `${[head, title, ...bars, line].join("\n")}\n</svg>\n`);
 }

@@ -1,14 +1,15 @@
 /** One generation at a time: an isolate has one thread and a model one KV cache. */
 import { ServiceError } from "../errors.ts";
-import { GENERATIONS_WAITING_MAX } from "../limits.ts";
+import { GENERATION_WAIT_MS_MAX, GENERATIONS_WAITING_MAX } from "../limits.ts";
 
-/** First come, first served, and a bounded number waiting. */
+/** First come, first served; a bounded number waits, each for a bounded time. */
 export class Turns {
   private busy = false;
   private readonly waiting: (() => void)[] = [];
 
   /** Waits for a turn and gives the function that ends it, which may be called more than once.
-   *  Errors: generator_busy where the list is full; the signal's reason where the caller left. */
+   *  Errors: generator_busy where the list is full or GENERATION_WAIT_MS_MAX have passed; the
+   *  signal's reason where the caller left. */
   async take(signal?: AbortSignal): Promise<() => void> {
     signal?.throwIfAborted();
     if (this.busy) await this.wait(signal);
@@ -31,18 +32,33 @@ export class Turns {
         `${GENERATIONS_WAITING_MAX} requests wait for the generator already; try again later`,
       );
     return new Promise((resolve, reject) => {
-      const leave = () => {
-        this.waiting.splice(this.waiting.indexOf(start), 1);
-        reject(signal!.reason);
-      };
-      const start = () => {
+      const end = () => {
+        clearTimeout(timer);
         signal?.removeEventListener("abort", leave);
+      };
+      const giveUp = (reason: unknown) => {
+        end();
+        this.waiting.splice(this.waiting.indexOf(start), 1);
+        reject(reason);
+      };
+      const leave = () => giveUp(signal!.reason);
+      const start = () => {
+        end();
         resolve();
       };
+      const timer = setTimeout(() => giveUp(tooLong()), GENERATION_WAIT_MS_MAX);
       signal?.addEventListener("abort", leave, { once: true });
       this.waiting.push(start);
     });
   }
+}
+
+function tooLong(): ServiceError {
+  const seconds = GENERATION_WAIT_MS_MAX / 1_000;
+  return new ServiceError(
+    "generator_busy",
+    `the generator gave no turn in ${seconds} s; try again later`,
+  );
 }
 
 /** Lets events in: an abort, another request's bytes, this one's reply on its way out. */
