@@ -135,20 +135,12 @@ export class DecoderKernels extends MatmulKernels {
     this.call("silu_mul_f32", y, gateUp, m, ffn);
   }
 
-  /** y += x, f32 [n]. */
-  addF32(y: number, x: number, n: number): void {
-    this.counts("addF32", n);
-    this.range("addF32 y", y, n * 4);
-    this.range("addF32 x", x, n * 4);
-    this.call("add_f32", y, x, 1, n, 0, 0);
-  }
-
   /** y += bias f32 [n] on m rows of n, `stride` floats apart (default n). */
   addBiasF32(y: number, bias: number, m: number, n: number, stride = n): void {
     this.counts("addBiasF32", m, n, stride);
     this.range("addBiasF32 y", y, this.#rows("addBiasF32", m, stride, n));
     this.range("addBiasF32 bias", bias, n * 4);
-    this.call("add_f32", y, bias, m, n, stride, 0);
+    this.call("add_f32", y, bias, m, n, stride);
   }
 
   /** Room for one layer's cache; nothing in it is read before it is appended. */

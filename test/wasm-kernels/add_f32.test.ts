@@ -6,7 +6,7 @@ it.each([1, 4, 7, 576])("add_f32 is the rounded sum of %i numbers", (n) => {
   const kernels = DecoderKernels.create(kernelsModule);
   const [a, b] = [floats(random(n), n), floats(random(n + 1), n)];
   const [y, x] = [putF32(kernels, a), putF32(kernels, b)];
-  writesOnly(kernels, [[y, n * 4]], () => kernels.addF32(y, x, n));
+  writesOnly(kernels, [[y, n * 4]], () => kernels.addBiasF32(y, x, 1, n));
   expect(kernels.f32(y, n)).toEqual(a.map((value, i) => value + b[i]!));
 });
 
