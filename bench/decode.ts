@@ -21,6 +21,9 @@ const BYTES_MAX = 118_000_000;
 const PREFILL_TOKENS = 256;
 /** Where decoding is timed: with a short and with a long past. */
 const PASTS = [64, 1_024];
+/** What drafts cost: ROW_COSTS of src/generation/prompt-lookup.ts. */
+const STEP_ROWS = [1, 2, 4, 8];
+const STEP_PAST = 512;
 /** 8-bit activations and cache over 30 layers: of the logits' own deviation. */
 const ERROR_MAX = 0.05;
 
@@ -60,8 +63,18 @@ export function decodeCandidates(decoder: Decoder): Candidate[] {
       decoder.append([past]);
     },
   });
+  const step = (rows: number): Candidate => ({
+    name: `a step of ${rows} rows at ${STEP_PAST} tokens`,
+    ...tokens(rows),
+    run: () => {
+      if (decoder.length < STEP_PAST) decoder.append(promptIds(STEP_PAST).slice(decoder.length), 0);
+      decoder.truncate(STEP_PAST);
+      decoder.append(promptIds(rows), rows);
+    },
+  });
   return [
     ...PASTS.map(decode),
+    ...STEP_ROWS.map(step),
     {
       name: `prefill of ${PREFILL_TOKENS} tokens`,
       ...tokens(PREFILL_TOKENS),

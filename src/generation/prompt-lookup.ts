@@ -11,7 +11,7 @@ const GAIN_MIN = 1.05;
 /** What a step of the model costs by its rows, from 1, in steps of one row: a decoder of
  *  SmolLM2-135M's shape, Q4_0, at 512 tokens (5.2 ms a row alone, AMD EPYC Zen 4). Decoding is
  *  bound by arithmetic, not by memory, so a draft pays only where nearly all is accepted. */
-export const ROW_COSTS: readonly number[] = [1, 1.8, 2.6, 3.6, 5.9, 6.1, 6.4, 6.6];
+export const ROW_COSTS: readonly number[] = [1, 1.8, 2.6, 2.9, 5.0, 5.3, 5.4, 5.7];
 
 /** Proposes drafts for one choice; the history is prompt and answer. */
 export class PromptLookup {
