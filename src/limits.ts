@@ -51,6 +51,9 @@ export const EXPORT_PAGE_CHARS_MAX = 4_000_000;
 export const PAGE_DOCUMENTS_MAX = 1_000;
 // The parsed filters whose matching documents an object remembers between writes.
 export const FILTERS_REMEMBERED_MAX = 8;
+// How many passages a scan of codes hands on to be scored by their int8 rows: past some hundreds
+// nothing more is found (docs/memory.md), and each is a row to read.
+export const CODE_DEPTH_MAX = 4_096;
 export const PASSAGE_TOKENS_TARGET = 200;
 export const PASSAGE_TOKENS_MAX = 240;
 // A word of any length can be one unknown token, so characters have a bound of their own.
