@@ -63,6 +63,9 @@ export const COPY_PAGE_DOCUMENTS_MAX = 1_000;
 // Documents whose time is over that one call removes before it reads; the alarm removes the rest,
 // and a call that finds more removes them in turns of this many.
 export const EXPIRED_REMOVED_MAX = 1_000;
+// How many passages a scan of codes hands on to be scored by their int8 rows: past some hundreds
+// nothing more is found (docs/memory.md), and each is a row to read.
+export const CODE_DEPTH_MAX = 4_096;
 export const PASSAGE_TOKENS_TARGET = 200;
 export const PASSAGE_TOKENS_MAX = 240;
 // A word of any length can be one unknown token, so characters have a bound of their own.
