@@ -1,7 +1,7 @@
 /** The search over vectors, at 100,000 of 384 dimensions: the scan of codes with its selection, in
- *  WebAssembly and the same in plain JavaScript; the exact scan of eight bits; what it costs to make
- *  a code, to load codes and to score the best by their rows. Every answer is checked before it is
- *  timed. The vectors are seeded: a topic's centre and a part of its own. */
+ *  WebAssembly and the same in plain JavaScript; the exact scan of eight bits; what it costs to
+ *  make a code, to load codes and to score the best by their rows. Every answer is checked before
+ *  it is timed. The vectors are seeded: a topic's centre and a part of its own. */
 import { Bitmap } from "../index/bitmap.ts";
 import { CodeIndex } from "../index/code-index.ts";
 import { codeBytes, encodeCode, quantizeLevels, signBytes } from "../index/codes.ts";
