@@ -95,20 +95,22 @@ export class Rotation {
 function hadamard(values: Int32Array, at: number): void {
   const end = at + BLOCK;
   for (let i = at; i < end; i += 2) {
-    const [a, b] = [values[i]!, values[i + 1]!];
+    const a = values[i]!;
+    const b = values[i + 1]!;
     values[i] = a + b;
     values[i + 1] = a - b;
   }
   for (let half = 2; half < BLOCK; half *= 4)
     for (let start = at; start < end; start += half * 4)
       for (let i = start; i < start + half; i++) {
-        const [a, b] = [values[i]!, values[i + half]!];
-        const [c, d] = [values[i + 2 * half]!, values[i + 3 * half]!];
-        const [ab, cd, a_b, c_d] = [a + b, c + d, a - b, c - d];
-        values[i] = ab + cd;
-        values[i + half] = a_b + c_d;
-        values[i + 2 * half] = ab - cd;
-        values[i + 3 * half] = a_b - c_d;
+        const a = values[i]!;
+        const b = values[i + half]!;
+        const c = values[i + 2 * half]!;
+        const d = values[i + 3 * half]!;
+        values[i] = a + b + (c + d);
+        values[i + half] = a - b + (c - d);
+        values[i + 2 * half] = a + b - (c + d);
+        values[i + 3 * half] = a - b - (c - d);
       }
 }
 
