@@ -119,6 +119,18 @@ export interface ShownPassage {
   duplicates: { document_id: string; passage_id: string }[];
 }
 
+/** All shards of a namespace behind one face: what search coordinates over. */
+export interface Gatherer {
+  /** Added up over all shards; `df` in the order of `terms`. */
+  statistics(terms: string[]): Promise<CorpusStatistics>;
+  /** Merged over all shards: the best `bm25Depth` and `vectorDepth` units of the whole namespace,
+   *  `shard` set. */
+  candidates(request: CandidateRequest): Promise<CandidateList>;
+  /** The passages in the order in which they are named, flat over the requests; null for one that
+   *  is gone since the candidates were read. */
+  show(wanted: { shard: number; request: ShowRequest }[]): Promise<(ShownPassage | null)[]>;
+}
+
 /** A document as a copy carries it. */
 export interface CopiedDocument {
   row: number;
