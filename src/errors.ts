@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   document_not_found: { status: 404, type: "invalid_request_error" },
   job_not_found: { status: 404, type: "invalid_request_error" },
   conflict: { status: 409, type: "invalid_request_error" },
+  version_conflict: { status: 409, type: "invalid_request_error" },
   memory_full: { status: 413, type: "invalid_request_error" },
   memory_busy: { status: 503, type: "server_error" },
   shard_unavailable: { status: 503, type: "server_error" },
