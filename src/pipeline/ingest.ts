@@ -25,15 +25,15 @@ export async function ingest(
 ): Promise<IngestOutcome> {
   const outcome: IngestOutcome = { upserted: 0, unchanged: 0, passages: 0, errors: [] };
   const pending = await digestAll(documents);
-  const stored = await memory.digests(pending.map(({ document }) => document.id));
+  const found = await memory.find(pending.map(({ document }) => document.id));
   const batch: { index: number; prepared: PreparedDocument }[] = [];
   let batchPassages = 0;
   const flush = async () => {
     await store(memory, batch.splice(0), outcome);
     batchPassages = 0;
   };
-  for (const { index, document, digest } of pending) {
-    if (stored[document.id] === digest) {
+  for (const [i, { index, document, digest }] of pending.entries()) {
+    if (found[i]?.digest === digest) {
       outcome.unchanged += 1;
       continue;
     }
@@ -50,22 +50,21 @@ export async function ingest(
   return outcome;
 }
 
-/** Stores a batch in one transaction; when the memory refuses it as a whole, one by one, so that
- *  the refusal falls on the documents that earn it. */
+/** Stores a batch, each document for itself. */
 async function store(
   memory: DurableObjectStub<MemoryObject>,
   batch: readonly { index: number; prepared: PreparedDocument }[],
   outcome: IngestOutcome,
 ): Promise<void> {
   if (batch.length === 0) return;
-  try {
-    const { upserted, passages } = await memory.upsert(batch.map(({ prepared }) => prepared));
-    outcome.upserted += upserted;
+  const changes = batch.map(({ prepared }) => ({ document: prepared, if_version: null }));
+  for (const [i, { error, passages }] of (await memory.upsert(changes)).entries()) {
+    if (error !== null) {
+      outcome.errors.push({ index: batch[i]!.index, ...error });
+      continue;
+    }
+    outcome.upserted += 1;
     outcome.passages += passages;
-  } catch (error) {
-    if (codeOf(error) === null) throw error;
-    if (batch.length === 1) report(outcome, batch[0]!.index, error);
-    else for (const one of batch) await store(memory, [one], outcome);
   }
 }
 

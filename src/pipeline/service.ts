@@ -83,7 +83,7 @@ export class BrinkService implements types.Service {
   async #search(caller: types.Caller, query: types.MemoryQuery): Promise<SearchHit[]> {
     const { namespace, embedding, ...request } = query;
     const vector = request.mode === "bm25" ? null : await this.#queryVector(query.query, embedding);
-    return this.#memory(caller, namespace).search({ ...request, vector });
+    return (await this.#memory(caller, namespace).search({ ...request, vector })).hits;
   }
 
   async #queryVector(query: string, embedding: number[] | null): Promise<Float32Array> {
@@ -122,8 +122,12 @@ export class BrinkService implements types.Service {
     return { deleted: await this.#memory(caller, namespace).removeWhere(filter!) };
   }
 
-  exportPage(caller: types.Caller, namespace: string, cursor: string | null) {
-    return this.#memory(caller, namespace).export(cursor);
+  async exportPage(caller: types.Caller, namespace: string, cursor: string | null) {
+    const page = await this.#memory(caller, namespace).export(cursor);
+    const documents = page.documents.map(({ embedding, ...document }) => {
+      return { ...document, embedding: embedding === null ? null : [...embedding] };
+    });
+    return { documents, cursor: page.cursor };
   }
 
   stats(caller: types.Caller, namespace: string) {

@@ -67,6 +67,9 @@ const STATS = {
   avgdl: 4,
   sqlite_bytes: 4096,
   resident_bytes: 100,
+  shards: [],
+  work: null,
+  retired: 0,
 };
 const STORED = {
   id: "d1",
