@@ -5,6 +5,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { ServiceError } from "../errors.ts";
 import { GENERATOR_BUSY_RETRY_AFTER_S } from "../limits.ts";
 import { adminDocuments } from "./admin-documents.ts";
+import { adminJobs } from "./admin-jobs.ts";
 import { adminKeys } from "./admin-keys.ts";
 import { adminMetrics } from "./admin-metrics.ts";
 import { adminModels } from "./admin-models.ts";
@@ -20,6 +21,7 @@ import { health } from "./health.ts";
 import { memory } from "./memory.ts";
 import { models } from "./models.ts";
 import { addOpenApi, methodsAt } from "./openapi.ts";
+import { remember } from "./remember.ts";
 import { rerank } from "./rerank.ts";
 
 /** The application. `connect` makes what a request is served with from the bindings; it is called
@@ -33,8 +35,9 @@ export function createApp<Bindings extends object>(
   const auth = newAuth();
   app.use("/v1/*", auth("inference"));
   app.use("/admin/*", auth("admin"));
-  for (const group of [chat, embeddings, rerank, classify, models, memory]) app.route("/", group);
-  for (const group of [adminNamespaces, adminDocuments, adminKeys, adminModels])
+  for (const group of [chat, embeddings, rerank, classify, models, memory, remember])
+    app.route("/", group);
+  for (const group of [adminNamespaces, adminDocuments, adminJobs, adminKeys, adminModels])
     app.route("/", group);
   for (const group of [adminRouter, adminMetrics, health]) app.route("/", group);
   addOpenApi(app);
@@ -83,7 +86,7 @@ function addFrame(
         if (allowed === "*") return "*";
         return allowed.includes(origin) ? origin : null;
       },
-      allowMethods: ["GET", "POST", "PUT", "DELETE"],
+      allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
       exposeHeaders: ["x-brink-trace", "x-brink-route", "x-brink-difficulty"],
       maxAge: 86_400,
     }),
