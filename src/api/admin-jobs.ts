@@ -1,8 +1,9 @@
 /** /admin/namespaces/{ns}/jobs: long ingests, sent in parts, that go on where they broke off. */
-import { ServiceError } from "../errors.ts";
+import { ERROR_CODES, ServiceError } from "../errors.ts";
 import { BODY_BYTES_MAX } from "../limits.ts";
-import type { Job, JobStep, MemoryAdmin } from "../pipeline/memory-types.ts";
-import type { Caller } from "../pipeline/types.ts";
+import type { Job, JobStep } from "../memory/jobs.ts";
+import type { MemoryAdmin } from "../pipeline/memory-types.ts";
+import type { Caller, IngestOutcome } from "../pipeline/types.ts";
 import { NamespaceParams, pathNamespace } from "./admin-namespaces.ts";
 import { readJson } from "./body.ts";
 import { type ApiContext, endpoint, newApi } from "./context.ts";
@@ -156,12 +157,20 @@ async function loadPart(
   await loadLines(
     skipped(groups, job.lines - from),
     { from: job.lines, blanks: true },
-    (documents) => memory.ingest(caller, namespace, documents),
+    async (documents) => unlessUnsure(await memory.ingest(caller, namespace, documents)),
     async (counts) => {
       job = await memory.advanceJob(caller, namespace, id, job.lines, stepOf(counts));
     },
   );
   return job;
+}
+
+/** Throws what will pass, such as a shard that does not answer: the job stays where it is, and the
+ *  same lines can be sent again. */
+function unlessUnsure(outcome: IngestOutcome): IngestOutcome {
+  const passing = outcome.errors.find(({ code }) => ERROR_CODES[code].status >= 500);
+  if (passing !== undefined) throw new ServiceError(passing.code, passing.message);
+  return outcome;
 }
 
 function stepOf({ errors, ...counts }: LineCounts): JobStep {

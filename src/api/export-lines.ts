@@ -1,6 +1,6 @@
 /** A namespace as NDJSON that the documents endpoint takes back. */
+import type { ExportedDocument } from "../memory/types.ts";
 import type { MemoryAdmin } from "../pipeline/memory-types.ts";
-import type { ExportedDocument } from "../pipeline/types.ts";
 import { logFailure } from "./failure.ts";
 import { toBase64 } from "./schema/vector.ts";
 

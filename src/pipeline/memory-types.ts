@@ -1,49 +1,26 @@
 /** What the API asks of the tending of memories and what it gets back. */
 import type { Filter } from "../../index/filter.ts";
-import type { ErrorCode } from "../errors.ts";
+import type { Job, JobStep } from "../memory/jobs.ts";
 import type { DocumentPatch } from "../memory/shard-types.ts";
+import type { SnapshotInfo } from "../memory/snapshot-format.ts";
 import type {
   DocumentPage,
+  ExportedDocument,
   MemoryStats,
   NamespaceOptions,
   StoredDocument,
+  WorkStatus,
 } from "../memory/types.ts";
-import type {
-  Caller,
-  ExportedDocument,
-  IngestOutcome,
-  NamespaceInfo,
-  SubmittedDocument,
-} from "./types.ts";
+import type { WorkReport } from "../memory/work.ts";
+import type { Caller, IngestOutcome, NamespaceInfo, SubmittedDocument } from "./types.ts";
 
-/** A long ingest that may break off and go on: how far it is, and what became of its lines. */
-export interface Job {
-  id: string;
-  /** What people call it, such as the file's name. */
-  name: string | null;
-  state: "open" | "finished";
-  /** Lines that were taken, blank ones included, and their bytes: where the job goes on. */
-  lines: number;
-  bytes: number;
-  upserted: number;
-  unchanged: number;
-  passages: number;
-  error_count: number;
-  /** The first of them; `line` counts from 0. */
-  errors: LineError[];
-  /** Unix time in ms. */
-  created_at: number;
-  updated_at: number;
+/** The snapshots there are, the work under way, and how the last of each kind ended. */
+export interface MemorySnapshots {
+  snapshots: SnapshotInfo[];
+  work: WorkStatus | null;
+  last_snapshot: WorkReport | null;
+  last_restore: WorkReport | null;
 }
-
-export interface LineError {
-  line: number;
-  code: ErrorCode;
-  message: string;
-}
-
-/** What became of the lines that follow a job's position. */
-export type JobStep = Omit<Job, "id" | "name" | "state" | "created_at" | "updated_at">;
 
 /** The tending of memories: namespaces, documents, jobs and snapshots. Every method that names a
  *  namespace throws `namespace_not_found` where the caller's tenant has none of that name, and
@@ -124,4 +101,19 @@ export interface MemoryAdmin {
   finishJob(caller: Caller, namespace: string, id: string): Promise<Job>;
   /** Forgets the job; what it stored stays. */
   deleteJob(caller: Caller, namespace: string, id: string): Promise<void>;
+
+  /** Begins to split the shard in an object, or the largest. This and all long work throw
+   *  `conflict` while other long work runs. */
+  split(caller: Caller, namespace: string, shard: string | undefined): Promise<void>;
+  /** Begins a snapshot; its id. This and the following throw `snapshots_not_configured` where no
+   *  bucket is bound. */
+  startSnapshot(caller: Caller, namespace: string): Promise<string>;
+  snapshots(caller: Caller, namespace: string): Promise<MemorySnapshots>;
+  /** This and the following throw `snapshot_not_found`. */
+  deleteSnapshot(caller: Caller, namespace: string, id: string): Promise<void>;
+  /** Begins to put a snapshot in the place of all documents and options. Throws
+   *  `snapshot_damaged`. */
+  restore(caller: Caller, namespace: string, id: string): Promise<void>;
+  /** Calls off the long work that runs; false where there is none. */
+  cancelWork(caller: Caller, namespace: string): Promise<boolean>;
 }

@@ -116,12 +116,6 @@ export interface IngestOutcome {
   errors: { index: number; code: ErrorCode; message: string }[];
 }
 
-/** A document as `ingest` takes it back. */
-export interface ExportedDocument extends Omit<SubmittedDocument, "id" | "if_version" | "time"> {
-  id: string;
-  time: number;
-}
-
 /** What POST /v1/memory/search asks for; `MemoryChoice` plus what only a search has. */
 export interface MemoryQuery {
   namespace: string;

@@ -1,8 +1,9 @@
 /** Memories of fixed answers, for tests of what the HTTP layer reads and writes; only jobs are kept.
  *  Calls are recorded. */
 import { ServiceError } from "../../src/errors.ts";
+import type { Job } from "../../src/memory/jobs.ts";
 import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";
-import type { Job, MemoryAdmin } from "../../src/pipeline/memory-types.ts";
+import type { MemoryAdmin, MemorySnapshots } from "../../src/pipeline/memory-types.ts";
 import type { IngestOutcome } from "../../src/pipeline/types.ts";
 
 const NAMESPACE = { ...NAMESPACE_DEFAULTS, name: "docs", created_at: 1 };
@@ -13,6 +14,19 @@ const STATS = {
   avgdl: 4,
   sqlite_bytes: 4096,
   resident_bytes: 100,
+  shards: [
+    {
+      ...{ object: null, lo: 0, hi: 2 ** 32, documents: 1, passages: 1, terms: 4, units: 1 },
+      ...{ length_sum: 4, sqlite_bytes: 4096, resident_bytes: 100 },
+      ...{ segments: 0, memtable_passages: 1, tombstones: 0 },
+    },
+  ],
+  work: null,
+  retired: 0,
+};
+const SNAPSHOT = {
+  ...{ id: "s1", started_at: 10, completed_at: 20, documents: 5, passages: 6 },
+  ...{ parts: 1, bytes: 700 },
 };
 const STORED = {
   id: "d1",
@@ -37,6 +51,12 @@ type Log = (name: string, ...args: unknown[]) => void;
 export class FakeMemory implements MemoryAdmin {
   readonly #note: Log;
   readonly #jobs = new Map<string, Job>();
+  snapshotStatus: MemorySnapshots = {
+    snapshots: [SNAPSHOT],
+    work: null,
+    last_snapshot: null,
+    last_restore: null,
+  };
 
   constructor(note: Log) {
     this.#note = note;
@@ -178,6 +198,37 @@ export class FakeMemory implements MemoryAdmin {
   async deleteJob(...args: Parameters<MemoryAdmin["deleteJob"]>) {
     this.#jobs.delete(this.#job(args[2]).id);
     return this.#log(undefined, "deleteJob", ...args);
+  }
+
+  async split(...args: Parameters<MemoryAdmin["split"]>) {
+    return this.#log(undefined, "split", ...args);
+  }
+
+  async startSnapshot(...args: Parameters<MemoryAdmin["startSnapshot"]>) {
+    knows(args[1]);
+    return this.#log("s2", "startSnapshot", ...args);
+  }
+
+  snapshots(...args: Parameters<MemoryAdmin["snapshots"]>) {
+    return this.#log(this.snapshotStatus, "snapshots", ...args);
+  }
+
+  async deleteSnapshot(...args: Parameters<MemoryAdmin["deleteSnapshot"]>) {
+    this.#knowsSnapshot(args[2]);
+    return this.#log(undefined, "deleteSnapshot", ...args);
+  }
+
+  async restore(...args: Parameters<MemoryAdmin["restore"]>) {
+    this.#knowsSnapshot(args[2]);
+    return this.#log(undefined, "restore", ...args);
+  }
+
+  cancelWork(...args: Parameters<MemoryAdmin["cancelWork"]>) {
+    return this.#log(this.snapshotStatus.work !== null, "cancelWork", ...args);
+  }
+
+  #knowsSnapshot(id: string): void {
+    if (id !== "s1") throw new ServiceError("snapshot_not_found", `no snapshot "${id}"`);
   }
 
   #job(id: string): Job {

@@ -167,3 +167,17 @@ it("a job's name has a bound", async () => {
     "namespace_not_found",
   ]);
 });
+
+it("a line that met a shard which does not answer is not passed over", async () => {
+  const { send, service, read } = await startJob();
+  const real = service.memoryAdmin.ingest.bind(service.memoryAdmin);
+  service.memoryAdmin.ingest = async (...args) => {
+    const outcome = await real(...args);
+    outcome.errors.push({ index: 1, code: "shard_unavailable", message: "try again" });
+    return outcome;
+  };
+  const failed = await send(0, LINES);
+  expect(failed.status).toBe(503);
+  expect(await failed.json()).toMatchObject({ error: { code: "shard_unavailable" } });
+  expect(await read()).toMatchObject({ lines: 0, error_count: 0 });
+});

@@ -2,6 +2,7 @@
 import { FORGET_DAYS_MAX, FORGET_DOCUMENTS_MAX, SHARDS_START_MAX } from "../../limits.ts";
 import type { NamespaceOptions } from "../../memory/types.ts";
 import { parse, z } from "./common.ts";
+import { WorkReply } from "./snapshots.ts";
 
 const Bm25Unit = z.enum(["passage", "document"]).openapi({
   description: "What BM25 counts: single passages or whole documents. Fixed.",
@@ -93,13 +94,38 @@ export const NamespacesReply = z
   .object({ namespaces: z.array(NamespaceReply) })
   .openapi("NamespaceList");
 
+const bytes = z.int().openapi({ description: "Added up over the shards." });
+
+const ShardReply = z.object({
+  object: z.string().nullable().openapi({
+    description: "Name of the object that it lies in; null: the namespace's own.",
+  }),
+  lo: z.int().openapi({ description: "It holds the ids whose hash is in [lo, hi), of 2^32." }),
+  hi: z.int(),
+  documents: z.int(),
+  passages: z.int(),
+  terms: z.int(),
+  units: z.int().openapi({ description: "What BM25 counts." }),
+  length_sum: z.int().openapi({ description: "Of the units, in terms." }),
+  sqlite_bytes: z.int(),
+  resident_bytes: z.int().openapi({ description: "Of the index; 0 while it is not loaded." }),
+  segments: z.int(),
+  memtable_passages: z.int(),
+  tombstones: z.int(),
+});
+
 export const StatsReply = z
   .object({
     documents: z.int(),
     passages: z.int(),
-    terms: z.int(),
+    terms: z.int().openapi({ description: "A term on two shards counts twice." }),
     avgdl: z.number().openapi({ description: "Mean length of a BM25 unit, in terms." }),
-    sqlite_bytes: z.int(),
-    resident_bytes: z.int(),
+    sqlite_bytes: bytes,
+    resident_bytes: bytes,
+    shards: z.array(ShardReply),
+    work: WorkReply.nullable().openapi({
+      description: "The split, snapshot or restore that runs.",
+    }),
+    retired: z.int().openapi({ description: "Objects that wait to be destroyed." }),
   })
   .openapi("Stats");
