@@ -63,6 +63,46 @@ export const NAMESPACE_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 // One memory object: 25,000 passages take about 32 MB, beside 46 MB of models and 30 MB of
 // JavaScript in the isolate of 128 MB that it may share with the Worker.
 export const PASSAGES_MAX = 25_000;
+// Sharding. The runtime opens six connections at once from one request, so a level of the tree has
+// six. SHARDS_MAX is two levels: six children that each search themselves and ask six more. With
+// the bound on a shard below that is 4.6 million passages.
+export const SHARD_FANOUT = 6;
+export const SHARDS_MAX = SHARD_FANOUT + SHARD_FANOUT * SHARD_FANOUT;
+// A shard at its bound answers in tens of milliseconds; one that rebuilds its index after waking
+// takes seconds. Each level waits for three quarters of what its parent does.
+export const SHARD_DEADLINE_MS_MAX = 10_000;
+// A shard past either of these is split in two. Both leave a tenth of the object's own bound for
+// what is written while the split runs.
+export const SHARD_PASSAGES_SPLIT = 110_000;
+export const SHARD_RESIDENT_BYTES_SPLIT = 40_000_000;
+// Writes that wait for their turn. At 50 ms each the last waits three seconds, and each holds at
+// most the 32 MB of an RPC, nearly all far less.
+export const WRITES_WAITING_MAX = 64;
+export const MEMORY_BUSY_RETRY_AFTER_S = 2;
+// Searches that lost a passage between ranking and showing it start anew this often; the last time
+// writes wait for them.
+export const SEARCH_ATTEMPTS_MAX = 3;
+// Copies. A page is one RPC reply and one part of a snapshot; the shard bounds its bytes too. A
+// step copies this many pages before it lets go, since an alarm has 15 minutes and CPU has 5.
+export const COPY_PAGE_DOCUMENTS = 512;
+export const COPY_STEP_PAGES = 16;
+// What was written while a copy ran is copied in passes of this many pages at most; then writes
+// wait for the rest.
+export const COPY_CATCH_UP_PAGES = 64;
+// Work that fails is tried again after this long, and given up after so many failures in a row.
+export const WORK_RETRY_MS = 5_000;
+export const WORK_FAILURES_MAX = 20;
+// Forgetting looks at the age of documents this often, and removes so many at a time.
+export const FORGET_INTERVAL_MS = 60_000;
+export const FORGET_DOCUMENTS_STEP = 500;
+// Snapshots. A part is one page of a copy, unpacked in memory when it is read back; a document
+// takes at most 1.5 MB of text and as much of vectors.
+export const SNAPSHOT_PART_BYTES_MAX = 32 * 1024 * 1024;
+export const SNAPSHOT_PARTS_MAX = 10_000;
+export const SNAPSHOTS_MAX = 100;
+// Records of bulk jobs, the oldest finished ones of which give way; each keeps its first errors.
+export const JOBS_MAX = 100;
+export const JOB_ERRORS_MAX = 1_000;
 // Passages stored in one transaction: 2,000 vectors are 3 MB, far below the 32 MB of one RPC, and
 // what is stored so far survives a later failure.
 export const UPSERT_PASSAGES_MAX = 2_000;
