@@ -90,7 +90,7 @@ export class BrinkService implements types.Service {
   async #search(caller: types.Caller, query: types.MemoryQuery): Promise<SearchHit[]> {
     const { namespace, embedding, ...request } = query;
     const vector = request.mode === "bm25" ? null : await this.#queryVector(query.query, embedding);
-    return this.#memory(caller, namespace).search({ ...request, vector });
+    return (await this.#memory(caller, namespace).search({ ...request, vector })).hits;
   }
 
   async #queryVector(query: string, embedding: number[] | null): Promise<Float32Array> {
