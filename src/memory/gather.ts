@@ -7,8 +7,8 @@ import type {
   CandidateRequest,
   CorpusStatistics,
   Gatherer,
-  ShowRequest,
   ShownPassage,
+  ShowRequest,
 } from "./shard-types.ts";
 
 /** A shard to ask: its place in the map, and its object; null: the root's own tables. */
@@ -167,6 +167,8 @@ export class ShardGatherer implements Gatherer {
   readonly #partial: boolean;
   readonly #deadlineMs: number;
   readonly #missing = new Set<number>();
+  /** How many passages were gone when they were to be shown. */
+  lost = 0;
 
   constructor(node: GatherNode, leaves: readonly Leaf[], partial: boolean, deadlineMs: number) {
     this.#node = node;
@@ -202,9 +204,11 @@ export class ShardGatherer implements Gatherer {
       if (known === undefined) byShard.set(shard, [passages]);
       else known.push(passages);
     }
-    return wanted.flatMap(
-      ({ shard, request }) => byShard.get(shard)?.shift() ?? request.passages.map(() => null),
-    );
+    return wanted.flatMap(({ shard, request }) => {
+      const passages = byShard.get(shard)?.shift();
+      this.lost += passages?.filter((passage) => passage === null).length ?? 0;
+      return passages ?? request.passages.map(() => null);
+    });
   }
 
   /** A shard that missed one question is not asked another: its statistics would lack. */

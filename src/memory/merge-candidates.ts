@@ -3,17 +3,14 @@
  *  on how its documents lie on shards. */
 import type { CandidateList, CandidateRequest, CorpusStatistics } from "./shard-types.ts";
 
-type Asked = Pick<CandidateRequest, "bm25Depth" | "vectorDepth" | "explain" | "terms">;
+type Asked = Pick<CandidateRequest, "mode" | "bm25Depth" | "vectorDepth" | "explain" | "terms">;
 
 interface Place {
   list: CandidateList;
   at: number;
 }
 
-export function addStatistics(
-  parts: readonly CorpusStatistics[],
-  terms: number,
-): CorpusStatistics {
+export function addStatistics(parts: readonly CorpusStatistics[], terms: number): CorpusStatistics {
   const sum: CorpusStatistics = { units: 0, lengthSum: 0, df: new Array(terms).fill(0) };
   for (const { units, lengthSum, df } of parts) {
     sum.units += units;
@@ -59,12 +56,13 @@ function best(places: Place[], scoreOf: (place: Place) => number, depth: number)
 function gathered(
   places: readonly Place[],
   lists: readonly CandidateList[],
-  { explain, terms: { length: terms } }: Asked,
+  { explain, mode, terms: { length: terms } }: Asked,
 ): CandidateList {
   const n = places.length;
   const of = (read: (list: CandidateList) => { [at: number]: number }) =>
     places.map(({ list, at }) => read(list)[at]!);
-  const tfs = explain ? new Uint32Array(n * terms) : null;
+  const explained = explain && mode !== "vector";
+  const tfs = explained ? new Uint32Array(n * terms) : null;
   for (const [i, { list, at }] of places.entries())
     tfs?.set(list.tfs!.subarray(at * terms, (at + 1) * terms), i * terms);
   return {
@@ -78,7 +76,7 @@ function gathered(
     time: Float64Array.from(of(({ time }) => time)),
     shard: Uint16Array.from(of(({ shard }) => shard)),
     tfs,
-    lengths: explain ? Uint32Array.from(of((list) => list.lengths!)) : null,
+    lengths: explained ? Uint32Array.from(of((list) => list.lengths!)) : null,
     timings_ms: slowest(lists),
   };
 }

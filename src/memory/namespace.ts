@@ -4,12 +4,20 @@ import type { Filter } from "../../index/filter.ts";
 import { ServiceError } from "../errors.ts";
 import { SHARD_FANOUT, WORK_RETRY_MS, WRITES_WAITING_MAX } from "../limits.ts";
 import { forget } from "./forget.ts";
-import { dimOf, failed, idOf, type NewChange, refused, wrongDimension } from "./namespace-changes.ts";
+import {
+  dimOf,
+  failed,
+  idOf,
+  type NewChange,
+  refused,
+  wrongDimension,
+} from "./namespace-changes.ts";
 import type { NamespaceStore } from "./namespace-store.ts";
 import { evenRanges, HASHES, hashOf, routed, shardOf } from "./shard-map.ts";
 import { pooled, type ShardCall, settledPool } from "./shard-port.ts";
 import type { Change, ChangeOutcome, ShardRange } from "./shard-types.ts";
 import { beginSplit } from "./split.ts";
+import type { FoundDocument } from "./store.ts";
 import { NAMESPACE_DEFAULTS, type NamespaceOptions } from "./types.ts";
 import type { WorkContext } from "./work.ts";
 import { WorkRunner } from "./work-runner.ts";
@@ -107,7 +115,19 @@ export class Namespace {
 
   /** Asks every shard of the map as it is now, a few at once; answers in the map's order. */
   each<T>(ask: (object: string | null) => Promise<T>): Promise<T[]> {
-    return this.read((map) => pooled(map, SHARD_FANOUT, ({ object }) => ask(object)));
+    return this.read((map) => eachOf(map, ask));
+  }
+
+  /** Of each id what is stored under it; null: nothing. */
+  async find(map: readonly ShardRange[], ids: readonly string[]) {
+    const found = new Array<FoundDocument | null>(ids.length).fill(null);
+    const byShard = [...routed(map, ids, (id) => id)];
+    await pooled(byShard, SHARD_FANOUT, async ([shard, items]) => {
+      const asked = items.map(({ item }) => item);
+      const answers = await this.#call(map[shard]!.object, "find", asked);
+      for (const [i, { at }] of items.entries()) found[at] = answers[i]!;
+    });
+    return found;
   }
 
   /** Empty shards for new options; the shards before are destroyed. One shard is the root's own. */
@@ -139,7 +159,7 @@ export class Namespace {
       store.setDim(null);
       store.setForgetAt(options.forget === null ? null : this.#host.now());
     });
-    await this.#host.wake();
+    if (options.forget !== null || store.retired().length > 0) await this.#host.wake();
   }
 
   /** Tells every shard the options, where one may not have heard of them. */
@@ -314,7 +334,9 @@ export class Namespace {
         await this.#call(object, "destroy");
         this.store.forgetRetired(object);
       });
-      return unread.length === retired.length && results.every(({ status }) => status === "fulfilled");
+      return (
+        unread.length === retired.length && results.every(({ status }) => status === "fulfilled")
+      );
     }, true);
   }
 
@@ -335,6 +357,14 @@ export class Namespace {
       true,
     );
   }
+}
+
+/** Asks every shard of a map, a few at once; answers in the map's order. */
+export function eachOf<T>(
+  map: readonly ShardRange[],
+  ask: (object: string | null) => Promise<T>,
+): Promise<T[]> {
+  return pooled(map, SHARD_FANOUT, ({ object }) => ask(object));
 }
 
 function equalOptions(a: NamespaceOptions, b: NamespaceOptions): boolean {

@@ -1,6 +1,7 @@
 /** What a namespace's root has its shards do, its own tables and other objects alike. */
 import type { Filter } from "../../index/filter.ts";
 import type { Change, ChangeOutcome, CopyPage, ShardStats } from "./shard-types.ts";
+import type { FoundDocument } from "./store.ts";
 import type { ExportedDocument, NamespaceOptions, StoredDocument } from "./types.ts";
 
 /** A document's row beside what is listed or exported of it: what pages of all shards merge by. */
@@ -24,13 +25,13 @@ export interface ShardMethods {
   create(options: NamespaceOptions): Promise<void>;
   configure(options: NamespaceOptions): void;
   apply(changes: Change[]): Promise<ChangeOutcome[]>;
-  /** The digests of those ids that are stored. */
-  digests(ids: string[]): Record<string, string>;
+  /** Of each id what is stored under it; null: nothing. */
+  find(ids: string[]): (FoundDocument | null)[];
   get(id: string): StoredDocument | null;
   /** Documents after a row, in row order. */
   list(after: number, limit: number): Rowed<Listed>[];
-  /** Whole documents after a row, in row order; fewer than `limit` where they pass `chars`. */
-  export(after: number, limit: number, chars: number): Rowed<ExportedDocument>[];
+  /** Whole documents after a row, in row order; fewer than `limit` where they are long, but one. */
+  export(after: number, limit: number): Rowed<ExportedDocument>[];
   removeWhere(filter: Filter): Promise<number>;
   /** The oldest documents by time, at most `limit`; with `before` only those that are older. */
   oldest(limit: number, before: number | null): AgedDocument[];

@@ -93,7 +93,10 @@ export async function decodePart(bytes: Uint8Array, part: SnapshotPart): Promise
   let lines: string[];
   try {
     const text = await piped(bytes, new DecompressionStream("gzip"), SNAPSHOT_PART_BYTES_MAX);
-    lines = new TextDecoder("utf-8", { fatal: true }).decode(text).split("\n").slice(0, -1);
+    lines = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false })
+      .decode(text)
+      .split("\n")
+      .slice(0, -1);
   } catch (error) {
     throw damaged("a part cannot be unpacked", error);
   }

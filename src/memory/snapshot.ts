@@ -108,11 +108,7 @@ async function copyPass(context: WorkContext, work: SnapshotWork): Promise<void>
 }
 
 /** Writes a page of one shard as a part, where it holds anything; whether nothing follows it. */
-async function copyPage(
-  context: WorkContext,
-  work: SnapshotWork,
-  shard: number,
-): Promise<boolean> {
+async function copyPage(context: WorkContext, work: SnapshotWork, shard: number): Promise<boolean> {
   const { store, call } = context;
   const { range, cursor } = work.shards[shard]!;
   const { row, removal } = cursor;

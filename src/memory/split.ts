@@ -62,8 +62,7 @@ async function copyPage(context: WorkContext, work: SplitWork): Promise<boolean>
   await Promise.all(
     work.targets.map(async (target) => {
       const part = partOf(page, target);
-      if (part.documents.length + part.removed.length > 0)
-        await call(target.object, "adopt", part);
+      if (part.documents.length + part.removed.length > 0) await call(target.object, "adopt", part);
     }),
   );
   work.cursor = { row: page.row, removal: page.removal };

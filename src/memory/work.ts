@@ -1,11 +1,12 @@
 /** The long pieces of work of a namespace, of which one runs at a time: each is a state in the
  *  root's SQLite and a step that leads to the next state. The root's alarm takes steps; whatever
  *  ends the object between two of them costs at most the step. */
-import type { WriteLock } from "./write-lock.ts";
+
 import type { NamespaceStore } from "./namespace-store.ts";
 import type { ShardCall } from "./shard-port.ts";
 import type { ShardRange } from "./shard-types.ts";
 import type { NamespaceOptions } from "./types.ts";
+import type { WriteLock } from "./write-lock.ts";
 
 /** Where a copy goes on: after the document's row, and after the removal. */
 export interface CopyCursor {
