@@ -38,6 +38,26 @@ export const DOCUMENTS_PER_CALL_MAX = 1_000;
 export const DOCUMENT_ID_CHARS_MAX = 256;
 export const TITLE_CHARS_MAX = 1_000;
 export const METADATA_BYTES_MAX = 16 * 1024;
+// A line of NDJSON: a text of DOCUMENT_CHARS_MAX characters that are all escaped has 3 MB.
+export const DOCUMENT_LINE_BYTES_MAX = 4 * 1024 * 1024;
+// Lines that are stored together: at 3 KB a line with its vector as many as a call of JSON has, and
+// two batches, one read while the other is stored, stay far below what an isolate has room for.
+export const LOAD_BATCH_BYTES = 2 * 1024 * 1024;
+// Every refused line is counted; these are told with their reasons, 200 KB at most.
+export const LINE_ERRORS_KEPT_MAX = 1_000;
+export const LINE_ERROR_CHARS_MAX = 200;
+export const JOB_NAME_CHARS_MAX = 200;
+// Conversations. A turn's document is CONVERSATION/TURN, within the bound of a document's id.
+export const CONVERSATION_CHARS_MAX = 128;
+export const TURN_ID_CHARS_MAX = DOCUMENT_ID_CHARS_MAX - CONVERSATION_CHARS_MAX - 1;
+export const SPEAKER_CHARS_MAX = 200;
+// As many texts as one call embeds.
+export const TURNS_PER_CALL_MAX = EMBEDDING_INPUTS_MAX;
+// A policy of forgetting: a century, and as many documents as SHARDS_MAX objects hold.
+export const FORGET_DAYS_MAX = 36_525;
+export const FORGET_DOCUMENTS_MAX = 10_000_000;
+// A namespace that is known to grow starts with as many objects as one level of the tree has.
+export const SHARDS_START_MAX = 6;
 export const NAMESPACE_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
 // One memory object: 25,000 passages take about 32 MB, beside 46 MB of models and 30 MB of
