@@ -98,6 +98,7 @@ export const FORGET_DOCUMENTS_STEP = 500;
 // Snapshots. A part is one page of a copy, unpacked in memory when it is read back; a document
 // takes at most 1.5 MB of text and as much of vectors.
 export const SNAPSHOT_PART_BYTES_MAX = 32 * 1024 * 1024;
+export const SNAPSHOT_PASSES_MAX = 4;
 export const SNAPSHOT_PARTS_MAX = 10_000;
 export const SNAPSHOTS_MAX = 100;
 // Records of bulk jobs, the oldest finished ones of which give way; each keeps its first errors.
