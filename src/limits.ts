@@ -51,6 +51,21 @@ export const EXPORT_PAGE_CHARS_MAX = 4_000_000;
 export const PAGE_DOCUMENTS_MAX = 1_000;
 // The parsed filters whose matching documents an object remembers between writes.
 export const FILTERS_REMEMBERED_MAX = 8;
+// How deep the lists of a search are that are fused: the best by BM25, and the best by the estimate
+// of their cosine, from which exact cosines choose.
+export const BM25_DEPTH = 128;
+export const VECTOR_DEPTH = 256;
+// Passages that one statement fetches to weigh them: 2 MB with their vectors and counts.
+export const SCORED_ROWS_MAX = 2_048;
+// A page of a copy is one RPC reply of at most 32 MB: text at 3 bytes a unit and vectors.
+export const COPY_PAGE_BYTES_MAX = 8 * 1024 * 1024;
+export const COPY_PAGE_DOCUMENTS_MAX = 1_000;
+// Documents whose time is over that one call removes before it reads; the alarm removes the rest,
+// and a call that finds more removes them in turns of this many.
+export const EXPIRED_REMOVED_MAX = 1_000;
+// How many passages a scan of codes hands on to be scored by their int8 rows: past some hundreds
+// nothing more is found (docs/memory.md), and each is a row to read.
+export const CODE_DEPTH_MAX = 4_096;
 export const PASSAGE_TOKENS_TARGET = 200;
 export const PASSAGE_TOKENS_MAX = 240;
 // A word of any length can be one unknown token, so characters have a bound of their own.

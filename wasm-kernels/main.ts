@@ -16,6 +16,8 @@ export { gather_i8 } from "./gather_i8";
 export { mean_pool_f32 } from "./mean_pool_f32";
 export { dot_scan_i8 } from "./dot_scan_i8";
 export { hamming_scan_b1 } from "./hamming_scan_b1";
+export { estimate_b1 } from "./estimate_b1";
+export { select_f32 } from "./select_f32";
 export { linear_f32 } from "./linear_f32";
 export { relaxed_probe } from "./relaxed_probe";
 export { quantize_groups_i8 } from "./quantize_groups_i8";

@@ -101,6 +101,8 @@ export interface ShowRequest {
 
 /** A passage as a hit shows it. */
 export interface ShownPassage {
+  /** Its row within the shard: a passage that was removed meanwhile is not shown. */
+  passage: number;
   document_id: string;
   title: string | null;
   metadata: Metadata;
