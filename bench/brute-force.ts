@@ -46,7 +46,7 @@ export class BruteForce {
   }
 
   /** Documents come in the order in which the service stores them: ties break by it. */
-  add({ id, text, vector }: BenchDocument): void {
+  add({ id, text, vector }: Pick<BenchDocument, "id" | "text" | "vector">): void {
     const passage = this.#ids.push(id) - 1;
     const tfs = new Map<string, number>();
     const all = terms(text, "document");

@@ -61,13 +61,10 @@ async function findInEachMode(
   return found;
 }
 
-async function checkVector(
-  client: BenchClient,
-  random: Random,
-  contents: Contents,
-): Promise<void> {
+async function checkVector(client: BenchClient, random: Random, contents: Contents): Promise<void> {
   const { id, vector } = pick(random, [...contents.values()]);
   const query = { mode: "vector", embedding: toBase64(vector), k: 1 };
   const [best] = await client.search(NAMESPACE, query);
-  if (best?.document_id !== id) throw new Error(`its own vector finds ${best?.document_id}, not ${id}`);
+  if (best?.document_id !== id)
+    throw new Error(`its own vector finds ${best?.document_id}, not ${id}`);
 }

@@ -128,8 +128,7 @@ export class Operations {
 
   compact(): Operation {
     const query = this.#random() < 0.5 ? "" : "?rebuild=true";
-    const call = (client: BenchClient) =>
-      client.call<void>("POST", `${ADMIN}/compact${query}`, {});
+    const call = (client: BenchClient) => client.call<void>("POST", `${ADMIN}/compact${query}`, {});
     return { kind: "compact", effect: null, call };
   }
 
