@@ -46,7 +46,7 @@ export class ExpectedMemory {
     return new Map(this.#contents);
   }
 
-  /** An acknowledged change. A document put as it is already is not changed, and keeps its place. */
+  /** An acknowledged change. A document put as it is already stays as it is, in its place. */
   apply(effect: Exclude<Effect, { kind: "replace" }>): void {
     if (effect.kind === "remove") for (const id of effect.ids) this.#contents.delete(id);
     else for (const document of effect.documents) this.#put(document);
