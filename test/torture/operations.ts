@@ -12,12 +12,14 @@ const DOCUMENTS_MIN = 400;
 const DOCUMENTS_MAX = 1_600;
 const BATCH_MAX = 60;
 const SNAPSHOTS_KEPT = 2;
+/** Two levels of a tree; every further shard makes all that follows slower. */
+const SHARDS_MAX = 9;
 
 export interface Operation {
   kind: string;
   /** What it changes once it is acknowledged; null: nothing that is stored. */
   effect: Effect | null;
-  call(client: BenchClient): Promise<void>;
+  call(client: BenchClient): Promise<unknown>;
 }
 
 /** A snapshot with what it may hold: the contents at some moment while it was made. */
@@ -33,10 +35,16 @@ export class Operations {
   #snapshots: Snapshot[] = [];
   /** The one being made. */
   #open: Snapshot | null = null;
+  /** As the service said last. */
+  #shards = 1;
 
   constructor(random: Random, expected: ExpectedMemory) {
     this.#random = random;
     this.#expected = expected;
+  }
+
+  set shards(shards: number) {
+    this.#shards = shards;
   }
 
   /** To be called when the contents changed: a snapshot that is being made may hold it or not. */
@@ -47,11 +55,11 @@ export class Operations {
   /** To be called when no work is under way: takes note of a snapshot that is done, and deletes
    *  those that nobody knows, begun by a call that was cut off. */
   async collectSnapshots(client: BenchClient): Promise<void> {
-    const { snapshots } = await client.call<{ snapshots: { id: string }[] }>(
+    const { snapshots } = await client.call<{ snapshots: { id: string; state: string }[] }>(
       "GET",
       `${ADMIN}/snapshots`,
     );
-    const ids = snapshots.map(({ id }) => id);
+    const ids = snapshots.filter(({ state }) => state === "complete").map(({ id }) => id);
     if (this.#open !== null && ids.includes(this.#open.id)) this.#snapshots.push(this.#open);
     this.#open = null;
     const known = new Set(this.#snapshots.map(({ id }) => id));
@@ -71,7 +79,8 @@ export class Operations {
 
   /** One of the long ones. */
   long(): Operation {
-    const kinds = [() => this.compact(), () => this.split(), () => this.snapshot()];
+    const kinds = [() => this.compact(), () => this.snapshot()];
+    if (this.#shards < SHARDS_MAX) kinds.push(() => this.split());
     if (this.#snapshots.length > 0) kinds.push(() => this.restore());
     return pick(this.#random, kinds)();
   }
@@ -166,10 +175,12 @@ export class Operations {
 }
 
 /** Long work runs one at a time: that another one does is no failure. */
-async function unlessBusy(call: Promise<unknown>): Promise<void> {
+export async function unlessBusy(call: Promise<unknown>): Promise<boolean> {
   try {
     await call;
+    return true;
   } catch (error) {
-    if (!(error instanceof Refusal && error.code === "conflict")) throw error;
+    if (error instanceof Refusal && error.code === "conflict") return false;
+    throw error;
   }
 }

@@ -9,7 +9,7 @@ import { type RunningService, startService } from "../../scripts/service.ts";
 import { checkSearch } from "./checks.ts";
 import { integer } from "./documents.ts";
 import { type Effect, ExpectedMemory, type Found } from "./expected-memory.ts";
-import { NAMESPACE, type Operation, Operations } from "./operations.ts";
+import { NAMESPACE, type Operation, Operations, unlessBusy } from "./operations.ts";
 
 /** The real Worker with bounds that a few hundred documents reach. */
 const CONFIG = join(import.meta.dirname, "wrangler.toml");
@@ -109,6 +109,7 @@ class Torture {
     await checkSearch(client, this.#random, this.#expected.contents);
     this.tally.documents = Math.max(this.tally.documents, found.size);
     this.tally.shards = Math.max(this.tally.shards, stats.shards.length);
+    this.#operations.shards = stats.shards.length;
   }
 
   async #driveUntilKilled(client: BenchClient, service: RunningService): Promise<void> {
@@ -162,10 +163,7 @@ class Torture {
     operation: Operation,
     effect: Extract<Effect, { kind: "replace" }>,
   ): Promise<void> {
-    try {
-      await operation.call(client);
-    } catch (error) {
-      if (!(error instanceof Refusal && error.code === "conflict")) throw error;
+    if (!(await unlessBusy(operation.call(client)))) {
       this.#pending = null;
       return;
     }
