@@ -1,5 +1,5 @@
 /** Wall times of searches through HTTP, one at a time. */
-import { type BenchClient, toBase64 } from "./client.ts";
+import type { BenchClient } from "./client.ts";
 import type { BenchQuery } from "./corpus.ts";
 
 const K = 10;
@@ -7,7 +7,7 @@ const K = 10;
 /** A query in a mode, with its vector where the mode takes one. */
 export function given(mode: string): (query: BenchQuery) => object {
   return ({ text, vector }) => {
-    return { mode, query: text, ...(mode === "bm25" ? {} : { embedding: toBase64(vector) }) };
+    return { mode, query: text, ...(mode === "bm25" ? {} : { embedding: Array.from(vector) }) };
   };
 }
 

@@ -14,7 +14,7 @@ export async function compareVectors(
   client: Client,
   documents: readonly BeirDocument[],
   queries: readonly BeirQuery[],
-  embeddings: ReadonlyMap<string, string>,
+  embeddings: ReadonlyMap<string, number[]>,
   { figures, bounds }: Required<EvalReport>,
 ): Promise<void> {
   const texts = documents.map(({ title, text }) => (title ? `${title}\n${text}` : text));
@@ -32,7 +32,7 @@ export async function compareVectors(
       body,
     );
     const found = reply.hits.map((hit) => hit.document_id);
-    const best = nearest(fromBase64(embedding), vectors).map((at) => documents[at]!.id);
+    const best = nearest(Float32Array.from(embedding), vectors).map((at) => documents[at]!.id);
     exact.push(ndcgAt(K, best, grades));
     coded.push(ndcgAt(K, found, grades));
     recall.push(best.filter((id) => found.includes(id)).length / best.length);

@@ -1,7 +1,7 @@
 /** nDCG@10 and recall of POST /v1/memory/search on a data set in BEIR's layout: every variant of
  *  BM25, vectors beside exact ones, and the fusions. */
 import { type BeirQuery, ndcgAt, readCorpus, readQueries, recallOf } from "./beir.ts";
-import { type Client, embedAll, fillNamespace, withService } from "./client.ts";
+import { type Client, embedAll, fillNamespace, fromBase64, withService } from "./client.ts";
 import {
   type Bound,
   bootstrapMean,
@@ -40,8 +40,8 @@ type BoundedReport = Required<EvalReport>;
 interface Run {
   client: Client;
   queries: readonly BeirQuery[];
-  /** By query, base64; computed once, so that a run costs a search alone. */
-  embeddings: ReadonlyMap<string, string>;
+  /** By query; computed once, so that a run costs a search alone. */
+  embeddings: ReadonlyMap<string, number[]>;
 }
 
 /** Documents are the unit, title and text together; a document's cosine is that of its best
@@ -65,7 +65,7 @@ export async function evaluateRetrieval(options: EvalOptions): Promise<EvalRepor
       "queries",
       asked.map(({ text }) => text),
     );
-    const embeddings = new Map(asked.map(({ id }, i) => [id, vectors[i]!]));
+    const embeddings = new Map(asked.map(({ id }, i) => [id, Array.from(fromBase64(vectors[i]!))]));
     const run: Run = { client, queries, embeddings };
     await compareVariants(run, report);
     await compareFusions(run, report);

@@ -1,7 +1,7 @@
 /** What search must say of known contents. */
 import { isDeepStrictEqual } from "node:util";
 import { BruteForce, sameRanking } from "../../bench/brute-force.ts";
-import { type BenchClient, type ServiceHit, toBase64 } from "../../bench/client.ts";
+import type { BenchClient, ServiceHit } from "../../bench/client.ts";
 import { pick, type Random, randomQuery, randomVector } from "./documents.ts";
 import type { Contents } from "./expected-memory.ts";
 import { NAMESPACE } from "./operations.ts";
@@ -54,7 +54,7 @@ async function findInEachMode(
 ): Promise<ServiceHit[][]> {
   const found: ServiceHit[][] = [];
   for (const mode of MODES) {
-    const embedding = mode === "bm25" ? undefined : toBase64(vector);
+    const embedding = mode === "bm25" ? undefined : Array.from(vector);
     const hits = await client.search(NAMESPACE, { mode, query: text, embedding, k: K });
     found.push(hits.map(({ document_id, score }) => ({ document_id, score })));
   }
@@ -63,7 +63,7 @@ async function findInEachMode(
 
 async function checkVector(client: BenchClient, random: Random, contents: Contents): Promise<void> {
   const { id, vector } = pick(random, [...contents.values()]);
-  const query = { mode: "vector", embedding: toBase64(vector), k: 1 };
+  const query = { mode: "vector", embedding: Array.from(vector), k: 1 };
   const [best] = await client.search(NAMESPACE, query);
   if (best?.document_id !== id)
     throw new Error(`its own vector finds ${best?.document_id}, not ${id}`);
