@@ -91,7 +91,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     detached: true, // its own group, so that stop() reaches workerd too
   });
   // Whatever ends this process, a signal during the start included, ends the runtime with it.
-  process.once("exit", () => signalGroup(child.pid, "SIGTERM"));
+  const end = () => signalGroup(child.pid, "SIGTERM");
+  process.once("exit", end);
+  child.once("exit", () => process.off("exit", end));
   const tail = collectLog(child, options.onLog);
   const url = `http://127.0.0.1:${port}`;
   const stop = () => stopGroup(child, variablesFile);
