@@ -1,6 +1,7 @@
 /** A fixed random rotation of integer vectors, in whole numbers: no rounding, so that its result
  *  depends on no order of operations and an oracle has it to the bit. */
 import { assert } from "../src/errors.ts";
+import { xorshift32 } from "./xorshift.ts";
 
 /** Rotated vectors have a multiple of this many values: one Hadamard block. */
 const BLOCK = 128;
@@ -15,17 +16,6 @@ const SEED = 0x9e3779b9;
 
 /** How many values a rotated vector of `dim` has: dim rounded up to whole blocks of 128. */
 export const rotatedDim = (dim: number): number => Math.ceil(dim / BLOCK) * BLOCK;
-
-/** Seeded 32-bit numbers, by Marsaglia's xorshift (2003, shifts 13, 17, 5). */
-function xorshift32(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
-}
 
 /** What a round does before its Hadamard blocks: value i comes from `from[i]`, times `sign[i]`. */
 export interface Round {
@@ -95,20 +85,22 @@ export class Rotation {
 function hadamard(values: Int32Array, at: number): void {
   const end = at + BLOCK;
   for (let i = at; i < end; i += 2) {
-    const [a, b] = [values[i]!, values[i + 1]!];
+    const a = values[i]!;
+    const b = values[i + 1]!;
     values[i] = a + b;
     values[i + 1] = a - b;
   }
   for (let half = 2; half < BLOCK; half *= 4)
     for (let start = at; start < end; start += half * 4)
       for (let i = start; i < start + half; i++) {
-        const [a, b] = [values[i]!, values[i + half]!];
-        const [c, d] = [values[i + 2 * half]!, values[i + 3 * half]!];
-        const [ab, cd, a_b, c_d] = [a + b, c + d, a - b, c - d];
-        values[i] = ab + cd;
-        values[i + half] = a_b + c_d;
-        values[i + 2 * half] = ab - cd;
-        values[i + 3 * half] = a_b - c_d;
+        const a = values[i]!;
+        const b = values[i + half]!;
+        const c = values[i + 2 * half]!;
+        const d = values[i + 3 * half]!;
+        values[i] = a + b + (c + d);
+        values[i + half] = a - b + (c - d);
+        values[i + 2 * half] = a + b - (c + d);
+        values[i + 3 * half] = a - b - (c - d);
       }
 }
 

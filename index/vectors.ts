@@ -25,8 +25,8 @@ export function quantizeVector(vector: Float32Array): QuantizedVector {
   return { qs, scale: inverseLength(qs) };
 }
 
-/** f32. The sum of squares is exact. */
-function inverseLength(qs: Int8Array): number {
+/** 1 / |qs|, f32; 0 of zeros. The sum of squares is exact. */
+export function inverseLength(qs: Int8Array): number {
   let squares = 0;
   for (const q of qs) squares += q * q;
   return squares === 0 ? 0 : Math.fround(1 / Math.sqrt(squares));
@@ -37,13 +37,36 @@ export function dequantizeVector({ qs, scale }: QuantizedVector): Float32Array {
   return Float32Array.from(qs, (q) => q * scale);
 }
 
+/** A stored vector as bytes: its scale as f32, little-endian, then `qs`. */
+export function vectorBytes({ qs, scale }: QuantizedVector): Uint8Array {
+  const bytes = new Uint8Array(4 + qs.length);
+  new DataView(bytes.buffer).setFloat32(0, scale, true);
+  bytes.set(new Uint8Array(qs.buffer, qs.byteOffset, qs.length), 4);
+  return bytes;
+}
+
+/** The vector of `vectorBytes`, over the same memory. */
+export function vectorFrom(bytes: ArrayBuffer): QuantizedVector {
+  return { scale: new DataView(bytes).getFloat32(0, true), qs: new Int8Array(bytes, 4) };
+}
+
 /** The cosine of a unit query with a stored vector. The sum of products is exact, within i32; it is
- *  rounded to f32, and so is its product with the query's scale, and that with the vector's. */
+ *  rounded to f32, and so is its product with the query's scale, and that with the vector's. 0.5 us
+ *  at 384 dimensions. */
 export function cosineOf(query: QuantizedQuery, { qs, scale }: QuantizedVector): number {
   assert(qs.length === query.qs.length, "a stored vector has the query's dimension");
+  return Math.fround(Math.fround(Math.fround(dotOf(query.qs, qs)) * query.scale) * scale);
+}
+
+/** `cosineOf` each vector, given as `vectorBytes` made them: f32, in their order. */
+export function cosinesOf(query: QuantizedQuery, rows: readonly ArrayBuffer[]): Float32Array {
+  return Float32Array.from(rows, (bytes) => cosineOf(query, vectorFrom(bytes)));
+}
+
+function dotOf(query: Int16Array, qs: Int8Array): number {
   let sum = 0;
-  for (let i = 0; i < qs.length; i++) sum = (sum + Math.imul(query.qs[i]!, qs[i]!)) | 0;
-  return Math.fround(Math.fround(Math.fround(sum) * query.scale) * scale);
+  for (let i = 0; i < qs.length; i++) sum = (sum + Math.imul(query[i]!, qs[i]!)) | 0;
+  return sum;
 }
 
 /** A query as the scan takes it: i16 [dim], finer than what is stored, with its scale. */

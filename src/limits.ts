@@ -98,6 +98,7 @@ export const FORGET_DOCUMENTS_STEP = 500;
 // Snapshots. A part is one page of a copy, unpacked in memory when it is read back; a document
 // takes at most 1.5 MB of text and as much of vectors.
 export const SNAPSHOT_PART_BYTES_MAX = 32 * 1024 * 1024;
+export const SNAPSHOT_PASSES_MAX = 4;
 export const SNAPSHOT_PARTS_MAX = 10_000;
 export const SNAPSHOTS_MAX = 100;
 // Records of bulk jobs, the oldest finished ones of which give way; each keeps its first errors.
@@ -126,6 +127,10 @@ export const EXPIRED_REMOVED_MAX = 1_000;
 // How many passages a scan of codes hands on to be scored by their int8 rows: past some hundreds
 // nothing more is found (docs/memory.md), and each is a row to read.
 export const CODE_DEPTH_MAX = 4_096;
+// Product quantization of cold vectors: 16 vectors a centroid and 8 rounds take 6 s to train at 384
+// dimensions, part by part.
+export const PQ_SAMPLE_MAX = 4_096;
+export const PQ_ITERATIONS = 8;
 export const PASSAGE_TOKENS_TARGET = 200;
 export const PASSAGE_TOKENS_MAX = 240;
 // A word of any length can be one unknown token, so characters have a bound of their own.

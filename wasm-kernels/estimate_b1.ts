@@ -62,11 +62,54 @@ function block16(
   store4(estimates + 48, d, bias, v128.load(factors, 48), s);
 }
 
+/** Lanes of u16 that hold sums of even vectors and of odd ones, as estimates of all 16. */
+// @ts-ignore: decorator
+@inline
+function finish16(
+  estimates: usize, even: v128, odd: v128, bias: v128, factors: usize, scale: v128,
+): void {
+  const low = i8x16.shuffle(even, odd, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
+  const high = i8x16.shuffle(
+    even, odd, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
+  store4(estimates, i32x4.extend_low_i16x8_u(low), bias, v128.load(factors), scale);
+  store4(estimates + 16, i32x4.extend_high_i16x8_u(low), bias, v128.load(factors, 16), scale);
+  store4(estimates + 32, i32x4.extend_low_i16x8_u(high), bias, v128.load(factors, 32), scale);
+  store4(estimates + 48, i32x4.extend_high_i16x8_u(high), bias, v128.load(factors, 48), scale);
+}
+
+/** Two blocks of at most 256 bytes of signs: they share the loads of the tables. */
+function block32(
+  estimates: usize, tables: usize, codes: usize, bytes: usize, total: i32, scale: f32,
+): void {
+  const signs = bytes << 4;
+  const second = codes + signs + 64;
+  let all_a = i16x8.splat(0), odd_a = i16x8.splat(0);
+  let all_b = i16x8.splat(0), odd_b = i16x8.splat(0);
+  for (let at: usize = 0; at < signs; at += 16, tables += 32) {
+    const low = v128.load(tables), high = v128.load(tables, 16);
+    const a = entries(v128.load(codes + at), low, high);
+    const b = entries(v128.load(second + at), low, high);
+    all_a = i16x8.add(all_a, a);
+    all_b = i16x8.add(all_b, b);
+    odd_a = i16x8.add(odd_a, i16x8.shr_u(a, 8));
+    odd_b = i16x8.add(odd_b, i16x8.shr_u(b, 8));
+  }
+  const bias = i32x4.splat(total), s = f32x4.splat(scale);
+  const even_a = i16x8.sub(all_a, i16x8.shl(odd_a, 8));
+  const even_b = i16x8.sub(all_b, i16x8.shl(odd_b, 8));
+  finish16(estimates, even_a, odd_a, bias, codes + signs, s);
+  finish16(estimates + 64, even_b, odd_b, bias, second + signs, s);
+}
+
 export function estimate_b1(
   estimates: usize, tables: usize, codes: usize, blocks: i32, bytes: i32, bias: i32, scale: f32,
 ): void {
   const stride = (<usize>bytes << 4) + 64;
   const total = 2 * bytes * bias;
-  for (let i: i32 = 0; i < blocks; i++, codes += stride, estimates += 64)
+  let i: i32 = 0;
+  if (bytes <= 256)
+    for (; i + 2 <= blocks; i += 2, codes += stride << 1, estimates += 128)
+      block32(estimates, tables, codes, <usize>bytes, total, scale);
+  for (; i < blocks; i++, codes += stride, estimates += 64)
     block16(estimates, tables, codes, <usize>bytes, total, scale);
 }
