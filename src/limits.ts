@@ -131,6 +131,18 @@ export const CODE_DEPTH_MAX = 4_096;
 // dimensions, part by part.
 export const PQ_SAMPLE_MAX = 4_096;
 export const PQ_ITERATIONS = 8;
+// Cloudflare Vectorize (developers.cloudflare.com/vectorize/platform/limits, 2026-11): vectors of
+// one upsert from a Worker, results of a query that returns neither values nor metadata, and
+// dimensions. It takes 100 ids in a deletion and refuses more (error 40007).
+export const TIER_UPSERT_MAX = 1_000;
+export const TIER_DELETE_MAX = 100;
+export const TIER_TOP_K_MAX = 100;
+export const TIER_DIM_MAX = 1_536;
+// Writes that Vectorize does not show yet are held here, 500 bytes each at 384 dimensions.
+export const TIER_PENDING_MAX = 10_000;
+// Its clock and ours may differ by this; a write takes it seconds, and minutes under load.
+export const TIER_CLOCK_SKEW_MS = 10_000;
+export const TIER_RESEND_MS = 15 * 60_000;
 export const PASSAGE_TOKENS_TARGET = 200;
 export const PASSAGE_TOKENS_MAX = 240;
 // A word of any length can be one unknown token, so characters have a bound of their own.
