@@ -128,6 +128,17 @@ export class LexicalIndex {
     this.#lengthSum += layout.lengthSum;
   }
 
+  /** Drops everything; the linear memory stays for what is loaded next. */
+  clear(): void {
+    this.#sealed.clear();
+    this.#memtable = new Memtable();
+    this.#alive = new Bitmap(0);
+    this.#removed.clear();
+    this.#units = 0;
+    this.#lengthSum = 0;
+    this.#memtableUnits = 0;
+  }
+
   /** Turns the memtable into a segment, in place: slots stay as they are, dead ones stay dead. The
    *  segment's bytes, for storage. O(postings of the memtable + term numbers). */
   seal(): Uint8Array {

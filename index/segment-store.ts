@@ -34,14 +34,16 @@ export interface Run {
 export class SegmentStore {
   readonly segments: Segment[] = [];
   readonly #memory: WebAssembly.Memory;
+  readonly #begin: number;
   #end: number;
   #slots = 0;
 
   constructor(module: WebAssembly.Module) {
     const exports = new WebAssembly.Instance(module).exports as { memory: WebAssembly.Memory };
     this.#memory = exports.memory;
-    trackMemory(this.#memory);
-    this.#end = this.#memory.buffer.byteLength;
+    trackMemory(this.#memory, "index");
+    this.#begin = this.#memory.buffer.byteLength;
+    this.#end = this.#begin;
   }
 
   /** Bytes of linear memory held. */
@@ -51,6 +53,13 @@ export class SegmentStore {
 
   get slots(): number {
     return this.#slots;
+  }
+
+  /** Drops every segment; the memory stays for others. */
+  clear(): void {
+    this.segments.length = 0;
+    this.#end = this.#begin;
+    this.#slots = 0;
   }
 
   /** Checks a segment and puts it behind the others. Throws a plain error where it is damaged. */

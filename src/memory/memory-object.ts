@@ -2,12 +2,11 @@
  *  search over them. SQLite is the truth; the index in memory is loaded from it on first use. */
 import { DurableObject } from "cloudflare:workers";
 import type { Filter } from "../../index/filter.ts";
-import { WasmScan } from "../../index/wasm-scan.ts";
 import { ServiceError } from "../errors.ts";
-import { EXPORT_PAGE_CHARS_MAX, PAGE_DOCUMENTS_MAX, PASSAGES_MAX } from "../limits.ts";
+import { EXPORT_PAGE_CHARS_MAX, PAGE_DOCUMENTS_MAX } from "../limits.ts";
 import kernels from "../model/kernels-module.ts";
 import { search } from "./search.ts";
-import { Shard } from "./shard.ts";
+import { Shard, type ShardSettings } from "./shard.ts";
 import type { Change } from "./shard-types.ts";
 import type {
   DocumentPage,
@@ -25,15 +24,14 @@ import type {
 /** Object RPC. Every method sees all that was written before it and nothing that has expired, and
  *  resolves only once what it wrote is durable. Errors carry their code (see codeOf). */
 export class MemoryObject extends DurableObject {
-  readonly #shard = new Shard(this.ctx.storage, {
-    passagesMax: this.passagesMax,
+  readonly #shard = new Shard(this.ctx.storage, kernels, {
     now: () => this.now(),
-    makeScan: (dim) => new WasmScan(kernels, dim, this.passagesMax),
+    ...this.settings,
   });
 
-  /** How many passages fit. A test lowers it. */
-  protected get passagesMax(): number {
-    return PASSAGES_MAX;
+  /** Bounds of the shard that are not the usual ones. A test lowers some. */
+  protected get settings(): Partial<ShardSettings> {
+    return {};
   }
 
   /** Unix time in ms. A test sets it. */
@@ -143,12 +141,13 @@ export class MemoryObject extends DurableObject {
 
   /** Does what is due while nobody asks. */
   override async alarm(): Promise<void> {
+    this.#shard.maintain();
     await this.#schedule();
   }
 
   /** Sets the alarm for what is due next. */
   async #schedule(): Promise<void> {
-    const next = this.#shard.maintain();
+    const next = this.#shard.dueAt();
     if (next === null) await this.ctx.storage.deleteAlarm();
     else await this.ctx.storage.setAlarm(next);
   }
