@@ -88,8 +88,15 @@ export interface Bm25Term {
 export interface QueryWeights {
   base: number;
   weights: Float64Array;
-  /** lengthTerm of a unit, by its dl. */
-  lengthTermOf(dl: number): number;
+  /** What `lengthTerm` needs besides a unit's dl. */
+  kappa: number;
+  b: number;
+  avgdl: number;
+}
+
+/** `lengthTerm` of a unit of `dl` terms under a query's statistics. */
+export function lengthTermOf({ kappa, b, avgdl }: QueryWeights, dl: number): number {
+  return lengthTerm(kappa, b, dl, avgdl);
 }
 
 export interface Bm25Statistics {
@@ -114,7 +121,7 @@ export function weigh(
     base += weight * absent;
     weights[i] = weight * a;
   }
-  return { base, weights, lengthTermOf: (dl) => lengthTerm(kappa, options.b, dl, avgdl) };
+  return { base, weights, kappa, b: options.b, avgdl };
 }
 
 /** How often a unit has the term; 0 where it does not. O(log terms). */
@@ -133,10 +140,11 @@ export function tfOf({ ids, tfs }: TermCounts, term: number): number {
  *  to a score here takes these steps in this order, so that equal means equal to the bit. */
 export function scoreOf(
   query: readonly Bm25Term[],
-  { base, weights, lengthTermOf }: QueryWeights,
+  weighed: QueryWeights,
   counts: TermCounts,
 ): number {
-  const length = lengthTermOf(counts.length);
+  const { base, weights } = weighed;
+  const length = lengthTermOf(weighed, counts.length);
   let score = base;
   for (const [i, { id }] of query.entries()) {
     const tf = id === null ? 0 : tfOf(counts, id);
@@ -161,13 +169,13 @@ export function explainScore(
   counts: TermCounts,
 ): TermShare[] {
   const { absent } = termFrequencyForm(options);
-  const { weights, lengthTermOf } = weigh(query, statistics, options);
-  const length = lengthTermOf(counts.length);
+  const weighed = weigh(query, statistics, options);
+  const length = lengthTermOf(weighed, counts.length);
   return query.map(({ id, qtf }, i) => {
     const df = statistics.df[i] ?? 0;
     const rarity = idf(options.variant, statistics.units, df);
     const tf = id === null ? 0 : tfOf(counts, id);
-    const gain = tf > 0 ? weights[i]! * saturation(tf, length) : 0;
+    const gain = tf > 0 ? weighed.weights[i]! * saturation(tf, length) : 0;
     return { df, idf: rarity, tf, contribution: qtf * rarity * absent + gain };
   });
 }
