@@ -1,6 +1,7 @@
 /** A fixed random rotation of integer vectors, in whole numbers: no rounding, so that its result
  *  depends on no order of operations and an oracle has it to the bit. */
 import { assert } from "../src/errors.ts";
+import { xorshift32 } from "./xorshift.ts";
 
 /** Rotated vectors have a multiple of this many values: one Hadamard block. */
 const BLOCK = 128;
@@ -15,17 +16,6 @@ const SEED = 0x9e3779b9;
 
 /** How many values a rotated vector of `dim` has: dim rounded up to whole blocks of 128. */
 export const rotatedDim = (dim: number): number => Math.ceil(dim / BLOCK) * BLOCK;
-
-/** Seeded 32-bit numbers, by Marsaglia's xorshift (2003, shifts 13, 17, 5). */
-function xorshift32(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
-}
 
 /** What a round does before its Hadamard blocks: value i comes from `from[i]`, times `sign[i]`. */
 export interface Round {

@@ -75,6 +75,10 @@ export const EXPIRED_REMOVED_MAX = 1_000;
 // How many passages a scan of codes hands on to be scored by their int8 rows: past some hundreds
 // nothing more is found (docs/memory.md), and each is a row to read.
 export const CODE_DEPTH_MAX = 4_096;
+// Product quantization of cold vectors: 16 vectors a centroid and 8 rounds take 6 s to train at 384
+// dimensions, part by part.
+export const PQ_SAMPLE_MAX = 4_096;
+export const PQ_ITERATIONS = 8;
 export const PASSAGE_TOKENS_TARGET = 200;
 export const PASSAGE_TOKENS_MAX = 240;
 // A word of any length can be one unknown token, so characters have a bound of their own.

@@ -4,11 +4,14 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import {
   cosineOf,
+  cosinesOf,
   dequantizeVector,
   PlainScan,
   quantizeQuery,
   quantizeVector,
   VectorIndex,
+  vectorBytes,
+  vectorFrom,
 } from "../../index/vectors.ts";
 import { WasmScan } from "../../index/wasm-scan.ts";
 import { codeOf } from "../../src/errors.ts";
@@ -96,6 +99,19 @@ it("a query's dot product with the largest vector stays within i32, whatever the
     expect(qs.reduce((sum, q) => sum + q * 127, 0)).toBeLessThan(2 ** 31);
     expect(qs[0]).toBeGreaterThan(4_000);
   }
+});
+
+it("a vector is read back from its bytes, and many are scored as one is", () => {
+  fc.assert(
+    fc.property(vector, fc.array(vector, { maxLength: 9 }), (values, others) => {
+      const query = quantizeQuery(values);
+      const stored = others.map(quantizeVector);
+      const rows = stored.map((one) => vectorBytes(one).buffer as ArrayBuffer);
+      expect(rows.map(vectorFrom)).toEqual(stored);
+      expect(Array.from(cosinesOf(query, rows))).toEqual(stored.map((o) => cosineOf(query, o)));
+    }),
+    { seed },
+  );
 });
 
 it("search equals brute force after any run of additions and removals", () => {
