@@ -19,6 +19,7 @@ export const ERROR_CODES = {
   namespace_not_found: { status: 404, type: "invalid_request_error" },
   document_not_found: { status: 404, type: "invalid_request_error" },
   conflict: { status: 409, type: "invalid_request_error" },
+  version_conflict: { status: 409, type: "invalid_request_error" },
   memory_full: { status: 413, type: "invalid_request_error" },
   model_unavailable: { status: 503, type: "server_error" },
   starting: { status: 503, type: "server_error" },

@@ -40,9 +40,6 @@ export const TITLE_CHARS_MAX = 1_000;
 export const METADATA_BYTES_MAX = 16 * 1024;
 export const NAMESPACE_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
-// One memory object: 25,000 passages take about 32 MB, beside 46 MB of models and 30 MB of
-// JavaScript in the isolate of 128 MB that it may share with the Worker.
-export const PASSAGES_MAX = 25_000;
 // Passages stored in one transaction: 2,000 vectors are 3 MB, far below the 32 MB of one RPC, and
 // what is stored so far survives a later failure.
 export const UPSERT_PASSAGES_MAX = 2_000;
@@ -51,6 +48,30 @@ export const EXPORT_PAGE_CHARS_MAX = 4_000_000;
 export const PAGE_DOCUMENTS_MAX = 1_000;
 // The parsed filters whose matching documents an object remembers between writes.
 export const FILTERS_REMEMBERED_MAX = 8;
+// One memory object's index, in linear memory and typed arrays: 45 MB beside 46 MB of models and 30
+// MB of JavaScript in the isolate of 128 MB that it may share with the Worker. At 250 bytes a
+// passage 180,000 passages fit. Models and the indexes of all objects in the isolate together:
+export const INDEX_BYTES_MAX = 45_000_000;
+export const ISOLATE_INDEX_BYTES_MAX = 96_000_000;
+// Segments. A memtable takes 16 bytes a posting and its passages are read when an object wakes, so
+// it is sealed at 4,096; a merge blocks queries, and 32,768 passages take it about 0.3 s. A segment
+// numbers its slots in 16 bits, a memtable too: SEAL_PASSAGES twice and a document fit.
+export const SEAL_PASSAGES = 4_096;
+export const SEGMENT_PASSAGES_MAX = 32_768;
+export const MERGE_SEGMENTS = 4;
+export const DOCUMENT_PASSAGES_MAX = 16_384;
+// How deep the lists of a search are that are fused: the best by BM25, and the best by the estimate
+// of their cosine, from which exact cosines choose.
+export const BM25_DEPTH = 128;
+export const VECTOR_DEPTH = 256;
+// Passages that one statement fetches to weigh them: 2 MB with their vectors and counts.
+export const SCORED_ROWS_MAX = 2_048;
+// A page of a copy is one RPC reply of at most 32 MB: text at 3 bytes a unit and vectors.
+export const COPY_PAGE_BYTES_MAX = 8 * 1024 * 1024;
+export const COPY_PAGE_DOCUMENTS_MAX = 1_000;
+// Documents whose time is over that one call removes before it reads; the alarm removes the rest,
+// and a call that finds more removes them in turns of this many.
+export const EXPIRED_REMOVED_MAX = 1_000;
 // How many passages a scan of codes hands on to be scored by their int8 rows: past some hundreds
 // nothing more is found (docs/memory.md), and each is a row to read.
 export const CODE_DEPTH_MAX = 4_096;

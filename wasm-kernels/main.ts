@@ -15,6 +15,7 @@ export { attention_f32 } from "./attention_f32";
 export { gather_i8 } from "./gather_i8";
 export { mean_pool_f32 } from "./mean_pool_f32";
 export { dot_scan_i8 } from "./dot_scan_i8";
+export { bm25_top_f64, bm25_df } from "./bm25_top_f64";
 export { hamming_scan_b1 } from "./hamming_scan_b1";
 export { estimate_b1 } from "./estimate_b1";
 export { select_f32 } from "./select_f32";

@@ -2,7 +2,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { ServiceError } from "../errors.ts";
 import { KEYS_PER_TENANT_MAX, NAMESPACES_PER_TENANT_MAX, SETTING_BYTES_MAX } from "../limits.ts";
-import type { NamespaceOptions } from "../memory/types.ts";
+import { NAMESPACE_DEFAULTS, type NamespaceOptions } from "../memory/types.ts";
 import type { KeyRecord, NamespaceRecord, NewKey, UploadRecord } from "./types.ts";
 import { UPLOADS_SCHEMA, Uploads } from "./uploads.ts";
 
@@ -202,11 +202,12 @@ function namespaceFrom(row: SqlRow): NamespaceRecord {
   return {
     tenant: String(row.tenant),
     name: String(row.name),
-    options: JSON.parse(String(row.options)),
+    options: { ...NAMESPACE_DEFAULTS, ...JSON.parse(String(row.options)) },
     created_at: Number(row.created_at),
   };
 }
 
 function equalOptions(a: NamespaceOptions, b: NamespaceOptions): boolean {
-  return a.bm25_unit === b.bm25_unit && a.k1 === b.k1 && a.b === b.b;
+  const names = Object.keys(NAMESPACE_DEFAULTS) as (keyof NamespaceOptions)[];
+  return names.every((name) => JSON.stringify(a[name]) === JSON.stringify(b[name]));
 }

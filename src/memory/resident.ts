@@ -1,162 +1,168 @@
 /** What a memory object keeps in memory: the index that derives from its tables. Nothing here is
- *  the truth; dropping it costs a reload (50,000 passages: about a second). */
-import { Bm25Index, inverseDocumentFrequency, type QueryTerm } from "../../index/bm25.ts";
-import {
-  countTerms,
-  decodeCounts,
-  encodeCounts,
-  type TermCounts,
-  Vocabulary,
-} from "../../index/term-counts.ts";
+ *  the truth; dropping it costs a reload. */
+import type { Bm25Options } from "../../index/bm25.ts";
+import { CodeIndex } from "../../index/code-index.ts";
+import { codeBytes, encodeCode } from "../../index/codes.ts";
+import { LexicalIndex } from "../../index/lexical-index.ts";
+import { Lexicon } from "../../index/lexicon.ts";
+import { countTerms, type TermCounts } from "../../index/term-counts.ts";
 import { terms } from "../../index/terms.ts";
-import { type QuantizedVector, VectorIndex, type VectorScan } from "../../index/vectors.ts";
-import { ServiceError } from "../errors.ts";
-import { type MemoryStore, vectorFrom } from "./store.ts";
+import type { QuantizedVector } from "../../index/vectors.ts";
+import { assert, ServiceError } from "../errors.ts";
+import { encodeMap, restoreMap } from "./segment-map.ts";
+import type { SegmentBlobs } from "./segment-table.ts";
+import { Slots } from "./slots.ts";
 import type { NamespaceOptions } from "./types.ts";
 
-/** A query's term with its text, for explanations. */
-export interface NamedTerm extends QueryTerm {
-  term: string;
-}
-
-/** A text's counts, and what of the vocabulary they brought. */
-export interface Counted {
-  counts: TermCounts;
-  bytes: Uint8Array;
+/** Memory that an index let go of, for the next one. */
+export interface Spare {
+  lexical: LexicalIndex;
+  codes: CodeIndex | null;
 }
 
 export class Resident {
   readonly options: NamespaceOptions;
-  readonly vocabulary = new Vocabulary();
-  readonly bm25: Bm25Index;
-  #vectors: VectorIndex | null = null;
+  readonly lexicon = new Lexicon();
+  readonly slots = new Slots();
+  readonly lexical: LexicalIndex;
+  readonly #kernels: WebAssembly.Module;
+  #codes: CodeIndex | null = null;
+  #spareCodes: CodeIndex | null;
   #dim: number | null = null;
-  readonly #makeScan: (dim: number) => VectorScan;
-  readonly #documentOf = new Map<number, number>();
-  readonly #passagesOf = new Map<number, number[]>();
+  /** The codes of the passages that no segment holds, one after the other. */
+  #fresh = new Uint8Array(0);
+  #sealedDocuments = 0;
+  #sealedPassages = 0;
 
-  constructor(options: NamespaceOptions, makeScan: (dim: number) => VectorScan) {
+  /** An empty index; it takes over the memory of `spare`, which must not be used any more. */
+  constructor(kernels: WebAssembly.Module, options: NamespaceOptions, spare: Spare | null) {
     this.options = options;
-    this.bm25 = new Bm25Index(options);
-    this.#makeScan = makeScan;
+    this.#kernels = kernels;
+    spare?.lexical.clear();
+    this.lexical = spare?.lexical ?? new LexicalIndex(kernels, bm25Options(options));
+    this.lexical.options = bm25Options(options);
+    this.#spareCodes = spare?.codes ?? null;
   }
 
-  /** The index of what is stored. O(stored passages). */
-  static load(
-    store: MemoryStore,
-    options: NamespaceOptions,
-    makeScan: (dim: number) => VectorScan,
-  ): Resident {
-    const resident = new Resident(options, makeScan);
-    for (const { id, term } of store.terms()) resident.vocabulary.restore(id, term);
-    const dim = store.dim();
-    if (dim !== null) resident.reserve(dim, store.counts().passages);
-    for (const { row, document, vector, counts } of store.passages()) {
-      resident.addPassage(document, row, vectorFrom(vector));
-      if (options.bm25_unit === "passage")
-        resident.bm25.add(row, decodeCounts(new Uint8Array(counts)));
-    }
-    for (const { row, counts } of store.documentCounts())
-      resident.bm25.add(row, decodeCounts(counts));
-    resident.bm25.seal();
-    return resident;
+  get spare(): Spare {
+    return { lexical: this.lexical, codes: this.#codes };
+  }
+
+  /** Whether BM25 counts whole documents: then their slots are its units, else those of
+   *  passages. */
+  get byDocument(): boolean {
+    return this.options.bm25_unit === "document";
   }
 
   /** Null before the first vector. */
-  get vectors(): VectorIndex | null {
-    return this.#vectors;
+  get codes(): CodeIndex | null {
+    return this.#codes;
   }
 
-  get passages(): number {
-    return this.#documentOf.size;
+  /** Passages since the last seal, removed ones included. */
+  get memtablePassages(): number {
+    return this.slots.passages - this.#sealedPassages;
   }
 
-  /** Estimate of the memory held, in bytes. */
+  /** Bytes held, linear memory included. */
   get bytes(): number {
-    const maps = this.#documentOf.size * 40 + this.#passagesOf.size * 100;
-    return maps + this.vocabulary.bytes + this.bm25.bytes + (this.#vectors?.bytes ?? 0);
+    const { slots, lexicon, lexical } = this;
+    const codes = (this.#codes ?? this.#spareCodes)?.bytes ?? 0;
+    return slots.bytes + lexicon.bytes + lexical.bytes + codes + this.#fresh.byteLength;
   }
 
-  documentOf(passage: number): number {
-    return this.#documentOf.get(passage)!;
+  /** Throws `invalid_request` for a dimension other than that of the vectors held. */
+  checkDimension(dim: number): void {
+    if (this.#dim === null || this.#dim === dim) return;
+    throw new ServiceError(
+      "invalid_request",
+      `a vector has ${dim} dimensions, those of this memory have ${this.#dim}`,
+    );
   }
 
-  /** Makes room for `passages` vectors in all. Throws `invalid_request` for a dimension other than
-   *  that of the vectors held, `memory_full` where there is no room. */
-  reserve(dim: number, passages: number): void {
-    if (this.#dim !== null && this.#dim !== dim)
-      throw new ServiceError(
-        "invalid_request",
-        `a vector has ${dim} dimensions, those of this memory have ${this.#dim}`,
-      );
+  /** Sets the dimension of all vectors to come. */
+  setDimension(dim: number): void {
+    this.checkDimension(dim);
+    if (this.#codes !== null) return;
     this.#dim = dim;
-    this.#vectors ??= new VectorIndex(this.#makeScan(dim));
-    this.#vectors.reserve(passages);
+    const spare = this.#spareCodes?.dim === dim ? this.#spareCodes : null;
+    spare?.clear();
+    this.#codes = spare ?? new CodeIndex(this.#kernels, dim);
+    this.#spareCodes = null;
   }
 
-  addPassage(document: number, passage: number, vector: QuantizedVector): void {
-    this.#documentOf.set(passage, document);
-    const siblings = this.#passagesOf.get(document);
-    if (siblings === undefined) this.#passagesOf.set(document, [passage]);
-    else siblings.push(passage);
-    this.#vectors!.add(passage, vector);
-  }
-
-  removeDocument(document: number): void {
-    for (const passage of this.#passagesOf.get(document) ?? []) {
-      this.#documentOf.delete(passage);
-      this.#vectors!.remove(passage);
-      if (this.options.bm25_unit === "passage") this.bm25.remove(passage);
+  /** Adds a document with one passage or more; `units` are the counts of BM25's units: of the
+   *  document, or of each passage. */
+  append(
+    row: number,
+    first: number,
+    vectors: readonly QuantizedVector[],
+    units: readonly TermCounts[],
+  ): void {
+    const slot = this.slots.append(row, first, vectors.length);
+    const [from] = this.slots.span(slot);
+    for (const [seq, vector] of vectors.entries()) this.#addCode(from + seq, encodeCode(vector));
+    for (const [i, counts] of units.entries()) {
+      const unit = this.lexical.append(counts);
+      assert(unit === (this.byDocument ? slot : from + i), "units have the slots that they count");
     }
-    this.#passagesOf.delete(document);
-    if (this.options.bm25_unit === "document") this.bm25.remove(document);
+  }
+
+  #addCode(slot: number, code: Uint8Array): void {
+    assert(this.#codes!.append(code) === slot, "codes have the slots of their passages");
+    const at = (slot - this.#sealedPassages) * code.length;
+    if (at + code.length > this.#fresh.length) {
+      const larger = new Uint8Array(Math.max(at + code.length, this.#fresh.length * 2));
+      larger.set(this.#fresh);
+      this.#fresh = larger;
+    }
+    this.#fresh.set(code, at);
+  }
+
+  /** Removes a document by its row; `units` are the counts of its units, in order. One without
+   *  passages is not there, which is no error. */
+  remove(row: number, units: readonly TermCounts[]): void {
+    const slot = this.slots.find(row);
+    if (slot < 0) return;
+    const from = this.byDocument ? slot : this.slots.span(slot)[0];
+    for (const [i, counts] of units.entries()) this.lexical.remove(from + i, counts);
+    this.slots.remove(slot);
+  }
+
+  /** Adds a stored segment, while the memtable is empty. Throws a plain error where it is damaged,
+   *  and must then be dropped. */
+  load({ postings, codes, map }: SegmentBlobs): void {
+    const before = this.slots.passages;
+    restoreMap(this.slots, map);
+    this.#codes!.load(codes, this.slots.passages - before);
+    this.lexical.load(postings);
+    const { documents, passages } = this.slots;
+    const units = this.byDocument ? documents : passages;
+    assert(this.lexical.slots === units, "a segment's postings have the slots of its map");
+    this.#sealedDocuments = documents;
+    this.#sealedPassages = passages;
+  }
+
+  /** Turns the memtable into a segment, in place: slots stay as they are. What is to be stored, and
+   *  its last document's row. */
+  seal(): { hi: number; passages: number; blobs: SegmentBlobs } {
+    const { documents, passages } = this.slots;
+    const map = encodeMap(this.slots, this.#sealedDocuments, documents);
+    const count = passages - this.#sealedPassages;
+    const codes = this.#fresh.slice(0, count * codeBytes(this.#dim!));
+    const blobs = { postings: this.lexical.seal(), codes, map };
+    this.#fresh = new Uint8Array(0);
+    this.#sealedDocuments = documents;
+    this.#sealedPassages = passages;
+    return { hi: this.slots.rowOf(documents - 1), passages: count, blobs };
   }
 
   /** A document text's term counts; terms seen for the first time are appended to `added`. */
-  count(text: string, added: { id: number; term: string }[]): Counted {
-    const numbers = terms(text, "document").map((term) => this.vocabulary.idOf(term, added));
-    const counts = countTerms(numbers);
-    return { counts, bytes: encodeCounts(counts) };
+  count(text: string, added: { id: number; term: string }[]): TermCounts {
+    return countTerms(terms(text, "document").map((term) => this.lexicon.idOf(term, added)));
   }
+}
 
-  /** The terms of a query that occur in the vocabulary, each once, in order. */
-  queryTerms(query: string): NamedTerm[] {
-    const found = new Map<number, NamedTerm>();
-    for (const term of terms(query, "query")) {
-      const id = this.vocabulary.find(term);
-      if (id === undefined) continue;
-      const seen = found.get(id);
-      if (seen === undefined) found.set(id, { id, term, qtf: 1 });
-      else seen.qtf += 1;
-    }
-    return [...found.values()];
-  }
-
-  /** Of a document's passages the one that matches the query's terms best, by BM25 with the
-   *  documents' idf and lengths relative to the document's mean passage; a tie goes to the first.
-   *  Needed only where BM25 counts whole documents. */
-  bestPassage(store: MemoryStore, document: number, query: readonly QueryTerm[]): number {
-    const passages = store
-      .countsOf(document)
-      .map(({ row, counts }) => ({ row, counts: decodeCounts(counts) }));
-    const lengthSum = passages.reduce((sum, { counts }) => sum + counts.length, 0);
-    const { k1, b } = this.options;
-    const weights = new Map(
-      query.map(({ id, qtf }) => {
-        const idf = inverseDocumentFrequency(this.bm25.units, this.bm25.df(id));
-        return [id, qtf * idf];
-      }),
-    );
-    let best = { row: passages[0]!.row, score: 0 };
-    for (const { row, counts } of passages) {
-      const norm = k1 * (1 - b + (b * counts.length * passages.length) / (lengthSum || 1));
-      let score = 0;
-      for (const [i, id] of counts.ids.entries()) {
-        const weight = weights.get(id);
-        if (weight !== undefined) score += (weight * counts.tfs[i]!) / (counts.tfs[i]! + norm);
-      }
-      if (score > best.score) best = { row, score };
-    }
-    return best.row;
-  }
+function bm25Options({ bm25_variant, k1, b, delta }: NamespaceOptions): Bm25Options {
+  return { variant: bm25_variant, k1, b, delta };
 }

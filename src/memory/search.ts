@@ -1,150 +1,136 @@
-/** Search over a memory object's index: which passages, in what order, and why. */
-import type { TermScore } from "../../index/bm25.ts";
-import { COSINE_WEIGHT, fuseConvex, maxOf } from "../../index/fuse.ts";
-import { bestOf, type Scored, type ScoreList } from "../../index/top-k.ts";
-import { ServiceError } from "../errors.ts";
-import type { NamedTerm, Resident } from "./resident.ts";
-import type { MemoryStore } from "./store.ts";
-import type { HitExplanation, SearchHit, SearchRequest } from "./types.ts";
+/** From a shard's candidates to hits: in what order, and why. */
+import { idf } from "../../index/bm25.ts";
+import { fuseConvex, maxOf } from "../../index/fuse.ts";
+import { terms } from "../../index/terms.ts";
+import { bestOf, type Scored } from "../../index/top-k.ts";
+import { BM25_DEPTH, VECTOR_DEPTH } from "../limits.ts";
+import type { Shard } from "./shard.ts";
+import type { CandidateList, CandidateRequest } from "./shard-types.ts";
+import type { HitExplanation, NamespaceOptions, SearchHit, SearchRequest } from "./types.ts";
 
-/** A ranked unit: a passage, or a document where BM25 counts those. */
+/** A ranked candidate: `id` is its place in the order of rows. */
 interface Ranked extends Scored {
   bm25: number | null;
   cosine: number | null;
 }
 
-/** Both lists, by unit; null where the mode does not use one. */
-interface Lists {
-  bm25: ScoreList | null;
-  cosine: ScoreList | null;
-  /** Of each document, the passage with the best cosine; empty where passages are the units. */
-  closest: ReadonlyMap<number, number>;
-}
-
-/** The best k hits, best first. A filter (`allowed` holds the rows of documents that pass; null:
- *  all) applies before anything is ranked. With bm25_unit "document" a document is found once, by
- *  its best passage. Throws `invalid_request` for a vector of the wrong size. */
-export function search(
-  store: MemoryStore,
-  resident: Resident,
-  request: SearchRequest,
-  allowed: ReadonlySet<number> | null,
-): SearchHit[] {
-  const query = resident.queryTerms(request.query);
-  const lists = scoreAll(resident, request, query, allowed);
-  const ranked = rank(lists, request);
-  const explain = request.explain ? explainer(resident, lists, query) : null;
-  return ranked.map((unit) => {
-    const passage = passageOf(store, resident, lists, query, unit.id);
-    const { seq, ...shown } = store.shown(passage);
-    const hit: SearchHit = {
-      ...shown,
-      passage_id: `${shown.document_id}#${seq}`,
-      score: unit.score,
-      bm25: unit.bm25,
-      cosine: unit.cosine,
-    };
-    return explain === null ? hit : { ...hit, explain: explain(unit) };
+/** The best k hits of a namespace of one shard, best first. Throws `invalid_request` for a vector
+ *  of the wrong size. */
+export function search(shard: Shard, request: SearchRequest): SearchHit[] {
+  const { query, k, mode, vector, filter, explain } = request;
+  const asked = queryTerms(query);
+  const statistics = shard.statistics(asked.map(({ term }) => term));
+  const depths = { bm25Depth: BM25_DEPTH, vectorDepth: VECTOR_DEPTH };
+  const candidateRequest = { mode, terms: asked, vector, filter, ...depths, statistics, explain };
+  const list = inOrder(shard.candidates(candidateRequest));
+  const options = shard.options();
+  const ranked = rank(list, mode, options, k);
+  const passages = ranked.map(({ id }) => list.passage[id]!);
+  const shown = shard.show({ passages, vectors: false, neighbours: 0 });
+  const why = explain ? explainer(list, candidateRequest, options) : null;
+  return ranked.map(({ id, score, bm25, cosine }, i) => {
+    const { document_id, seq, text, title, metadata, start, end } = shown[i]!;
+    const passage_id = `${document_id}#${seq}`;
+    const place = { document_id, passage_id, text, title, metadata, start, end };
+    const hit: SearchHit = { ...place, score, bm25, cosine };
+    return why === null ? hit : { ...hit, explain: why(id) };
   });
 }
 
-function scoreAll(
-  resident: Resident,
-  { mode, vector }: SearchRequest,
-  query: readonly NamedTerm[],
-  allowed: ReadonlySet<number> | null,
-): Lists {
-  const byDocument = resident.options.bm25_unit === "document";
-  const allowPassage = (row: number) => allowed!.has(resident.documentOf(row));
-  const lists: Lists = { bm25: null, cosine: null, closest: new Map() };
-  if (mode !== "vector") {
-    const allowDocument = (row: number) => allowed!.has(row);
-    const allow = byDocument ? allowDocument : allowPassage;
-    lists.bm25 = resident.bm25.scores(query, allowed === null ? undefined : allow);
-  }
-  if (mode === "bm25") return lists;
-  if (vector === null)
-    throw new ServiceError("invalid_request", `mode ${mode} needs the query's embedding`);
-  if (resident.passages === 0) return { ...lists, cosine: new Map() };
-  resident.reserve(vector.length, 0);
-  const cosine = resident.vectors!.scores(vector, allowed === null ? undefined : allowPassage);
-  return { ...lists, ...(byDocument ? closestOf(resident, cosine) : { cosine }) };
+/** The query's terms, each once, in order, with how often it has them. */
+export function queryTerms(query: string): { term: string; qtf: number }[] {
+  const found = new Map<string, number>();
+  for (const term of terms(query, "query")) found.set(term, (found.get(term) ?? 0) + 1);
+  return Array.from(found, ([term, qtf]) => ({ term, qtf }));
 }
 
-/** The best cosine of each document's passages, and which passage has it; a tie goes to the first
- *  stored. */
-function closestOf(resident: Resident, passages: ScoreList) {
-  const cosine = new Map<number, number>();
-  const closest = new Map<number, number>();
-  passages.forEach((score, passage) => {
-    const document = resident.documentOf(passage);
-    const best = cosine.get(document) ?? Number.NEGATIVE_INFINITY;
-    if (score < best || (score === best && closest.get(document)! < passage)) return;
-    cosine.set(document, score);
-    closest.set(document, passage);
-  });
-  return { cosine, closest };
-}
-
-function rank({ bm25, cosine }: Lists, { k }: SearchRequest): Ranked[] {
-  if (bm25 !== null && cosine !== null) return fuseConvex(bm25, cosine, k);
-  return bestOf((bm25 ?? cosine)!, k).map(({ id, score }) => ({
-    id,
-    score,
-    bm25: bm25 === null ? null : score,
-    cosine: cosine === null ? null : score,
-  }));
-}
-
-function passageOf(
-  store: MemoryStore,
-  resident: Resident,
-  lists: Lists,
-  query: readonly NamedTerm[],
-  unit: number,
-): number {
-  if (resident.options.bm25_unit === "passage") return unit;
-  return lists.closest.get(unit) ?? resident.bestPassage(store, unit, query);
-}
-
-/** What to say of a hit: each term's share of its BM25 score, its rank in each list, and the
- *  formula with its numbers. */
-function explainer(
-  resident: Resident,
-  lists: Lists,
-  query: readonly NamedTerm[],
-): (unit: Ranked) => HitExplanation {
-  const termOf = new Map(query.map(({ id, term }) => [id, term]));
-  const bm25Rank = rankOf(lists.bm25);
-  const vectorRank = rankOf(lists.cosine);
-  const fusion = formula(lists);
-  return ({ id }) => {
-    const shares: TermScore[] = lists.bm25 === null ? [] : resident.bm25.explain(id, query);
-    return {
-      bm25_terms: shares.map(({ id, ...share }) => ({ term: termOf.get(id)!, ...share })),
-      bm25_rank: bm25Rank(id),
-      vector_rank: vectorRank(id),
-      fusion,
-    };
+/** The same candidates by (row, seq), which is what ties break by. */
+function inOrder(list: CandidateList): CandidateList {
+  const order = Array.from(list.row.keys()).sort(
+    (a, b) => list.row[a]! - list.row[b]! || list.seq[a]! - list.seq[b]!,
+  );
+  const width = list.lengths === null ? 0 : list.tfs!.length / Math.max(1, order.length);
+  const tfs = order.flatMap((i) => [...(list.tfs ?? []).slice(i * width, (i + 1) * width)]);
+  return {
+    passage: Float64Array.from(order, (i) => list.passage[i]!),
+    row: Float64Array.from(order, (i) => list.row[i]!),
+    seq: Uint32Array.from(order, (i) => list.seq[i]!),
+    bm25: Float64Array.from(order, (i) => list.bm25[i]!),
+    estimate: Float32Array.from(order, (i) => list.estimate[i]!),
+    cosine: Float32Array.from(order, (i) => list.cosine[i]!),
+    time: Float64Array.from(order, (i) => list.time[i]!),
+    shard: Uint16Array.from(order, (i) => list.shard[i]!),
+    tfs: list.tfs === null ? null : Uint32Array.from(tfs),
+    lengths: list.lengths === null ? null : Uint32Array.from(order, (i) => list.lengths![i]!),
+    timings_ms: list.timings_ms,
   };
 }
 
-/** The rank of a unit in a list, from 1; null where the list lacks it. */
-function rankOf(list: ScoreList | null): (unit: number) => number | null {
-  if (list === null) return () => null;
-  const sorted: Scored[] = [];
-  list.forEach((score, id) => {
-    sorted.push({ id, score });
-  });
-  sorted.sort((a, b) => b.score - a.score || a.id - b.id);
-  const ranks = new Map(sorted.map(({ id }, i) => [id, i + 1]));
-  return (unit) => ranks.get(unit) ?? null;
+/** The scores of a list by candidate: those above 0 of BM25, all that are numbers of cosine. */
+function scoresOf(values: Float64Array | Float32Array, least: number): Map<number, number> {
+  return new Map([...values.entries()].filter(([, score]) => score > least));
 }
 
-function formula({ bm25, cosine }: Lists): string {
-  if (cosine === null) return "bm25";
-  if (bm25 === null) return "cosine";
-  const bm25Weight = (1 - COSINE_WEIGHT).toFixed(2);
-  const cosineShare = `${COSINE_WEIGHT} * (cosine + 1) / (${maxOf(cosine, -1).toFixed(4)} + 1)`;
+function rank(
+  list: CandidateList,
+  mode: SearchRequest["mode"],
+  options: NamespaceOptions,
+  k: number,
+): Ranked[] {
+  const bm25 = scoresOf(list.bm25, 0);
+  const cosine = scoresOf(list.cosine, Number.NEGATIVE_INFINITY);
+  if (mode === "hybrid") return fuseConvex(bm25, cosine, k, options.cosine_weight);
+  return bestOf(mode === "bm25" ? bm25 : cosine, k).map((hit) => ({
+    ...hit,
+    bm25: mode === "bm25" ? hit.score : null,
+    cosine: mode === "bm25" ? null : hit.score,
+  }));
+}
+
+/** What to say of a candidate: each term's share of its BM25 score, its rank in each list, and the
+ *  formula with its numbers. */
+function explainer(
+  list: CandidateList,
+  { mode, terms: asked, statistics }: CandidateRequest,
+  options: NamespaceOptions,
+): (id: number) => HitExplanation {
+  const bm25 = scoresOf(list.bm25, 0);
+  const cosine = scoresOf(list.cosine, Number.NEGATIVE_INFINITY);
+  const bm25Rank = rankOf(bm25);
+  const vectorRank = rankOf(cosine);
+  const fusion = formula(mode, bm25, cosine, options);
+  const { k1, b } = options;
+  return (id) => {
+    const norm =
+      k1 * (1 - b + (b * (list.lengths?.[id] ?? 0) * statistics.units) / statistics.lengthSum);
+    const bm25_terms = asked.flatMap(({ term, qtf }, i) => {
+      const tf = list.tfs?.[id * asked.length + i] ?? 0;
+      if (tf === 0) return [];
+      const df = statistics.df[i]!;
+      const weight = idf(options.bm25_variant, statistics.units, df);
+      return [{ term, df, idf: weight, tf, contribution: (qtf * weight * tf) / (tf + norm) }];
+    });
+    return { bm25_terms, bm25_rank: bm25Rank(id), vector_rank: vectorRank(id), fusion };
+  };
+}
+
+/** The rank of a candidate in a list, from 1; null where the list lacks it. */
+function rankOf(scores: Map<number, number>): (id: number) => number | null {
+  const sorted = Array.from(scores, ([id, score]) => ({ id, score }));
+  sorted.sort((a, b) => b.score - a.score || a.id - b.id);
+  const ranks = new Map(sorted.map(({ id }, i) => [id, i + 1]));
+  return (id) => ranks.get(id) ?? null;
+}
+
+function formula(
+  mode: SearchRequest["mode"],
+  bm25: Map<number, number>,
+  cosine: Map<number, number>,
+  { cosine_weight }: NamespaceOptions,
+): string {
+  if (mode === "bm25") return "bm25";
+  if (mode === "vector") return "cosine";
+  const bm25Weight = (1 - cosine_weight).toFixed(2);
+  const cosineShare = `${cosine_weight} * (cosine + 1) / (${maxOf(cosine, -1).toFixed(4)} + 1)`;
   return `${cosineShare} + ${bm25Weight} * bm25 / ${maxOf(bm25, 0).toFixed(4)}`;
 }

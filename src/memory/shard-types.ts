@@ -101,6 +101,8 @@ export interface ShowRequest {
 
 /** A passage as a hit shows it. */
 export interface ShownPassage {
+  /** Its row within the shard: a passage that was removed meanwhile is not shown. */
+  passage: number;
   document_id: string;
   title: string | null;
   metadata: Metadata;
@@ -150,4 +152,6 @@ export interface ShardStats {
   segments: number;
   memtable_passages: number;
   tombstones: number;
+  /** Segments that were found damaged and made anew. */
+  rebuilt: number;
 }

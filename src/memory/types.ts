@@ -1,35 +1,71 @@
 /** What crosses the wire between the Worker and a memory object. Plain data only: object RPC
  *  copies it structurally. Names in snake_case are those of the HTTP contract. */
 import type { Filter } from "../../index/filter.ts";
+import type { QuantizedVector } from "../../index/vectors.ts";
 
 /** A JSON object. The values are `unknown` spelled out: a reply that holds `unknown` itself becomes
  *  `never` in the types of object RPC. */
 export type Metadata = { [field: string]: NonNullable<unknown> | null | undefined };
 
-/** Options of a namespace, fixed when it is created: changing one would silently re-rank. */
+export type Bm25Variant = "robertson" | "lucene" | "atire" | "bm25l" | "bm25plus";
+
+/** Options of a namespace. `bm25_unit`, `shards` and `vector_tier` are fixed once documents are
+ *  stored; the others may change at any time and rank anew. */
 export interface NamespaceOptions {
   /** What BM25's document frequencies and lengths count: single passages or whole documents. */
   bm25_unit: "passage" | "document";
+  /** Which of the five formulas of bm25s; index/bm25.ts has them. */
+  bm25_variant: Bm25Variant;
   /** Term-frequency saturation, 0 or more; 1.2 to 2 is usual. */
   k1: number;
   /** Length normalization, 0 to 1. */
   b: number;
+  /** The lower bound of a term's share that bm25l and bm25plus add, 0 or more. */
+  delta: number;
+  fusion: "convex" | "rrf";
+  /** What the convex fusion weighs the cosine with, 0 to 1; BM25 gets the rest. */
+  cosine_weight: number;
+  /** Whether passages that say nearly the same are kept or linked to the first of them. */
+  near_duplicates: "keep" | "link";
+  /** How many objects the namespace starts with, 1 or more. */
+  shards: number;
+  /** What is forgotten without being asked to: the oldest beyond either bound. */
+  forget: { max_age_days?: number; max_documents?: number } | null;
+  /** Where vectors are searched: in the object, or in Cloudflare Vectorize. */
+  vector_tier: "object" | "vectorize";
 }
 
 /** What a namespace gets when nothing is asked for: bm25s's defaults, the best of those measured on
  *  SciFact (docs/memory.md). */
-export const NAMESPACE_DEFAULTS: NamespaceOptions = { bm25_unit: "passage", k1: 1.5, b: 0.75 };
+export const NAMESPACE_DEFAULTS: NamespaceOptions = {
+  bm25_unit: "passage",
+  bm25_variant: "lucene",
+  k1: 1.5,
+  b: 0.75,
+  delta: 0.5,
+  fusion: "convex",
+  cosine_weight: 0.75,
+  near_duplicates: "keep",
+  shards: 1,
+  forget: null,
+  vector_tier: "object",
+};
 
 /** A passage before it is stored: `[start, end)` in UTF-16 units of the document's text, and the
- *  unit-length embedding of its title and text, f32 [dim]. */
+ *  unit-length embedding of its title and text, in eight bits. */
 export interface PreparedPassage {
   start: number;
   end: number;
-  vector: Float32Array;
+  vector: QuantizedVector;
+  /** Headings above the passage, outermost first, and the anchor of the innermost. */
+  heading_path: string[];
+  anchor: string | null;
 }
 
-/** A document ready to be stored. `digest` is the SHA-256 (hex) of all that was submitted:
- *  equal digests mean that nothing needs to be done. */
+export type ContentType = "text/plain" | "text/markdown" | "text/html";
+
+/** A document ready to be stored; its passages are in text order and do not overlap. `digest` is
+ *  the SHA-256 (hex) of all that was submitted: equal digests mean that nothing is to be done. */
 export interface PreparedDocument {
   id: string;
   text: string;
@@ -39,8 +75,11 @@ export interface PreparedDocument {
   expires_at: number | null;
   digest: string;
   passages: PreparedPassage[];
-  /** The embedding that the caller brought, if any, as brought: kept for the export. */
-  embedding?: Float32Array | null;
+  /** Whether the caller brought the embedding, one for all passages; an export gives it back. */
+  brought: boolean;
+  /** When what it tells of happened, Unix ms. */
+  time: number;
+  content_type: ContentType;
 }
 
 export type SearchMode = "hybrid" | "bm25" | "vector";
@@ -89,6 +128,10 @@ export interface StoredDocument {
   expires_at: number | null;
   passages: number;
   updated_at: number;
+  time: number;
+  content_type: ContentType;
+  /** 1 when first stored, one more at every change. */
+  version: number;
 }
 
 export interface UpsertOutcome {

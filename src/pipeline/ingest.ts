@@ -1,5 +1,6 @@
 /** From submitted documents to documents ready to be stored: digest, chunk, embed. */
 import { chunk } from "../../index/chunk.ts";
+import { quantizeVector } from "../../index/vectors.ts";
 import { codeOf, ServiceError } from "../errors.ts";
 import { DOCUMENT_ID_CHARS_MAX, UPSERT_PASSAGES_MAX } from "../limits.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
@@ -101,10 +102,12 @@ async function prepare(
     ? spans.map(() => given)
     : encoder.embed(spans.map(({ start, end }) => passageText(title, text.slice(start, end))));
   const passages: PreparedPassage[] = spans.map(({ start, end }, i) => {
-    return { start, end, vector: vectors[i]! };
+    const vector = quantizeVector(vectors[i]!);
+    return { start, end, vector, heading_path: [], anchor: null };
   });
-  const brought = embedding === null ? null : Float32Array.from(embedding);
-  return { id, text, title, metadata, expires_at, digest, passages, embedding: brought };
+  const brought = embedding !== null;
+  const stored = { id, text, title, metadata, expires_at, digest, passages, brought };
+  return { ...stored, time: Date.now(), content_type: "text/plain" };
 }
 
 /** What is embedded for a passage: its document's title, where it has one, then its text. */

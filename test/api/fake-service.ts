@@ -4,7 +4,7 @@ import { createApp } from "../../src/api/app.ts";
 import type { ApiConfig } from "../../src/api/context.ts";
 import type { EnginePiece } from "../../src/engine/engine.ts";
 import { ServiceError } from "../../src/errors.ts";
-import type { SearchHit } from "../../src/memory/types.ts";
+import { NAMESPACE_DEFAULTS, type SearchHit } from "../../src/memory/types.ts";
 import type {
   AnswerRequest,
   AnswerStream,
@@ -59,7 +59,7 @@ const PIECES: EnginePiece[] = [
   },
 ];
 
-const NAMESPACE = { name: "docs", bm25_unit: "passage" as const, k1: 1.5, b: 0.75, created_at: 1 };
+const NAMESPACE = { name: "docs", ...NAMESPACE_DEFAULTS, created_at: 1 };
 const STATS = {
   documents: 1,
   passages: 1,
@@ -75,6 +75,9 @@ const STORED = {
   expires_at: null,
   passages: 1,
   updated_at: 2,
+  time: 2,
+  content_type: "text/plain" as const,
+  version: 1,
 };
 const KEY = {
   id: "k1",

@@ -4,8 +4,9 @@ import { expect, it } from "vitest";
 import { codeOf } from "../../src/errors.ts";
 import type { NewKey } from "../../src/ledger/types.ts";
 import { SETTING_BYTES_MAX } from "../../src/limits.ts";
+import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";
 
-const OPTIONS = { bm25_unit: "passage", k1: 1.5, b: 0.75 } as const;
+const OPTIONS = NAMESPACE_DEFAULTS;
 
 function key(id: string, rest: Partial<NewKey> = {}): NewKey {
   const digit = id.charCodeAt(0).toString(16).padStart(2, "0");

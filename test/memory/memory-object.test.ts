@@ -2,11 +2,12 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { afterEach, expect, it, vi } from "vitest";
 import type { Filter } from "../../index/filter.ts";
+import { quantizeVector } from "../../index/vectors.ts";
 import { codeOf } from "../../src/errors.ts";
 import { DOCUMENT_CHARS_MAX, EXPORT_PAGE_CHARS_MAX } from "../../src/limits.ts";
 import type { MemoryObject } from "../../src/memory/memory-object.ts";
 import { NAMESPACE_DEFAULTS, type SearchRequest } from "../../src/memory/types.ts";
-import { DIM, embedWords, prepared } from "./documents.ts";
+import { DIM, embedWords, passage, prepared } from "./documents.ts";
 
 type Memory = DurableObjectStub<MemoryObject>;
 
@@ -70,7 +71,8 @@ it("what is written is found by the next call, and what it replaced is not", asy
     { passage_id: "a#0", text: "delta", title: "ember", metadata: { n: 2 } },
   ]);
   expect(await found(memory, "delta", { filter: { n: 1 } })).toEqual([]);
-  expect(await memory.stats()).toMatchObject({ documents: 1, passages: 1, terms: 2 });
+  expect(await memory.stats()).toMatchObject({ documents: 1, passages: 1 });
+  expect(await memory.compact()).toMatchObject({ documents: 1, passages: 1, terms: 2 });
 });
 
 it("of the same id twice in one call the last counts", async () => {
@@ -165,11 +167,12 @@ it("ids and texts in any script come back as they were", async () => {
   expect(await memory.remove(ids)).toBe(ids.length);
 });
 
-it("one passage too many is memory_full, and nothing of its batch is stored", async () => {
+it("an index too large is memory_full, and nothing of its batch is stored", async () => {
   const memory = await made(env.SMALL_MEMORY, "t/full");
   await memory.upsert([prepared("a", "amber\nbirch\ncedar")]);
+  const large = prepared("d", "fern ".repeat(100_000));
   const batch = [prepared("b", "delta"), prepared("c", "ember")];
-  expect(await codeFrom(memory.upsert(batch))).toBe("memory_full");
+  expect(await codeFrom(memory.upsert([...batch, large]))).toBe("memory_full");
   expect(await found(memory, "delta ember")).toEqual([]);
   await memory.upsert([prepared("a", "amber\nbirch"), ...batch]);
   expect(await memory.stats()).toMatchObject({ documents: 3, passages: 4 });
@@ -179,7 +182,7 @@ it("a failure in the middle of a write leaves the memory as it was", async () =>
   const memory = await made(env.MEMORY, "t/atomic");
   await memory.upsert([prepared("a", "amber")]);
   const before = await memory.search(asking("amber birch"));
-  const broken = { ...prepared("c", "cedar"), digest: null as unknown as string };
+  const broken = prepared("c", "cedar", { metadata: { unserializable: 1n } });
   const batch = [prepared("b", "birch"), prepared("a", "delta"), broken];
   await expect(async () => memory.upsert(batch)).rejects.toThrow();
   expect(await memory.search(asking("amber birch"))).toEqual(before);
@@ -193,7 +196,7 @@ it("a vector of another dimension or with NaN is invalid_request, stored or aske
   await memory.upsert([prepared("a", "amber")]);
   const with_ = (vector: Float32Array) => ({
     ...prepared("b", "birch"),
-    passages: [{ start: 0, end: 5, vector }],
+    passages: [passage(0, 5, quantizeVector(vector))],
   });
   expect(await codeFrom(memory.upsert([with_(new Float32Array(DIM - 1))]))).toBe("invalid_request");
   expect(await codeFrom(memory.upsert([with_(new Float32Array(DIM).fill(Number.NaN))]))).toBe(
@@ -217,7 +220,7 @@ it.each(UNITS)(
   "an explanation adds up to the scores it explains, units being %ss",
   async (bm25_unit) => {
     const memory = env.MEMORY.getByName(`t/explain-${bm25_unit}`);
-    await memory.configure({ bm25_unit, k1: 1.2, b: 0.5 });
+    await memory.configure({ ...NAMESPACE_DEFAULTS, bm25_unit, k1: 1.2, b: 0.5 });
     await memory.upsert([prepared("a", "amber birch birch\ncedar"), prepared("b", "birch delta")]);
     const hits = await memory.search(asking("birch amber birch", { explain: true }));
     for (const { bm25, cosine, score, explain } of hits) {
@@ -246,7 +249,7 @@ it.each(UNITS)(
 
 it("with whole documents as units a document is one hit, by its best passage", async () => {
   const memory = env.MEMORY.getByName("t/document-unit");
-  await memory.configure({ bm25_unit: "document", k1: 1.5, b: 0.75 });
+  await memory.configure({ ...NAMESPACE_DEFAULTS, bm25_unit: "document" });
   await memory.upsert([prepared("a", "birch\namber amber\ncedar"), prepared("b", "amber")]);
   for (const mode of MODES) {
     const hits = await memory.search(asking("amber", { mode }));
@@ -254,14 +257,17 @@ it("with whole documents as units a document is one hit, by its best passage", a
   }
 });
 
-it("options are fixed once documents are stored; the same again are no conflict", async () => {
+it("what BM25 counts is fixed once documents are stored; other options may change", async () => {
   const memory = env.MEMORY.getByName("t/options");
-  const options = { bm25_unit: "document", k1: 0.9, b: 0.4 } as const;
+  const options = { ...NAMESPACE_DEFAULTS, bm25_unit: "document", k1: 0.9, b: 0.4 } as const;
   await memory.configure(options);
   await memory.upsert([prepared("a", "amber")]);
   await memory.configure(options);
   expect(await memory.options()).toEqual(options);
-  expect(await codeFrom(memory.configure({ ...options, b: 0.5 }))).toBe("conflict");
+  const other = { ...options, bm25_unit: "passage" } as const;
+  expect(await codeFrom(memory.configure(other))).toBe("conflict");
+  await memory.configure({ ...options, b: 0.5 });
+  expect(await memory.options()).toEqual({ ...options, b: 0.5 });
 });
 
 it("pages of the list and of the export lead through everything once", async () => {
@@ -285,12 +291,9 @@ it("pages of the list and of the export lead through everything once", async () 
 it("a document of the largest size, at three bytes a character, is stored and found", async () => {
   const memory = await made(env.MEMORY, "t/large");
   const text = "東".repeat(DOCUMENT_CHARS_MAX);
-  const vector = embedWords("large");
-  const passages = [
-    { start: 0, end: 1_000, vector },
-    { start: 1_000, end: 2_000, vector },
-  ];
-  await memory.upsert([{ ...prepared("large", ""), text, passages, embedding: vector }]);
+  const vector = quantizeVector(embedWords("large"));
+  const passages = [passage(0, 1_000, vector), passage(1_000, 2_000, vector)];
+  await memory.upsert([{ ...prepared("large", ""), text, passages }]);
   expect((await memory.get("large"))?.text).toBe(text);
   expect(await found(memory, "東")).toEqual(["large", "large"]);
 });
@@ -298,14 +301,17 @@ it("a document of the largest size, at three bytes a character, is stored and fo
 it("an export gives back what was submitted, in pages that fit a reply", async () => {
   const memory = await made(env.MEMORY, "t/export");
   const half = EXPORT_PAGE_CHARS_MAX / 8;
-  const vector = embedWords("given");
+  const vector = quantizeVector(embedWords("given"));
   const rest = { title: "T", metadata: { n: [1, { deep: null }] }, expires_at: 4e12 };
   await memory.upsert([
-    prepared("a", "amber", { ...rest, embedding: vector }),
+    prepared("a", "amber", { ...rest, brought: true, passages: [passage(0, 5, vector)] }),
     ...Array.from({ length: 20 }, (_, i) => ({ ...prepared(`${i}`, "x"), text: "y".repeat(half) })),
   ]);
   const { documents, cursor } = await memory.export(null);
-  expect(documents[0]).toEqual({ id: "a", text: "amber", ...rest, embedding: [...vector] });
+  expect(documents[0]).toEqual({
+    ...{ id: "a", text: "amber", ...rest },
+    embedding: Array.from(vector.qs, (q) => q * vector.scale),
+  });
   expect(documents.length).toBeLessThan(12);
   const next = await memory.export(cursor);
   expect(next.documents[0]).toMatchObject({ id: `${documents.length - 1}`, embedding: null });
@@ -339,7 +345,7 @@ it("a namespace that nobody made is not found, and the asking leaves nothing beh
 
 it("a destroyed memory is gone, keeps no options and can be made again", async () => {
   const memory = env.MEMORY.getByName("t/destroyed");
-  await memory.configure({ bm25_unit: "document", k1: 2, b: 0 });
+  await memory.configure({ ...NAMESPACE_DEFAULTS, bm25_unit: "document", k1: 2, b: 0 });
   await memory.upsert([prepared("a", "amber", { expires_at: Date.now() + 3_600_000 })]);
   await memory.destroy();
   expect(await codeFrom(memory.stats())).toBe("namespace_not_found");

@@ -3,7 +3,7 @@
 import { type Filter, matches } from "../../index/filter.ts";
 import { COSINE_WEIGHT } from "../../index/fuse.ts";
 import { terms } from "../../index/terms.ts";
-import { quantizeQuery, quantizeVector } from "../../index/vectors.ts";
+import { type QuantizedVector, quantizeQuery } from "../../index/vectors.ts";
 import type { NamespaceOptions, PreparedDocument, SearchRequest } from "../../src/memory/types.ts";
 import { bm25Oracle } from "../oracle/bm25.ts";
 import { fuseOracle } from "../oracle/fuse.ts";
@@ -15,8 +15,8 @@ interface Unit {
 }
 
 /** The dot product of a 16-bit query and an 8-bit vector, which are what the index compares. */
-function cosineOf(query: Float32Array, stored: Float32Array): number {
-  const [x, y] = [quantizeQuery(query), quantizeVector(stored)];
+function cosineOf(query: Float32Array, y: QuantizedVector): number {
+  const x = quantizeQuery(query);
   return x.qs.reduce((sum, q, i) => sum + q * y.qs[i]!, 0) * x.scale * y.scale;
 }
 

@@ -4,7 +4,12 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { Filter } from "../../index/filter.ts";
 import type { MemoryObject } from "../../src/memory/memory-object.ts";
-import type { NamespaceOptions, SearchMode, SearchRequest } from "../../src/memory/types.ts";
+import {
+  NAMESPACE_DEFAULTS,
+  type NamespaceOptions,
+  type SearchMode,
+  type SearchRequest,
+} from "../../src/memory/types.ts";
 import { embedWords, prepared } from "./documents.ts";
 import { MemoryOracle } from "./oracle.ts";
 
@@ -104,7 +109,7 @@ async function run(memory: Memory, oracle: MemoryOracle, step: Operation): Promi
 it.each(["passage", "document"] as const)(
   "every mode equals brute force after any run of changes, units being %ss",
   async (bm25_unit) => {
-    const options: NamespaceOptions = { bm25_unit, k1: 1.5, b: 0.75 };
+    const options: NamespaceOptions = { ...NAMESPACE_DEFAULTS, bm25_unit };
     let n = 0;
     const runs = fc.array(operation, { minLength: 10, maxLength: 40 });
     await fc.assert(

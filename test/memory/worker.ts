@@ -5,8 +5,8 @@ import { MemoryObject } from "../../src/memory/memory-object.ts";
 export { LedgerObject, MemoryObject };
 
 export class SmallMemory extends MemoryObject {
-  protected override get passagesMax(): number {
-    return 4;
+  protected override get settings() {
+    return { indexBytesMax: 1_000_000 };
   }
 }
 

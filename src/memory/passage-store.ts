@@ -1,0 +1,207 @@
+/** The passages of a memory object, and the terms that their counts number. */
+import { decodeCounts, encodeCounts, type TermCounts } from "../../index/term-counts.ts";
+import type { QuantizedVector } from "../../index/vectors.ts";
+import { PASSAGE_COLUMNS } from "./schema-2.ts";
+import {
+  bytesOf,
+  insertRows,
+  joined,
+  ownBuffer,
+  partsOf,
+  type SqlRow,
+  vectorBytes,
+  vectorFrom,
+} from "./sql.ts";
+import type { PreparedDocument, PreparedPassage } from "./types.ts";
+
+/** A passage on its way into the tables. */
+export interface NewPassage {
+  row: number;
+  document: number;
+  passage: PreparedPassage;
+  counts: Uint8Array;
+  /** The document's text from the end of the passage before to the end of this one. */
+  text: string;
+}
+
+/** A passage as the index is loaded with it. */
+export interface IndexedPassage {
+  row: number;
+  document: number;
+  vector: QuantizedVector;
+  counts: TermCounts;
+}
+
+/** A passage as a search weighs it. */
+export interface ScoredPassage {
+  row: number;
+  vector: QuantizedVector;
+  counts: TermCounts;
+  /** When its document happened, Unix ms. */
+  time: number;
+}
+
+const AMONG = "IN (SELECT value FROM json_each(?))";
+const PASSAGE_COUNTS = `SELECT row, counts FROM passages WHERE row ${AMONG}`;
+const DOCUMENT_COUNTS = `SELECT document AS row, counts FROM document_terms
+  WHERE document ${AMONG} ORDER BY document, part`;
+
+export class PassageStore {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  insert(passages: readonly NewPassage[]): void {
+    const rows = passages.map(({ row, document, passage, counts, text }): SqlStorageValue[] => {
+      const { start, end, vector, heading_path, anchor } = passage;
+      const path = heading_path.length === 0 ? null : JSON.stringify(heading_path);
+      return [
+        ...[row, document, start, end, ownBuffer(counts), vectorBytes(vector), path, anchor, text],
+      ];
+    });
+    insertRows(this.#sql, "passages", PASSAGE_COLUMNS, rows);
+  }
+
+  /** Deletes passages by their rows. */
+  delete(rows: readonly number[]): void {
+    this.#sql.exec(`DELETE FROM passages WHERE row ${AMONG}`, JSON.stringify(rows));
+  }
+
+  /** The passages of the rows [from, to), by row; `to` null: no end. */
+  *range(from: number, to: number | null): Generator<IndexedPassage> {
+    const select = `SELECT row, document, counts, vector FROM passages
+      WHERE row >= ? AND row < ? ORDER BY row`;
+    for (const row of this.#sql.exec(select, from, to ?? Number.MAX_SAFE_INTEGER))
+      yield {
+        row: Number(row.row),
+        document: Number(row.document),
+        vector: vectorFrom(row.vector!),
+        counts: decodeCounts(bytesOf(row.counts!)),
+      };
+  }
+
+  /** Of the passages asked for those that are there, by row. */
+  scored(rows: readonly number[]): Map<number, ScoredPassage> {
+    const select = `SELECT p.row, p.vector, p.counts, d.time
+      FROM passages p JOIN documents d ON d.row = p.document WHERE p.row ${AMONG}`;
+    const found = new Map<number, ScoredPassage>();
+    for (const row of this.#sql.exec(select, JSON.stringify(rows)))
+      found.set(Number(row.row), {
+        row: Number(row.row),
+        vector: vectorFrom(row.vector!),
+        counts: decodeCounts(bytesOf(row.counts!)),
+        time: Number(row.time),
+      });
+    return found;
+  }
+
+  /** Of each document the counts of its units in order: its own, or its passages'. */
+  unitCounts(
+    documents: readonly { row: number; first: number; passages: number }[],
+    byDocument: boolean,
+  ): TermCounts[][] {
+    if (byDocument) {
+      const found = this.#countsOf(
+        DOCUMENT_COUNTS,
+        documents.map(({ row }) => row),
+      );
+      return documents.map(({ row }) => (found.has(row) ? [found.get(row)!] : []));
+    }
+    const rows = documents.map(({ first, passages }) =>
+      Array.from({ length: passages }, (_, seq) => first + seq),
+    );
+    const found = this.#countsOf(PASSAGE_COUNTS, rows.flat());
+    return rows.map((own) => own.map((row) => found.get(row)!));
+  }
+
+  /** Counts of whole documents, by their rows, in that order; all are there. */
+  documentCounts(rows: readonly number[]): TermCounts[] {
+    const found = this.#countsOf(DOCUMENT_COUNTS, rows);
+    return rows.map((row) => found.get(row)!);
+  }
+
+  #countsOf(select: string, rows: readonly number[]): Map<number, TermCounts> {
+    const parts = new Map<number, Uint8Array[]>();
+    for (const row of this.#sql.exec(select, JSON.stringify(rows))) {
+      const held = parts.get(Number(row.row));
+      if (held === undefined) parts.set(Number(row.row), [bytesOf(row.counts!)]);
+      else held.push(bytesOf(row.counts!));
+    }
+    return new Map(Array.from(parts, ([row, bytes]) => [row, decodeCounts(joined(bytes))]));
+  }
+
+  insertDocumentCounts(document: number, counts: TermCounts): void {
+    const rows = partsOf(encodeCounts(counts)).map((bytes, part) => [document, part, bytes]);
+    insertRows(this.#sql, "document_terms", ["document", "part", "counts"], rows);
+  }
+
+  /** The counts of the whole documents from the one that has the passage `from` on, by row. */
+  *wholeCounts(from: number): Generator<{ row: number; counts: TermCounts }, undefined> {
+    const parts: Uint8Array[] = [];
+    let row = -1;
+    const select = `SELECT * FROM document_terms
+      WHERE document >= (SELECT document FROM passages WHERE row >= ? ORDER BY row LIMIT 1)
+      ORDER BY document, part`;
+    for (const part of this.#sql.exec(select, from)) {
+      if (Number(part.document) !== row && parts.length > 0)
+        yield { row, counts: decodeCounts(joined(parts.splice(0))) };
+      row = Number(part.document);
+      parts.push(bytesOf(part.counts!));
+    }
+    if (parts.length > 0) yield { row, counts: decodeCounts(joined(parts)) };
+  }
+
+  /** A document's passages in order with their texts, which begin where the one before ended. */
+  of(first: number, passages: number): { passage: PreparedPassage; text: string }[] {
+    const select = "SELECT * FROM passages WHERE row >= ? AND row < ? ORDER BY row";
+    return this.#sql
+      .exec(select, first, first + passages)
+      .toArray()
+      .map((row) => ({ passage: passageFrom(row), text: String(row.text) }));
+  }
+
+  /** The text of a document to the end of its last passage. */
+  text(first: number, passages: number): string {
+    const select = "SELECT text FROM passages WHERE row >= ? AND row < ? ORDER BY row";
+    const parts = this.#sql.exec(select, first, first + passages).toArray();
+    return parts.map(({ text }) => String(text)).join("");
+  }
+
+  insertTerms(added: readonly { id: number; term: string }[]): void {
+    const rows = added.map(({ id, term }) => [id, term]);
+    insertRows(this.#sql, "terms", ["id", "term"], rows);
+  }
+
+  /** The terms of the numbers from `id` on. */
+  *terms(id: number): Generator<{ id: number; term: string }> {
+    for (const row of this.#sql.exec("SELECT id, term FROM terms WHERE id >= ? ORDER BY id", id))
+      yield { id: Number(row.id), term: String(row.term) };
+  }
+
+  deleteTerms(ids: readonly number[]): void {
+    this.#sql.exec(`DELETE FROM terms WHERE id ${AMONG}`, JSON.stringify(ids));
+  }
+}
+
+export function passageFrom(row: SqlRow): PreparedPassage {
+  return {
+    start: Number(row.start),
+    end: Number(row.end),
+    vector: vectorFrom(row.vector!),
+    heading_path: row.heading_path === null ? [] : JSON.parse(String(row.heading_path)),
+    anchor: row.anchor as string | null,
+  };
+}
+
+/** What of the document's text each passage's row keeps, and what follows the last. */
+export function textParts({ text, passages }: PreparedDocument): { parts: string[]; tail: string } {
+  let ended = 0;
+  const parts = passages.map(({ end }) => {
+    const part = text.slice(ended, end);
+    ended = end;
+    return part;
+  });
+  return { parts, tail: text.slice(ended) };
+}

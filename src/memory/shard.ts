@@ -1,0 +1,352 @@
+/** One object's part of a namespace: documents in SQLite, and the index over them. Nothing here
+ *  knows of other objects or of RPC, and every method is synchronous, so that nothing comes
+ *  between a change and what reads it. */
+import { type Filter, matches } from "../../index/filter.ts";
+import { ServiceError } from "../errors.ts";
+import {
+  EXPIRED_REMOVED_MAX,
+  INDEX_BYTES_MAX,
+  ISOLATE_INDEX_BYTES_MAX,
+  MERGE_SEGMENTS,
+  SEAL_PASSAGES,
+  SEGMENT_PASSAGES_MAX,
+} from "../limits.ts";
+import { findCandidates } from "./candidates.ts";
+import { type ChangePlan, idOf, planChanges } from "./changes.ts";
+import { readCopy, wholeDocument } from "./copy.ts";
+import { type IndexBounds, IndexHolder } from "./index-holder.ts";
+import type { Tables } from "./index-store.ts";
+import { type SegmentBounds, segmentsDue } from "./maintenance.ts";
+import { isMigrated, migrate } from "./migrations.ts";
+import { PassageStore } from "./passage-store.ts";
+import type { Resident } from "./resident.ts";
+import { type SegmentRow, SegmentTable } from "./segment-table.ts";
+import type {
+  CandidateList,
+  CandidateRequest,
+  Change,
+  ChangeOutcome,
+  CopyPage,
+  CorpusStatistics,
+  ShardStats,
+  ShownPassage,
+  ShowRequest,
+} from "./shard-types.ts";
+import { showPassages } from "./show.ts";
+import type { ShardStorage } from "./sql.ts";
+import { type FoundDocument, listed, MemoryStore } from "./store.ts";
+import type { NamespaceOptions, StoredDocument } from "./types.ts";
+import { deleteDocuments, insertDocuments, sealWhereLarge } from "./writer.ts";
+
+/** Bounds, which tests lower, and the clock. */
+export interface ShardSettings extends SegmentBounds, IndexBounds {
+  /** Unix time in ms. */
+  now(): number;
+}
+
+const SETTINGS: ShardSettings = {
+  indexBytesMax: INDEX_BYTES_MAX,
+  isolateBytesMax: ISOLATE_INDEX_BYTES_MAX,
+  sealPassages: SEAL_PASSAGES,
+  segmentPassagesMax: SEGMENT_PASSAGES_MAX,
+  mergeFan: MERGE_SEGMENTS,
+  now: () => Date.now(),
+};
+
+const TABLES = [
+  ...["documents", "passages", "document_terms", "terms"],
+  ...["segments", "segment_parts", "tombstones", "removals", "meta"],
+];
+
+/** Every method but `configure` throws `namespace_not_found` before that was called, and sees
+ *  nothing that has expired. */
+export class Shard {
+  readonly #storage: ShardStorage;
+  readonly #settings: ShardSettings;
+  readonly #index: IndexHolder;
+  #tables: Tables | null = null;
+  /** When the next document expires; undefined: not read since the last write. */
+  #nextExpiry: number | null | undefined;
+
+  /** `kernels` is the compiled build/kernels.wasm. */
+  constructor(
+    storage: ShardStorage,
+    kernels: WebAssembly.Module,
+    settings: Partial<ShardSettings> = {},
+  ) {
+    this.#storage = storage;
+    this.#settings = { ...SETTINGS, ...settings };
+    this.#index = new IndexHolder(storage, kernels, this.#settings);
+  }
+
+  /** Makes the shard, or gives it new options: `bm25_unit` throws `conflict` once documents are
+   *  stored. */
+  configure(options: NamespaceOptions): void {
+    migrate(this.#storage);
+    const store = new MemoryStore(this.#storage.sql);
+    const known = store.options();
+    if (known !== null && known.bm25_unit !== options.bm25_unit && store.counts().documents > 0)
+      throw new ServiceError("conflict", "what BM25 counts is fixed once documents are stored");
+    store.setOptions(options);
+    this.#forget();
+  }
+
+  options(): NamespaceOptions {
+    return this.#open().store.options()!;
+  }
+
+  /** The greatest row that a change ever brought; 0 before the first. Rows are never used twice. */
+  get lastRow(): number {
+    return this.#open().store.numbers().last_row;
+  }
+
+  /** Of each id what is stored under it; null: nothing. */
+  find(ids: readonly string[]): (FoundDocument | null)[] {
+    const found = this.#open().store.findAll(ids);
+    return ids.map((id) => found.get(id) ?? null);
+  }
+
+  /** Makes changes, in order, in one transaction. Rows of new documents ascend and are above all
+   *  before them. What a change meets alone is in its outcome; `memory_full` and, for a vector of
+   *  another dimension or with a scale that is not finite, `invalid_request` are thrown before
+   *  anything is written. */
+  apply(changes: readonly Change[]): ChangeOutcome[] {
+    const { store } = this.#open();
+    const stored = store.findAll([...new Set(changes.map(idOf))]);
+    const load = (id: string) => wholeDocument(this.#tables!, store.get(id)!).document;
+    const plan = planChanges(changes, stored, load, this.#settings.now());
+    this.#store(plan);
+    return plan.outcomes;
+  }
+
+  /** Counts over this shard's living units. */
+  statistics(terms: readonly string[]): CorpusStatistics {
+    this.#open();
+    const resident = this.#resident();
+    const { units, lengthSum } = resident.lexical;
+    const df = terms.map((term) => {
+      const id = resident.lexicon.find(term);
+      return id === undefined ? 0 : resident.lexical.df(id);
+    });
+    return { units, lengthSum, df };
+  }
+
+  /** See CandidateList. Throws `invalid_request` for a vector of the wrong size. */
+  candidates(request: CandidateRequest): CandidateList {
+    const { store, passages } = this.#open();
+    const resident = this.#resident();
+    const { filter } = request;
+    const passing =
+      filter === null ? null : this.#index.filters.passing(store, resident.slots, filter);
+    return findCandidates(passages, resident, request, passing);
+  }
+
+  /** The passages that are still there, in the order asked for. */
+  show(request: ShowRequest): ShownPassage[] {
+    this.#open();
+    return showPassages(this.#storage.sql, request);
+  }
+
+  get(id: string): StoredDocument | null {
+    const { store, passages } = this.#open();
+    const document = store.get(id);
+    if (document === null) return null;
+    const text = passages.text(document.first, document.passages);
+    return { ...listed(document), text: text + store.tail(document.row) };
+  }
+
+  /** Documents after row `afterRow`, oldest change first, with the row of the last; `end`: there
+   *  are no more. */
+  list(afterRow: number, limit: number) {
+    const rows = this.#open().store.list(afterRow, limit + 1);
+    const page = rows.slice(0, limit);
+    const row = page.at(-1)?.row ?? afterRow;
+    return { documents: page.map(listed), row, end: rows.length <= limit };
+  }
+
+  /** What a copy takes next; see CopyPage. */
+  copyPage(row: number, removal: number, limit: number): CopyPage {
+    return readCopy(this.#open(), row, removal, limit);
+  }
+
+  /** From here on removals are kept for `copyPage`. */
+  startCopy(): void {
+    const { store } = this.#open();
+    store.forgetRemovals();
+    store.setMeta("copying", "1");
+  }
+
+  endCopy(): void {
+    const { store } = this.#open();
+    store.deleteMeta("copying");
+    store.forgetRemovals();
+  }
+
+  /** Takes a page of a copy over: documents as they were, then removals. */
+  adopt(page: CopyPage): void {
+    const { store } = this.#open();
+    const stored = store.findAll(page.documents.map(({ document }) => document.id));
+    const removed = Array.from(stored, ([id, found]) => ({ ...found, id }));
+    this.#store({ removed, added: page.documents, outcomes: [] });
+    this.apply(page.removed.map(({ id, row }) => ({ kind: "forget", id, row })));
+  }
+
+  /** Removes the documents that pass; how many they were. */
+  removeWhere(filter: Filter): number {
+    const { store } = this.#open();
+    const rows: number[] = [];
+    for (const { row, metadata } of store.metadata()) if (matches(filter, metadata)) rows.push(row);
+    this.#removeRows(rows);
+    return rows.length;
+  }
+
+  /** Counts; O(documents). */
+  stats(): ShardStats {
+    const { store, segments } = this.#open();
+    const { lexical, lexicon, memtablePassages, bytes } = this.#resident();
+    return {
+      ...store.counts(),
+      terms: lexicon.terms,
+      length_sum: lexical.lengthSum,
+      units: lexical.units,
+      sqlite_bytes: store.bytes,
+      resident_bytes: bytes,
+      segments: segments.list().length,
+      memtable_passages: memtablePassages,
+      tombstones: segments.tombstoneCount(),
+      rebuilt: store.numbers().rebuilt,
+    };
+  }
+
+  /** When `maintain` has something to do, Unix ms; null: not before the next change. */
+  dueAt(): number | null {
+    const { store } = this.#open();
+    if (this.#sealIsDue() || this.#segmentsDue() !== null) return this.#settings.now();
+    this.#nextExpiry ??= store.nextExpiry();
+    return this.#nextExpiry;
+  }
+
+  /** Does one bounded piece of what is due: drops what has expired, seals a full memtable, or makes
+   *  segments anew. When to come again, as `dueAt` says. Changes no result. */
+  maintain(): number | null {
+    const tables = this.#open();
+    if (this.#sealIsDue()) {
+      const resident = this.#resident();
+      this.#write(() => sealWhereLarge(tables, resident, this.#settings.sealPassages));
+    } else {
+      const due = this.#segmentsDue();
+      if (due !== null) this.#index.rebuild(tables, due);
+    }
+    return this.dueAt();
+  }
+
+  #sealIsDue(): boolean {
+    const { next_passage, sealed_passage } = this.#tables!.store.numbers();
+    return next_passage - sealed_passage >= this.#settings.sealPassages;
+  }
+
+  #segmentsDue(): SegmentRow[] | null {
+    return segmentsDue(this.#tables!.segments.list(), this.#settings);
+  }
+
+  /** Drops terms that no unit holds any more, and all that is dead in segments. Changes no result.
+   *  O(passages). */
+  compact(): void {
+    const tables = this.#open();
+    const { lexical } = this.#resident();
+    this.#write(() => {
+      const unused: number[] = [];
+      for (const { id } of tables.passages.terms(0)) if (lexical.df(id) === 0) unused.push(id);
+      tables.passages.deleteTerms(unused);
+      tables.segments.putVocabulary(null);
+    });
+    this.#forget();
+    for (const segment of tables.segments.list())
+      if (segment.dead > 0) this.#index.rebuild(tables, [segment]);
+  }
+
+  /** Deletes everything, the options included; `configure` makes the shard anew. */
+  destroy(): void {
+    this.#storage.transactionSync(() => {
+      for (const table of TABLES) this.#storage.sql.exec(`DROP TABLE IF EXISTS ${table}`);
+    });
+    this.#tables = null;
+    this.#nextExpiry = undefined;
+    this.#index.release();
+  }
+
+  /** The tables, without what has expired. */
+  #open(): Tables {
+    this.#tables ??= this.#openTables();
+    const { store } = this.#tables;
+    for (;;) {
+      if (this.#nextExpiry === undefined) this.#nextExpiry = store.nextExpiry();
+      if (this.#nextExpiry === null || this.#nextExpiry > this.#settings.now()) break;
+      const expired = store.expired(this.#settings.now(), EXPIRED_REMOVED_MAX);
+      this.#removeRows(expired.map(({ row }) => row));
+    }
+    return this.#tables;
+  }
+
+  /** Looks before it migrates: asking for a namespace that nobody made leaves no tables behind. */
+  #openTables(): Tables {
+    if (isMigrated(this.#storage)) {
+      migrate(this.#storage);
+      const { sql } = this.#storage;
+      const store = new MemoryStore(sql);
+      if (store.options() !== null)
+        return { store, passages: new PassageStore(sql), segments: new SegmentTable(sql) };
+    }
+    throw new ServiceError(
+      "namespace_not_found",
+      "there is no such namespace: PUT /admin/namespaces/NAME makes it",
+      { param: "namespace" },
+    );
+  }
+
+  #resident(): Resident {
+    return this.#index.get(this.#tables!);
+  }
+
+  /** Drops what is derived; the next use loads it again. */
+  #forget(): void {
+    this.#index.forget();
+    this.#nextExpiry = undefined;
+  }
+
+  /** Runs one transaction. Where it fails the tables are as before, so the index, which may be
+   *  half way, is forgotten. */
+  #write(change: () => void): void {
+    this.#index.filters.forget();
+    this.#nextExpiry = undefined;
+    try {
+      this.#storage.transactionSync(change);
+    } catch (error) {
+      this.#forget();
+      throw error;
+    }
+  }
+
+  #removeRows(rows: readonly number[]): void {
+    if (rows.length === 0) return;
+    const tables = this.#tables!;
+    const resident = this.#resident();
+    this.#write(() => deleteDocuments(tables, resident, tables.store.byRows(rows)));
+  }
+
+  #store({ removed, added }: ChangePlan): void {
+    if (removed.length === 0 && added.length === 0) return;
+    const tables = this.#tables!;
+    this.#index.admit(
+      tables,
+      added.map(({ document }) => document),
+    );
+    const resident = this.#resident();
+    this.#write(() => {
+      deleteDocuments(tables, resident, removed);
+      if (added.length === 0) return;
+      sealWhereLarge(tables, resident, this.#settings.sealPassages * 2);
+      insertDocuments(tables, resident, added);
+    });
+  }
+}
