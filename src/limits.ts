@@ -98,6 +98,7 @@ export const FORGET_DOCUMENTS_STEP = 500;
 // Snapshots. A part is one page of a copy, unpacked in memory when it is read back; a document
 // takes at most 1.5 MB of text and as much of vectors.
 export const SNAPSHOT_PART_BYTES_MAX = 32 * 1024 * 1024;
+export const SNAPSHOT_PASSES_MAX = 4;
 export const SNAPSHOT_PARTS_MAX = 10_000;
 export const SNAPSHOTS_MAX = 100;
 // Records of bulk jobs, the oldest finished ones of which give way; each keeps its first errors.
@@ -123,6 +124,25 @@ export const COPY_PAGE_DOCUMENTS_MAX = 1_000;
 // Documents whose time is over that one call removes before it reads; the alarm removes the rest,
 // and a call that finds more removes them in turns of this many.
 export const EXPIRED_REMOVED_MAX = 1_000;
+// How many passages a scan of codes hands on to be scored by their int8 rows: past some hundreds
+// nothing more is found (docs/memory.md), and each is a row to read.
+export const CODE_DEPTH_MAX = 4_096;
+// Product quantization of cold vectors: 16 vectors a centroid and 8 rounds take 6 s to train at 384
+// dimensions, part by part.
+export const PQ_SAMPLE_MAX = 4_096;
+export const PQ_ITERATIONS = 8;
+// Cloudflare Vectorize (developers.cloudflare.com/vectorize/platform/limits, 2026-11): vectors of
+// one upsert from a Worker, results of a query that returns neither values nor metadata, and
+// dimensions. It takes 100 ids in a deletion and refuses more (error 40007).
+export const TIER_UPSERT_MAX = 1_000;
+export const TIER_DELETE_MAX = 100;
+export const TIER_TOP_K_MAX = 100;
+export const TIER_DIM_MAX = 1_536;
+// Writes that Vectorize does not show yet are held here, 500 bytes each at 384 dimensions.
+export const TIER_PENDING_MAX = 10_000;
+// Its clock and ours may differ by this; a write takes it seconds, and minutes under load.
+export const TIER_CLOCK_SKEW_MS = 10_000;
+export const TIER_RESEND_MS = 15 * 60_000;
 export const PASSAGE_TOKENS_TARGET = 200;
 export const PASSAGE_TOKENS_MAX = 240;
 // A word of any length can be one unknown token, so characters have a bound of their own.

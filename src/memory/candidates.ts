@@ -2,7 +2,7 @@
 import type { Bitmap } from "../../index/bitmap.ts";
 import type { TermCounts } from "../../index/term-counts.ts";
 import { TopK } from "../../index/top-k.ts";
-import { dotOf, type QuantizedQuery, quantizeQuery } from "../../index/vectors.ts";
+import { cosineOf, type QuantizedQuery, quantizeQuery } from "../../index/vectors.ts";
 import { ServiceError } from "../errors.ts";
 import { SCORED_ROWS_MAX } from "../limits.ts";
 import type { PassageStore, ScoredPassage } from "./passage-store.ts";
@@ -130,7 +130,7 @@ class Search {
       candidate.passage = candidate.unit;
       candidate.time = time;
       candidate.counts = counts;
-      if (this.#query !== null) candidate.cosine = dotOf(this.#query, vector);
+      if (this.#query !== null) candidate.cosine = cosineOf(this.#query, vector);
       this.#scoreTerms(candidate, counts);
     }
   }
@@ -178,7 +178,7 @@ class Search {
   #closest(candidate: Candidate, from: number, passages: readonly ScoredPassage[]): void {
     let best = Number.NEGATIVE_INFINITY;
     for (const [seq, { vector }] of passages.entries()) {
-      const cosine = dotOf(this.#query!, vector);
+      const cosine = cosineOf(this.#query!, vector);
       if (cosine <= best) continue;
       best = cosine;
       candidate.passage = from + seq;

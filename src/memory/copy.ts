@@ -9,8 +9,8 @@ interface Tables {
   passages: PassageStore;
 }
 
-/** Documents after row `row` and removals after `removal`, at most `limit` of each, and documents of
- *  about COPY_PAGE_BYTES_MAX but at least one. `end` holds where both lists are at their end. */
+/** Documents after row `row` and removals after `removal`, at most `limit` of each; of documents
+ *  one or as many as COPY_PAGE_BYTES_MAX holds. `end`: both lists are at their end. */
 export function readCopy(tables: Tables, row: number, removal: number, limit: number): CopyPage {
   const most = Math.min(limit, COPY_PAGE_DOCUMENTS_MAX);
   const documents: CopiedDocument[] = [];

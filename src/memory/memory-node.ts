@@ -5,6 +5,7 @@ import { WasmScan } from "../../index/wasm-scan.ts";
 import { assert, ServiceError } from "../errors.ts";
 import {
   COPY_PAGE_DOCUMENTS,
+  COPY_STEP_PAGES,
   PASSAGES_MAX,
   SHARD_PASSAGES_SPLIT,
   SHARD_RESIDENT_BYTES_SPLIT,
@@ -31,7 +32,7 @@ export interface MemoryEnv {
 }
 
 /** What a root calls of a shard's object. */
-interface ShardStub {
+export interface ShardStub {
   shardCall(root: string, method: ShardMethod, args: unknown[]): Promise<never>;
   shardGather(
     root: string,
@@ -68,6 +69,7 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
       passagesSplit: SHARD_PASSAGES_SPLIT,
       residentBytesSplit: SHARD_RESIDENT_BYTES_SPLIT,
       pageDocuments: COPY_PAGE_DOCUMENTS,
+      stepPages: COPY_STEP_PAGES,
     };
   }
 
@@ -118,7 +120,7 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
   /** Runs a method on any shard of the namespace. */
   protected readonly call: ShardCall = async (object, method, ...args) => {
     if (object === null) return (this.#own[method] as (...a: unknown[]) => never)(...args);
-    return this.#stub(object).shardCall(this.#rootName(), method, args);
+    return this.shardStub(object).shardCall(this.#rootName(), method, args);
   };
 
   /** This object as a node of the tree: `object` is its name, or null for a root. */
@@ -127,7 +129,7 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
       object,
       shard: () => this.#ownShard(),
       ask: (other, leaves, question, deadlineMs) =>
-        this.#stub(other).shardGather(this.#rootName(), other, leaves, question, deadlineMs),
+        this.shardStub(other).shardGather(this.#rootName(), other, leaves, question, deadlineMs),
     };
   }
 
@@ -263,7 +265,8 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
     return name;
   }
 
-  #stub(object: string): ShardStub {
+  /** A shard's object. A test has it fail. */
+  protected shardStub(object: string): ShardStub {
     return this.objects.getByName(object) as unknown as ShardStub;
   }
 

@@ -282,7 +282,7 @@ export class Shard {
     const vectors = added.flatMap(({ document }) => document.passages.map(({ vector }) => vector));
     const dim = vectors[0]?.qs.length;
     if (dim === undefined) return;
-    if (vectors.some(({ qs, scale }) => qs.length !== dim || !Number.isFinite(scale)))
+    if (vectors.some(({ qs, scale }) => qs.length !== dim || !(scale > 0 && scale < 2)))
       throw new ServiceError("invalid_request", `a vector is not ${dim} finite numbers`);
     const resident = this.#index();
     resident.checkDimension(dim);

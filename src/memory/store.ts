@@ -2,7 +2,13 @@
  *  that everything in memory derives from. */
 import { DOCUMENT_COLUMNS } from "./schema-2.ts";
 import { digestBytes, digestFrom, insertRows, PARAMETERS_MAX, type SqlRow } from "./sql.ts";
-import type { ContentType, Metadata, NamespaceOptions, StoredDocument } from "./types.ts";
+import {
+  type ContentType,
+  type Metadata,
+  NAMESPACE_DEFAULTS,
+  type NamespaceOptions,
+  type StoredDocument,
+} from "./types.ts";
 
 /** A document's row without any of its text. */
 export interface DocumentRow {
@@ -47,7 +53,7 @@ export class MemoryStore {
 
   options(): NamespaceOptions | null {
     const value = this.meta("options");
-    return value === null ? null : JSON.parse(value);
+    return value === null ? null : { ...NAMESPACE_DEFAULTS, ...JSON.parse(value) };
   }
 
   setOptions(options: NamespaceOptions): void {
