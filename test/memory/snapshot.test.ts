@@ -65,7 +65,7 @@ it.each([1, 3])(
   },
 );
 
-it("a snapshot holds what was written until it ended, and what was removed is not in it", async () => {
+it("a snapshot holds what was written until it ended, less what was removed", async () => {
   const { stepped, memory, twin, random } = await filled("snapshot/online", 2);
   const id = await memory.snapshot();
   for (let i = 0; i < 100 && !(await stepped.isIdle()); i++) {
