@@ -3,7 +3,7 @@ import { exitOnSignals } from "../scripts/service.ts";
 import { type BoundedFigure, printFigures, writeFigures } from "./figures.ts";
 import type { BenchOptions } from "./main.ts";
 
-/** Parts in the order they run; a million passages take most of an hour and are asked for by name. */
+/** Parts in the order they run; a million passages, most of an hour, are asked for by name. */
 const PARTS: Record<string, (data: string, quick: boolean) => Promise<BoundedFigure[]>> = {
   vectors: async (_data, quick) => vectorFigures(quick),
   service: async (data, quick) => (await import("./index-service.ts")).benchService(data, quick),
