@@ -84,7 +84,7 @@ async function fill(context: WorkContext, work: RestoreWork): Promise<void> {
   store.setWork(work);
 }
 
-/** Puts the new objects to use once their counts are the manifest's; what expired since may lack. */
+/** Puts the new objects to use once their counts are the manifest's, less what expired since. */
 async function finish(context: WorkContext, work: RestoreWork): Promise<void> {
   const { store, call } = context;
   const stats = await pooled(work.targets, SHARD_FANOUT, ({ object }) => call(object, "stats"));

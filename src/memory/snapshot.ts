@@ -41,7 +41,8 @@ export async function beginSnapshot(context: WorkContext): Promise<string> {
   if (known.length >= SNAPSHOTS_MAX)
     throw new ServiceError("conflict", `there are ${SNAPSHOTS_MAX} snapshots: delete one first`);
   const now = context.now();
-  const id = `${new Date(now).toISOString().replace(/[-:.]/g, "")}-${crypto.randomUUID().slice(0, 8)}`;
+  const time = new Date(now).toISOString().replace(/[-:.]/g, "");
+  const id = `${time}-${crypto.randomUUID().slice(0, 8)}`;
   const shards = store.map().map((range) => ({ range, cursor: { row: 0, removal: 0 } }));
   const work: SnapshotWork = {
     ...begun(now),

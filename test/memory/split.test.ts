@@ -3,79 +3,17 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
+import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";
+import { type Memory, store } from "./documents.ts";
 import {
-  NAMESPACE_DEFAULTS,
-  type NamespaceOptions,
-  type SearchMode,
-  type SearchRequest,
-} from "../../src/memory/types.ts";
-import { embedWords, hitsOf, type Memory, prepared, store } from "./documents.ts";
+  expectSame,
+  pair,
+  randomFrom,
+  type Stepped,
+  settle,
+  someDocument,
+} from "./random-documents.ts";
 import type { Fault, SteppedMemory } from "./worker.ts";
-
-const WORDS = "lease rent tenant landlord deposit notice heating window garden key".split(" ");
-const MODES = ["hybrid", "bm25", "vector"] as const;
-
-type Stepped = DurableObjectStub<SteppedMemory>;
-
-/** Integers below n, the same every time. */
-function randomFrom(seed: number): (n: number) => number {
-  let state = seed;
-  return (n) => {
-    state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9;
-    return ((state ^ (state >>> 13)) >>> 0) % n;
-  };
-}
-
-function someDocument(random: (n: number) => number, ids: number) {
-  const line = () => Array.from({ length: 1 + random(6) }, () => WORDS[random(WORDS.length)]);
-  const lines = Array.from({ length: 1 + random(3) }, () => line().join(" "));
-  const metadata = { year: 2020 + random(4) };
-  return prepared(`document ${random(ids)}`, lines.join("\n"), { metadata });
-}
-
-function asking(query: string, rest: Partial<SearchRequest> = {}): SearchRequest {
-  const vector = rest.mode === "bm25" ? null : embedWords(query);
-  return { query, vector, k: 20, mode: "hybrid", filter: null, explain: true, ...rest };
-}
-
-/** Both find the same, scores and explanations included, and list the same. */
-async function expectSame(
-  memory: Memory,
-  twin: Memory,
-  modes: readonly SearchMode[] = MODES,
-): Promise<void> {
-  for (const mode of modes)
-    for (const filter of [null, { year: { gte: 2022 } }]) {
-      const request = asking("the tenant and the landlord's garden key", { mode, filter });
-      expect(await hitsOf(memory, request)).toEqual(await hitsOf(twin, request));
-    }
-  const listed = async (of: Memory) => {
-    const { documents } = await of.list(null, 1_000);
-    return documents.map(({ updated_at: _, ...rest }) => rest);
-  };
-  expect(await listed(memory)).toEqual(await listed(twin));
-  const [stats, expected] = [await memory.stats(), await twin.stats()];
-  for (const name of ["documents", "passages", "avgdl"] as const)
-    expect(stats[name]).toBe(expected[name]);
-}
-
-async function pair(name: string, options: Partial<NamespaceOptions> = {}) {
-  const stepped = env.STEPPED_MEMORY.getByName(name);
-  const memory = stepped as unknown as Memory;
-  const twin = env.MEMORY.getByName(`${name}-twin`);
-  await memory.configure({ ...NAMESPACE_DEFAULTS, ...options });
-  await twin.configure({ ...NAMESPACE_DEFAULTS, ...options, shards: 1 });
-  return { stepped, memory, twin };
-}
-
-/** Steps until no work is left and nothing is to be destroyed. */
-async function settle(stepped: Stepped, most = 200): Promise<void> {
-  for (let i = 0; i < most; i++) {
-    if (await stepped.isIdle()) return;
-    await stepped.tick();
-  }
-  expect.unreachable("the work does not end");
-}
 
 it.each(["passage", "document"] as const)(
   "a namespace that splits while it is written to and searched is as one never split, units %ss",
