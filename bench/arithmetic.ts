@@ -42,16 +42,18 @@ export function arithmetic(measured: Measured): string[] {
   const ms = (value: number) => `${value.toFixed(1)} ms`;
   return [
     `shards: ${n(AIM)} / ${n(SHARD_PASSAGES_SPLIT)} a shard = ${n(shards)}`,
-    `  (a namespace may have ${SHARDS_MAX} today, two levels: ${n(SHARDS_MAX * SHARD_PASSAGES_SPLIT)})`,
+    `  (a namespace may have ${SHARDS_MAX} today, in two levels: ` +
+      `${n(SHARDS_MAX * SHARD_PASSAGES_SPLIT)} passages)`,
     `tree: at most ${SHARD_FANOUT} connections an object, ${levels} levels (6 + 36 + 216 + ...)`,
     `memory: ${(fullBytes / 1e6).toFixed(1)} MB a full shard, ` +
       `${((fullBytes * shards) / 1e9).toFixed(1)} GB in all`,
-    `disk: ${n(sqliteBytes / passages)} B a passage, ${n(((sqliteBytes / passages) * AIM) / 1e9)} GB`,
+    `disk: ${n(sqliteBytes / passages)} B a passage, ` +
+      `${n(((sqliteBytes / passages) * AIM) / 1e9)} GB`,
     `statistics into an object: ${QUERY_TERMS} terms * 8 B * ${SHARD_FANOUT} = ${statistics} B`,
     `candidates into an object: ${CANDIDATES} * ${CANDIDATE_BYTES} B * ${SHARD_FANOUT} = ` +
       `${n(candidates / 1000)} KB`,
-    `a shard's own time: (${ms(hybridMs)} - ${ms(smallMs)}) / ${measured.shards} = ${ms(ownMs)} ` +
-      `with ${n(held)} passages, ${ms(fullMs)} when full`,
+    `a shard's own time: (${ms(hybridMs)} - ${ms(smallMs)}) / ${measured.shards} = ` +
+      `${ms(ownMs)} with ${n(held)} passages, ${ms(fullMs)} when full`,
     `latency: ${ms(smallMs)} + ${PHASES} phases * ${levels} levels * ${ROUND_TRIP_MS} ms (assumed ` +
       `round trip) + ${ms(fullMs)} = ${ms(latencyMs)}`,
   ];
