@@ -66,7 +66,7 @@ export class CodeIndex {
   constructor(kernels: WebAssembly.Module, dim: number) {
     this.dim = dim;
     this.#exports = new WebAssembly.Instance(kernels).exports as unknown as Exports;
-    trackMemory(this.#exports.memory);
+    trackMemory(this.#exports.memory, "index");
     this.#signBytes = signBytes(dim);
     this.#tables = this.#exports.memory.buffer.byteLength;
     this.#estimates = this.#tables + this.#signBytes * 32;
@@ -86,6 +86,11 @@ export class CodeIndex {
   /** Bytes of linear memory held: 52 a slot at 384 dimensions, and at most an eighth to grow. */
   get bytes(): number {
     return this.#memory.byteLength;
+  }
+
+  /** Drops every code; the memory stays for others. */
+  clear(): void {
+    this.#count = 0;
   }
 
   /** Makes room for `slots` codes in all. Errors: memory_full where linear memory cannot grow. */

@@ -69,7 +69,7 @@ export class SegmentStore {
 
   constructor(module: WebAssembly.Module) {
     this.#exports = new WebAssembly.Instance(module).exports as unknown as Bm25Exports;
-    trackMemory(this.#exports.memory);
+    trackMemory(this.#exports.memory, "index");
     this.#begin = this.bytes;
     this.#end = this.#begin;
   }

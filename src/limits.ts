@@ -60,9 +60,6 @@ export const FORGET_DOCUMENTS_MAX = 10_000_000;
 export const SHARDS_START_MAX = 6;
 export const NAMESPACE_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
-// One memory object: 25,000 passages take about 32 MB, beside 46 MB of models and 30 MB of
-// JavaScript in the isolate of 128 MB that it may share with the Worker.
-export const PASSAGES_MAX = 25_000;
 // Sharding. The runtime opens six connections at once from one request, so a level of the tree has
 // six. SHARDS_MAX is two levels: six children that each search themselves and ask six more. With
 // the bound on a shard below that is 4.6 million passages.
@@ -112,6 +109,18 @@ export const EXPORT_PAGE_CHARS_MAX = 4_000_000;
 export const PAGE_DOCUMENTS_MAX = 1_000;
 // The parsed filters whose matching documents an object remembers between writes.
 export const FILTERS_REMEMBERED_MAX = 8;
+// One memory object's index, in linear memory and typed arrays: 45 MB beside 46 MB of models and 30
+// MB of JavaScript in the isolate of 128 MB that it may share with the Worker. At 250 bytes a
+// passage 180,000 passages fit. Models and the indexes of all objects in the isolate together:
+export const INDEX_BYTES_MAX = 45_000_000;
+export const ISOLATE_INDEX_BYTES_MAX = 96_000_000;
+// Segments. A memtable takes 16 bytes a posting and its passages are read when an object wakes, so
+// it is sealed at 4,096; a merge blocks queries, and 32,768 passages take it about 0.3 s. A segment
+// numbers its slots in 16 bits, a memtable too: SEAL_PASSAGES twice and a document fit.
+export const SEAL_PASSAGES = 4_096;
+export const SEGMENT_PASSAGES_MAX = 32_768;
+export const MERGE_SEGMENTS = 4;
+export const DOCUMENT_PASSAGES_MAX = 16_384;
 // How deep the lists of a search are that are fused: the best by BM25, and the best by the estimate
 // of their cosine, from which exact cosines choose.
 export const BM25_DEPTH = 128;

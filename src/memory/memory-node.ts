@@ -1,12 +1,10 @@
 /** What every object of the memory does, root or shard: it knows who it is, holds a shard's tables,
  *  reaches other objects and has one alarm for all that is due. */
 import { DurableObject } from "cloudflare:workers";
-import { WasmScan } from "../../index/wasm-scan.ts";
 import { assert, ServiceError } from "../errors.ts";
 import {
   COPY_PAGE_DOCUMENTS,
   COPY_STEP_PAGES,
-  PASSAGES_MAX,
   SHARD_PASSAGES_SPLIT,
   SHARD_RESIDENT_BYTES_SPLIT,
   SHARDS_MAX,
@@ -19,7 +17,7 @@ import { isMigrated } from "./migrations.ts";
 import { Namespace, type NamespaceBounds } from "./namespace.ts";
 import { NamespaceStore } from "./namespace-store.ts";
 import { ownShard } from "./own-shard.ts";
-import { Shard } from "./shard.ts";
+import { Shard, type ShardSettings } from "./shard.ts";
 import { evenRanges, HASHES } from "./shard-map.ts";
 import type { ShardCall, ShardMethod, ShardMethods } from "./shard-port.ts";
 import { MemoryStore } from "./store.ts";
@@ -57,9 +55,9 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
     destroy: () => this.#destroyOwn(),
   });
 
-  /** How many passages fit into one object. A test lowers it. */
-  protected get passagesMax(): number {
-    return PASSAGES_MAX;
+  /** Bounds of the object's shard that are not the usual ones. A test lowers some. */
+  protected get settings(): Partial<ShardSettings> {
+    return {};
   }
 
   /** A test lowers them. */
@@ -178,6 +176,7 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
     try {
       const store = NamespaceStore.find(this.ctx.storage);
       if (store?.destroying) return await this.destroyNamespace();
+      if (isMigrated(this.ctx.storage)) this.#ownShard().maintain();
       await this.#scheduleOwn();
       if (store?.role()?.kind !== "root" || store.options() === null) return;
       const next = await this.namespace().tend();
@@ -215,17 +214,15 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
       store.setOptions(this.#ownShard().options());
       store.setMap(evenRanges(0, HASHES, [null]));
       store.setNextRow(lastRow + 1);
-      const dim = tables.meta("dim");
-      store.setDim(dim === null ? null : Number(dim));
+      store.setDim(tables.numbers().dim || null);
       return store;
     });
   }
 
   #ownShard(): Shard {
-    this.#shard ??= new Shard(this.ctx.storage, {
-      passagesMax: this.passagesMax,
+    this.#shard ??= new Shard(this.ctx.storage, kernels, {
       now: () => this.now(),
-      makeScan: (dim) => new WasmScan(kernels, dim, this.passagesMax),
+      ...this.settings,
     });
     return this.#shard;
   }
@@ -270,10 +267,10 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
     return this.objects.getByName(object) as unknown as ShardStub;
   }
 
-  /** Does what is due in the own tables, and sets the alarm for what is due next. */
+  /** Sets the alarm for what is due next in the own tables. */
   async #scheduleOwn(): Promise<void> {
     if (!isMigrated(this.ctx.storage)) return;
-    const next = this.#ownShard().maintain();
+    const next = this.#ownShard().dueAt();
     if (next !== null) await this.#scheduleAt(next);
   }
 

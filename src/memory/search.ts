@@ -1,5 +1,5 @@
 /** From candidates to hits: in what order, and why. */
-import { inverseDocumentFrequency } from "../../index/bm25.ts";
+import { idf } from "../../index/bm25.ts";
 import { fuseConvex, maxOf } from "../../index/fuse.ts";
 import { terms } from "../../index/terms.ts";
 import { bestOf, type Scored } from "../../index/top-k.ts";
@@ -115,8 +115,8 @@ function explainer(
       const tf = list.tfs?.[id * asked.length + i] ?? 0;
       if (tf === 0) return [];
       const df = statistics.df[i]!;
-      const idf = inverseDocumentFrequency(statistics.units, df);
-      return [{ term, df, idf, tf, contribution: (qtf * idf * tf) / (tf + norm) }];
+      const weight = idf(options.bm25_variant, statistics.units, df);
+      return [{ term, df, idf: weight, tf, contribution: (qtf * weight * tf) / (tf + norm) }];
     });
     return { bm25_terms, bm25_rank: bm25Rank(id), vector_rank: vectorRank(id), fusion };
   };

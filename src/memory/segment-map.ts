@@ -1,6 +1,6 @@
-/** Which documents a segment's slots are, as a blob: u32 documents, u32 reserved, then f64
- *  [documents] rows, f64 [documents] rows of their first passages, u32 [documents] how many passages
- *  each has, with the highest bit set where it was removed before. Little-endian. */
+/** Which documents a segment's slots are, as a blob: u32 documents, u32 0, then f64 [documents]
+ *  rows, f64 [documents] rows of their first passages, u32 [documents] how many passages each has,
+ *  with the highest bit set where it was removed before the seal. Little-endian. */
 import { assert } from "../errors.ts";
 import type { Slots } from "./slots.ts";
 
@@ -33,7 +33,10 @@ export function restoreMap(slots: Slots, bytes: Uint8Array): void {
   const rows = new Float64Array(buffer, byteOffset + HEADER_BYTES, n);
   const firsts = new Float64Array(buffer, byteOffset + HEADER_BYTES + 8 * n!, n);
   const passages = new Uint32Array(buffer, byteOffset + HEADER_BYTES + 16 * n!, n);
-  slots.reserve(n!, passages.reduce((sum, count) => sum + (count & ~DEAD), 0));
+  slots.reserve(
+    n!,
+    passages.reduce((sum, count) => sum + (count & ~DEAD), 0),
+  );
   for (let i = 0; i < n!; i++)
     slots.append(rows[i]!, firsts[i]!, passages[i]! & ~DEAD, (passages[i]! & DEAD) === 0);
 }

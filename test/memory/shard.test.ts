@@ -2,10 +2,8 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { encodeCounts } from "../../index/term-counts.ts";
-import { WasmScan } from "../../index/wasm-scan.ts";
-import { PASSAGES_MAX } from "../../src/limits.ts";
 import { MIGRATIONS } from "../../src/memory/migrations.ts";
-import { Shard } from "../../src/memory/shard.ts";
+import { Shard, type ShardSettings } from "../../src/memory/shard.ts";
 import type { Change, ChangeOutcome } from "../../src/memory/shard-types.ts";
 import { vectorBytes } from "../../src/memory/sql.ts";
 import { NAMESPACE_DEFAULTS, type PreparedDocument } from "../../src/memory/types.ts";
@@ -13,15 +11,14 @@ import kernels from "../../src/model/kernels-module.ts";
 import { prepared } from "./documents.ts";
 
 /** Runs a test over the shard of an object of its own. */
-async function withShard<T>(name: string, test: (shard: Shard, reopen: () => Shard) => T) {
+async function withShard<T>(
+  name: string,
+  test: (shard: Shard, reopen: () => Shard) => T,
+  settings: Partial<ShardSettings> = {},
+): Promise<T> {
   const stub = env.MEMORY.getByName(`shard/${name}`);
   return runInDurableObject(stub, (_, { storage }) => {
-    const reopen = () =>
-      new Shard(storage, {
-        passagesMax: PASSAGES_MAX,
-        now: () => 1_000,
-        makeScan: (dim) => new WasmScan(kernels, dim, PASSAGES_MAX),
-      });
+    const reopen = () => new Shard(storage, kernels, { now: () => 1_000, ...settings });
     const shard = reopen();
     shard.configure(NAMESPACE_DEFAULTS);
     return test(shard, reopen);
@@ -190,11 +187,7 @@ it("what schema 1 stored is found after the migration, and its text is whole", a
         );
       }
     }
-    const shard = new Shard(storage, {
-      passagesMax: PASSAGES_MAX,
-      now: () => 1_000,
-      makeScan: (dim) => new WasmScan(kernels, dim, PASSAGES_MAX),
-    });
+    const shard = new Shard(storage, kernels, { now: () => 1_000 });
     expect(shard.options()).toMatchObject({ ...NAMESPACE_DEFAULTS, ...old });
     expect(found(shard, "birch")).toEqual(["x:  birch ", "y:  birch "]);
     const kept = { metadata: { n: 1 }, updated_at: 77, time: 77, version: 1, text };
