@@ -49,8 +49,18 @@ export const UPSERT_PASSAGES_MAX = 2_000;
 // An export page is one RPC reply, of which the runtime takes 32 MB; text counts 2 bytes a unit.
 export const EXPORT_PAGE_CHARS_MAX = 4_000_000;
 export const PAGE_DOCUMENTS_MAX = 1_000;
-// The parsed filters whose matching documents an object remembers between writes.
-export const FILTERS_REMEMBERED_MAX = 8;
+// The filters whose matching documents an object remembers: 13 KB each at 100,000 documents, and
+// each is tested on every document written. A longer filter is worked out anew each time.
+export const FILTERS_REMEMBERED_MAX = 16;
+export const FILTER_REMEMBERED_CHARS_MAX = 4_096;
+// Characters (code points) of a metadata string that its index holds; two that agree so far are
+// told apart by reading the document. Tags, dates and most addresses are shorter.
+export const METADATA_VALUE_CHARS_MAX = 96;
+// Field names whose numbers an object remembers; a forgotten one costs a look-up.
+export const METADATA_FIELDS_REMEMBERED_MAX = 1_024;
+// Rows a page when matching documents are read as one JSON list of at most 17 bytes each: a row of
+// SQLite, this result's too, has at most 2 MB.
+export const METADATA_PAGE_ROWS = 65_536;
 export const PASSAGE_TOKENS_TARGET = 200;
 export const PASSAGE_TOKENS_MAX = 240;
 // A word of any length can be one unknown token, so characters have a bound of their own.
