@@ -170,7 +170,7 @@ it("every operator agrees with matches on every pair of values", async () => {
   });
 });
 
-it("lists of more values than a statement takes, and more documents than a page, are whole", async () => {
+it("more values than a statement takes and more documents than a page are whole", async () => {
   await inObject("large", (documents) => {
     const { index, storage } = documents;
     storage.transactionSync(() => {
@@ -188,7 +188,7 @@ it("lists of more values than a statement takes, and more documents than a page,
   });
 });
 
-it("what is remembered stays within its bounds, and a field's last value takes its name along", async () => {
+it("what is remembered has bounds, and a field goes with its last value", async () => {
   await inObject("bounds", (documents) => {
     const { index, storage } = documents;
     for (let i = 0; i < 200; i++) documents.put({ n: i, only: "here" });
