@@ -7,6 +7,17 @@ export const MESSAGE_CHARS_MAX = 400_000;
 export const EMBEDDING_INPUTS_MAX = 256;
 export const QUERY_CHARS_MAX = 8_000;
 export const SEARCH_K_MAX = 100;
+// Passages joined on each side of a hit: 100 hits of 9 passages of 8,000 characters at most are
+// 14 MB of the 32 that one RPC takes.
+export const NEIGHBOURS_MAX = 4;
+// Candidates that diversity chooses from; their vectors are 400 KB at dim 384.
+export const DIVERSITY_POOL_MAX = 256;
+// A list is read deeper, twice as deep each time, where one hit a document needs more documents.
+export const SEARCH_DEPTH_MAX = 2_048;
+// A decay slower than a century is none, and one faster than a minute forgets the question's own
+// turn.
+export const HALF_LIFE_DAYS_MIN = 1 / 1_440;
+export const HALF_LIFE_DAYS_MAX = 36_500;
 export const FILTER_DEPTH_MAX = 8;
 export const FILTER_NODES_MAX = 128;
 export const FILTER_VALUES_MAX = 1_000;
@@ -53,6 +64,10 @@ export const PAGE_DOCUMENTS_MAX = 1_000;
 // each is tested on every document written. A longer filter is worked out anew each time.
 export const FILTERS_REMEMBERED_MAX = 16;
 export const FILTER_REMEMBERED_CHARS_MAX = 4_096;
+// How deep the lists of a search are that are fused: the best by BM25, and the best by the estimate
+// of their cosine, from which exact cosines choose.
+export const BM25_DEPTH = 128;
+export const VECTOR_DEPTH = 256;
 // Characters (code points) of a metadata string that its index holds; two that agree so far are
 // told apart by reading the document. Tags, dates and most addresses are shorter.
 export const METADATA_VALUE_CHARS_MAX = 96;

@@ -1,150 +1,276 @@
-/** Search over a memory object's index: which passages, in what order, and why. */
-import type { TermScore } from "../../index/bm25.ts";
-import { COSINE_WEIGHT, fuseConvex, maxOf } from "../../index/fuse.ts";
-import { bestOf, type Scored, type ScoreList } from "../../index/top-k.ts";
-import { ServiceError } from "../errors.ts";
-import type { NamedTerm, Resident } from "./resident.ts";
-import type { MemoryStore } from "./store.ts";
-import type { HitExplanation, SearchHit, SearchRequest } from "./types.ts";
+/** A search over a namespace, however many shards it has: statistics, candidates, fusion, decay,
+ *  diversity, and the passages to show. Pure but for what it asks of the shards. */
+import { weigh } from "../../index/bm25.ts";
+import { type DiverseChoice, diversify } from "../../index/diversity.ts";
+import { type Fusing, fuse, orderBy, RRF_K } from "../../index/fuse.ts";
+import { decayFactor, decayScore } from "../../index/recency.ts";
+import { terms } from "../../index/terms.ts";
+import { BM25_DEPTH, DIVERSITY_POOL_MAX, SEARCH_DEPTH_MAX, VECTOR_DEPTH } from "../limits.ts";
+import { type Chosen, explainHit, type Ranking } from "./explain.ts";
+import type {
+  CandidateList,
+  CandidateRequest,
+  CorpusStatistics,
+  Gatherer,
+  ShownPassage,
+} from "./shard-types.ts";
+import type { NamespaceOptions, SearchHit, SearchOutcome, SearchRequest } from "./types.ts";
 
-/** A ranked unit: a passage, or a document where BM25 counts those. */
-interface Ranked extends Scored {
-  bm25: number | null;
-  cosine: number | null;
+export interface SearchClock {
+  /** Unix ms, what ages are counted from. */
+  now(): number;
+  /** A steady clock for stages, in ms. */
+  ms(): number;
 }
 
-/** Both lists, by unit; null where the mode does not use one. */
-interface Lists {
-  bm25: ScoreList | null;
-  cosine: ScoreList | null;
-  /** Of each document, the passage with the best cosine; empty where passages are the units. */
-  closest: ReadonlyMap<number, number>;
+const CLOCK: SearchClock = { now: () => Date.now(), ms: () => performance.now() };
+
+/** A candidate that will be shown. */
+interface Shown {
+  at: number;
+  passage: ShownPassage;
+  chosen: Chosen | null;
 }
 
-/** The best k hits, best first. A filter (`allowed` holds the rows of documents that pass; null:
- *  all) applies before anything is ranked. With bm25_unit "document" a document is found once, by
- *  its best passage. Throws `invalid_request` for a vector of the wrong size. */
-export function search(
-  store: MemoryStore,
-  resident: Resident,
+/** The best k hits. Ties go to the lower (document row, passage). A filter applies before anything
+ *  is ranked; decay and diversity to the candidates only, that is, to the best of each list. With
+ *  bm25_unit "document" a document is found once, by its best passage. Throws what the shards throw:
+ *  `invalid_request` for a vector of the wrong size. */
+export async function search(
+  gatherer: Gatherer,
+  options: NamespaceOptions,
   request: SearchRequest,
-  allowed: ReadonlySet<number> | null,
-): SearchHit[] {
-  const query = resident.queryTerms(request.query);
-  const lists = scoreAll(resident, request, query, allowed);
-  const ranked = rank(lists, request);
-  const explain = request.explain ? explainer(resident, lists, query) : null;
-  return ranked.map((unit) => {
-    const passage = passageOf(store, resident, lists, query, unit.id);
-    const { seq, ...shown } = store.shown(passage);
-    const hit: SearchHit = {
-      ...shown,
-      passage_id: `${shown.document_id}#${seq}`,
-      score: unit.score,
-      bm25: unit.bm25,
-      cosine: unit.cosine,
-    };
-    return explain === null ? hit : { ...hit, explain: explain(unit) };
+  clock: SearchClock = CLOCK,
+): Promise<SearchOutcome> {
+  const stages = new Stages(clock);
+  const query = await stages.time("terms", () => queryTerms(request));
+  const statistics = await stages.time("statistics", () => gatherStatistics(gatherer, query));
+  const asked: CandidateRequest = {
+    mode: request.mode,
+    terms: query,
+    vector: request.mode === "bm25" ? null : request.vector,
+    filter: request.filter,
+    ...depthsFor(request),
+    statistics,
+    explain: request.explain,
+  };
+  const list = await stages.time("candidates", () => gatherCandidates(gatherer, request, asked));
+  for (const [stage, ms] of Object.entries(list.timings_ms)) stages.ms[`shard_${stage}`] = ms;
+  const ranking = await stages.time("fuse", () => {
+    return rank(options, request, query, statistics, list, clock.now());
   });
+  const order = orderOf(ranking);
+  const { shown, lost } = await stages.time("show", () => show(gatherer, ranking, order));
+  const hits = await stages.time("explain", () => shown.map((one) => hitOf(ranking, one)));
+  if ((request.neighbours ?? 0) > 0) markOverlaps(hits);
+  return { hits, stages_ms: stages.total(), lost };
 }
 
-function scoreAll(
-  resident: Resident,
-  { mode, vector }: SearchRequest,
-  query: readonly NamedTerm[],
-  allowed: ReadonlySet<number> | null,
-): Lists {
-  const byDocument = resident.options.bm25_unit === "document";
-  const allowPassage = (row: number) => allowed!.has(resident.documentOf(row));
-  const lists: Lists = { bm25: null, cosine: null, closest: new Map() };
-  if (mode !== "vector") {
-    const allowDocument = (row: number) => allowed!.has(row);
-    const allow = byDocument ? allowDocument : allowPassage;
-    lists.bm25 = resident.bm25.scores(query, allowed === null ? undefined : allow);
+/** How long each stage took. */
+class Stages {
+  readonly ms: Record<string, number> = {};
+  readonly #clock: SearchClock;
+  readonly #startMs: number;
+
+  constructor(clock: SearchClock) {
+    this.#clock = clock;
+    this.#startMs = clock.ms();
   }
-  if (mode === "bm25") return lists;
-  if (vector === null)
-    throw new ServiceError("invalid_request", `mode ${mode} needs the query's embedding`);
-  if (resident.passages === 0) return { ...lists, cosine: new Map() };
-  resident.reserve(vector.length, 0);
-  const cosine = resident.vectors!.scores(vector, allowed === null ? undefined : allowPassage);
-  return { ...lists, ...(byDocument ? closestOf(resident, cosine) : { cosine }) };
+
+  async time<T>(stage: string, work: () => T | Promise<T>): Promise<T> {
+    const startMs = this.#clock.ms();
+    const result = await work();
+    this.ms[stage] = this.#clock.ms() - startMs;
+    return result;
+  }
+
+  total(): Record<string, number> {
+    return { ...this.ms, total: this.#clock.ms() - this.#startMs };
+  }
 }
 
-/** The best cosine of each document's passages, and which passage has it; a tie goes to the first
- *  stored. */
-function closestOf(resident: Resident, passages: ScoreList) {
-  const cosine = new Map<number, number>();
-  const closest = new Map<number, number>();
-  passages.forEach((score, passage) => {
-    const document = resident.documentOf(passage);
-    const best = cosine.get(document) ?? Number.NEGATIVE_INFINITY;
-    if (score < best || (score === best && closest.get(document)! < passage)) return;
-    cosine.set(document, score);
-    closest.set(document, passage);
-  });
-  return { cosine, closest };
+/** The query's terms, each once, in the order of the text; none in mode `vector`. */
+function queryTerms({ mode, query }: SearchRequest): CandidateRequest["terms"] {
+  const counts = new Map<string, number>();
+  if (mode !== "vector")
+    for (const term of terms(query, "query")) counts.set(term, (counts.get(term) ?? 0) + 1);
+  return Array.from(counts, ([term, qtf]) => ({ term, qtf }));
 }
 
-function rank({ bm25, cosine }: Lists, { k }: SearchRequest): Ranked[] {
-  if (bm25 !== null && cosine !== null) return fuseConvex(bm25, cosine, k);
-  return bestOf((bm25 ?? cosine)!, k).map(({ id, score }) => ({
-    id,
-    score,
-    bm25: bm25 === null ? null : score,
-    cosine: cosine === null ? null : score,
-  }));
+async function gatherStatistics(
+  gatherer: Gatherer,
+  query: CandidateRequest["terms"],
+): Promise<CorpusStatistics> {
+  if (query.length === 0) return { units: 0, lengthSum: 0, df: [] };
+  return gatherer.statistics(query.map(({ term }) => term));
 }
 
-function passageOf(
-  store: MemoryStore,
-  resident: Resident,
-  lists: Lists,
-  query: readonly NamedTerm[],
-  unit: number,
-): number {
-  if (resident.options.bm25_unit === "passage") return unit;
-  return lists.closest.get(unit) ?? resident.bestPassage(store, unit, query);
-}
-
-/** What to say of a hit: each term's share of its BM25 score, its rank in each list, and the
- *  formula with its numbers. */
-function explainer(
-  resident: Resident,
-  lists: Lists,
-  query: readonly NamedTerm[],
-): (unit: Ranked) => HitExplanation {
-  const termOf = new Map(query.map(({ id, term }) => [id, term]));
-  const bm25Rank = rankOf(lists.bm25);
-  const vectorRank = rankOf(lists.cosine);
-  const fusion = formula(lists);
-  return ({ id }) => {
-    const shares: TermScore[] = lists.bm25 === null ? [] : resident.bm25.explain(id, query);
-    return {
-      bm25_terms: shares.map(({ id, ...share }) => ({ term: termOf.get(id)!, ...share })),
-      bm25_rank: bm25Rank(id),
-      vector_rank: vectorRank(id),
-      fusion,
-    };
+/** Deep enough for what will be chosen from. */
+function depthsFor({ k, diversity }: SearchRequest) {
+  const wanted = Math.max(k, Math.min(diversity?.pool ?? 0, DIVERSITY_POOL_MAX));
+  return {
+    bm25Depth: Math.max(BM25_DEPTH, wanted),
+    vectorDepth: Math.max(VECTOR_DEPTH, wanted),
   };
 }
 
-/** The rank of a unit in a list, from 1; null where the list lacks it. */
-function rankOf(list: ScoreList | null): (unit: number) => number | null {
-  if (list === null) return () => null;
-  const sorted: Scored[] = [];
-  list.forEach((score, id) => {
-    sorted.push({ id, score });
-  });
-  sorted.sort((a, b) => b.score - a.score || a.id - b.id);
-  const ranks = new Map(sorted.map(({ id }, i) => [id, i + 1]));
-  return (unit) => ranks.get(unit) ?? null;
+/** Candidates, from deeper lists where one hit a document needs more documents and there may be
+ *  more: at most six times. */
+async function gatherCandidates(
+  gatherer: Gatherer,
+  { k, diversity, group_by_document }: SearchRequest,
+  asked: CandidateRequest,
+): Promise<CandidateList> {
+  const wanted = diversity ? Math.max(k, diversity.pool) : k;
+  for (let { bm25Depth, vectorDepth } = asked; ; bm25Depth *= 2, vectorDepth *= 2) {
+    const list = await gatherer.candidates({ ...asked, bm25Depth, vectorDepth });
+    const enough = !group_by_document || new Set(list.row).size >= wanted;
+    const more = list.row.length >= Math.min(bm25Depth, vectorDepth);
+    if (enough || !more || vectorDepth >= SEARCH_DEPTH_MAX) return list;
+  }
 }
 
-function formula({ bm25, cosine }: Lists): string {
-  if (cosine === null) return "bm25";
-  if (bm25 === null) return "cosine";
-  const bm25Weight = (1 - COSINE_WEIGHT).toFixed(2);
-  const cosineShare = `${COSINE_WEIGHT} * (cosine + 1) / (${maxOf(cosine, -1).toFixed(4)} + 1)`;
-  return `${cosineShare} + ${bm25Weight} * bm25 / ${maxOf(bm25, 0).toFixed(4)}`;
+function rank(
+  options: NamespaceOptions,
+  request: SearchRequest,
+  terms: Ranking["terms"],
+  statistics: CorpusStatistics,
+  list: CandidateList,
+  now: number,
+): Ranking {
+  const how = fusingOf(options, request, terms, statistics);
+  const fused = fuse(list, how);
+  const { recency } = request;
+  const factors = recency
+    ? list.time.map((time) => decayFactor(now - time, recency.half_life_days))
+    : null;
+  const scores =
+    factors === null
+      ? fused.scores
+      : fused.scores.map((score, i) => decayScore(score, factors[i]!));
+  return { request, options, terms, statistics, list, how, fused, factors, scores, now };
+}
+
+function fusingOf(
+  options: NamespaceOptions,
+  { mode, fusion, cosine_weight }: SearchRequest,
+  terms: Ranking["terms"],
+  statistics: CorpusStatistics,
+): Fusing {
+  if (mode === "bm25") return { kind: "bm25" };
+  if (mode === "vector") return { kind: "cosine" };
+  if ((fusion ?? options.fusion) === "rrf") return { kind: "rrf", k: RRF_K };
+  const { bm25_variant: variant, k1, b, delta } = options;
+  const query = terms.map(({ qtf }, id) => ({ id, qtf }));
+  const { base } = weigh(query, statistics, { variant, k1, b, delta });
+  const cosineWeight = cosine_weight ?? options.cosine_weight;
+  return { kind: "convex", cosineWeight, bm25Least: base };
+}
+
+/** Candidates that may be shown, best first. */
+function orderOf({ request, list, fused, factors, scores }: Ranking): number[] {
+  const order = Array.from(factors === null ? fused.order : orderBy(list, scores));
+  if (!request.group_by_document) return order;
+  const documents = new Set<number>();
+  return order.filter((at) => {
+    const row = list.row[at]!;
+    return !documents.has(row) && documents.add(row);
+  });
+}
+
+async function show(
+  gatherer: Gatherer,
+  ranking: Ranking,
+  order: readonly number[],
+): Promise<{ shown: Shown[]; lost: number }> {
+  const { request, list } = ranking;
+  const { diversity, vectors = false, neighbours = 0, k } = request;
+  if (!diversity) {
+    const best = order.slice(0, k);
+    const passages = await fetchPassages(gatherer, list, best, vectors, neighbours);
+    return present(best.map((at, i) => ({ at, passage: passages[i]!, chosen: null })));
+  }
+  const pool = order.slice(0, Math.max(k, Math.min(diversity.pool, DIVERSITY_POOL_MAX)));
+  const seen = await fetchPassages(gatherer, list, pool, true, 0);
+  const there = present(pool.map((at, i) => ({ at, passage: seen[i]!, chosen: null })));
+  const chosen = choose(ranking, pool, there.shown);
+  if (neighbours === 0) return { ...there, shown: chosen };
+  const places = chosen.map(({ at }) => at);
+  const joined = await fetchPassages(gatherer, list, places, vectors, neighbours);
+  const again = present(chosen.map((one, i) => ({ ...one, passage: joined[i]! })));
+  return { shown: again.shown, lost: there.lost + again.lost };
+}
+
+/** Those whose passage is still there. */
+function present(wanted: { at: number; passage: ShownPassage | null; chosen: Chosen | null }[]) {
+  const shown = wanted.filter((one): one is Shown => one.passage !== null);
+  return { shown, lost: wanted.length - shown.length };
+}
+
+/** Of the pool, in order of choice. Relevance is the score, on the cosine's scale: as it is in mode
+ *  `vector`, else relative to the best one's. */
+function choose({ request, scores }: Ranking, pool: number[], there: Shown[]): Shown[] {
+  const { mode, diversity, k } = request;
+  const best = there.length === 0 ? 0 : Math.max(...there.map(({ at }) => scores[at]!));
+  const scale = mode === "vector" || best <= 0 ? 1 : best;
+  const relevance = there.map(({ at }) => scores[at]! / scale);
+  const vectors = there.map(({ passage }) => passage.vector);
+  const choices = diversify(relevance, vectors, k, diversity!.lambda);
+  return choices.map((choice: DiverseChoice) => {
+    const { at, passage } = there[choice.item]!;
+    const nearest = choice.nearest === null ? null : idOf(there[choice.nearest]!.passage);
+    const rank = pool.indexOf(at) + 1;
+    return { at, passage, chosen: { rank, relevance: relevance[choice.item]!, choice, nearest } };
+  });
+}
+
+/** The passages of candidates, in their order; one question a shard. */
+async function fetchPassages(
+  gatherer: Gatherer,
+  { shard, passage }: CandidateList,
+  places: readonly number[],
+  vectors: boolean,
+  neighbours: number,
+): Promise<(ShownPassage | null)[]> {
+  const byShard = Map.groupBy(places.keys(), (i) => shard[places[i]!]!);
+  const wanted = Array.from(byShard, ([shard, group]) => {
+    const passages = group.map((i) => passage[places[i]!]!);
+    return { shard, request: { passages, vectors, neighbours } };
+  });
+  if (wanted.length === 0) return [];
+  const flat = await gatherer.show(wanted);
+  const found: (ShownPassage | null)[] = places.map(() => null);
+  for (const [n, i] of [...byShard.values()].flat().entries()) found[i] = flat[n]!;
+  return found;
+}
+
+function idOf({ document_id, seq }: ShownPassage): string {
+  return `${document_id}#${seq}`;
+}
+
+function hitOf(ranking: Ranking, { at, passage: shown, chosen }: Shown): SearchHit {
+  const { request, list, scores } = ranking;
+  const { passage: _, seq, vector, ...rest } = shown;
+  const hit: SearchHit = {
+    ...rest,
+    passage_id: idOf(shown),
+    score: scores[at]!,
+    bm25: request.mode === "vector" ? null : list.bm25[at]!,
+    cosine: request.mode === "bm25" ? null : list.cosine[at]!,
+  };
+  if (request.vectors) hit.vector = vector;
+  if (request.explain) hit.explain = explainHit(ranking, at, shown, chosen);
+  return hit;
+}
+
+/** Hits stay apart where joined neighbours make their texts overlap, but say so. */
+function markOverlaps(hits: readonly SearchHit[]): void {
+  for (const hit of hits) {
+    const others = hits.filter((other) => other !== hit && overlap(hit, other));
+    hit.overlaps = others.map(({ passage_id }) => passage_id);
+  }
+}
+
+function overlap(a: SearchHit, b: SearchHit): boolean {
+  return a.document_id === b.document_id && a.start < b.end && b.start < a.end;
 }

@@ -76,6 +76,8 @@ export interface CandidateList {
   seq: Uint32Array;
   /** Exact BM25; NaN in mode `vector`, 0 where the unit holds no term of the query. */
   bm25: Float64Array;
+  /** 1: of the list by BM25; 0: only of the list of estimates. */
+  lexical: Uint8Array;
   /** Estimated cosine of units in the list of estimates; NaN for others. */
   estimate: Float32Array;
   /** Exact cosine of the int8 vectors; NaN in mode `bm25`. */
@@ -101,6 +103,8 @@ export interface ShowRequest {
 
 /** A passage as a hit shows it. */
 export interface ShownPassage {
+  /** Its row within the shard: a passage that was removed meanwhile is not shown. */
+  passage: number;
   document_id: string;
   title: string | null;
   metadata: Metadata;

@@ -1,35 +1,71 @@
 /** What crosses the wire between the Worker and a memory object. Plain data only: object RPC
  *  copies it structurally. Names in snake_case are those of the HTTP contract. */
-import type { Filter } from "../../index/filter.ts";
+import type { Filter, FilterValue } from "../../index/filter.ts";
+import type { QuantizedVector } from "../../index/vectors.ts";
 
 /** A JSON object. The values are `unknown` spelled out: a reply that holds `unknown` itself becomes
  *  `never` in the types of object RPC. */
 export type Metadata = { [field: string]: NonNullable<unknown> | null | undefined };
 
-/** Options of a namespace, fixed when it is created: changing one would silently re-rank. */
+export type Bm25Variant = "robertson" | "lucene" | "atire" | "bm25l" | "bm25plus";
+
+/** Options of a namespace. `bm25_unit`, `shards` and `vector_tier` are fixed once documents are
+ *  stored; the others may change at any time and rank anew. */
 export interface NamespaceOptions {
   /** What BM25's document frequencies and lengths count: single passages or whole documents. */
   bm25_unit: "passage" | "document";
+  /** Which of the five formulas of bm25s; index/bm25.ts has them. */
+  bm25_variant: Bm25Variant;
   /** Term-frequency saturation, 0 or more; 1.2 to 2 is usual. */
   k1: number;
   /** Length normalization, 0 to 1. */
   b: number;
+  /** The lower bound of a term's share that bm25l and bm25plus add, 0 or more. */
+  delta: number;
+  fusion: "convex" | "rrf";
+  /** What the convex fusion weighs the cosine with, 0 to 1; BM25 gets the rest. */
+  cosine_weight: number;
+  /** Whether passages that say nearly the same are kept or linked to the first of them. */
+  near_duplicates: "keep" | "link";
+  /** How many objects the namespace starts with, 1 or more. */
+  shards: number;
+  /** What is forgotten without being asked to: the oldest beyond either bound. */
+  forget: { max_age_days?: number; max_documents?: number } | null;
+  /** Where vectors are searched: in the object, or in Cloudflare Vectorize. */
+  vector_tier: "object" | "vectorize";
 }
 
 /** What a namespace gets when nothing is asked for: bm25s's defaults, the best of those measured on
  *  SciFact (docs/memory.md). */
-export const NAMESPACE_DEFAULTS: NamespaceOptions = { bm25_unit: "passage", k1: 1.5, b: 0.75 };
+export const NAMESPACE_DEFAULTS: NamespaceOptions = {
+  bm25_unit: "passage",
+  bm25_variant: "lucene",
+  k1: 1.5,
+  b: 0.75,
+  delta: 0.5,
+  fusion: "convex",
+  cosine_weight: 0.75,
+  near_duplicates: "keep",
+  shards: 1,
+  forget: null,
+  vector_tier: "object",
+};
 
 /** A passage before it is stored: `[start, end)` in UTF-16 units of the document's text, and the
- *  unit-length embedding of its title and text, f32 [dim]. */
+ *  unit-length embedding of its title and text, in eight bits. */
 export interface PreparedPassage {
   start: number;
   end: number;
-  vector: Float32Array;
+  vector: QuantizedVector;
+  /** Headings above the passage, outermost first, and the anchor of the innermost. */
+  heading_path: string[];
+  anchor: string | null;
 }
 
-/** A document ready to be stored. `digest` is the SHA-256 (hex) of all that was submitted:
- *  equal digests mean that nothing needs to be done. */
+export type ContentType = "text/plain" | "text/markdown" | "text/html";
+
+/** A document ready to be stored; its passages are in text order and do not overlap. `digest` is
+ *  the SHA-256 (hex) of all that was submitted: equal digests mean that nothing is to be done. */
 export interface PreparedDocument {
   id: string;
   text: string;
@@ -39,12 +75,16 @@ export interface PreparedDocument {
   expires_at: number | null;
   digest: string;
   passages: PreparedPassage[];
-  /** The embedding that the caller brought, if any, as brought: kept for the export. */
-  embedding?: Float32Array | null;
+  /** Whether the caller brought the embedding, one for all passages; an export gives it back. */
+  brought: boolean;
+  /** When what it tells of happened, Unix ms. */
+  time: number;
+  content_type: ContentType;
 }
 
 export type SearchMode = "hybrid" | "bm25" | "vector";
 
+/** What is left out or null is not asked for. */
 export interface SearchRequest {
   query: string;
   /** Unit-length embedding of the query, f32 [dim]; null only with mode `bm25`. */
@@ -54,20 +94,90 @@ export interface SearchRequest {
   mode: SearchMode;
   filter: Filter | null;
   explain: boolean;
+  /** How mode `hybrid` fuses, instead of the namespace's way. */
+  fusion?: "convex" | "rrf" | null;
+  /** 0 to 1, instead of the namespace's. */
+  cosine_weight?: number | null;
+  /** Scores halve with every half life that the document is old. */
+  recency?: { half_life_days: number } | null;
+  /** Maximal marginal relevance over the best `pool` candidates; `lambda` 1 is relevance alone. */
+  diversity?: { lambda: number; pool: number } | null;
+  /** How many passages to join on each side of a hit, 0 to NEIGHBOURS_MAX. */
+  neighbours?: number;
+  /** A document's best passage alone. */
+  group_by_document?: boolean;
+  /** Whether hits bring their vectors. */
+  vectors?: boolean;
+  /** Whether an answer without shards that fail is welcome, rather than an error. */
+  partial?: boolean;
 }
 
+export interface SearchOutcome {
+  /** Best first; with `diversity` in the order of choice. */
+  hits: SearchHit[];
+  /** How long each stage took; a shard's own stages are those of the slowest shard. */
+  stages_ms: Record<string, number>;
+  /** Hits that a write removed between ranking and showing; asking again finds others. */
+  lost: number;
+}
+
+/** Why a hit stands where it does. */
 export interface HitExplanation {
-  /** Each query term's share of the BM25 score; they add up to it. */
-  bm25_terms: { term: string; df: number; idf: number; tf: number; contribution: number }[];
+  /** Each query term's share of the BM25 score, which they add up to; of the term's absence too
+   *  where the variant rewards it. Null in mode `vector`. */
+  bm25_terms: TermExplanation[] | null;
+  /** The BM25 unit's length in terms, and the mean. */
+  length: number | null;
+  avgdl: number | null;
+  /** The cosine as the 1-bit codes estimate it; null where the hit is not of that list. */
+  estimate: number | null;
+  /** Before fusion, from 1; null: not of that list. */
   bm25_rank: number | null;
   vector_rank: number | null;
+  /** Arithmetic with this hit's numbers: evaluated, it is `fused`. */
   fusion: string;
+  fused: number;
+  recency: { age_days: number; half_life_days: number; factor: number } | null;
+  diversity: DiversityExplanation | null;
+  /** Every condition of the filter with what the document has. */
+  filter: ConditionExplanation[];
+}
+
+export interface TermExplanation {
+  term: string;
+  /** How often the query has it. */
+  qtf: number;
+  df: number;
+  idf: number;
+  tf: number;
+  contribution: number;
+}
+
+export interface DiversityExplanation {
+  /** Where it stood among the candidates before, from 1. */
+  rank: number;
+  lambda: number;
+  /** lambda * relevance - (1 - lambda) * similarity = marginal. */
+  relevance: number;
+  similarity: number;
+  marginal: number;
+  /** The hit chosen before that it is most like. */
+  nearest: string | null;
+}
+
+export interface ConditionExplanation {
+  field: string;
+  operator: string;
+  operand: FilterValue | FilterValue[];
+  value: NonNullable<unknown> | null;
+  present: boolean;
+  passed: boolean;
 }
 
 export interface SearchHit {
   document_id: string;
   passage_id: string;
-  /** Of the asked mode: BM25, cosine, or the fused score in 0..1. Higher is better. */
+  /** Of the asked mode: BM25, cosine, or the fused score in 0..1, after decay. Higher is better. */
   score: number;
   text: string;
   title: string | null;
@@ -75,9 +185,19 @@ export interface SearchHit {
   /** Where `text` stands in the document: `[start, end)` in UTF-16 units. */
   start: number;
   end: number;
-  /** The parts of the fused score; null where that list did not find the passage. */
+  /** Exact scores; null where the mode has no use for one. BM25 is 0 without a term in common. */
   bm25: number | null;
   cosine: number | null;
+  /** Headings above the passage, outermost first, and the anchor of the innermost. */
+  heading_path?: string[];
+  anchor?: string | null;
+  version?: number;
+  /** Passages that say the same and were linked to this one. */
+  duplicates?: { document_id: string; passage_id: string }[];
+  /** With `neighbours`: other hits whose text overlaps this one's. */
+  overlaps?: string[];
+  /** Unit-length, f32 [dim]; with `vectors`. */
+  vector?: Float32Array | null;
   explain?: HitExplanation;
 }
 
@@ -89,6 +209,10 @@ export interface StoredDocument {
   expires_at: number | null;
   passages: number;
   updated_at: number;
+  time: number;
+  content_type: ContentType;
+  /** 1 when first stored, one more at every change. */
+  version: number;
 }
 
 export interface UpsertOutcome {
