@@ -26,3 +26,46 @@ export function bm25Oracle(
   }
   return found.sort((x, y) => y.score - x.score || x.id - y.id);
 }
+
+export interface VariantOptions {
+  variant: "robertson" | "lucene" | "atire" | "bm25l" | "bm25plus";
+  k1: number;
+  b: number;
+  delta: number;
+}
+
+/** One unit's score as the variants are printed, terms that do not occur included. `counts` maps
+ *  the unit's terms to their tf; `query` has each term with its qtf and the corpus's df. */
+export function variantOracle(
+  { variant, k1, b, delta }: VariantOptions,
+  corpus: { units: number; lengthSum: number },
+  query: readonly { term: number | null; qtf: number; df: number }[],
+  counts: ReadonlyMap<number, number>,
+): number {
+  const n = corpus.units;
+  const dl = [...counts.values()].reduce((sum, tf) => sum + tf, 0);
+  const norm = 1 - b + (b * dl) / (corpus.lengthSum / n);
+  let score = 0;
+  for (const { term, qtf, df } of query) {
+    if (df === 0) continue;
+    const tf = (term === null ? undefined : counts.get(term)) ?? 0;
+    const c = tf === 0 ? 0 : tf / norm;
+    const saturated = tf === 0 ? 0 : tf / (tf + k1 * norm);
+    const idf = {
+      robertson: Math.log(Math.max(1, (n - df + 0.5) / (df + 0.5))),
+      lucene: Math.log(1 + (n - df + 0.5) / (df + 0.5)),
+      atire: Math.log(n / df),
+      bm25l: Math.log((n + 1) / (df + 0.5)),
+      bm25plus: Math.log((n + 1) / df),
+    }[variant];
+    const part = {
+      robertson: saturated,
+      lucene: saturated,
+      atire: (k1 + 1) * saturated,
+      bm25l: tf + delta === 0 ? 0 : ((k1 + 1) * (c + delta)) / (k1 + c + delta),
+      bm25plus: (k1 + 1) * saturated + delta,
+    }[variant];
+    score += qtf * idf * part;
+  }
+  return score;
+}

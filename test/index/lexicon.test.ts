@@ -1,0 +1,58 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { Lexicon } from "../../index/lexicon.ts";
+import { Vocabulary } from "../../index/term-counts.ts";
+
+const seed = 20261124;
+/** Any string of UTF-16 units, halves of surrogate pairs included, with many near misses. */
+const anyTerm = fc.oneof(
+  fc.string({ unit: "binary", maxLength: 6 }),
+  fc
+    .array(fc.constantFrom(0x61, 0x62, 0x7f, 0x80, 0x7ff, 0x800, 0xd800, 0xdc00, 0xffff), {
+      maxLength: 4,
+    })
+    .map((units) => String.fromCharCode(...units)),
+  fc.integer({ min: 100, max: 400 }).map((length) => "é".repeat(length)),
+);
+
+it("gives every string the number that a map gives it", () => {
+  fc.assert(
+    fc.property(fc.array(anyTerm, { maxLength: 300 }), (terms) => {
+      const [lexicon, vocabulary] = [new Lexicon(), new Vocabulary()];
+      const [added, expected]: { id: number; term: string }[][] = [[], []];
+      for (const term of terms)
+        expect(lexicon.idOf(term, added!)).toBe(vocabulary.idOf(term, expected!));
+      expect(added).toEqual(expected);
+      expect(lexicon.limit).toBe(vocabulary.limit);
+      for (const term of terms) {
+        expect(lexicon.find(term)).toBe(vocabulary.find(term));
+        expect(lexicon.find(`${term}?`)).toBe(vocabulary.find(`${term}?`));
+      }
+    }),
+    { seed, numRuns: 300 },
+  );
+});
+
+it("holds restored pairs in any order and with holes, and goes on behind the highest", () => {
+  const lexicon = new Lexicon();
+  for (let id = 3_000; id >= 0; id -= 3) lexicon.restore(id, `t${id}`);
+  expect(lexicon.terms).toBe(1_001);
+  for (let id = 0; id <= 3_000; id++)
+    expect(lexicon.find(`t${id}`)).toBe(id % 3 === 0 ? id : undefined);
+  expect(lexicon.idOf("new", [])).toBe(3_001);
+});
+
+it("refuses a second number for a term, and a second term for a number", () => {
+  const lexicon = new Lexicon();
+  lexicon.restore(4, "amber");
+  expect(() => lexicon.restore(5, "amber")).toThrow(/one number/);
+  expect(() => lexicon.restore(4, "birch")).toThrow(/one term/);
+});
+
+it("takes at most 25 bytes a term of 7 characters, at every size from 100,000 terms on", () => {
+  const lexicon = new Lexicon();
+  for (let id = 0; id < 300_000; id++) {
+    lexicon.restore(id, id.toString(36).padStart(7, "_"));
+    if (id >= 100_000 && id % 1_000 === 0) expect(lexicon.bytes / (id + 1)).toBeLessThan(25);
+  }
+});
