@@ -174,11 +174,19 @@ export function explainScore(
 
 /** A query term of `Bm25Index`: its number, and how often the query has it. */
 export interface QueryTerm {
-  id: number;
+  id: number | null;
   qtf: number;
 }
 
-/** One term's share of a unit's score in `Bm25Index`. */
+/** Counts that scores are made with, of this index or of several together. */
+export interface Statistics {
+  units: number;
+  lengthSum: number;
+  /** By query term. */
+  df: readonly number[];
+}
+
+/** One term's share of a unit's score. */
 export interface TermScore {
   id: number;
   df: number;
@@ -290,17 +298,23 @@ export class Bm25Index {
   /** The best k of the allowed units, best first; a tie goes to the lower unit. Units without a
    *  query term are not found. O(postings of the query's terms). */
   search(query: readonly QueryTerm[], k: number, allow?: Allow): Scored[] {
-    return bestOf(this.scores(query, allow), k);
+    return bestOf(this.scores(query, this.#statistics(query), allow), k);
+  }
+
+  #statistics(query: readonly QueryTerm[]): Statistics {
+    const df = query.map(({ id }) => (id === null ? 0 : this.df(id)));
+    return { units: this.units, lengthSum: this.#lengthSum, df };
   }
 
   /** Every allowed unit that holds a query term, with its score (above 0). */
-  scores(query: readonly QueryTerm[], allow?: Allow): ScoreList {
+  scores(query: readonly QueryTerm[], statistics: Statistics, allow?: Allow): ScoreList {
     this.#clearScores();
     const scores = this.#scores;
     const touched = this.#touched;
-    const { base, slope } = this.#norm();
-    for (const { id, qtf } of query) {
-      const weight = qtf * inverseDocumentFrequency(this.units, this.df(id));
+    const { base, slope } = this.#norm(statistics);
+    for (const [i, { id, qtf }] of query.entries()) {
+      if (id === null) continue;
+      const weight = qtf * inverseDocumentFrequency(statistics.units, statistics.df[i]!);
       this.#postings.each(id, (slot, tf) => {
         if (this.#unitOf[slot]! < 0) return;
         if (scores[slot] === 0) touched.push(slot);
@@ -320,6 +334,20 @@ export class Bm25Index {
     return { get, forEach };
   }
 
+  /** The score of a unit with these counts. */
+  score(query: readonly QueryTerm[], statistics: Statistics, counts: TermCounts): number {
+    const { base, slope } = this.#norm(statistics);
+    const tfs = new Map(Array.from(counts.ids, (id, i) => [id, counts.tfs[i]!]));
+    let score = 0;
+    for (const [i, { id, qtf }] of query.entries()) {
+      const tf = id === null ? undefined : tfs.get(id);
+      if (tf === undefined) continue;
+      const weight = qtf * inverseDocumentFrequency(statistics.units, statistics.df[i]!);
+      score += (weight * tf) / (tf + base + slope * counts.length);
+    }
+    return score;
+  }
+
   /** Zeroes what the last query left and makes room for every slot. */
   #clearScores(): void {
     for (const slot of this.#touched) this.#scores[slot] = 0;
@@ -334,8 +362,9 @@ export class Bm25Index {
     const slot = this.#slotOf.get(unit);
     const shares: TermScore[] = [];
     if (slot === undefined) return shares;
-    const { base, slope } = this.#norm();
+    const { base, slope } = this.#norm(this.#statistics(query));
     for (const { id, qtf } of query) {
+      if (id === null) continue;
       const tf = this.#postings.tf(id, slot);
       if (tf === 0) continue;
       const df = this.df(id);
@@ -347,8 +376,8 @@ export class Bm25Index {
   }
 
   /** k1 * (1 - b + b * dl / avgdl) as base + slope * dl. */
-  #norm(): { base: number; slope: number } {
+  #norm({ units, lengthSum }: Statistics): { base: number; slope: number } {
     const { k1, b } = this.#options;
-    return { base: k1 * (1 - b), slope: (k1 * b) / this.avgdl };
+    return { base: k1 * (1 - b), slope: (k1 * b * units) / lengthSum };
   }
 }

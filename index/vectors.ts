@@ -42,6 +42,14 @@ export function quantizeQuery(vector: Float32Array): QuantizedQuery {
   return { qs, scale };
 }
 
+/** The dot product of a query and a stored vector, as the scan has it: the sum of products is
+ *  exact, then rounded to f32; so is its product with the query's scale, and with the vector's. */
+export function dotOf(query: QuantizedQuery, { qs, scale }: QuantizedVector): number {
+  let sum = 0;
+  for (let i = 0; i < qs.length; i++) sum += query.qs[i]! * qs[i]!;
+  return Math.fround(Math.fround(Math.fround(sum) * query.scale) * scale);
+}
+
 /** Where quantized vectors lie, row by row, and the pass over all of them. The service binds it to
  *  the kernel `dot_scan_i8`; `PlainScan` is the same in JavaScript. */
 export interface VectorScan {

@@ -2,7 +2,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { ServiceError } from "../errors.ts";
 import { KEYS_PER_TENANT_MAX, NAMESPACES_PER_TENANT_MAX, SETTING_BYTES_MAX } from "../limits.ts";
-import type { NamespaceOptions } from "../memory/types.ts";
+import { NAMESPACE_DEFAULTS, type NamespaceOptions } from "../memory/types.ts";
 import type { KeyRecord, NamespaceRecord, NewKey, UploadRecord } from "./types.ts";
 import { UPLOADS_SCHEMA, Uploads } from "./uploads.ts";
 
@@ -99,22 +99,18 @@ export class LedgerObject extends DurableObject {
     return this.#one("SELECT 1 FROM keys LIMIT 1") !== undefined;
   }
 
-  /** Registers a namespace; the same options again are a no-op. Throws `conflict` for others, and
-   *  `invalid_request` when the tenant has NAMESPACES_PER_TENANT_MAX namespaces. */
+  /** Registers a namespace, or notes its new options. Throws `invalid_request` when the tenant has
+   *  NAMESPACES_PER_TENANT_MAX namespaces. Which options may change is the memory's to say. */
   putNamespace(tenant: string, name: string, options: NamespaceOptions): NamespaceRecord {
     const known = this.getNamespace(tenant, name);
-    if (known !== null) {
-      if (equalOptions(known.options, options)) return known;
-      throw new ServiceError("conflict", `namespace "${name}" exists with other options`);
-    }
-    if (this.#count("namespaces", tenant) >= this.namespacesMax)
+    if (known === null && this.#count("namespaces", tenant) >= this.namespacesMax)
       throw new ServiceError(
         "invalid_request",
         `a tenant has at most ${this.namespacesMax} namespaces`,
       );
-    const record = { tenant, name, options, created_at: this.now() };
+    const record = { tenant, name, options, created_at: known?.created_at ?? this.now() };
     this.#sql.exec(
-      "INSERT INTO namespaces (tenant, name, options, created_at) VALUES (?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO namespaces (tenant, name, options, created_at) VALUES (?, ?, ?, ?)",
       ...[tenant, name, JSON.stringify(options), record.created_at],
     );
     return record;
@@ -202,11 +198,7 @@ function namespaceFrom(row: SqlRow): NamespaceRecord {
   return {
     tenant: String(row.tenant),
     name: String(row.name),
-    options: JSON.parse(String(row.options)),
+    options: { ...NAMESPACE_DEFAULTS, ...JSON.parse(String(row.options)) },
     created_at: Number(row.created_at),
   };
-}
-
-function equalOptions(a: NamespaceOptions, b: NamespaceOptions): boolean {
-  return a.bm25_unit === b.bm25_unit && a.k1 === b.k1 && a.b === b.b;
 }

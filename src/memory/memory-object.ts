@@ -1,317 +1,270 @@
-/** The Durable Object that holds one namespace of one tenant: documents, their passages, and the
- *  search over them. SQLite is the truth; the index in memory is loaded from it on first use. */
-import { DurableObject } from "cloudflare:workers";
-import { type Filter, matches } from "../../index/filter.ts";
-import { quantizeVector, type VectorScan } from "../../index/vectors.ts";
-import { WasmScan } from "../../index/wasm-scan.ts";
-import { ServiceError } from "../errors.ts";
+/** The Durable Object of the memory. One named `tenant/namespace` is a namespace's root: it takes
+ *  every call, and holds the documents itself while they are few. Others of the class, named
+ *  `tenant/namespace/gG-I`, are its shards and listen to it alone. */
+import type { Filter } from "../../index/filter.ts";
 import {
   EXPORT_PAGE_CHARS_MAX,
-  FILTERS_REMEMBERED_MAX,
   PAGE_DOCUMENTS_MAX,
-  PASSAGES_MAX,
+  SEARCH_ATTEMPTS_MAX,
+  SHARD_DEADLINE_MS_MAX,
 } from "../limits.ts";
-import kernels from "../model/kernels-module.ts";
-import { isMigrated, migrate } from "./migrations.ts";
-import { Resident } from "./resident.ts";
+import { ShardGatherer } from "./gather.ts";
+import type { Job, JobStep } from "./jobs.ts";
+import { MemoryNode } from "./memory-node.ts";
+import { eachOf, type Namespace } from "./namespace.ts";
+import type { NewChange } from "./namespace-changes.ts";
+import { mergedPage, rowOf } from "./pages.ts";
+import { beginRestore } from "./restore.ts";
 import { search } from "./search.ts";
-import { MemoryStore } from "./store.ts";
+import { hashOf, shardOf } from "./shard-map.ts";
+import type { ChangeOutcome, DocumentPatch, ShardRange } from "./shard-types.ts";
+import { beginSnapshot, deleteSnapshot, listSnapshots } from "./snapshot.ts";
+import type { SnapshotInfo } from "./snapshot-format.ts";
+import type { FoundDocument } from "./store.ts";
 import type {
   DocumentPage,
   ExportPage,
   MemoryStats,
   NamespaceOptions,
   PreparedDocument,
-  SearchHit,
+  SearchReply,
   SearchRequest,
   StoredDocument,
-  UpsertOutcome,
+  WorkStatus,
 } from "./types.ts";
+import type { Work, WorkReport } from "./work.ts";
 
-/** Object RPC. Every method sees all that was written before it and nothing that has expired, and
- *  resolves only once what it wrote is durable. Errors carry their code (see codeOf). */
-export class MemoryObject extends DurableObject {
-  #store: MemoryStore | null = null;
-  #resident: Resident | null = null;
-  /** Rows of the documents that pass a filter, by the filter's JSON; forgotten at every write. */
-  readonly #allowed = new Map<string, ReadonlySet<number>>();
-
-  /** How many passages fit. A test lowers it. */
-  protected get passagesMax(): number {
-    return PASSAGES_MAX;
+/** Object RPC, for the Worker. Every method sees all that was written before it and nothing that
+ *  has expired, and resolves only once what it wrote is durable. Errors carry their code (see
+ *  codeOf). Every method but `configure` throws `namespace_not_found` until that was called; those
+ *  that write throw `memory_busy` where too many writes wait or a snapshot is being restored. */
+export class MemoryObject extends MemoryNode {
+  /** Makes the namespace, or gives it other options, which rank anew. Throws `conflict` where one
+   *  differs that is fixed once documents are stored: bm25_unit, shards, vector_tier. */
+  async configure(options: NamespaceOptions): Promise<void> {
+    await this.makeNamespace().configure(options);
   }
 
-  /** Unix time in ms. A test sets it. */
-  protected now(): number {
-    return Date.now();
-  }
-
-  protected makeScan(dim: number): VectorScan {
-    return new WasmScan(kernels, dim, this.passagesMax);
-  }
-
-  /** Makes the namespace; every other method throws `namespace_not_found` until then. The same
-   *  options again are a no-op; others throw `conflict` once documents are stored, because they
-   *  would silently re-rank. */
-  configure(options: NamespaceOptions): void {
-    migrate(this.ctx.storage);
-    const store = new MemoryStore(this.ctx.storage.sql);
-    const known = store.options();
-    if (known !== null && sameOptions(known, options)) return;
-    if (store.counts().documents > 0)
-      throw new ServiceError("conflict", "the options of a namespace with documents are fixed");
-    store.setOptions(options);
-    this.#forget();
-  }
-
+  /** As configured, or as a restored snapshot brought them. */
   options(): NamespaceOptions {
-    return this.#open().options()!;
+    return this.namespace().store.options()!;
   }
 
-  /** The digests of those ids that are stored. */
-  digests(ids: string[]): Record<string, string> {
-    const store = this.#open();
-    const found = ids.map((id) => [id, store.find(id)?.digest] as const);
-    return Object.fromEntries(found.filter(([, digest]) => digest !== undefined)) as Record<
-      string,
-      string
-    >;
+  /** Of each id what is stored under it; null: nothing. */
+  async find(ids: string[]): Promise<(FoundDocument | null)[]> {
+    const namespace = this.namespace();
+    return namespace.read((map) => namespace.find(map, ids));
   }
 
-  /** Stores documents, all or none; one of a known id replaces it, and of the same id twice the
-   *  last counts. Throws `memory_full` before anything is written, `invalid_request` for a vector
-   *  of another dimension than those stored or with a value that is not finite. */
-  async upsert(documents: PreparedDocument[]): Promise<UpsertOutcome> {
-    const store = this.#open();
-    const batch = [...new Map(documents.map((document) => [document.id, document])).values()];
-    const resident = this.#index();
-    const passages = this.#admit(store, resident, batch);
-    this.#write(() => {
-      for (const document of batch) this.#put(store, resident, document);
-    });
-    await this.#schedule();
-    return { upserted: batch.length, passages };
+  /** Applies changes in their order, each for itself: what became of each, in that order. */
+  apply(changes: NewChange[]): Promise<ChangeOutcome[]> {
+    return this.namespace().apply(changes);
   }
 
-  /** The best hits, best first. Throws `invalid_request` for a vector of the wrong size. */
-  search(request: SearchRequest): SearchHit[] {
-    const store = this.#open();
-    const allowed = request.filter === null ? null : this.#rowsPassing(request.filter);
-    return search(store, this.#index(), request, allowed);
+  /** Stores documents; one of a known id replaces it. Of the same id twice both are stored, one
+   *  after the other. */
+  upsert(
+    changes: { document: PreparedDocument; if_version: number | null }[],
+  ): Promise<ChangeOutcome[]> {
+    return this.apply(changes.map((change) => ({ kind: "upsert", ...change })));
   }
 
-  get(id: string): StoredDocument | null {
-    return this.#open().get(id);
+  async patch(id: string, patch: DocumentPatch, ifVersion: number | null): Promise<ChangeOutcome> {
+    const [outcome] = await this.apply([{ kind: "patch", id, patch, if_version: ifVersion }]);
+    return outcome!;
   }
 
-  /** Documents by last change, oldest first. Throws `invalid_request` for a foreign cursor. */
-  list(cursor: string | null, limit: number): DocumentPage {
-    return this.#open().list(rowOf(cursor), clampLimit(limit));
-  }
-
-  /** Whole documents in the order of `list`; a page ends early at EXPORT_PAGE_CHARS_MAX. */
-  export(cursor: string | null, limit = PAGE_DOCUMENTS_MAX): ExportPage {
-    const page: ExportPage = { documents: [], cursor: null };
-    let chars = 0;
-    let last = rowOf(cursor);
-    for (const { row, document } of this.#open().whole(last)) {
-      const full = page.documents.length >= clampLimit(limit) || chars > EXPORT_PAGE_CHARS_MAX;
-      if (full) return { ...page, cursor: String(last) };
-      page.documents.push(document);
-      chars += document.text.length + (document.embedding?.length ?? 0) * 4;
-      last = row;
-    }
-    return page;
-  }
-
-  /** How many of the ids were there. */
+  /** Removes documents whatever their version; how many of the ids were there. */
   async remove(ids: string[]): Promise<number> {
-    const store = this.#open();
-    const rows = [...new Set(ids)].flatMap((id) => store.find(id)?.row ?? []);
-    this.#removeRows(store, rows);
-    await this.#schedule();
-    return rows.length;
+    const changes = ids.map((id): NewChange => ({ kind: "remove", id, if_version: null }));
+    const outcomes = await this.apply(changes);
+    return outcomes.filter(({ status }) => status === "removed").length;
   }
 
   /** How many documents passed the filter and are gone. */
-  async removeWhere(filter: Filter): Promise<number> {
-    const store = this.#open();
-    const rows = [...this.#rowsPassing(filter)];
-    this.#removeRows(store, rows);
-    await this.#schedule();
-    return rows.length;
+  removeWhere(filter: Filter): Promise<number> {
+    return this.namespace().removeWhere(filter);
   }
 
-  stats(): MemoryStats {
-    const store = this.#open();
-    const { bm25, bytes } = this.#index();
+  /** The best hits, best first. Where a passage that was ranked is gone before it is shown, the
+   *  search starts anew; the last attempt has writes wait. Throws `invalid_request` for a vector of
+   *  the wrong size, `shard_unavailable` where a shard does not answer in time and the request does
+   *  not allow partial results. */
+  async search(request: SearchRequest): Promise<SearchReply> {
+    const namespace = this.namespace();
+    for (let attempt = 1; ; attempt++) {
+      const once = () => namespace.read((map) => this.#search(namespace, map, request));
+      const last = attempt === SEARCH_ATTEMPTS_MAX;
+      const { reply, lost } = await (last ? namespace.writes.run(once, true) : once());
+      if (!lost || last) return reply;
+    }
+  }
+
+  async #search(namespace: Namespace, map: readonly ShardRange[], request: SearchRequest) {
+    const leaves = map.map(({ object }, shard) => ({ shard, object }));
+    const partial = request.partial ?? false;
+    const gatherer = new ShardGatherer(this.gatherNode(null), leaves, partial, this.deadlineMs);
+    const options = namespace.store.options()!;
+    const found = await search(gatherer, options, request);
+    const reply: SearchReply = { ...found, partial: gatherer.partial };
+    return { reply, lost: gatherer.lost > 0 };
+  }
+
+  async get(id: string): Promise<StoredDocument | null> {
+    const namespace = this.namespace();
+    return namespace.read((map) => {
+      const { object } = map[shardOf(map, hashOf(id))]!;
+      return this.call(object, "get", id);
+    });
+  }
+
+  /** Documents by last change, oldest first. Throws `invalid_request` for a foreign cursor. */
+  async list(cursor: string | null, limit: number): Promise<DocumentPage> {
+    const namespace = this.namespace();
+    const read = (object: string | null, after: number, most: number) =>
+      this.call(object, "list", after, most);
+    return namespace.read((map) =>
+      mergedPage(map, rowOf(cursor), clampLimit(limit), read, {
+        size: Number.POSITIVE_INFINITY,
+        sizeOf: () => 0,
+      }),
+    );
+  }
+
+  /** Whole documents in the order of `list`; a page ends early at EXPORT_PAGE_CHARS_MAX. */
+  async export(cursor: string | null, limit = PAGE_DOCUMENTS_MAX): Promise<ExportPage> {
+    const namespace = this.namespace();
+    const read = (object: string | null, after: number, most: number) =>
+      this.call(object, "export", after, most);
+    return namespace.read((map) =>
+      mergedPage(map, rowOf(cursor), clampLimit(limit), read, {
+        size: EXPORT_PAGE_CHARS_MAX,
+        sizeOf: ({ text, embedding }) => text.length + (embedding?.length ?? 0) * 4,
+      }),
+    );
+  }
+
+  async stats(): Promise<MemoryStats> {
+    const namespace = this.namespace();
+    const shards = await namespace.read(async (map) => {
+      const stats = await eachOf(map, (object) => this.call(object, "stats"));
+      return stats.map((each, i) => ({ ...map[i]!, ...each }));
+    });
+    const sum = (name: "documents" | "passages" | "terms" | "units" | "length_sum") =>
+      shards.reduce((total, shard) => total + shard[name], 0);
+    const bytes = (name: "sqlite_bytes" | "resident_bytes") =>
+      shards.reduce((total, shard) => total + shard[name], 0);
     return {
-      ...store.counts(),
-      terms: bm25.termCount(),
-      avgdl: bm25.avgdl,
-      sqlite_bytes: store.bytes,
-      resident_bytes: bytes,
+      documents: sum("documents"),
+      passages: sum("passages"),
+      terms: sum("terms"),
+      avgdl: sum("units") === 0 ? 0 : sum("length_sum") / sum("units"),
+      sqlite_bytes: bytes("sqlite_bytes"),
+      resident_bytes: bytes("resident_bytes"),
+      shards,
+      work: statusOf(namespace.store.work()),
+      retired: namespace.store.retired().length,
     };
   }
 
   /** Drops terms that no passage holds any more and rebuilds the index. Changes no result. */
-  compact(): MemoryStats {
-    const store = this.#open();
-    const { bm25 } = this.#index();
-    this.#write(() => {
-      for (const { id } of store.terms()) if (bm25.df(id) === 0) store.deleteTerm(id);
-    });
-    this.#forget();
+  async compact(): Promise<MemoryStats> {
+    await this.namespace().each((object) => this.call(object, "compact"));
     return this.stats();
   }
 
-  /** Deletes everything, the options included; `configure` makes the namespace anew. */
+  /** Begins to split the largest shard, or that in an object; `stats` tells how far it is. Throws
+   *  `conflict` while other long work runs, `memory_full` where there are too many shards. */
+  async split(object?: string | null): Promise<void> {
+    await this.namespace().split(object);
+  }
+
+  /** Begins a snapshot; its id. Throws `snapshots_not_configured`, and `conflict` while other long
+   *  work runs and where there are too many snapshots. */
+  async snapshot(): Promise<string> {
+    const id = await beginSnapshot(this.namespace().context);
+    await this.wake();
+    return id;
+  }
+
+  /** The snapshots there are, the one being written, and how the last snapshot and the last restore
+   *  ended. */
+  async snapshots(): Promise<{
+    snapshots: SnapshotInfo[];
+    work: WorkStatus | null;
+    last_snapshot: WorkReport | null;
+    last_restore: WorkReport | null;
+  }> {
+    const { context, store } = this.namespace();
+    return {
+      snapshots: await listSnapshots(context),
+      work: statusOf(store.work()),
+      last_snapshot: store.report("snapshot"),
+      last_restore: store.report("restore"),
+    };
+  }
+
+  /** Throws `snapshot_not_found`, and `conflict` while the snapshot is being restored. */
+  async deleteSnapshot(id: string): Promise<void> {
+    await deleteSnapshot(this.namespace().context, id);
+  }
+
+  /** Begins to put a snapshot in the place of all documents and options; until it is done nothing
+   *  changes and writes are `memory_busy`. Throws `snapshot_not_found`, `snapshot_damaged` as far as
+   *  the manifest and the sizes of parts tell, and `conflict` while other long work runs. */
+  async restore(id: string): Promise<void> {
+    await beginRestore(this.namespace().context, id);
+    await this.wake();
+  }
+
+  /** Calls off the long work under way; false where there is none. */
+  async cancelWork(): Promise<boolean> {
+    const called = await this.namespace().work.cancel();
+    await this.wake();
+    return called;
+  }
+
+  createJob(name: string | null): Job {
+    return this.jobs().create(name);
+  }
+
+  listJobs(): Omit<Job, "errors">[] {
+    return this.jobs().list();
+  }
+
+  getJob(id: string): Job {
+    return this.jobs().get(id);
+  }
+
+  advanceJob(id: string, from: number, step: JobStep): Job {
+    return this.jobs().advance(id, from, step);
+  }
+
+  finishJob(id: string): Job {
+    return this.jobs().finish(id);
+  }
+
+  deleteJob(id: string): void {
+    this.jobs().delete(id);
+  }
+
+  /** Deletes everything, all shards and the options included; `configure` makes the namespace anew.
+   *  Snapshots stay. Throws where a shard does not answer; the alarm goes on with it. */
   async destroy(): Promise<void> {
-    this.#forget();
-    this.#store = null;
-    await this.ctx.storage.deleteAlarm();
-    await this.ctx.storage.deleteAll();
+    await this.destroyNamespace();
   }
 
-  /** Removes what has expired while nobody asked. */
-  override async alarm(): Promise<void> {
-    this.#open();
-    await this.#schedule();
-  }
-
-  /** The tables, up to date and without what has expired. */
-  #open(): MemoryStore {
-    this.#store ??= this.#openTables();
-    const expired = this.#store.expired(this.now());
-    if (expired.length > 0) this.#removeRows(this.#store, expired);
-    return this.#store;
-  }
-
-  /** Looks before it migrates: asking for a namespace that nobody made leaves no tables behind. */
-  #openTables(): MemoryStore {
-    if (isMigrated(this.ctx.storage)) {
-      migrate(this.ctx.storage);
-      const store = new MemoryStore(this.ctx.storage.sql);
-      if (store.options() !== null) return store;
-    }
-    throw new ServiceError(
-      "namespace_not_found",
-      "there is no such namespace: PUT /admin/namespaces/NAME makes it",
-      { param: "namespace" },
-    );
-  }
-
-  #index(): Resident {
-    this.#resident ??= Resident.load(this.#store!, this.#store!.options()!, (dim) =>
-      this.makeScan(dim),
-    );
-    return this.#resident;
-  }
-
-  /** Drops what is derived; the next use loads it again. */
-  #forget(): void {
-    this.#resident = null;
-    this.#allowed.clear();
-  }
-
-  /** Runs one transaction. Where it fails the tables are as before, so the index, which may be
-   *  half way, is forgotten. */
-  #write(change: () => void): void {
-    this.#allowed.clear();
-    try {
-      this.ctx.storage.transactionSync(change);
-    } catch (error) {
-      this.#forget();
-      throw error;
-    }
-  }
-
-  /** Checks a batch against the bounds before anything is written; how many passages it brings. */
-  #admit(store: MemoryStore, resident: Resident, batch: readonly PreparedDocument[]): number {
-    const vectors = batch.flatMap(({ passages }) => passages.map(({ vector }) => vector));
-    const replaced = batch.reduce((sum, { id }) => sum + (store.find(id)?.passages ?? 0), 0);
-    const total = resident.passages - replaced + vectors.length;
-    if (total > this.passagesMax)
-      throw new ServiceError(
-        "memory_full",
-        `the memory would hold ${total} passages, the limit is ${this.passagesMax}`,
-      );
-    const dim = vectors[0]?.length;
-    if (dim === undefined) return 0;
-    if (vectors.some((vector) => vector.length !== dim || !vector.every(Number.isFinite)))
-      throw new ServiceError("invalid_request", `a vector is not ${dim} finite numbers`);
-    resident.reserve(dim, total);
-    return vectors.length;
-  }
-
-  #put(store: MemoryStore, resident: Resident, document: PreparedDocument): void {
-    const known = store.find(document.id);
-    if (known !== null) {
-      store.deleteDocument(known.row);
-      resident.removeDocument(known.row);
-    }
-    const { text, passages } = document;
-    const heading = document.title === null ? "" : `${document.title}\n`;
-    const added: { id: number; term: string }[] = [];
-    const byDocument = resident.options.bm25_unit === "document";
-    const row = store.insertDocument(document, this.now());
-    for (const [seq, { start, end, vector: values }] of passages.entries()) {
-      const shown = text.slice(start, end);
-      const vector = quantizeVector(values);
-      const { counts, bytes } = resident.count(heading + shown, added);
-      const passage = store.insertPassage(row, seq, { start, end, vector, counts: bytes }, shown);
-      resident.addPassage(row, passage, vector);
-      if (!byDocument) resident.bm25.add(passage, counts);
-    }
-    if (byDocument && passages.length > 0) {
-      const { counts, bytes } = resident.count(heading + text, added);
-      store.insertDocumentCounts(row, bytes);
-      resident.bm25.add(row, counts);
-    }
-    if (passages.length > 0) store.setDim(passages[0]!.vector.length);
-    store.insertTerms(added);
-  }
-
-  #removeRows(store: MemoryStore, rows: readonly number[]): void {
-    if (rows.length === 0) return;
-    this.#write(() => {
-      for (const row of rows) {
-        store.deleteDocument(row);
-        this.#resident?.removeDocument(row);
-      }
-    });
-  }
-
-  #rowsPassing(filter: Filter): ReadonlySet<number> {
-    const key = JSON.stringify(filter);
-    const known = this.#allowed.get(key);
-    if (known !== undefined) return known;
-    const rows = new Set<number>();
-    for (const { row, metadata } of this.#store!.metadata())
-      if (matches(filter, metadata)) rows.add(row);
-    if (this.#allowed.size >= FILTERS_REMEMBERED_MAX) this.#allowed.clear();
-    this.#allowed.set(key, rows);
-    return rows;
-  }
-
-  /** Sets the alarm for the next document to expire. */
-  async #schedule(): Promise<void> {
-    const next = this.#store!.nextExpiry();
-    if (next === null) await this.ctx.storage.deleteAlarm();
-    else await this.ctx.storage.setAlarm(next);
+  /** How long a shard has to answer a search. A test lowers it. */
+  protected get deadlineMs(): number {
+    return SHARD_DEADLINE_MS_MAX;
   }
 }
 
-function sameOptions(a: NamespaceOptions, b: NamespaceOptions): boolean {
-  return a.bm25_unit === b.bm25_unit && a.k1 === b.k1 && a.b === b.b;
-}
-
-function rowOf(cursor: string | null): number {
-  if (cursor === null) return 0;
-  if (/^\d{1,15}$/.test(cursor)) return Number(cursor);
-  throw new ServiceError("invalid_request", "the cursor is not one that this service gave", {
-    param: "cursor",
-  });
+function statusOf(work: Work | null): WorkStatus | null {
+  if (work === null) return null;
+  const { kind, phase, started_at, documents, failures, error } = work;
+  const id = work.kind === "split" ? null : work.id;
+  return { kind, phase, id, started_at, documents, failures, error };
 }
 
 function clampLimit(limit: number): number {

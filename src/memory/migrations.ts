@@ -1,12 +1,9 @@
 /** The tables of a memory object, as a list of steps; the n-th leads from schema n to n + 1. */
+import { SCHEMA_2, toSchema2 } from "./schema-2.ts";
+import type { ShardStorage } from "./sql.ts";
 
-/** Never edit a step that was released: append one.
- *  - documents.row and passages.row ascend and are never reused: ties in a ranking break by them.
- *  - passages.text repeats a slice of documents.text so that a hit reads no whole document.
- *  - A document's text has at most DOCUMENT_CHARS_MAX units of at most 3 bytes: 1.5 MB, a row.
- *  - counts are encodeCounts() blobs over terms.id; a vector is its f32 scale and its i8 values.
- *  - document_terms holds whole documents' counts in parts, only with bm25_unit "document". */
-export const MIGRATIONS: readonly string[] = [
+/** Never edit a step that was released: append one. */
+export const MIGRATIONS: readonly (string | ((sql: SqlStorage) => void))[] = [
   `CREATE TABLE documents (
      row INTEGER PRIMARY KEY AUTOINCREMENT,
      id TEXT NOT NULL UNIQUE,
@@ -38,19 +35,22 @@ export const MIGRATIONS: readonly string[] = [
      PRIMARY KEY (document, part)
    ) WITHOUT ROWID;
    CREATE TABLE terms (id INTEGER PRIMARY KEY, term TEXT NOT NULL);`,
+  toSchema2,
 ];
 
 /** Brings the tables up to date, in one transaction. A newer schema than this code knows throws:
  *  a rolled back deployment must not write over it. */
-export function migrate(storage: DurableObjectStorage): void {
+export function migrate(storage: ShardStorage): void {
   storage.transactionSync(() => {
     const { sql } = storage;
     sql.exec("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)");
     const stored = sql.exec("SELECT value FROM meta WHERE name = 'schema'").toArray()[0];
     const version = stored === undefined ? 0 : Number(stored.value);
+    if (version === MIGRATIONS.length) return;
     if (version > MIGRATIONS.length)
       throw new Error(`storage has schema ${version}, this code knows ${MIGRATIONS.length}`);
-    for (const step of MIGRATIONS.slice(version)) sql.exec(step);
+    if (version === 0) sql.exec(SCHEMA_2);
+    else for (const step of MIGRATIONS.slice(version)) runStep(sql, step);
     sql.exec(
       "INSERT OR REPLACE INTO meta (name, value) VALUES ('schema', ?)",
       String(MIGRATIONS.length),
@@ -58,8 +58,13 @@ export function migrate(storage: DurableObjectStorage): void {
   });
 }
 
+function runStep(sql: SqlStorage, step: (typeof MIGRATIONS)[number]): void {
+  if (typeof step === "string") sql.exec(step);
+  else step(sql);
+}
+
 /** Whether the tables were ever made. */
-export function isMigrated(storage: DurableObjectStorage): boolean {
+export function isMigrated(storage: ShardStorage): boolean {
   const found = storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'meta'");
   return found.toArray().length > 0;
 }

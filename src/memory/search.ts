@@ -60,10 +60,10 @@ export async function search(
     return rank(options, request, query, statistics, list, clock.now());
   });
   const order = orderOf(ranking);
-  const { shown, lost } = await stages.time("show", () => show(gatherer, ranking, order));
+  const shown = await stages.time("show", () => show(gatherer, ranking, order));
   const hits = await stages.time("explain", () => shown.map((one) => hitOf(ranking, one)));
   if ((request.neighbours ?? 0) > 0) markOverlaps(hits);
-  return { hits, stages_ms: stages.total(), lost };
+  return { hits, stages_ms: stages.total() };
 }
 
 /** How long each stage took. */
@@ -182,7 +182,7 @@ async function show(
   gatherer: Gatherer,
   ranking: Ranking,
   order: readonly number[],
-): Promise<{ shown: Shown[]; lost: number }> {
+): Promise<Shown[]> {
   const { request, list } = ranking;
   const { diversity, vectors = false, neighbours = 0, k } = request;
   if (!diversity) {
@@ -193,18 +193,16 @@ async function show(
   const pool = order.slice(0, Math.max(k, Math.min(diversity.pool, DIVERSITY_POOL_MAX)));
   const seen = await fetchPassages(gatherer, list, pool, true, 0);
   const there = present(pool.map((at, i) => ({ at, passage: seen[i]!, chosen: null })));
-  const chosen = choose(ranking, pool, there.shown);
-  if (neighbours === 0) return { ...there, shown: chosen };
+  const chosen = choose(ranking, pool, there);
+  if (neighbours === 0) return chosen;
   const places = chosen.map(({ at }) => at);
   const joined = await fetchPassages(gatherer, list, places, vectors, neighbours);
-  const again = present(chosen.map((one, i) => ({ ...one, passage: joined[i]! })));
-  return { shown: again.shown, lost: there.lost + again.lost };
+  return present(chosen.map((one, i) => ({ ...one, passage: joined[i]! })));
 }
 
-/** Those whose passage is still there. */
-function present(wanted: { at: number; passage: ShownPassage | null; chosen: Chosen | null }[]) {
-  const shown = wanted.filter((one): one is Shown => one.passage !== null);
-  return { shown, lost: wanted.length - shown.length };
+/** Those whose passage was not removed since it was ranked. */
+function present(wanted: (Omit<Shown, "passage"> & { passage: ShownPassage | null })[]): Shown[] {
+  return wanted.filter((one): one is Shown => one.passage !== null);
 }
 
 /** Of the pool, in order of choice. Relevance is the score, on the cosine's scale: as it is in mode

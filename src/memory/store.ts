@@ -1,48 +1,38 @@
-/** The SQLite tables of a memory object: the truth that everything in memory derives from. */
-import type { QuantizedVector } from "../../index/vectors.ts";
-import { assert } from "../errors.ts";
-import type {
-  DocumentPage,
-  ExportedDocument,
-  Metadata,
-  NamespaceOptions,
-  PreparedDocument,
-  StoredDocument,
-} from "./types.ts";
+/** The documents of a memory object and what is known of the whole: the SQLite tables are the truth
+ *  that everything in memory derives from. */
+import { DOCUMENT_COLUMNS } from "./schema-2.ts";
+import { digestBytes, digestFrom, insertRows, PARAMETERS_MAX, type SqlRow } from "./sql.ts";
+import type { ContentType, Metadata, NamespaceOptions, StoredDocument } from "./types.ts";
 
-/** Counts of a whole document go into rows of at most this many bytes; a row holds 2 MB. */
-const COUNTS_PART_BYTES = 1_900_000;
-
-/** A passage as the index needs it, with blobs still encoded. */
-export interface PassageRow {
+/** A document's row without any of its text. */
+export interface DocumentRow {
   row: number;
-  document: number;
-  vector: ArrayBuffer;
-  counts: ArrayBuffer;
-}
-
-export interface NewPassage {
-  start: number;
-  end: number;
-  vector: QuantizedVector;
-  counts: Uint8Array;
-}
-
-/** A passage as a hit shows it. */
-export interface ShownPassage {
-  document_id: string;
+  id: string;
+  /** SHA-256, hexadecimal. */
+  digest: string;
+  version: number;
+  /** Row of its first passage, and how many there are. */
+  first: number;
+  passages: number;
+  brought: boolean;
+  content_type: ContentType;
+  time: number;
+  updated_at: number;
+  expires_at: number | null;
   title: string | null;
   metadata: Metadata;
-  seq: number;
-  start: number;
-  end: number;
-  text: string;
 }
 
-type SqlRow = Record<string, SqlStorageValue>;
+/** What tells of a stored document where it is and whether it is the same. */
+export type FoundDocument = Pick<
+  DocumentRow,
+  "row" | "version" | "digest" | "first" | "passages" | "time"
+>;
 
-/** A cursor page of documents, without their text. */
-const LISTED = "row, id, title, metadata, expires_at, passages, updated_at";
+/** How many ids one statement looks up: few texts of statements, each prepared once. */
+const LISTED = DOCUMENT_COLUMNS.filter((column) => column !== "tail").join(", ");
+
+const FIND_SIZES = [1, 8, PARAMETERS_MAX];
 
 export class MemoryStore {
   readonly #sql: SqlStorage;
@@ -56,182 +46,113 @@ export class MemoryStore {
   }
 
   options(): NamespaceOptions | null {
-    const value = this.#meta("options");
+    const value = this.meta("options");
     return value === null ? null : JSON.parse(value);
   }
 
   setOptions(options: NamespaceOptions): void {
-    this.#setMeta("options", JSON.stringify(options));
+    this.setMeta("options", JSON.stringify(options));
   }
 
-  /** The dimension of every stored vector; null before the first. */
-  dim(): number | null {
-    const value = this.#meta("dim");
-    return value === null ? null : Number(value);
+  /** A number kept beside the tables; `otherwise` where there is none. */
+  number(name: string, otherwise: number): number {
+    const value = this.meta(name);
+    return value === null ? otherwise : Number(value);
   }
 
-  setDim(dim: number): void {
-    this.#setMeta("dim", String(dim));
+  meta(name: string): string | null {
+    const row = this.#one("SELECT value FROM meta WHERE name = ?", name);
+    return row === undefined ? null : String(row.value);
   }
 
+  setMeta(name: string, value: string): void {
+    this.#sql.exec("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", name, value);
+  }
+
+  deleteMeta(name: string): void {
+    this.#sql.exec("DELETE FROM meta WHERE name = ?", name);
+  }
+
+  /** O(documents). */
   counts(): { documents: number; passages: number } {
     const row = this.#one("SELECT count(*) AS n, coalesce(sum(passages), 0) AS p FROM documents")!;
     return { documents: Number(row.n), passages: Number(row.p) };
   }
 
-  /** The row of a document and how many passages it has; null where there is none. */
-  find(id: string): { row: number; passages: number; digest: string } | null {
-    const found = this.#one("SELECT row, passages, digest FROM documents WHERE id = ?", id);
-    if (found === undefined) return null;
-    return {
-      row: Number(found.row),
-      passages: Number(found.passages),
-      digest: String(found.digest),
-    };
-  }
-
-  /** Stores a document that is not there yet; its row. */
-  insertDocument(document: PreparedDocument, updatedAt: number): number {
-    const { id, digest, title, metadata, expires_at, passages, embedding, text } = document;
-    const inserted = this.#one(
-      `INSERT INTO documents
-         (id, digest, title, metadata, expires_at, updated_at, passages, embedding, text)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING row`,
-      ...[id, digest, title, JSON.stringify(metadata), expires_at, updatedAt, passages.length],
-      embedding ? floatBytes(embedding) : null,
-      text,
-    )!;
-    return Number(inserted.row);
-  }
-
-  /** Stores the seq-th passage of a document; its row. */
-  insertPassage(document: number, seq: number, passage: NewPassage, text: string): number {
-    const inserted = this.#one(
-      `INSERT INTO passages (document, seq, start, "end", vector, counts, text)
-       VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING row`,
-      ...[document, seq, passage.start, passage.end],
-      ...[vectorBytes(passage.vector), ownBuffer(passage.counts), text],
-    )!;
-    return Number(inserted.row);
-  }
-
-  insertDocumentCounts(document: number, counts: Uint8Array): void {
-    for (let part = 0; part * COUNTS_PART_BYTES < counts.length; part++) {
-      const start = part * COUNTS_PART_BYTES;
-      const bytes = counts.slice(start, start + COUNTS_PART_BYTES).buffer;
-      const insert = "INSERT INTO document_terms (document, part, counts) VALUES (?, ?, ?)";
-      this.#sql.exec(insert, document, part, bytes);
+  /** Those of the ids that are stored. */
+  findAll(ids: readonly string[]): Map<string, FoundDocument> {
+    const found = new Map<string, FoundDocument>();
+    for (let at = 0; at < ids.length; ) {
+      const rest = ids.slice(at, at + PARAMETERS_MAX);
+      const size = FIND_SIZES.find((n) => n >= rest.length)!;
+      const marks = Array.from({ length: size }, () => "?").join(", ");
+      const select = `SELECT id, row, version, digest, first, passages, time FROM documents
+        WHERE id IN (${marks})`;
+      const padding = Array.from({ length: size - rest.length }, () => rest[0]!);
+      for (const row of this.#sql.exec(select, ...rest, ...padding))
+        found.set(String(row.id), foundFrom(row));
+      at += rest.length;
     }
+    return found;
   }
 
-  /** The counts of every whole document, by row. */
-  *documentCounts(): Generator<{ row: number; counts: Uint8Array }> {
-    const parts: Uint8Array[] = [];
-    let row = -1;
-    for (const part of this.#sql.exec("SELECT * FROM document_terms ORDER BY document, part")) {
-      if (Number(part.document) !== row && parts.length > 0)
-        yield { row, counts: joined(parts.splice(0)) };
-      row = Number(part.document);
-      parts.push(new Uint8Array(part.counts as ArrayBuffer));
-    }
-    if (parts.length > 0) yield { row, counts: joined(parts) };
+  /** Stores documents with the text that follows their last passages. */
+  insert(documents: readonly (DocumentRow & { tail: string })[]): void {
+    const rows = documents.map((document): SqlStorageValue[] => {
+      const { row, id, digest, version, first, passages, brought, content_type } = document;
+      const { time, updated_at, expires_at, title, metadata, tail } = document;
+      return [
+        ...[row, id, digestBytes(digest), version, first, passages, brought ? 1 : 0, content_type],
+        ...[time, updated_at, expires_at, title, JSON.stringify(metadata), tail],
+      ];
+    });
+    insertRows(this.#sql, "documents", DOCUMENT_COLUMNS, rows);
   }
 
-  deleteDocument(row: number): void {
-    this.#sql.exec("DELETE FROM passages WHERE document = ?", row);
-    this.#sql.exec("DELETE FROM document_terms WHERE document = ?", row);
-    this.#sql.exec("DELETE FROM documents WHERE row = ?", row);
+  /** Deletes documents by their rows, with whole documents' counts; passages are not its own. */
+  delete(rows: readonly number[], counted: boolean): void {
+    const json = JSON.stringify(rows);
+    const among = "IN (SELECT value FROM json_each(?))";
+    this.#sql.exec(`DELETE FROM documents WHERE row ${among}`, json);
+    if (counted) this.#sql.exec(`DELETE FROM document_terms WHERE document ${among}`, json);
   }
 
-  insertTerms(added: readonly { id: number; term: string }[]): void {
-    for (const { id, term } of added)
-      this.#sql.exec("INSERT INTO terms (id, term) VALUES (?, ?)", id, term);
+  /** Whole rows by row. */
+  byRows(rows: readonly number[]): DocumentRow[] {
+    const select = `SELECT ${LISTED} FROM documents WHERE row IN (SELECT value FROM json_each(?))`;
+    return this.#sql.exec(select, JSON.stringify(rows)).toArray().map(documentFrom);
   }
 
-  *terms(): Generator<{ id: number; term: string }> {
-    for (const row of this.#sql.exec("SELECT id, term FROM terms"))
-      yield { id: Number(row.id), term: String(row.term) };
-  }
-
-  deleteTerm(id: number): void {
-    this.#sql.exec("DELETE FROM terms WHERE id = ?", id);
-  }
-
-  /** Every passage, oldest first. */
-  *passages(): Generator<PassageRow> {
-    const select = "SELECT row, document, vector, counts FROM passages ORDER BY row";
-    for (const row of this.#sql.exec(select)) yield row as unknown as PassageRow;
-  }
-
-  /** The passages of one document in order, for choosing the best. */
-  countsOf(document: number): { row: number; counts: Uint8Array }[] {
-    const select = "SELECT row, counts FROM passages WHERE document = ? ORDER BY seq";
-    return this.#sql
-      .exec(select, document)
-      .toArray()
-      .map((row) => ({
-        row: Number(row.row),
-        counts: new Uint8Array(row.counts as ArrayBuffer),
-      }));
-  }
-
-  shown(passage: number): ShownPassage {
-    const row = this.#one(
-      `SELECT d.id, d.title, d.metadata, p.seq, p.start, p."end", p.text
-       FROM passages p JOIN documents d ON d.row = p.document WHERE p.row = ?`,
-      passage,
-    );
-    assert(row !== undefined, `passage ${passage} of the index is stored`);
-    return {
-      document_id: String(row.id),
-      title: row.title as string | null,
-      metadata: JSON.parse(String(row.metadata)),
-      seq: Number(row.seq),
-      start: Number(row.start),
-      end: Number(row.end),
-      text: String(row.text),
-    };
-  }
-
-  *metadata(): Generator<{ row: number; metadata: Metadata }> {
-    for (const row of this.#sql.exec("SELECT row, metadata FROM documents"))
-      yield { row: Number(row.row), metadata: JSON.parse(String(row.metadata)) };
-  }
-
-  get(id: string): StoredDocument | null {
-    const row = this.#one(`SELECT ${LISTED}, text FROM documents WHERE id = ?`, id);
-    return row === undefined ? null : { ...listed(row), text: String(row.text) };
+  get(id: string): DocumentRow | null {
+    const row = this.#one(`SELECT ${LISTED} FROM documents WHERE id = ?`, id);
+    return row === undefined ? null : documentFrom(row);
   }
 
   /** Documents after row `after`, oldest change first. */
-  list(after: number, limit: number): DocumentPage {
+  list(after: number, limit: number): DocumentRow[] {
     const select = `SELECT ${LISTED} FROM documents WHERE row > ? ORDER BY row LIMIT ?`;
-    const rows = this.#sql.exec(select, after, limit + 1).toArray();
-    const page = rows.slice(0, limit);
-    const cursor = rows.length > limit ? String(page.at(-1)!.row) : null;
-    return { documents: page.map(listed), cursor };
+    return this.#sql.exec(select, after, limit).toArray().map(documentFrom);
   }
 
-  /** Whole documents after row `after`, with their rows. */
-  *whole(after: number): Generator<{ row: number; document: ExportedDocument }> {
-    const select = `SELECT row, id, text, title, metadata, expires_at, embedding
-      FROM documents WHERE row > ? ORDER BY row`;
-    for (const row of this.#sql.exec(select, after)) {
-      const { id, title, metadata, expires_at } = listed(row);
-      const given = row.embedding as ArrayBuffer | null;
-      const embedding = given === null ? null : [...new Float32Array(given)];
-      const document = { id, text: String(row.text), title, metadata, expires_at, embedding };
-      yield { row: Number(row.row), document };
-    }
+  /** The text after the last passage of the document with that row. */
+  tail(row: number): string {
+    return String(this.#one("SELECT tail FROM documents WHERE row = ?", row)!.tail);
   }
 
-  /** Rows of documents whose time is over at `now`. */
-  expired(now: number): number[] {
-    const select = "SELECT row FROM documents WHERE expires_at <= ?";
+  /** By row. */
+  *metadata(): Generator<{ row: number; metadata: Metadata }> {
+    for (const row of this.#sql.exec("SELECT row, metadata FROM documents ORDER BY row"))
+      yield { row: Number(row.row), metadata: JSON.parse(String(row.metadata)) };
+  }
+
+  /** Ids and rows of documents whose time is over at `now`, at most `limit`. */
+  expired(now: number, limit: number): { id: string; row: number }[] {
+    const select =
+      "SELECT id, row FROM documents WHERE expires_at <= ? ORDER BY expires_at LIMIT ?";
     return this.#sql
-      .exec(select, now)
+      .exec(select, now, limit)
       .toArray()
-      .map(({ row }) => Number(row));
+      .map(({ id, row }) => ({ id: String(id), row: Number(row) }));
   }
 
   /** When the next document expires, Unix ms; null: none will. */
@@ -240,58 +161,59 @@ export class MemoryStore {
     return this.#one(select)!.at as number | null;
   }
 
+  logRemovals(removed: readonly { id: string; row: number }[]): void {
+    const rows = removed.map(({ id, row }) => [id, row]);
+    insertRows(this.#sql, "removals", ["id", "row"], rows);
+  }
+
+  /** What was removed after the removal `after`, in order. */
+  removals(after: number, limit: number): { removal: number; id: string; row: number }[] {
+    const select =
+      "SELECT removal, id, row FROM removals WHERE removal > ? ORDER BY removal LIMIT ?";
+    return this.#sql
+      .exec(select, after, limit)
+      .toArray()
+      .map((row) => ({ removal: Number(row.removal), id: String(row.id), row: Number(row.row) }));
+  }
+
+  forgetRemovals(): void {
+    this.#sql.exec("DELETE FROM removals");
+  }
+
   #one(query: string, ...bindings: SqlStorageValue[]): SqlRow | undefined {
     return this.#sql.exec(query, ...bindings).toArray()[0];
   }
-
-  #meta(name: string): string | null {
-    const row = this.#one("SELECT value FROM meta WHERE name = ?", name);
-    return row === undefined ? null : String(row.value);
-  }
-
-  #setMeta(name: string, value: string): void {
-    this.#sql.exec("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", name, value);
-  }
 }
 
-function listed(row: SqlRow): Omit<StoredDocument, "text"> {
+function foundFrom(row: SqlRow): FoundDocument {
   return {
-    id: String(row.id),
-    title: row.title as string | null,
-    metadata: JSON.parse(String(row.metadata)),
-    expires_at: row.expires_at as number | null,
+    row: Number(row.row),
+    version: Number(row.version),
+    digest: digestFrom(row.digest!),
+    first: Number(row.first),
     passages: Number(row.passages),
-    updated_at: Number(row.updated_at),
+    time: Number(row.time),
   };
 }
 
-/** Storage takes a view's whole buffer: copy where the view is a part. */
-function ownBuffer(bytes: Uint8Array): ArrayBuffer {
-  return bytes.slice().buffer;
+function documentFrom(row: SqlRow): DocumentRow {
+  return {
+    ...foundFrom(row),
+    id: String(row.id),
+    brought: row.brought === 1,
+    content_type: String(row.content_type) as ContentType,
+    updated_at: Number(row.updated_at),
+    expires_at: row.expires_at as number | null,
+    title: row.title as string | null,
+    metadata: JSON.parse(String(row.metadata)),
+  };
 }
 
-function floatBytes(values: Float32Array): ArrayBuffer {
-  return values.slice().buffer as ArrayBuffer;
-}
-
-function vectorBytes({ qs, scale }: QuantizedVector): ArrayBuffer {
-  const bytes = new ArrayBuffer(4 + qs.length);
-  new DataView(bytes).setFloat32(0, scale, true);
-  new Int8Array(bytes, 4).set(qs);
-  return bytes;
-}
-
-/** The inverse of what `insertPassage` stores for a vector. */
-export function vectorFrom(bytes: ArrayBuffer): QuantizedVector {
-  return { scale: new DataView(bytes).getFloat32(0, true), qs: new Int8Array(bytes, 4) };
-}
-
-function joined(parts: Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
+/** A document as a listing shows it. */
+export function listed(document: DocumentRow): Omit<StoredDocument, "text"> {
+  const { id, title, metadata, expires_at, passages, updated_at, time, content_type, version } =
+    document;
+  return {
+    ...{ id, title, metadata, expires_at, passages, updated_at, time, content_type, version },
+  };
 }

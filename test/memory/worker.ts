@@ -1,12 +1,17 @@
 /** The two Durable Object classes, and both once more with bounds that a test can reach. */
 import { LedgerObject } from "../../src/ledger/ledger-object.ts";
 import { MemoryObject } from "../../src/memory/memory-object.ts";
+import type { NamespaceBounds } from "../../src/memory/namespace.ts";
 
 export { LedgerObject, MemoryObject };
 
 export class SmallMemory extends MemoryObject {
   protected override get passagesMax(): number {
     return 4;
+  }
+
+  protected override get bounds(): NamespaceBounds {
+    return { ...super.bounds, shardsMax: 1 };
   }
 }
 

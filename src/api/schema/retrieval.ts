@@ -49,9 +49,14 @@ const Rerank = z
         model: z.string().min(1).max(200).nullish().openapi({
           description: "An ONNX reranker of GET /v1/models, or brink-reader (the default).",
         }),
-        depth: z.int().min(1).max(RERANK_DEPTH_MAX).nullish().openapi({
-          description: `How many of the best hits to read; ${RERANK_DEPTH_DEFAULT} if not given.`,
-        }),
+        depth: z
+          .int()
+          .min(1)
+          .max(RERANK_DEPTH_MAX)
+          .nullish()
+          .openapi({
+            description: `How many of the best hits to read; ${RERANK_DEPTH_DEFAULT} if not given.`,
+          }),
       }),
     ],
     { error: "must be true, false or an object" },
@@ -62,20 +67,23 @@ const Rerank = z
       "model run a hit. What lies deeper keeps its order behind them.",
   });
 
-const Iterative = z
-  .strictObject({ hops: z.int().min(1).max(HOPS_MAX) })
-  .openapi({
-    description:
-      "With 2 hops, what the first search finds leads to a second one for what the query alone " +
-      "does not name; half of the hits are kept for it.",
-    example: { hops: 2 },
-  });
+const Iterative = z.strictObject({ hops: z.int().min(1).max(HOPS_MAX) }).openapi({
+  description:
+    "With 2 hops, what the first search finds leads to a second one for what the query alone " +
+    "does not name; half of the hits are kept for it.",
+  example: { hops: 2 },
+});
 
 /** Fields of a strict object, each of which may be null. */
 export const retrievalFields = {
-  k: z.int().min(1).max(SEARCH_K_MAX).nullish().openapi({
-    description: `How many hits; ${SEARCH_K_DEFAULT} where not given.`,
-  }),
+  k: z
+    .int()
+    .min(1)
+    .max(SEARCH_K_MAX)
+    .nullish()
+    .openapi({
+      description: `How many hits; ${SEARCH_K_DEFAULT} where not given.`,
+    }),
   mode: SearchModeField.nullish(),
   filter: FilterField.nullish(),
   fusion: z.enum(["convex", "rrf"]).nullish().openapi({
@@ -86,11 +94,16 @@ export const retrievalFields = {
   }),
   recency: Recency.nullish(),
   diversity: Diversity.nullish(),
-  neighbours: z.int().min(0).max(NEIGHBOURS_MAX).nullish().openapi({
-    description:
-      "Passages of the document to join to a hit's text on each side. Hits stay apart where " +
-      "their texts then overlap, and name each other in `overlaps`.",
-  }),
+  neighbours: z
+    .int()
+    .min(0)
+    .max(NEIGHBOURS_MAX)
+    .nullish()
+    .openapi({
+      description:
+        "Passages of the document to join to a hit's text on each side. Hits stay apart where " +
+        "their texts then overlap, and name each other in `overlaps`.",
+    }),
   group_by_document: z.boolean().nullish().openapi({
     description: "Only the best passage of each document.",
   }),

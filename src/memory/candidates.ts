@@ -1,0 +1,274 @@
+/** What a shard answers a query with: the units worth ranking, each with its exact scores. */
+import type { Bitmap } from "../../index/bitmap.ts";
+import type { TermCounts } from "../../index/term-counts.ts";
+import { TopK } from "../../index/top-k.ts";
+import { dotOf, type QuantizedQuery, quantizeQuery } from "../../index/vectors.ts";
+import { ServiceError } from "../errors.ts";
+import { SCORED_ROWS_MAX } from "../limits.ts";
+import type { PassageStore, ScoredPassage } from "./passage-store.ts";
+import type { QueryTerm, Resident } from "./resident.ts";
+import type { CandidateList, CandidateRequest, CorpusStatistics } from "./shard-types.ts";
+
+/** A candidate on its way: its unit's slot, and what is known of it. */
+interface Candidate {
+  unit: number;
+  /** The slot of the passage that shows the unit. */
+  passage: number;
+  bm25: number;
+  /** Whether the list by BM25 brought it. */
+  lexical: boolean;
+  estimate: number;
+  cosine: number;
+  time: number;
+  counts: TermCounts | null;
+}
+
+/** The candidates among the living documents, or among those in `filter` (by slot). Throws
+ *  `invalid_request` for a vector of the wrong size. */
+export function findCandidates(
+  store: PassageStore,
+  resident: Resident,
+  request: CandidateRequest,
+  filter: Bitmap | null,
+): CandidateList {
+  const search = new Search(store, resident, request, filter);
+  return search.run();
+}
+
+class Search {
+  readonly #store: PassageStore;
+  readonly #resident: Resident;
+  readonly #request: CandidateRequest;
+  readonly #filter: Bitmap | null;
+  readonly #terms: QueryTerm[];
+  readonly #query: QuantizedQuery | null;
+  readonly #byDocument: boolean;
+  readonly #timings: Record<string, number> = {};
+
+  constructor(
+    store: PassageStore,
+    resident: Resident,
+    request: CandidateRequest,
+    filter: Bitmap | null,
+  ) {
+    this.#store = store;
+    this.#resident = resident;
+    this.#request = request;
+    this.#filter = filter;
+    this.#byDocument = resident.options.bm25_unit === "document";
+    this.#terms = request.terms.map(({ term, qtf }) => {
+      return { id: resident.vocabulary.find(term) ?? null, qtf };
+    });
+    this.#query = request.mode === "bm25" ? null : this.#checked(request.vector);
+  }
+
+  #checked(vector: Float32Array | null): QuantizedQuery {
+    if (vector === null)
+      throw new ServiceError(
+        "invalid_request",
+        `mode ${this.#request.mode} needs the query's embedding`,
+      );
+    this.#resident.checkDimension(vector.length);
+    return quantizeQuery(vector);
+  }
+
+  run(): CandidateList {
+    if (this.#resident.slots.livePassages === 0) return listOf([], this.#resident, this.#request);
+    const found = new Map<number, Candidate>();
+    if (this.#request.mode !== "vector") this.#timed("bm25", () => this.#findByTerms(found));
+    if (this.#query !== null) this.#timed("vector", () => this.#findByVector(found));
+    const candidates = [...found.values()];
+    this.#timed("rescore", () => {
+      if (this.#byDocument) this.#scoreDocuments(candidates);
+      else this.#scorePassages(candidates);
+    });
+    const list = listOf(candidates, this.#resident, this.#request, this.#terms);
+    return { ...list, timings_ms: this.#timings };
+  }
+
+  #timed(stage: string, work: () => void): void {
+    const startMs = performance.now();
+    work();
+    this.#timings[stage] = performance.now() - startMs;
+  }
+
+  #findByTerms(found: Map<number, Candidate>): void {
+    const { slots } = this.#resident;
+    const allowed = this.#byDocument
+      ? slots.documentsOf(this.#filter)
+      : slots.passagesOf(this.#filter);
+    const { statistics, bm25Depth } = this.#request;
+    const best = this.#resident.search(this.#terms, statistics, bm25Depth, allowed);
+    for (const { slot, score } of best)
+      found.set(slot, { ...blank(slot), bm25: score, lexical: true });
+  }
+
+  #findByVector(found: Map<number, Candidate>): void {
+    const best = new TopK(this.#request.vectorDepth);
+    const estimates = this.#resident.estimates(this.#request.vector!);
+    const { slots } = this.#resident;
+    if (this.#byDocument)
+      for (const document of slots.documentsOf(this.#filter)) {
+        const [from, to] = slots.span(document);
+        best.push(
+          document,
+          estimates.subarray(from, to).reduce((a, b) => Math.max(a, b)),
+        );
+      }
+    else
+      for (const passage of slots.passagesOf(this.#filter)) best.push(passage, estimates[passage]!);
+    for (const { id, score } of best.sorted())
+      found.set(id, { ...(found.get(id) ?? blank(id)), estimate: score });
+  }
+
+  #scorePassages(candidates: readonly Candidate[]): void {
+    const { slots } = this.#resident;
+    const rows = candidates.map(({ unit }) => slots.passageRowOf(unit));
+    const stored = this.#store.scored(rows);
+    for (const [i, candidate] of candidates.entries()) {
+      const { vector, counts, time } = stored.get(rows[i]!)!;
+      candidate.passage = candidate.unit;
+      candidate.time = time;
+      candidate.counts = counts;
+      if (this.#query !== null) candidate.cosine = dotOf(this.#query, vector);
+      this.#scoreTerms(candidate, counts);
+    }
+  }
+
+  /** BM25 where the list of terms did not bring the candidate: 0 without a term of the query. */
+  #scoreTerms(candidate: Candidate, counts: TermCounts): void {
+    if (this.#request.mode === "vector" || !Number.isNaN(candidate.bm25)) return;
+    const { statistics } = this.#request;
+    const holds = tfsOf(this.#terms, counts).some((tf) => tf > 0);
+    candidate.bm25 = holds ? this.#resident.score(this.#terms, statistics, counts) : 0;
+  }
+
+  /** A document counts as its closest passage does, and that one shows it; without a vector the
+   *  passage with the best BM25 of its own shows it. */
+  #scoreDocuments(candidates: readonly Candidate[]): void {
+    const { slots } = this.#resident;
+    this.#countDocuments(candidates);
+    for (const some of groupsOf(candidates, ({ unit }) => spanLength(slots.span(unit)))) {
+      const rows = some.flatMap(({ unit }) =>
+        passageRows(slots.firstRowOf(unit), slots.span(unit)),
+      );
+      const stored = this.#store.scored(rows);
+      for (const candidate of some) {
+        const [from, to] = slots.span(candidate.unit);
+        const first = slots.firstRowOf(candidate.unit);
+        const passages = passageRows(first, [from, to]).map((row) => stored.get(row)!);
+        candidate.time = passages[0]!.time;
+        if (this.#query === null) candidate.passage = from + this.#bestByTerms(passages);
+        else this.#closest(candidate, from, passages);
+      }
+    }
+  }
+
+  #countDocuments(candidates: readonly Candidate[]): void {
+    const { mode, explain } = this.#request;
+    if (mode === "vector") return;
+    const wanted = candidates.filter(({ bm25 }) => explain || Number.isNaN(bm25));
+    const rows = wanted.map(({ unit }) => this.#resident.slots.rowOf(unit));
+    for (const [i, counts] of this.#store.documentCounts(rows).entries()) {
+      wanted[i]!.counts = counts;
+      this.#scoreTerms(wanted[i]!, counts);
+    }
+  }
+
+  #closest(candidate: Candidate, from: number, passages: readonly ScoredPassage[]): void {
+    let best = Number.NEGATIVE_INFINITY;
+    for (const [seq, { vector }] of passages.entries()) {
+      const cosine = dotOf(this.#query!, vector);
+      if (cosine <= best) continue;
+      best = cosine;
+      candidate.passage = from + seq;
+    }
+    candidate.cosine = best;
+  }
+
+  /** Which passage of a document matches the terms best, by BM25 with the documents' idf and
+   *  lengths relative to the document's mean passage; a tie goes to the first. */
+  #bestByTerms(passages: readonly ScoredPassage[]): number {
+    const { units, df } = this.#request.statistics;
+    const length = passages.reduce((sum, { counts }) => sum + counts.length, 0);
+    const statistics: CorpusStatistics = {
+      units,
+      df,
+      lengthSum: (units * length) / passages.length,
+    };
+    let best = { seq: 0, score: 0 };
+    for (const [seq, { counts }] of passages.entries()) {
+      if (!tfsOf(this.#terms, counts).some((tf) => tf > 0)) continue;
+      const score = this.#resident.score(this.#terms, statistics, counts);
+      if (score > best.score) best = { seq, score };
+    }
+    return best.seq;
+  }
+}
+
+function blank(unit: number): Candidate {
+  const unknown = { bm25: Number.NaN, estimate: Number.NaN, cosine: Number.NaN };
+  return { unit, passage: unit, lexical: false, ...unknown, time: 0, counts: null };
+}
+
+const spanLength = ([from, to]: [number, number]) => to - from;
+
+function passageRows(first: number, span: [number, number]): number[] {
+  return Array.from({ length: spanLength(span) }, (_, seq) => first + seq);
+}
+
+/** Runs of at most SCORED_ROWS_MAX rows together, or of one candidate with more. */
+function* groupsOf<T>(items: readonly T[], sizeOf: (item: T) => number): Generator<T[]> {
+  let group: T[] = [];
+  let size = 0;
+  for (const item of items) {
+    if (group.length > 0 && size + sizeOf(item) > SCORED_ROWS_MAX) {
+      yield group;
+      group = [];
+      size = 0;
+    }
+    group.push(item);
+    size += sizeOf(item);
+  }
+  if (group.length > 0) yield group;
+}
+
+/** How often counts have each of the query's terms. O(terms * log n). */
+function tfsOf(terms: readonly QueryTerm[], { ids, tfs }: TermCounts): number[] {
+  return terms.map(({ id }) => {
+    if (id === null) return 0;
+    let low = 0;
+    for (let high = ids.length; low < high; ) {
+      const middle = (low + high) >> 1;
+      if (ids[middle]! < id) low = middle + 1;
+      else high = middle;
+    }
+    return ids[low] === id ? tfs[low]! : 0;
+  });
+}
+
+function listOf(
+  candidates: readonly Candidate[],
+  { slots }: Resident,
+  { explain, mode }: CandidateRequest,
+  terms: readonly QueryTerm[] = [],
+): CandidateList {
+  const rowOf = ({ passage }: Candidate) => slots.rowOf(slots.documentOf(passage));
+  const explained = explain && mode !== "vector";
+  return {
+    passage: Float64Array.from(candidates, ({ passage }) => slots.passageRowOf(passage)),
+    row: Float64Array.from(candidates, rowOf),
+    seq: Uint32Array.from(candidates, ({ passage }) => slots.seqOf(passage)),
+    bm25: Float64Array.from(candidates, ({ bm25 }) => bm25),
+    lexical: Uint8Array.from(candidates, ({ lexical }) => (lexical ? 1 : 0)),
+    estimate: Float32Array.from(candidates, ({ estimate }) => estimate),
+    cosine: Float32Array.from(candidates, ({ cosine }) => cosine),
+    time: Float64Array.from(candidates, ({ time }) => time),
+    shard: new Uint16Array(candidates.length),
+    tfs: explained
+      ? Uint32Array.from(candidates.flatMap(({ counts }) => tfsOf(terms, counts!)))
+      : null,
+    lengths: explained ? Uint32Array.from(candidates, ({ counts }) => counts!.length) : null,
+    timings_ms: {},
+  };
+}

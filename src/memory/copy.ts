@@ -1,0 +1,52 @@
+/** Documents as they leave a shard for another one: whole, in the order of their rows. */
+import { COPY_PAGE_BYTES_MAX, COPY_PAGE_DOCUMENTS_MAX } from "../limits.ts";
+import type { PassageStore } from "./passage-store.ts";
+import type { CopiedDocument, CopyPage } from "./shard-types.ts";
+import type { DocumentRow, MemoryStore } from "./store.ts";
+
+interface Tables {
+  store: MemoryStore;
+  passages: PassageStore;
+}
+
+/** Documents after row `row` and removals after `removal`, at most `limit` of each, and documents of
+ *  about COPY_PAGE_BYTES_MAX but at least one. `end` holds where both lists are at their end. */
+export function readCopy(tables: Tables, row: number, removal: number, limit: number): CopyPage {
+  const most = Math.min(limit, COPY_PAGE_DOCUMENTS_MAX);
+  const documents: CopiedDocument[] = [];
+  const rows = tables.store.list(row, most + 1);
+  let bytes = 0;
+  for (const found of rows.slice(0, most)) {
+    if (bytes > COPY_PAGE_BYTES_MAX) break;
+    const copied = wholeDocument(tables, found);
+    documents.push(copied);
+    bytes += sizeOf(copied);
+  }
+  const removed = tables.store.removals(removal, most + 1);
+  const taken = removed.slice(0, most);
+  return {
+    documents,
+    removed: taken.map(({ id, row }) => ({ id, row })),
+    row: documents.at(-1)?.row ?? row,
+    removal: taken.at(-1)?.removal ?? removal,
+    end: documents.length === rows.length && taken.length === removed.length,
+  };
+}
+
+function sizeOf({ document: { text, passages } }: CopiedDocument): number {
+  return 2 * text.length + passages.reduce((sum, { vector }) => sum + vector.qs.length + 100, 500);
+}
+
+/** A stored document as `apply` and `adopt` take it. */
+export function wholeDocument({ store, passages }: Tables, document: DocumentRow): CopiedDocument {
+  const { row, version, updated_at, first, passages: count, ...rest } = document;
+  const parts = passages.of(first, count);
+  return {
+    ...{ row, version, updated_at },
+    document: {
+      ...rest,
+      text: parts.map(({ text }) => text).join("") + store.tail(row),
+      passages: parts.map(({ passage }) => passage),
+    },
+  };
+}

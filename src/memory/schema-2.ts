@@ -1,0 +1,130 @@
+/** The second schema of a memory object, and the way to it from the first. */
+import type { QuantizedVector } from "../../index/vectors.ts";
+import { digestBytes, insertRows, type SqlRow, vectorBytes, vectorFrom } from "./sql.ts";
+
+/** - documents.row is the place in the order of changes, passages.row that within the object: both
+ *    ascend, (document, seq) in the order of passages.row, and neither is used twice. A document's
+ *    passages have the rows `first` to `first + passages - 1`.
+ *  - A passage's text begins where the one before it ended, so that the texts of all and `tail` are
+ *    the document; `end` says where the passage itself ends, `start` where it begins.
+ *  - counts are encodeCounts() blobs over terms.id; a vector is its f32 scale and its i8 values.
+ *  - document_terms holds whole documents' counts in parts, only with bm25_unit "document".
+ *  - removals lists what was removed while a copy of the documents is made. */
+export const SCHEMA_2 = `
+  CREATE TABLE documents (
+    row INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    digest BLOB NOT NULL,
+    version INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    passages INTEGER NOT NULL,
+    brought INTEGER NOT NULL,
+    content_type TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    title TEXT,
+    metadata TEXT NOT NULL,
+    tail TEXT NOT NULL
+  );
+  CREATE INDEX documents_by_expiry ON documents (expires_at) WHERE expires_at IS NOT NULL;
+  CREATE TABLE passages (
+    row INTEGER PRIMARY KEY,
+    document INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    "end" INTEGER NOT NULL,
+    counts BLOB NOT NULL,
+    vector BLOB NOT NULL,
+    heading_path TEXT,
+    anchor TEXT,
+    text TEXT NOT NULL
+  );
+  CREATE TABLE document_terms (
+    document INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    counts BLOB NOT NULL,
+    PRIMARY KEY (document, part)
+  ) WITHOUT ROWID;
+  CREATE TABLE terms (id INTEGER PRIMARY KEY, term TEXT NOT NULL);
+  CREATE TABLE removals (
+    removal INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    row INTEGER NOT NULL
+  );`;
+
+export const DOCUMENT_COLUMNS = [
+  ...["row", "id", "digest", "version", "first", "passages", "brought", "content_type"],
+  ...["time", "updated_at", "expires_at", "title", "metadata", "tail"],
+];
+export const PASSAGE_COLUMNS = [
+  ...["row", "document", "start", '"end"', "counts", "vector", "heading_path", "anchor", "text"],
+];
+
+/** From schema 1, whose passages repeated the text of their document and whose vectors were scaled
+ *  by their largest value. O(stored bytes). */
+export function toSchema2(sql: SqlStorage): void {
+  sql.exec(
+    `DROP INDEX documents_by_expiry;
+     ALTER TABLE documents RENAME TO old_documents;
+     ALTER TABLE passages RENAME TO old_passages;
+     ALTER TABLE document_terms RENAME TO old_document_terms;
+     ALTER TABLE terms RENAME TO old_terms;`,
+  );
+  sql.exec(SCHEMA_2);
+  sql.exec("INSERT INTO terms SELECT * FROM old_terms");
+  sql.exec("INSERT INTO document_terms SELECT * FROM old_document_terms");
+  let next = 1;
+  let last = 0;
+  for (const { row } of sql.exec("SELECT row FROM old_documents ORDER BY row").toArray()) {
+    next += moveDocument(sql, Number(row), next);
+    last = Number(row);
+  }
+  for (const table of ["documents", "passages", "document_terms", "terms"])
+    sql.exec(`DROP TABLE old_${table}`);
+  sql.exec(
+    "INSERT INTO meta (name, value) VALUES ('last_row', ?), ('next_passage', ?)",
+    String(last),
+    String(next),
+  );
+}
+
+/** Moves one document; how many passages it has. */
+function moveDocument(sql: SqlStorage, row: number, first: number): number {
+  const old = sql.exec("SELECT * FROM old_documents WHERE row = ?", row).one();
+  const select = "SELECT * FROM old_passages WHERE document = ? ORDER BY seq";
+  const passages = sql.exec(select, row).toArray();
+  const text = String(old.text);
+  let ended = 0;
+  const moved = passages.map((passage, seq) => {
+    const [start, end] = [Number(passage.start), Number(passage.end)];
+    const part = text.slice(ended, end);
+    ended = end;
+    const vector = vectorBytes(normalized(vectorFrom(passage.vector!)));
+    return [first + seq, row, start, end, passage.counts!, vector, null, null, part];
+  });
+  insertRows(sql, "passages", PASSAGE_COLUMNS, moved);
+  insertRows(sql, "documents", DOCUMENT_COLUMNS, [
+    documentRow(old, first, passages.length, text.slice(ended)),
+  ]);
+  return passages.length;
+}
+
+function documentRow(
+  old: SqlRow,
+  first: number,
+  passages: number,
+  tail: string,
+): SqlStorageValue[] {
+  const brought = old.embedding === null ? 0 : 1;
+  return [
+    ...[old.row!, old.id!, digestBytes(String(old.digest)), 1, first, passages, brought],
+    ...["text/plain", old.updated_at!, old.updated_at!, old.expires_at!, old.title!],
+    ...[old.metadata!, tail],
+  ];
+}
+
+/** The same direction at unit length, as far as a scale in f32 can tell. */
+function normalized({ qs }: QuantizedVector): QuantizedVector {
+  const square = qs.reduce((sum, q) => sum + q * q, 0);
+  return { qs, scale: square === 0 ? 0 : Math.fround(1 / Math.sqrt(square)) };
+}

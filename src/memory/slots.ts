@@ -1,0 +1,168 @@
+/** Which document and passage each slot of the index is: typed arrays, a few bytes a passage. */
+import { Bitmap } from "../../index/bitmap.ts";
+import { assert } from "../errors.ts";
+
+/** Room that is made at once: a share of what is held, so that growing costs little a slot. */
+const grownTo = (size: number) => Math.max(64, Math.ceil(size * 1.25));
+
+/** Slots number passages in the order of their rows, and documents likewise; a document's passages
+ *  have neighbouring slots. A removed one keeps its slot, dead, until the index is loaded anew. */
+export class Slots {
+  #rows = new Float64Array(0);
+  #firstRows = new Float64Array(0);
+  #firstSlots = new Uint32Array(0);
+  #documentOf = new Uint32Array(0);
+  #alive = new Bitmap(0);
+  #liveDocuments = new Bitmap(0);
+  #documents = 0;
+  #passages = 0;
+  #documentCount = 0;
+  #passageCount = 0;
+
+  /** Slots of documents, dead ones included. */
+  get documents(): number {
+    return this.#documents;
+  }
+
+  /** Slots of passages, dead ones included. */
+  get passages(): number {
+    return this.#passages;
+  }
+
+  get liveDocuments(): number {
+    return this.#documentCount;
+  }
+
+  get livePassages(): number {
+    return this.#passageCount;
+  }
+
+  /** Bytes of the arrays. */
+  get bytes(): number {
+    const arrays = [this.#rows, this.#firstRows, this.#firstSlots, this.#documentOf];
+    const words = this.#alive.words.byteLength + this.#liveDocuments.words.byteLength;
+    return arrays.reduce((sum, { byteLength }) => sum + byteLength, words);
+  }
+
+  /** Makes room for this many more documents and passages. */
+  reserve(documents: number, passages: number): void {
+    if (this.#documents + documents > this.#rows.length) {
+      const room = grownTo(this.#documents + documents);
+      this.#rows = widened(this.#rows, new Float64Array(room));
+      this.#firstRows = widened(this.#firstRows, new Float64Array(room));
+      this.#firstSlots = widened(this.#firstSlots, new Uint32Array(room));
+      this.#liveDocuments = this.#liveDocuments.resized(room);
+    }
+    if (this.#passages + passages > this.#documentOf.length) {
+      const room = grownTo(this.#passages + passages);
+      this.#documentOf = widened(this.#documentOf, new Uint32Array(room));
+      this.#alive = this.#alive.resized(room);
+    }
+  }
+
+  /** Adds a document, whose row is above all others, with its passages, at the rows from `first`;
+   *  its slot. */
+  append(row: number, first: number, passages: number, alive = true): number {
+    const slot = this.#documents;
+    assert(slot === 0 || this.#rows[slot - 1]! < row, "documents come in the order of their rows");
+    this.reserve(1, passages);
+    this.#rows[slot] = row;
+    this.#firstRows[slot] = first;
+    this.#firstSlots[slot] = this.#passages;
+    this.#documentOf.fill(slot, this.#passages, this.#passages + passages);
+    this.#documents += 1;
+    this.#passages += passages;
+    if (alive) this.#revive(slot);
+    return slot;
+  }
+
+  #revive(slot: number): void {
+    const [from, to] = this.span(slot);
+    for (let passage = from; passage < to; passage++) this.#alive.add(passage);
+    this.#liveDocuments.add(slot);
+    this.#documentCount += 1;
+    this.#passageCount += to - from;
+  }
+
+  /** Marks a document and its passages dead. */
+  remove(slot: number): void {
+    const [from, to] = this.span(slot);
+    for (let passage = from; passage < to; passage++) this.#alive.delete(passage);
+    this.#liveDocuments.delete(slot);
+    this.#documentCount -= 1;
+    this.#passageCount -= to - from;
+  }
+
+  /** The slot of the document with that row; -1 where there is none. O(log documents). */
+  find(row: number): number {
+    let low = 0;
+    for (let high = this.#documents; low < high; ) {
+      const middle = (low + high) >> 1;
+      if (this.#rows[middle]! < row) low = middle + 1;
+      else high = middle;
+    }
+    return low < this.#documents && this.#rows[low] === row ? low : -1;
+  }
+
+  /** The passage slots [from, to) of a document. */
+  span(document: number): [number, number] {
+    const next = document + 1;
+    const to = next < this.#documents ? this.#firstSlots[next]! : this.#passages;
+    return [this.#firstSlots[document]!, to];
+  }
+
+  documentOf(passage: number): number {
+    return this.#documentOf[passage]!;
+  }
+
+  rowOf(document: number): number {
+    return this.#rows[document]!;
+  }
+
+  /** The row of the first passage of a document. */
+  firstRowOf(document: number): number {
+    return this.#firstRows[document]!;
+  }
+
+  /** Which of its document's passages a passage is, from 0. */
+  seqOf(passage: number): number {
+    return passage - this.#firstSlots[this.#documentOf[passage]!]!;
+  }
+
+  passageRowOf(passage: number): number {
+    return this.#firstRows[this.#documentOf[passage]!]! + this.seqOf(passage);
+  }
+
+  isAlive(document: number): boolean {
+    return this.#liveDocuments.has(document);
+  }
+
+  /** The living passages by slot, of all or of the documents in `documents`. A copy. */
+  passagesOf(documents: Bitmap | null): Bitmap {
+    const passages = new Bitmap(this.#passages);
+    if (documents === null) return copied(passages, this.#alive);
+    for (const document of documents) {
+      if (!this.isAlive(document)) continue;
+      const [from, to] = this.span(document);
+      for (let passage = from; passage < to; passage++) passages.add(passage);
+    }
+    return passages;
+  }
+
+  /** The living documents by slot, of all or of those in `documents`. A copy. */
+  documentsOf(documents: Bitmap | null): Bitmap {
+    const alive = copied(new Bitmap(this.#documents), this.#liveDocuments);
+    return documents === null ? alive : alive.and(documents);
+  }
+}
+
+/** The first bits of a larger bitmap, whose bits beyond are 0. */
+function copied(to: Bitmap, from: Bitmap): Bitmap {
+  to.words.set(from.words.subarray(0, to.words.length));
+  return to;
+}
+
+function widened<T extends Float64Array | Uint32Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}
