@@ -160,7 +160,7 @@ export const COPY_PAGE_DOCUMENTS_MAX = 1_000;
 // and a call that finds more removes them in turns of this many.
 export const EXPIRED_REMOVED_MAX = 1_000;
 // How many passages a scan of codes hands on to be scored by their int8 rows: past some hundreds
-// nothing more is found (docs/memory.md), and each is a row to read.
+// nothing more is found (docs/vectors.md), and each is a row to read.
 export const CODE_DEPTH_MAX = 4_096;
 // Product quantization of cold vectors: 16 vectors a centroid and 8 rounds take 6 s to train at 384
 // dimensions, part by part.
