@@ -3,9 +3,10 @@ import { exitOnSignals } from "../scripts/service.ts";
 import { type BoundedFigure, printFigures, writeFigures } from "./figures.ts";
 import type { BenchOptions } from "./main.ts";
 
-/** Parts in the order they run. */
+/** Parts in the order they run; a million passages take most of an hour and are asked for by name. */
 const PARTS: Record<string, (data: string, quick: boolean) => Promise<BoundedFigure[]>> = {
   service: async (data, quick) => (await import("./index-service.ts")).benchService(data, quick),
+  million: async (data, quick) => (await import("./index-million.ts")).benchMillion(data, quick),
 };
 const BY_DEFAULT = "service";
 

@@ -21,6 +21,7 @@ const HELP = `usage: npm run bench -- <what> [options]
   engine    embedding beside transformers.js and onnxruntime-web; decode: a decoder of
             SmolLM2-135M's shape, random Q4_0 weights, beside wllama
   generation  sampling, constrained decoding, prefix cache and drafts on that decoder
+  ingest    documents on their way to the memory, by stage
   service   the built Worker: first answer of a fresh isolate, warm answers, memory
   generator the memory of the generator's isolate with a model of SmolLM2-135M's shape
   index     the memory's index on --data: service, 100,000 passages through HTTP
@@ -36,6 +37,7 @@ const BENCHES: Record<string, () => Promise<{ run(options: BenchOptions): Promis
   kernels: () => import("./kernels.ts"),
   engine: () => import("./engine.ts"),
   generation: () => import("./generation.ts"),
+  ingest: () => import("./ingest.ts"),
   service: () => import("./service.ts"),
   generator: () => import("./generator.ts"),
   index: () => import("./index-parts.ts"),

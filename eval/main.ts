@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { evaluateEncoder } from "./encoder.ts";
 import { evaluateReader } from "./reader.ts";
 import type { EvalOptions, EvalReport } from "./report.ts";
-import { printReport } from "./report.ts";
+import { isWithinBounds, printReport } from "./report.ts";
 import { evaluateRetrieval } from "./retrieval.ts";
 import { evaluateRouter } from "./router.ts";
 
@@ -23,6 +23,7 @@ options
   --setting S      reader only: gold (the question's own paragraph), open (all paragraphs in
                    memory, through /v1/chat/completions) or both (default)
   --split NAME     retrieval only: which qrels, default test
+  --tune           retrieval only: search the weight of hybrid search on the train qrels
   --limit N        only the first N questions
   --help           this text`;
 
@@ -41,6 +42,7 @@ const { values, positionals } = parseArgs({
     url: { type: "string" },
     setting: { type: "string", default: "both" },
     split: { type: "string", default: "test" },
+    tune: { type: "boolean", default: false },
     limit: { type: "string" },
     help: { type: "boolean", default: false },
   },
@@ -55,7 +57,9 @@ const report = await evaluate({
   url: values.url ?? null,
   setting: values.setting,
   split: values.split,
+  tune: values.tune,
   limit: values.limit === undefined ? Number.POSITIVE_INFINITY : Number(values.limit),
 });
 printReport(report);
 if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+if (!isWithinBounds(report)) process.exitCode = 1;

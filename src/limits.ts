@@ -38,8 +38,72 @@ export const DOCUMENTS_PER_CALL_MAX = 1_000;
 export const DOCUMENT_ID_CHARS_MAX = 256;
 export const TITLE_CHARS_MAX = 1_000;
 export const METADATA_BYTES_MAX = 16 * 1024;
+// A line of NDJSON: a text of DOCUMENT_CHARS_MAX characters that are all escaped has 3 MB.
+export const DOCUMENT_LINE_BYTES_MAX = 4 * 1024 * 1024;
+// Lines that are stored together: at 3 KB a line with its vector as many as a call of JSON has, and
+// two batches, one read while the other is stored, stay far below what an isolate has room for.
+export const LOAD_BATCH_BYTES = 2 * 1024 * 1024;
+// Every refused line is counted; these are told with their reasons, 200 KB at most.
+export const LINE_ERRORS_KEPT_MAX = 1_000;
+export const LINE_ERROR_CHARS_MAX = 200;
+export const JOB_NAME_CHARS_MAX = 200;
+// Conversations. A turn's document is CONVERSATION/TURN, within the bound of a document's id.
+export const CONVERSATION_CHARS_MAX = 128;
+export const TURN_ID_CHARS_MAX = DOCUMENT_ID_CHARS_MAX - CONVERSATION_CHARS_MAX - 1;
+export const SPEAKER_CHARS_MAX = 200;
+// As many texts as one call embeds.
+export const TURNS_PER_CALL_MAX = EMBEDDING_INPUTS_MAX;
+// A policy of forgetting: a century, and as many documents as SHARDS_MAX objects hold.
+export const FORGET_DAYS_MAX = 36_525;
+export const FORGET_DOCUMENTS_MAX = 10_000_000;
+// A namespace that is known to grow starts with as many objects as one level of the tree has.
+export const SHARDS_START_MAX = 6;
 export const NAMESPACE_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
+// One memory object. Its index has a bound in bytes, INDEX_BYTES_MAX; a merge or a load blocks other
+// calls, and takes longer the more there are.
+export const PASSAGES_MAX = 150_000;
+// Sharding. The runtime opens six connections at once from one request, so a level of the tree has
+// six. SHARDS_MAX is two levels: six children that each search themselves and ask six more. With
+// the bound on a shard below that is 4.6 million passages.
+export const SHARD_FANOUT = 6;
+export const SHARDS_MAX = SHARD_FANOUT + SHARD_FANOUT * SHARD_FANOUT;
+// A shard at its bound answers in tens of milliseconds; one that rebuilds its index after waking
+// takes seconds. Each level waits for three quarters of what its parent does.
+export const SHARD_DEADLINE_MS_MAX = 10_000;
+// A shard past either of these is split in two. Both leave a tenth of the object's own bound for
+// what is written while the split runs.
+export const SHARD_PASSAGES_SPLIT = 110_000;
+export const SHARD_RESIDENT_BYTES_SPLIT = 40_000_000;
+// Writes that wait for their turn. At 50 ms each the last waits three seconds, and each holds at
+// most the 32 MB of an RPC, nearly all far less.
+export const WRITES_WAITING_MAX = 64;
+export const MEMORY_BUSY_RETRY_AFTER_S = 2;
+// Searches that lost a passage between ranking and showing it start anew this often; the last time
+// writes wait for them.
+export const SEARCH_ATTEMPTS_MAX = 3;
+// Copies. A page is one RPC reply and one part of a snapshot; the shard bounds its bytes too. A
+// step copies this many pages before it lets go, since an alarm has 15 minutes and CPU has 5.
+export const COPY_PAGE_DOCUMENTS = 512;
+export const COPY_STEP_PAGES = 16;
+// What was written while a copy ran is copied in passes of this many pages at most; then writes
+// wait for the rest.
+export const COPY_CATCH_UP_PAGES = 64;
+// Work that fails is tried again after this long, and given up after so many failures in a row.
+export const WORK_RETRY_MS = 5_000;
+export const WORK_FAILURES_MAX = 20;
+// Forgetting looks at the age of documents this often, and removes so many at a time.
+export const FORGET_INTERVAL_MS = 60_000;
+export const FORGET_DOCUMENTS_STEP = 500;
+// Snapshots. A part is one page of a copy, unpacked in memory when it is read back; a document
+// takes at most 1.5 MB of text and as much of vectors.
+export const SNAPSHOT_PART_BYTES_MAX = 32 * 1024 * 1024;
+export const SNAPSHOT_PASSES_MAX = 4;
+export const SNAPSHOT_PARTS_MAX = 10_000;
+export const SNAPSHOTS_MAX = 100;
+// Records of bulk jobs, the oldest finished ones of which give way; each keeps its first errors.
+export const JOBS_MAX = 100;
+export const JOB_ERRORS_MAX = 1_000;
 // Passages stored in one transaction: 2,000 vectors are 3 MB, far below the 32 MB of one RPC, and
 // what is stored so far survives a later failure.
 export const UPSERT_PASSAGES_MAX = 2_000;
@@ -79,10 +143,35 @@ export const CODE_DEPTH_MAX = 4_096;
 // dimensions, part by part.
 export const PQ_SAMPLE_MAX = 4_096;
 export const PQ_ITERATIONS = 8;
+// Cloudflare Vectorize (developers.cloudflare.com/vectorize/platform/limits, 2026-11): vectors of
+// one upsert from a Worker, results of a query that returns neither values nor metadata, and
+// dimensions. It takes 100 ids in a deletion and refuses more (error 40007).
+export const TIER_UPSERT_MAX = 1_000;
+export const TIER_DELETE_MAX = 100;
+export const TIER_TOP_K_MAX = 100;
+export const TIER_DIM_MAX = 1_536;
+// Writes that Vectorize does not show yet are held here, 500 bytes each at 384 dimensions.
+export const TIER_PENDING_MAX = 10_000;
+// Its clock and ours may differ by this; a write takes it seconds, and minutes under load.
+export const TIER_CLOCK_SKEW_MS = 10_000;
+export const TIER_RESEND_MS = 15 * 60_000;
 export const PASSAGE_TOKENS_TARGET = 200;
 export const PASSAGE_TOKENS_MAX = 240;
 // A word of any length can be one unknown token, so characters have a bound of their own.
 export const PASSAGE_CHARS_MAX = 8_000;
+// A passage carries the headings above it, six at most, and a hit shows them. A heading is cut to
+// this for the path; a longer anchor is dropped, as cut it would lead nowhere.
+export const HEADING_CHARS_MAX = 200;
+export const ANCHOR_CHARS_MAX = 200;
+// Lists and quotations nest three or four deep in real documents. Each level costs one more pass
+// over its lines; what is deeper is read as prose.
+export const MARKDOWN_DEPTH_MAX = 16;
+// Each level of an HTML list puts two or three characters before every line of its Markdown.
+export const HTML_LIST_DEPTH_MAX = 8;
+// Words whose token counts are remembered: 1.4 MB. The frequent words of a corpus are a few
+// thousand, and 98 % of English words have 20 characters or fewer.
+export const TOKEN_CACHE_WORDS_MAX = 32_768;
+export const TOKEN_CACHE_WORD_CHARS_MAX = 20;
 
 // Models. The encoder was trained on 256 positions; the reader on 384.
 export const ENCODER_TOKENS_MAX = 256;

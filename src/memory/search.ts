@@ -1,11 +1,10 @@
-/** From a shard's candidates to hits: in what order, and why. */
+/** From candidates to hits: in what order, and why. */
 import { idf } from "../../index/bm25.ts";
 import { fuseConvex, maxOf } from "../../index/fuse.ts";
 import { terms } from "../../index/terms.ts";
 import { bestOf, type Scored } from "../../index/top-k.ts";
 import { BM25_DEPTH, VECTOR_DEPTH } from "../limits.ts";
-import type { Shard } from "./shard.ts";
-import type { CandidateList, CandidateRequest } from "./shard-types.ts";
+import type { CandidateList, CandidateRequest, Gatherer } from "./shard-types.ts";
 import type { HitExplanation, NamespaceOptions, SearchHit, SearchRequest } from "./types.ts";
 
 /** A ranked candidate: `id` is its place in the order of rows. */
@@ -14,21 +13,29 @@ interface Ranked extends Scored {
   cosine: number | null;
 }
 
-/** The best k hits of a namespace of one shard, best first. Throws `invalid_request` for a vector
- *  of the wrong size. */
-export function search(shard: Shard, request: SearchRequest): SearchHit[] {
+/** The best k hits of a namespace, best first. Throws `invalid_request` for a vector of the wrong
+ *  size. */
+export async function search(
+  gatherer: Gatherer,
+  options: NamespaceOptions,
+  request: SearchRequest,
+): Promise<SearchHit[]> {
   const { query, k, mode, vector, filter, explain } = request;
   const asked = queryTerms(query);
-  const statistics = shard.statistics(asked.map(({ term }) => term));
+  const statistics = await gatherer.statistics(asked.map(({ term }) => term));
   const depths = { bm25Depth: BM25_DEPTH, vectorDepth: VECTOR_DEPTH };
   const candidateRequest = { mode, terms: asked, vector, filter, ...depths, statistics, explain };
-  const list = inOrder(shard.candidates(candidateRequest));
-  const options = shard.options();
+  const list = inOrder(await gatherer.candidates(candidateRequest));
   const ranked = rank(list, mode, options, k);
-  const passages = ranked.map(({ id }) => list.passage[id]!);
-  const shown = shard.show({ passages, vectors: false, neighbours: 0 });
+  const shown = await gatherer.show(
+    ranked.map(({ id }) => {
+      const request = { passages: [list.passage[id]!], vectors: false, neighbours: 0 };
+      return { shard: list.shard[id]!, request };
+    }),
+  );
   const why = explain ? explainer(list, candidateRequest, options) : null;
-  return ranked.map(({ id, score, bm25, cosine }, i) => {
+  return ranked.flatMap(({ id, score, bm25, cosine }, i) => {
+    if (shown[i] === null) return [];
     const { document_id, seq, text, title, metadata, start, end } = shown[i]!;
     const passage_id = `${document_id}#${seq}`;
     const place = { document_id, passage_id, text, title, metadata, start, end };
@@ -55,6 +62,7 @@ function inOrder(list: CandidateList): CandidateList {
     passage: Float64Array.from(order, (i) => list.passage[i]!),
     row: Float64Array.from(order, (i) => list.row[i]!),
     seq: Uint32Array.from(order, (i) => list.seq[i]!),
+    lexical: Uint8Array.from(order, (i) => list.lexical[i]!),
     bm25: Float64Array.from(order, (i) => list.bm25[i]!),
     estimate: Float32Array.from(order, (i) => list.estimate[i]!),
     cosine: Float32Array.from(order, (i) => list.cosine[i]!),

@@ -2,6 +2,7 @@
  *  copies it structurally. Names in snake_case are those of the HTTP contract. */
 import type { Filter } from "../../index/filter.ts";
 import type { QuantizedVector } from "../../index/vectors.ts";
+import type { ShardStats } from "./shard-types.ts";
 
 /** A JSON object. The values are `unknown` spelled out: a reply that holds `unknown` itself becomes
  *  `never` in the types of object RPC. */
@@ -93,6 +94,8 @@ export interface SearchRequest {
   mode: SearchMode;
   filter: Filter | null;
   explain: boolean;
+  /** Whether hits may come from some shards only, where others do not answer. */
+  partial?: boolean;
 }
 
 export interface HitExplanation {
@@ -134,11 +137,6 @@ export interface StoredDocument {
   version: number;
 }
 
-export interface UpsertOutcome {
-  upserted: number;
-  passages: number;
-}
-
 export interface DocumentPage {
   documents: Omit<StoredDocument, "text">[];
   /** Hand it back to get the next page; null on the last. */
@@ -152,8 +150,10 @@ export interface ExportedDocument {
   title: string | null;
   metadata: Metadata;
   expires_at: number | null;
-  /** The embedding that the caller brought; null: the encoder made them. */
-  embedding: number[] | null;
+  time: number;
+  content_type: ContentType;
+  /** The embedding that the caller brought, f32 [dim]; null: the encoder made them. */
+  embedding: Float32Array | null;
 }
 
 export interface ExportPage {
@@ -162,12 +162,46 @@ export interface ExportPage {
   cursor: string | null;
 }
 
+/** What one shard says of itself, and where it lies. */
+export interface ShardReport extends ShardStats {
+  /** Name of its object; null: the namespace's own. */
+  object: string | null;
+  /** It holds the documents whose id has a hash in [lo, hi), of 2^32. */
+  lo: number;
+  hi: number;
+}
+
+/** Long work in a namespace: how far it is. */
+export interface WorkStatus {
+  kind: "split" | "snapshot" | "restore";
+  phase: string;
+  /** Of a snapshot or restore: which. */
+  id: string | null;
+  started_at: number;
+  /** Documents copied; some twice where they change meanwhile. */
+  documents: number;
+  /** Failures in a row, and what the last one said. */
+  failures: number;
+  error: string | null;
+}
+
 export interface MemoryStats {
   documents: number;
   passages: number;
+  /** Added up over shards: a term on two of them counts twice. */
   terms: number;
   /** Mean length of a BM25 unit, in terms. */
   avgdl: number;
   sqlite_bytes: number;
   resident_bytes: number;
+  shards: ShardReport[];
+  work: WorkStatus | null;
+  /** How many objects wait to be destroyed. */
+  retired: number;
+}
+
+export interface SearchReply {
+  hits: SearchHit[];
+  /** How many shards there are and how many did not answer; null: all did. */
+  partial: { shards: number; missing: number } | null;
 }
