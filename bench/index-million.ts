@@ -4,12 +4,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startService } from "../scripts/service.ts";
-import { SHARD_FANOUT, SHARD_PASSAGES_SPLIT } from "../src/limits.ts";
+import { arithmetic } from "./arithmetic.ts";
 import { BruteForce } from "./brute-force.ts";
 import { BenchClient } from "./client.ts";
 import { Corpus } from "./corpus.ts";
 import { type BoundedFigure, percentiles, quantile } from "./figures.ts";
-import { fill, type NamespaceStats, settle } from "./fill.ts";
+import { fill, settle } from "./fill.ts";
 import { checkAnswers } from "./index-checks.ts";
 import { given, timeEach } from "./search-times.ts";
 
@@ -81,7 +81,15 @@ async function measure(
   for (const mode of ["hybrid", "bm25", "vector"])
     times[mode] = await timeEach(client, NAMESPACE, corpus.queries, given(mode));
   const small = await timeEach(client, SMALL, corpus.queries.slice(0, 100), given("hybrid"));
-  printArithmetic(stats, median(times.hybrid!), median(small));
+  const lines = arithmetic({
+    passages,
+    shards: stats.shards.length,
+    residentBytes: stats.resident_bytes,
+    sqliteBytes: stats.sqlite_bytes,
+    hybridMs: median(times.hybrid!),
+    smallMs: median(small),
+  });
+  console.log(`\non paper, a hundred million passages\n  ${lines.join("\n  ")}`);
   return [
     { name: "passages", value: passages, unit: "" },
     { name: "shards", value: stats.shards.length, unit: "" },
@@ -110,39 +118,4 @@ function median(samples: readonly number[]): number {
     [...samples].sort((a, b) => a - b),
     0.5,
   );
-}
-
-/** Round trip between two objects, ms: an assumption, of objects in one data centre. */
-const ROUND_TRIP_MS = 3;
-/** Candidates of one answer, bm25Depth and vectorDepth, with their scores and places. */
-const CANDIDATES = 128 + 256;
-const CANDIDATE_BYTES = 8 * 4 + 4 * 3 + 2 + 1;
-const QUERY_TERMS = 10;
-
-/** On paper: a hundred million passages, from the figures of this run. Here shards take turns on
- *  one thread; deployed, each has its own, so a level costs its slowest member, not their sum. */
-function printArithmetic(stats: NamespaceStats, hybridMs: number, smallMs: number): void {
-  const shardMs = (hybridMs - smallMs) / stats.shards.length;
-  const held = stats.passages / stats.shards.length;
-  const aim = 100_000_000;
-  const shards = Math.ceil(aim / SHARD_PASSAGES_SPLIT);
-  let levels = 0;
-  for (let room = 0; room < shards; levels++) room += SHARD_FANOUT ** (levels + 1);
-  const fullMs = shardMs * (SHARD_PASSAGES_SPLIT / held);
-  const answerBytes = CANDIDATES * CANDIDATE_BYTES;
-  const rounds = 2 * levels; // statistics, then candidates, down and up the tree
-  const showMs = 2 * ROUND_TRIP_MS;
-  const latencyMs = smallMs + rounds * ROUND_TRIP_MS + fullMs + showMs;
-  const residentBytes = (stats.resident_bytes / stats.passages) * SHARD_PASSAGES_SPLIT;
-  const lines = [
-    `${aim.toLocaleString("en-US")} passages / ${SHARD_PASSAGES_SPLIT.toLocaleString("en-US")} a shard: ${shards} shards`,
-    `tree: ${SHARD_FANOUT} connections an object, ${levels} levels (6 + 36 + 216 + ...)`,
-    `memory: ${(residentBytes / 1e6).toFixed(1)} MB a full shard, ${((shards * residentBytes) / 1e9).toFixed(1)} GB in all`,
-    `disk: ${(((stats.sqlite_bytes / stats.passages) * aim) / 1e9).toFixed(0)} GB, texts included`,
-    `statistics: ${QUERY_TERMS} terms * 8 B * ${SHARD_FANOUT} = ${QUERY_TERMS * 8 * SHARD_FANOUT} B into an object`,
-    `candidates: ${CANDIDATES} * ${CANDIDATE_BYTES} B * ${SHARD_FANOUT} = ${((answerBytes * SHARD_FANOUT) / 1e3).toFixed(0)} KB into an object`,
-    `a shard's own time: (${hybridMs.toFixed(1)} - ${smallMs.toFixed(1)}) ms / ${stats.shards.length} = ${shardMs.toFixed(1)} ms at ${Math.round(held).toLocaleString("en-US")}, ${fullMs.toFixed(1)} ms when full`,
-    `latency: ${smallMs.toFixed(1)} + ${rounds} * ${ROUND_TRIP_MS} (assumed round trip) + ${fullMs.toFixed(1)} + ${showMs} (texts) = ${latencyMs.toFixed(0)} ms`,
-  ];
-  console.log(`\non paper, 100 million\n${lines.map((line) => `  ${line}`).join("\n")}`);
 }

@@ -55,7 +55,7 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
     destroy: () => this.#destroyOwn(),
   });
 
-  /** Bounds of one object that are not the usual ones. A test lowers some. */
+  /** Bounds of the object's shard that are not the usual ones. A test lowers some. */
   protected get settings(): Partial<ShardSettings> {
     return {};
   }
@@ -214,15 +214,16 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
       store.setOptions(this.#ownShard().options());
       store.setMap(evenRanges(0, HASHES, [null]));
       store.setNextRow(lastRow + 1);
-      const dim = tables.meta("dim");
-      store.setDim(dim === null ? null : Number(dim));
+      store.setDim(tables.numbers().dim || null);
       return store;
     });
   }
 
   #ownShard(): Shard {
-    const settings = { now: () => this.now(), ...this.settings };
-    this.#shard ??= new Shard(this.ctx.storage, kernels, settings);
+    this.#shard ??= new Shard(this.ctx.storage, kernels, {
+      now: () => this.now(),
+      ...this.settings,
+    });
     return this.#shard;
   }
 

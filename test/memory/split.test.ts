@@ -4,8 +4,9 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";
-import { type Memory, store } from "./documents.ts";
+import { hitsOf, type Memory, prepared, store } from "./documents.ts";
 import {
+  asking,
   expectSame,
   pair,
   randomFrom,
@@ -114,17 +115,27 @@ it.each([1, 2])("a split survives the loss of any one call, from %i shards", asy
     }
 });
 
+/** A document of 2,000 words that no other has: about 100 KB of an index. */
+function bulky(i: number) {
+  const words = Array.from({ length: 2_000 }, (_, n) => `w${(i * 2_000 + n).toString(36)}`);
+  return prepared(`bulky ${i}`, words.join(" "));
+}
+
 it("a shard that is full is split before a write that needs room is refused", async () => {
   const memory = env.TIGHT_MEMORY.getByName("split/tight") as unknown as Memory;
   await memory.configure(NAMESPACE_DEFAULTS);
-  const random = randomFrom(3);
-  for (let i = 0; i < 12; i++)
+  for (let i = 0; i < 40; i += 4)
     await store(
       memory,
-      Array.from({ length: 10 }, (_, n) => ({ ...someDocument(random, 1), id: `${i}-${n}` })),
+      [0, 1, 2, 3].map((n) => bulky(i + n)),
     );
   const { documents, shards } = await memory.stats();
-  expect(documents).toBe(120);
-  expect(shards.length).toBeGreaterThan(4);
-  for (const { passages } of shards) expect(passages).toBeLessThanOrEqual(60);
+  expect(documents).toBe(40);
+  expect(shards.length).toBeGreaterThan(1);
+  for (const shard of shards) expect(shard.documents).toBeLessThan(40);
+  for (const i of [0, 17, 39]) {
+    const query = `w${(i * 2_000 + 5).toString(36)}`;
+    const hits = await hitsOf(memory, asking(query, { mode: "bm25" }));
+    expect(hits.map((hit) => hit.document_id)).toEqual([`bulky ${i}`]);
+  }
 });

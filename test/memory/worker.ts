@@ -9,7 +9,7 @@ export { LedgerObject, MemoryObject };
 
 export class SmallMemory extends MemoryObject {
   protected override get settings() {
-    return { passagesMax: 4 };
+    return { indexBytesMax: 1_000_000 };
   }
 
   protected override get bounds(): NamespaceBounds {
@@ -17,10 +17,10 @@ export class SmallMemory extends MemoryObject {
   }
 }
 
-/** An object of it holds few passages, and nothing splits it but a write that needs room. */
+/** An object of it holds little, and nothing splits it but a write that needs room. */
 export class TightMemory extends MemoryObject {
   protected override get settings() {
-    return { passagesMax: 60 };
+    return { indexBytesMax: 2_000_000 };
   }
 
   protected override get objects(): DurableObjectNamespace {
