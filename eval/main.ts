@@ -1,6 +1,7 @@
-/** `npm run eval -- retrieval|reader|router|encoder --data PATH`: quality on labelled data. */
+/** `npm run eval -- retrieval|reader|router|encoder|codes --data PATH`: quality on labelled data. */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { evaluateCodes } from "./codes.ts";
 import { evaluateEncoder } from "./encoder.ts";
 import { evaluateReader } from "./reader.ts";
 import type { EvalOptions, EvalReport } from "./report.ts";
@@ -15,6 +16,7 @@ what
   reader      F1 and exact match; PATH is a file in SQuAD's layout (1.1 or 2.0)
   encoder     cosine with the fp32 original; PATH is what train/export_reference.py wrote
   router      AUROC and calibration of the difficulty score; PATH is a SQuAD 1.1 file
+  codes       recall of the vector index against exact search; PATH as for retrieval
 
 options
   --data PATH      the data (required)
@@ -32,6 +34,7 @@ const evaluations: Record<string, (options: EvalOptions) => Promise<EvalReport>>
   reader: evaluateReader,
   router: evaluateRouter,
   encoder: evaluateEncoder,
+  codes: evaluateCodes,
 };
 
 const { values, positionals } = parseArgs({
