@@ -5,6 +5,7 @@ import type { BenchOptions } from "./main.ts";
 
 /** Parts in the order they run. */
 const PARTS: Record<string, (data: string, quick: boolean) => Promise<BoundedFigure[]>> = {
+  lexical: async (data, quick) => (await import("./index-lexical.ts")).benchLexical(data, quick),
   service: async (data, quick) => (await import("./index-service.ts")).benchService(data, quick),
 };
 const BY_DEFAULT = "service";
