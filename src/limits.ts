@@ -7,6 +7,22 @@ export const MESSAGE_CHARS_MAX = 400_000;
 export const EMBEDDING_INPUTS_MAX = 256;
 export const QUERY_CHARS_MAX = 8_000;
 export const SEARCH_K_MAX = 100;
+// Passages joined on each side of a hit: 100 hits of 9 passages of 8,000 characters at most are
+// 14 MB of the 32 that one RPC takes.
+export const NEIGHBOURS_MAX = 4;
+// Candidates that diversity chooses from; their vectors are 400 KB at dim 384.
+export const DIVERSITY_POOL_MAX = 256;
+// Hits that a reranker reads: one model run each, about 30 ms on the encoder's kernels.
+export const RERANK_DEPTH_DEFAULT = 10;
+export const RERANK_DEPTH_MAX = 50;
+// Searches of one question, each led by what the last one found.
+export const HOPS_MAX = 2;
+// A list is read deeper, twice as deep each time, where one hit a document needs more documents.
+export const SEARCH_DEPTH_MAX = 2_048;
+// A decay slower than a century is none, and one faster than a minute forgets the question's own
+// turn.
+export const HALF_LIFE_DAYS_MIN = 1 / 1_440;
+export const HALF_LIFE_DAYS_MAX = 36_500;
 export const FILTER_DEPTH_MAX = 8;
 export const FILTER_NODES_MAX = 128;
 export const FILTER_VALUES_MAX = 1_000;
@@ -107,8 +123,10 @@ export const UPSERT_PASSAGES_MAX = 2_000;
 // An export page is one RPC reply, of which the runtime takes 32 MB; text counts 2 bytes a unit.
 export const EXPORT_PAGE_CHARS_MAX = 4_000_000;
 export const PAGE_DOCUMENTS_MAX = 1_000;
-// The parsed filters whose matching documents an object remembers between writes.
-export const FILTERS_REMEMBERED_MAX = 8;
+// The filters whose matching documents an object remembers: 13 KB each at 100,000 documents, and
+// each is tested on every document written. A longer filter is worked out anew each time.
+export const FILTERS_REMEMBERED_MAX = 16;
+export const FILTER_REMEMBERED_CHARS_MAX = 4_096;
 // One memory object's index, in linear memory and typed arrays: 45 MB beside 46 MB of models and 30
 // MB of JavaScript in the isolate of 128 MB that it may share with the Worker. At 250 bytes a
 // passage 180,000 passages fit. Models and the indexes of all objects in the isolate together:
@@ -125,6 +143,14 @@ export const DOCUMENT_PASSAGES_MAX = 16_384;
 // of their cosine, from which exact cosines choose.
 export const BM25_DEPTH = 128;
 export const VECTOR_DEPTH = 256;
+// Characters (code points) of a metadata string that its index holds; two that agree so far are
+// told apart by reading the document. Tags, dates and most addresses are shorter.
+export const METADATA_VALUE_CHARS_MAX = 96;
+// Field names whose numbers an object remembers; a forgotten one costs a look-up.
+export const METADATA_FIELDS_REMEMBERED_MAX = 1_024;
+// Rows a page when matching documents are read as one JSON list of at most 17 bytes each: a row of
+// SQLite, this result's too, has at most 2 MB.
+export const METADATA_PAGE_ROWS = 65_536;
 // Passages that one statement fetches to weigh them: 2 MB with their vectors and counts.
 export const SCORED_ROWS_MAX = 2_048;
 // A page of a copy is one RPC reply of at most 32 MB: text at 3 bytes a unit and vectors.
@@ -140,6 +166,18 @@ export const CODE_DEPTH_MAX = 4_096;
 // dimensions, part by part.
 export const PQ_SAMPLE_MAX = 4_096;
 export const PQ_ITERATIONS = 8;
+// Cloudflare Vectorize (developers.cloudflare.com/vectorize/platform/limits, 2026-11): vectors of
+// one upsert from a Worker, results of a query that returns neither values nor metadata, and
+// dimensions. It takes 100 ids in a deletion and refuses more (error 40007).
+export const TIER_UPSERT_MAX = 1_000;
+export const TIER_DELETE_MAX = 100;
+export const TIER_TOP_K_MAX = 100;
+export const TIER_DIM_MAX = 1_536;
+// Writes that Vectorize does not show yet are held here, 500 bytes each at 384 dimensions.
+export const TIER_PENDING_MAX = 10_000;
+// Its clock and ours may differ by this; a write takes it seconds, and minutes under load.
+export const TIER_CLOCK_SKEW_MS = 10_000;
+export const TIER_RESEND_MS = 15 * 60_000;
 export const PASSAGE_TOKENS_TARGET = 200;
 export const PASSAGE_TOKENS_MAX = 240;
 // A word of any length can be one unknown token, so characters have a bound of their own.
@@ -337,3 +375,29 @@ export const MIXED_TOKENS_MIN = 12;
 export const FAST_TOKENS_MIN = 32;
 // An outlier column of 16 times the rest's size needs 4 of its own bits; 16 * 127 fits an i16.
 export const SPLIT_COPIES_MAX = 16;
+
+// The command line. A part of a job is as much as the service stores in one or two batches, so that
+// a break costs little; a line above its bound would be refused by the service. A file of one
+// document may be larger than its text, which has a bound of its own; a JSON array is parsed whole.
+export const CLI_PART_BYTES = 2 * 1024 * 1024;
+export const CLI_PART_LINES_MAX = 1_000;
+export const CLI_FILE_BYTES_MAX = 16 * 1024 * 1024;
+export const CLI_JSON_BYTES_MAX = 256 * 1024 * 1024;
+// Folders: what a documentation or a wiki has, many times over; a loop of mounts ends here too.
+export const CLI_FILES_MAX = 200_000;
+export const CLI_FOLDER_DEPTH_MAX = 32;
+// A call that fails for what may pass is repeated: after .5, 1, 2, 4 and 8 s, or when the service
+// says, within a minute.
+export const CLI_ATTEMPTS_MAX = 6;
+export const CLI_RETRY_MS = 500;
+export const CLI_RETRY_MS_MAX = 60_000;
+// Pages of a web site: one at a time, with a pause between two that its robots.txt may lengthen.
+export const CLI_PAGES_DEFAULT = 100;
+export const CLI_PAGES_MAX = 10_000;
+export const CLI_DEPTH_MAX = 16;
+export const CLI_PAGE_MS_MAX = 30_000;
+export const CLI_PAGE_PAUSE_MS = 250;
+export const CLI_PAGE_PAUSE_MS_MAX = 10_000;
+export const CLI_ROBOTS_BYTES_MAX = 512 * 1024;
+// How often a snapshot's or a restore's progress is asked for.
+export const CLI_POLL_MS = 1_000;

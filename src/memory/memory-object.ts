@@ -104,8 +104,9 @@ export class MemoryObject extends MemoryNode {
     const leaves = map.map(({ object }, shard) => ({ shard, object }));
     const partial = request.partial ?? false;
     const gatherer = new ShardGatherer(this.gatherNode(null), leaves, partial, this.deadlineMs);
-    const hits = await search(gatherer, namespace.store.options()!, request);
-    const reply: SearchReply = { hits, partial: gatherer.partial };
+    const options = namespace.store.options()!;
+    const found = await search(gatherer, options, request);
+    const reply: SearchReply = { ...found, partial: gatherer.partial };
     return { reply, lost: gatherer.lost > 0 };
   }
 

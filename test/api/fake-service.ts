@@ -185,7 +185,10 @@ export class FakeService implements Service {
 
   async search(...args: Parameters<Service["search"]>) {
     knows(args[1].namespace);
-    const explain = { bm25_terms: [], bm25_rank: 1, vector_rank: null, fusion: "rrf" };
+    const explain = {
+      ...{ bm25_terms: [], length: 4, avgdl: 4, estimate: null, bm25_rank: 1, vector_rank: null },
+      ...{ fusion: "rrf", fused: 1, recency: null, diversity: null, filter: [] },
+    };
     const hit = args[1].explain ? { ...HIT, explain } : HIT;
     return this.#log({ hits: [hit], took_ms: 1.5 }, "search", ...args);
   }

@@ -234,27 +234,13 @@ it.each(UNITS)(
     await memory.configure({ ...NAMESPACE_DEFAULTS, bm25_unit, k1: 1.2, b: 0.5 });
     await store(memory, [prepared("a", "amber birch birch\ncedar"), prepared("b", "birch delta")]);
     const hits = await hitsOf(memory, asking("birch amber birch", { explain: true }));
-    for (const { bm25, cosine, score, explain } of hits) {
-      const sum = explain!.bm25_terms.reduce((total, { contribution }) => total + contribution, 0);
-      expect(sum).toBeCloseTo(bm25 ?? 0, 12);
-      const numbers = explain!.fusion
-        .replace("cosine", `${cosine}`)
-        .replace("bm25", `${bm25 ?? 0}`);
-      const parts = numbers.match(
-        /^(\S+) \* \((\S+) \+ 1\) \/ \((\S+) \+ 1\) \+ (\S+) \* (\S+) \/ (\S+)$/,
-      );
-      const [w, c, cMax, v, b, bMax] = parts!.slice(1).map(Number) as [
-        number,
-        number,
-        number,
-        number,
-        number,
-        number,
-      ];
-      expect((w * (c + 1)) / (cMax + 1) + (v * b) / bMax).toBeCloseTo(score, 3);
+    for (const { bm25, score, explain } of hits) {
+      const sum = explain!.bm25_terms!.reduce((all, { contribution }) => all + contribution, 0);
+      expect(sum).toBeCloseTo(bm25!, 12);
+      expect(explain).toMatchObject({ fused: score, recency: null, diversity: null, filter: [] });
     }
     expect(hits[0]!.explain).toMatchObject({ bm25_rank: 1, vector_rank: 1 });
-    expect(hits[0]!.explain!.bm25_terms.map(({ term }) => term)).toEqual(["birch", "amber"]);
+    expect(hits[0]!.explain!.bm25_terms!.map(({ term }) => term)).toEqual(["birch", "amber"]);
   },
 );
 
