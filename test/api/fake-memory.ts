@@ -1,5 +1,5 @@
-/** Memories of fixed answers, for tests of what the HTTP layer reads and writes; only jobs are kept.
- *  Calls are recorded. */
+/** Memories of fixed answers, for tests of what the HTTP layer reads and writes; only jobs are
+ *  kept. Calls are recorded. */
 import { ServiceError } from "../../src/errors.ts";
 import type { Job } from "../../src/memory/jobs.ts";
 import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";

@@ -112,7 +112,7 @@ const ShardReply = z.object({
   segments: z.int(),
   memtable_passages: z.int(),
   tombstones: z.int(),
-  rebuilt: z.int().openapi({ description: "Segments that were damaged and made anew." }),
+  rebuilt: z.int().openapi({ description: "Damaged segments that were made anew, since it woke." }),
 });
 
 export const StatsReply = z
