@@ -63,6 +63,8 @@ export const LOAD_BATCH_BYTES = 2 * 1024 * 1024;
 export const LINE_ERRORS_KEPT_MAX = 1_000;
 export const LINE_ERROR_CHARS_MAX = 200;
 export const JOB_NAME_CHARS_MAX = 200;
+// A document that changes each time a new title is about to be stored is somebody's busy counter.
+export const RETITLE_ATTEMPTS_MAX = 4;
 // Conversations. A turn's document is CONVERSATION/TURN, within the bound of a document's id.
 export const CONVERSATION_CHARS_MAX = 128;
 export const TURN_ID_CHARS_MAX = DOCUMENT_ID_CHARS_MAX - CONVERSATION_CHARS_MAX - 1;
