@@ -37,6 +37,7 @@ const STORED = {
   content_type: "text/plain" as const,
   version: 3,
   passages: 1,
+  brought: false,
   updated_at: 2,
 };
 

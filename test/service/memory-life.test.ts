@@ -81,6 +81,28 @@ describe("documents", () => {
     expect((await put(before)).body).toMatchObject({ upserted: 1, unchanged: 0 });
   });
 
+  it("that get a new title are found by it as if they had come with it", async () => {
+    const text = "It sleeps in the reeds all day.";
+    await put({ id: "t1", text, title: "Otters" });
+    await service.call("PATCH", `${path}/t1`, { title: "Bitterns", metadata: { m: 1 } });
+    await put({ id: "t2", text, title: "Bitterns", metadata: { m: 1 } });
+    const request = { namespace: "life", query: "bittern", mode: "vector", filter: { m: 1 }, k: 2 };
+    const { body } = await service.call("POST", "/v1/memory/search", request);
+    const [first, second] = body.hits;
+    expect([first.document_id, second.document_id].sort()).toEqual(["t1", "t2"]);
+    expect(first.score).toBe(second.score);
+  });
+
+  it("keep the bound of metadata over patches", async () => {
+    await put({ id: "m", text: "The eel." });
+    const patch = (name: string) =>
+      service.call("PATCH", `${path}/m`, { metadata: { [name]: "x".repeat(9_000) } });
+    expect((await patch("a")).status).toBe(200);
+    expect((await patch("b")).body.error.code).toBe("invalid_request");
+    const { body } = await service.call("GET", `${path}/m`);
+    expect(Object.keys(body.metadata)).toEqual(["a"]);
+  });
+
   it("bring their headings and their time, and HTML is read as Markdown", async () => {
     const text = "<title>Birds</title><h1>Herons</h1><p>The bittern booms.</p>";
     await put({ id: "h", text, content_type: "text/html", time: "2026-11-24T09:00:00Z" });
