@@ -76,6 +76,9 @@ export const FORGET_DOCUMENTS_MAX = 10_000_000;
 export const SHARDS_START_MAX = 6;
 export const NAMESPACE_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
+// One memory object. Its index has a bound in bytes, INDEX_BYTES_MAX; a merge or a load blocks other
+// calls, and takes longer the more there are.
+export const PASSAGES_MAX = 150_000;
 // Sharding. The runtime opens six connections at once from one request, so a level of the tree has
 // six. SHARDS_MAX is two levels: six children that each search themselves and ask six more. With
 // the bound on a shard below that is 4.6 million passages.
@@ -160,7 +163,7 @@ export const COPY_PAGE_DOCUMENTS_MAX = 1_000;
 // and a call that finds more removes them in turns of this many.
 export const EXPIRED_REMOVED_MAX = 1_000;
 // How many passages a scan of codes hands on to be scored by their int8 rows: past some hundreds
-// nothing more is found (docs/memory.md), and each is a row to read.
+// nothing more is found (docs/vectors.md), and each is a row to read.
 export const CODE_DEPTH_MAX = 4_096;
 // Product quantization of cold vectors: 16 vectors a centroid and 8 rounds take 6 s to train at 384
 // dimensions, part by part.

@@ -112,6 +112,7 @@ const ShardReply = z.object({
   segments: z.int(),
   memtable_passages: z.int(),
   tombstones: z.int(),
+  rebuilt: z.int().openapi({ description: "Segments that were damaged and made anew." }),
 });
 
 export const StatsReply = z
