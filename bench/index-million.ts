@@ -34,8 +34,8 @@ const FULL: Sizes = {
 };
 const QUICK: Sizes = { passages: 5_000, shards: 8, originals: 300, queries: 50, checked: 4 };
 
-/** Deployed, each object has an isolate of its own; here they share one, whose bound is raised. */
-const VARIABLES = { BRINK_ISOLATE_MEMORY_MB: "2000" };
+/** Deployed, each object has an isolate of its own; here one holds them all. */
+const CONFIG = join(import.meta.dirname, "one-isolate/wrangler.toml");
 
 export async function benchMillion(data: string, quick: boolean): Promise<BoundedFigure[]> {
   const sizes = quick ? QUICK : FULL;
@@ -44,7 +44,7 @@ export async function benchMillion(data: string, quick: boolean): Promise<Bounde
   try {
     const service = await startService({
       state,
-      variables: VARIABLES,
+      configs: [CONFIG],
       readyPath: "/console",
     });
     const client = new BenchClient(service.url);
