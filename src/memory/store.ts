@@ -261,9 +261,10 @@ function documentFrom(row: SqlRow): DocumentRow {
 
 /** A document as a listing shows it. */
 export function listed(document: DocumentRow): Omit<StoredDocument, "text"> {
-  const { id, title, metadata, expires_at, passages, updated_at, time, content_type, version } =
-    document;
+  const { id, title, metadata, expires_at, passages, updated_at, time } = document;
+  const { content_type, version, brought } = document;
   return {
-    ...{ id, title, metadata, expires_at, passages, updated_at, time, content_type, version },
+    ...{ id, title, metadata, expires_at, passages, updated_at, time },
+    ...{ content_type, version, brought },
   };
 }
