@@ -1,5 +1,6 @@
 /** From the tables to the index in memory and back: loading, sealing, and making segments anew. */
 import { codeBytes, encodeCode } from "../../index/codes.ts";
+import { Lexicon } from "../../index/lexicon.ts";
 import { encodeSegment } from "../../index/segment.ts";
 import type { TermCounts } from "../../index/term-counts.ts";
 import type { QuantizedVector } from "../../index/vectors.ts";
@@ -70,9 +71,15 @@ function loadSegment({ segments }: Tables, resident: Resident, segment: SegmentR
 }
 
 /** Every term has its row; the blob of the last seal spares reading most of them. */
-function loadVocabulary({ segments, passages }: Tables, { lexicon }: Resident): void {
+function loadVocabulary({ segments, passages }: Tables, resident: Resident): void {
   const sealed = segments.vocabulary();
-  if (sealed !== null) lexicon.load(sealed);
+  try {
+    if (sealed !== null) resident.lexicon.load(sealed);
+  } catch (error) {
+    console.error(JSON.stringify({ event: "vocabulary_damaged", message: String(error) }));
+    resident.lexicon = new Lexicon();
+  }
+  const { lexicon } = resident;
   for (const { id, term } of passages.terms(lexicon.limit)) lexicon.restore(id, term);
 }
 
