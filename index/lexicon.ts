@@ -111,7 +111,7 @@ export class Lexicon {
         at += to - start;
       }
     }
-    return bytes;
+    return bytes.slice(0, at); // a loaded pool has the holes too
   }
 
   /** Puts back what `encode` gave, into a lexicon without terms. Throws a plain error, and must not

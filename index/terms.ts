@@ -4,7 +4,8 @@ import porter2 from "wink-porter2-stemmer";
 /** Longer terms are cut: they are hashes and base64, and a cut one still equals itself. */
 export const TERM_CHARS_MAX = 64;
 
-/** Stems kept for reuse. English texts repeat a few ten thousand word forms; 2 MB at most. */
+/** Stems kept for reuse, twice: those found lately, and those of the round before. English texts
+ *  repeat a few ten thousand word forms; 4 MB at most. */
 const STEMS_CACHED_MAX = 20_000;
 
 /** Lucene's English stopwords (EnglishAnalyzer.ENGLISH_STOP_WORDS_SET), all 33. */
@@ -27,19 +28,26 @@ const UNSPACED = new RegExp(
   "gu",
 );
 
-const stems = new Map<string, string>();
+let stems = new Map<string, string>();
+let earlier = new Map<string, string>();
 
 /** The Snowball English stem of a lower-case word; anything else comes back as it is or nearly so.
  *  The library marks consonant y with the digit 3, so a real 3 travels as U+0001. */
 export function stem(word: string): string {
   const known = stems.get(word);
   if (known !== undefined) return known;
-  const result = word.includes("3")
-    ? porter2(word.replaceAll("3", "\u0001")).replaceAll("\u0001", "3")
-    : porter2(word);
-  if (stems.size >= STEMS_CACHED_MAX) stems.clear();
+  const result = earlier.get(word) ?? stemmed(word);
+  if (stems.size >= STEMS_CACHED_MAX) {
+    earlier = stems;
+    stems = new Map();
+  }
   stems.set(word, result);
   return result;
+}
+
+function stemmed(word: string): string {
+  if (!word.includes("3")) return porter2(word);
+  return porter2(word.replaceAll("3", "\u0001")).replaceAll("\u0001", "3");
 }
 
 /** The terms of a text in order, repeated as often as they occur: lower case after NFKC, runs of

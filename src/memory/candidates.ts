@@ -142,16 +142,17 @@ class Search {
       const { vector, counts, time } = stored.get(rows[i]!)!;
       candidate.passage = candidate.unit;
       candidate.time = time;
-      candidate.counts = counts;
+      if (this.#request.explain) candidate.counts = counts();
       if (this.#query !== null) candidate.cosine = cosineOf(this.#query, vector);
-      this.#scoreTerms(candidate, counts);
+      this.#scoreTerms(candidate, () => candidate.counts ?? counts());
     }
   }
 
   /** BM25 where the list of terms did not bring the candidate: 0 without a term of the query. */
-  #scoreTerms(candidate: Candidate, counts: TermCounts): void {
+  #scoreTerms(candidate: Candidate, countsOf: () => TermCounts): void {
     if (this.#request.mode === "vector" || !Number.isNaN(candidate.bm25)) return;
     const { statistics } = this.#request;
+    const counts = countsOf();
     const holds = tfsOf(this.#terms, counts).some((tf) => tf > 0);
     candidate.bm25 = holds ? this.#resident.lexical.score(this.#terms, statistics, counts) : 0;
   }
@@ -184,7 +185,7 @@ class Search {
     const rows = wanted.map(({ unit }) => this.#resident.slots.rowOf(unit));
     for (const [i, counts] of this.#store.documentCounts(rows).entries()) {
       wanted[i]!.counts = counts;
-      this.#scoreTerms(wanted[i]!, counts);
+      this.#scoreTerms(wanted[i]!, () => counts);
     }
   }
 
@@ -203,14 +204,15 @@ class Search {
    *  lengths relative to the document's mean passage; a tie goes to the first. */
   #bestByTerms(passages: readonly ScoredPassage[]): number {
     const { units, df } = this.#request.statistics;
-    const length = passages.reduce((sum, { counts }) => sum + counts.length, 0);
+    const counted = passages.map(({ counts }) => counts());
+    const length = counted.reduce((sum, counts) => sum + counts.length, 0);
     const statistics: CorpusStatistics = {
       units,
       df,
       lengthSum: (units * length) / passages.length,
     };
     let best = { seq: 0, score: 0 };
-    for (const [seq, { counts }] of passages.entries()) {
+    for (const [seq, counts] of counted.entries()) {
       if (!tfsOf(this.#terms, counts).some((tf) => tf > 0)) continue;
       const score = this.#resident.lexical.score(this.#terms, statistics, counts);
       if (score > best.score) best = { seq, score };
@@ -257,22 +259,29 @@ function listOf(
   { explain, mode }: CandidateRequest,
   terms: readonly Bm25Term[] = [],
 ): CandidateList {
-  const rowOf = ({ passage }: Candidate) => slots.rowOf(slots.documentOf(passage));
+  const n = candidates.length;
+  const filled = <T extends Float64Array | Float32Array | Uint32Array | Uint8Array>(
+    array: T,
+    of: (candidate: Candidate) => number,
+  ): T => {
+    for (let i = 0; i < n; i++) array[i] = of(candidates[i]!);
+    return array;
+  };
   const explained = explain && mode !== "vector";
   return {
-    passage: Float64Array.from(candidates, ({ passage }) => slots.passageRowOf(passage)),
-    row: Float64Array.from(candidates, rowOf),
-    seq: Uint32Array.from(candidates, ({ passage }) => slots.seqOf(passage)),
-    bm25: Float64Array.from(candidates, ({ bm25 }) => bm25),
-    lexical: Uint8Array.from(candidates, ({ lexical }) => (lexical ? 1 : 0)),
-    estimate: Float32Array.from(candidates, ({ estimate }) => estimate),
-    cosine: Float32Array.from(candidates, ({ cosine }) => cosine),
-    time: Float64Array.from(candidates, ({ time }) => time),
-    shard: new Uint16Array(candidates.length),
+    passage: filled(new Float64Array(n), ({ passage }) => slots.passageRowOf(passage)),
+    row: filled(new Float64Array(n), ({ passage }) => slots.rowOf(slots.documentOf(passage))),
+    seq: filled(new Uint32Array(n), ({ passage }) => slots.seqOf(passage)),
+    bm25: filled(new Float64Array(n), ({ bm25 }) => bm25),
+    lexical: filled(new Uint8Array(n), ({ lexical }) => (lexical ? 1 : 0)),
+    estimate: filled(new Float32Array(n), ({ estimate }) => estimate),
+    cosine: filled(new Float32Array(n), ({ cosine }) => cosine),
+    time: filled(new Float64Array(n), ({ time }) => time),
+    shard: new Uint16Array(n),
     tfs: explained
       ? Uint32Array.from(candidates.flatMap(({ counts }) => tfsOf(terms, counts!)))
       : null,
-    lengths: explained ? Uint32Array.from(candidates, ({ counts }) => counts!.length) : null,
+    lengths: explained ? filled(new Uint32Array(n), ({ counts }) => counts!.length) : null,
     timings_ms: {},
   };
 }

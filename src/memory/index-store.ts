@@ -1,14 +1,17 @@
 /** From the tables to the index in memory and back: loading, sealing, and making segments anew. */
-import { encodeCode } from "../../index/codes.ts";
+import { codeBytes, encodeCode } from "../../index/codes.ts";
+import { Lexicon } from "../../index/lexicon.ts";
 import { encodeSegment } from "../../index/segment.ts";
 import type { TermCounts } from "../../index/term-counts.ts";
 import type { QuantizedVector } from "../../index/vectors.ts";
+import { assert } from "../errors.ts";
 import type { MetadataIndex } from "./metadata-index.ts";
-import type { IndexedPassage, PassageStore } from "./passage-store.ts";
+import type { IndexedPassage, PassageRange, PassageStore } from "./passage-store.ts";
 import { Resident, type Spare } from "./resident.ts";
-import { encodeMap } from "./segment-map.ts";
+import { encodeMap, firstSlots } from "./segment-map.ts";
 import type { SegmentRow, SegmentTable } from "./segment-table.ts";
 import { Slots } from "./slots.ts";
+import { joined } from "./sql.ts";
 import type { MemoryStore } from "./store.ts";
 import type { NamespaceOptions } from "./types.ts";
 
@@ -23,6 +26,8 @@ export interface Tables {
 interface IndexedDocument {
   row: number;
   first: number;
+  passages: number;
+  /** Empty where they are not read. */
   vectors: QuantizedVector[];
   units: TermCounts[];
 }
@@ -48,7 +53,7 @@ export function loadIndex(
     resident.remove(row, counts);
   const from = tables.store.firstPassageAfter(sealed);
   if (from !== null)
-    for (const each of documents(tables, from, null, resident.byDocument))
+    for (const each of documents(tables, { from, to: null }, resident.byDocument, true))
       resident.append(each.row, each.first, each.vectors, each.units);
   return { resident };
 }
@@ -66,24 +71,31 @@ function loadSegment({ segments }: Tables, resident: Resident, segment: SegmentR
 }
 
 /** Every term has its row; the blob of the last seal spares reading most of them. */
-function loadVocabulary({ segments, passages }: Tables, { lexicon }: Resident): void {
+function loadVocabulary({ segments, passages }: Tables, resident: Resident): void {
   const sealed = segments.vocabulary();
-  if (sealed !== null) lexicon.load(sealed);
+  try {
+    if (sealed !== null) resident.lexicon.load(sealed);
+  } catch (error) {
+    console.error(JSON.stringify({ event: "vocabulary_damaged", message: String(error) }));
+    resident.lexicon = new Lexicon();
+  }
+  const { lexicon } = resident;
   for (const { id, term } of passages.terms(lexicon.limit)) lexicon.restore(id, term);
 }
 
-/** The documents that have passages in the rows [from, to) of passages; `to` null: no end. */
+/** The documents that have passages in a range of rows. */
 function* documents(
   { passages }: Tables,
-  from: number,
-  to: number | null,
+  range: PassageRange,
   byDocument: boolean,
+  withVectors: boolean,
 ): Generator<IndexedDocument> {
-  const whole = byDocument ? passages.wholeCounts(from) : null;
-  for (const group of grouped(passages.range(from, to))) {
+  const whole = byDocument ? passages.wholeCounts(range.from) : null;
+  for (const group of grouped(passages.range(range, withVectors))) {
     const { document, row: first } = group[0]!;
     const units = whole === null ? group.map(({ counts }) => counts) : [whole.next().value!.counts];
-    yield { row: document, first, vectors: group.map(({ vector }) => vector), units };
+    const vectors = group.flatMap(({ vector }) => vector ?? []);
+    yield { row: document, first, passages: group.length, vectors, units };
   }
 }
 
@@ -120,12 +132,14 @@ export function rebuildSegments(
   const range = tables.store.passageRange(lo, hi);
   const slots = new Slots();
   const codes: Uint8Array[] = [];
+  const stored = storedCodes(tables, old);
   const units = function* () {
     if (range === null) return;
-    const { from, to } = range;
-    for (const { row, first, vectors, units } of documents(tables, from, to, byDocument)) {
-      slots.append(row, first, vectors.length);
-      for (const vector of vectors) codes.push(encodeCode(vector));
+    const found = documents(tables, range, byDocument, stored === null);
+    for (const { row, first, passages, vectors, units } of found) {
+      slots.append(row, first, passages);
+      if (stored !== null) codes.push(stored(row, passages));
+      else for (const vector of vectors) codes.push(encodeCode(vector));
       yield* units;
     }
   };
@@ -133,13 +147,23 @@ export function rebuildSegments(
   for (const segment of old) tables.segments.delete(segment);
   if (range === null) return;
   const map = encodeMap(slots, 0, slots.documents);
-  const blobs = { postings, codes: concatenated(codes), map };
-  tables.segments.insert(lo, hi, slots.passages, blobs);
+  tables.segments.insert(lo, hi, slots.passages, { postings, codes: joined(codes), map });
 }
 
-function concatenated(codes: readonly Uint8Array[]): Uint8Array {
-  const length = codes[0]!.length;
-  const out = new Uint8Array(codes.length * length);
-  for (const [i, code] of codes.entries()) out.set(code, i * length);
-  return out;
+/** The codes that segments hold, by document: making them anew takes most of a merge. Null where
+ *  one is damaged. */
+function storedCodes(
+  { segments, store }: Tables,
+  old: readonly SegmentRow[],
+): ((row: number, passages: number) => Uint8Array) | null {
+  const held = old.map((segment) => segments.blobs(segment));
+  if (!held.every((blobs) => blobs !== null)) return null;
+  const length = codeBytes(store.numbers().dim);
+  const firsts = held.map(({ map }) => firstSlots(map));
+  return (row, passages) => {
+    const place = firsts.findIndex((first) => first.has(row));
+    assert(place >= 0, `document ${row} is in the segment that covers it`);
+    const from = firsts[place]!.get(row)! * length;
+    return held[place]!.codes.subarray(from, from + passages * length);
+  };
 }

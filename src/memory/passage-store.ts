@@ -28,15 +28,23 @@ export interface NewPassage {
 export interface IndexedPassage {
   row: number;
   document: number;
-  vector: QuantizedVector;
+  /** Null where it is not read. */
+  vector: QuantizedVector | null;
   counts: TermCounts;
+}
+
+/** Rows [from, to) of passages; `to` null: no end. */
+export interface PassageRange {
+  from: number;
+  to: number | null;
 }
 
 /** A passage as a search weighs it. */
 export interface ScoredPassage {
   row: number;
   vector: QuantizedVector;
-  counts: TermCounts;
+  /** Decoded where they are asked for: most are not. */
+  counts(): TermCounts;
   /** When its document happened, Unix ms. */
   time: number;
 }
@@ -69,15 +77,15 @@ export class PassageStore {
     this.#sql.exec(`DELETE FROM passages WHERE row ${AMONG}`, JSON.stringify(rows));
   }
 
-  /** The passages of the rows [from, to), by row; `to` null: no end. */
-  *range(from: number, to: number | null): Generator<IndexedPassage> {
-    const select = `SELECT row, document, counts, vector FROM passages
-      WHERE row >= ? AND row < ? ORDER BY row`;
+  /** The passages of a range, by row. */
+  *range({ from, to }: PassageRange, withVectors: boolean): Generator<IndexedPassage> {
+    const select = `SELECT row, document, counts, ${withVectors ? "vector" : "NULL AS vector"}
+      FROM passages WHERE row >= ? AND row < ? ORDER BY row`;
     for (const row of this.#sql.exec(select, from, to ?? Number.MAX_SAFE_INTEGER))
       yield {
         row: Number(row.row),
         document: Number(row.document),
-        vector: vectorFrom(row.vector!),
+        vector: row.vector === null ? null : vectorFrom(row.vector!),
         counts: decodeCounts(bytesOf(row.counts!)),
       };
   }
@@ -91,7 +99,7 @@ export class PassageStore {
       found.set(Number(row.row), {
         row: Number(row.row),
         vector: vectorFrom(row.vector!),
-        counts: decodeCounts(bytesOf(row.counts!)),
+        counts: () => decodeCounts(bytesOf(row.counts!)),
         time: Number(row.time),
       });
     return found;

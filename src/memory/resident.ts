@@ -22,7 +22,7 @@ export interface Spare {
 
 export class Resident {
   readonly options: NamespaceOptions;
-  readonly lexicon = new Lexicon();
+  lexicon = new Lexicon();
   readonly slots = new Slots();
   readonly lexical: LexicalIndex;
   readonly #kernels: WebAssembly.Module;

@@ -25,18 +25,34 @@ export function encodeMap(slots: Slots, from: number, to: number): Uint8Array {
   return bytes;
 }
 
+/** Where each document's passages begin among the segment's, by row. */
+export function firstSlots(bytes: Uint8Array): Map<number, number> {
+  const { rows, passages } = partsOf(bytes);
+  const first = new Map<number, number>();
+  let slot = 0;
+  for (const [i, row] of rows.entries()) {
+    first.set(row, slot);
+    slot += passages[i]! & ~DEAD;
+  }
+  return first;
+}
+
 /** Appends a map's documents to the slots. `bytes` begin at a multiple of 8. */
 export function restoreMap(slots: Slots, bytes: Uint8Array): void {
-  const { buffer, byteOffset } = bytes;
-  const [n] = new Uint32Array(buffer, byteOffset, 1);
-  assert(bytes.length === HEADER_BYTES + n! * DOCUMENT_BYTES, "a segment's map is whole");
-  const rows = new Float64Array(buffer, byteOffset + HEADER_BYTES, n);
-  const firsts = new Float64Array(buffer, byteOffset + HEADER_BYTES + 8 * n!, n);
-  const passages = new Uint32Array(buffer, byteOffset + HEADER_BYTES + 16 * n!, n);
-  slots.reserve(
-    n!,
-    passages.reduce((sum, count) => sum + (count & ~DEAD), 0),
-  );
-  for (let i = 0; i < n!; i++)
-    slots.append(rows[i]!, firsts[i]!, passages[i]! & ~DEAD, (passages[i]! & DEAD) === 0);
+  const { rows, firsts, passages } = partsOf(bytes);
+  const count = passages.reduce((sum, each) => sum + (each & ~DEAD), 0);
+  slots.reserve(rows.length, count);
+  for (const [i, row] of rows.entries())
+    slots.append(row, firsts[i]!, passages[i]! & ~DEAD, (passages[i]! & DEAD) === 0);
+}
+
+function partsOf({ buffer, byteOffset, length }: Uint8Array) {
+  const [n] = new Uint32Array(buffer, byteOffset, 1) as unknown as [number];
+  assert(length === HEADER_BYTES + n * DOCUMENT_BYTES, "a segment's map is whole");
+  const at = byteOffset + HEADER_BYTES;
+  return {
+    rows: new Float64Array(buffer, at, n),
+    firsts: new Float64Array(buffer, at + 8 * n, n),
+    passages: new Uint32Array(buffer, at + 16 * n, n),
+  };
 }

@@ -56,3 +56,34 @@ it("takes at most 25 bytes a term of 7 characters, at every size from 100,000 te
     if (id >= 100_000 && id % 1_000 === 0) expect(lexicon.bytes / (id + 1)).toBeLessThan(25);
   }
 });
+
+it("has the same numbers after it was encoded and loaded, holes included, and goes on", () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(anyTerm, { maxLength: 300 }),
+      fc.integer({ min: 1, max: 3 }),
+      (terms, step) => {
+        const [lexicon, loaded] = [new Lexicon(), new Lexicon()];
+        const stored = terms.filter((term) => term !== ""); // no text has a term of no characters
+        for (const [i, term] of stored.entries()) lexicon.restore(i * step, term);
+        loaded.load(lexicon.encode());
+        expect(loaded.limit).toBe(lexicon.limit);
+        expect(loaded.terms).toBe(stored.length);
+        for (const term of stored) expect(loaded.find(term)).toBe(lexicon.find(term));
+        for (let i = 0; i < 300; i++)
+          expect(loaded.idOf(`new ${i}`, [])).toBe(lexicon.idOf(`new ${i}`, []));
+        expect(loaded.encode()).toEqual(lexicon.encode());
+      },
+    ),
+    { seed, numRuns: 100 },
+  );
+});
+
+it("refuses a vocabulary that is cut, or longer than its terms", () => {
+  const lexicon = new Lexicon();
+  for (const term of ["amber", "birch", "cedar"]) lexicon.idOf(term, []);
+  const bytes = lexicon.encode();
+  for (let length = 0; length < bytes.length; length++)
+    expect(() => new Lexicon().load(bytes.slice(0, length))).toThrow(/damaged|ends/);
+  expect(() => new Lexicon().load(Uint8Array.of(...bytes, 0))).toThrow(/ends/);
+});
