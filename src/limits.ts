@@ -82,16 +82,13 @@ export const SHARDS_MAX = SHARD_FANOUT + SHARD_FANOUT * SHARD_FANOUT;
 // A shard at its bound answers in tens of milliseconds; one that rebuilds its index after waking
 // takes seconds. Each level waits for three quarters of what its parent does.
 export const SHARD_DEADLINE_MS_MAX = 10_000;
-// A shard past either of these is split in two. Both leave a tenth of the object's own bound for
-// what is written while the split runs.
+// A shard past either of these is split in two, which leaves room for writes meanwhile.
 export const SHARD_PASSAGES_SPLIT = 110_000;
 export const SHARD_RESIDENT_BYTES_SPLIT = 40_000_000;
-// Writes that wait for their turn. At 50 ms each the last waits three seconds, and each holds at
-// most the 32 MB of an RPC, nearly all far less.
+// Writes that wait for their turn: at 50 ms each the last waits three seconds.
 export const WRITES_WAITING_MAX = 64;
 export const MEMORY_BUSY_RETRY_AFTER_S = 2;
-// Searches that lost a passage between ranking and showing it start anew this often; the last time
-// writes wait for them.
+// Searches that lost a passage before it was shown start anew; the last time writes wait.
 export const SEARCH_ATTEMPTS_MAX = 3;
 // Copies. A page is one RPC reply, whose bytes the shard bounds too. Whoever takes it over counts
 // its terms anew, half a millisecond a passage: a split's page must not hold up searches, where
@@ -99,8 +96,7 @@ export const SEARCH_ATTEMPTS_MAX = 3;
 // minutes and CPU has 5.
 export const COPY_PAGE_DOCUMENTS = 64;
 export const COPY_STEP_PAGES = 16;
-// What was written while a copy ran is copied in passes of this many pages at most; then writes
-// wait for the rest.
+// Pages of what was written while a copy ran; then writes wait for the rest.
 export const COPY_CATCH_UP_PAGES = 64;
 // Work that fails is tried again after this long, and given up after so many failures in a row.
 export const WORK_RETRY_MS = 5_000;
