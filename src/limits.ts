@@ -71,8 +71,8 @@ export const FORGET_DAYS_MAX = 36_525;
 export const FORGET_DOCUMENTS_MAX = 10_000_000;
 export const NAMESPACE_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
-// One memory object. Its index has a bound in bytes, INDEX_BYTES_MAX; a merge or a load blocks other
-// calls, and takes longer the more there are.
+// One memory object. Its index has a bound in bytes, INDEX_BYTES_MAX; a merge or a load blocks
+// other calls, and takes longer the more there are.
 export const PASSAGES_MAX = 150_000;
 // Sharding. The runtime opens six connections at once from one request, so a level of the tree has
 // six. SHARDS_MAX is two levels: six children that each search themselves and ask six more. With
@@ -82,23 +82,21 @@ export const SHARDS_MAX = SHARD_FANOUT + SHARD_FANOUT * SHARD_FANOUT;
 // A shard at its bound answers in tens of milliseconds; one that rebuilds its index after waking
 // takes seconds. Each level waits for three quarters of what its parent does.
 export const SHARD_DEADLINE_MS_MAX = 10_000;
-// A shard past either of these is split in two. Both leave a tenth of the object's own bound for
-// what is written while the split runs.
+// A shard past either of these is split in two, which leaves room for writes meanwhile.
 export const SHARD_PASSAGES_SPLIT = 110_000;
 export const SHARD_RESIDENT_BYTES_SPLIT = 40_000_000;
-// Writes that wait for their turn. At 50 ms each the last waits three seconds, and each holds at
-// most the 32 MB of an RPC, nearly all far less.
+// Writes that wait for their turn: at 50 ms each the last waits three seconds.
 export const WRITES_WAITING_MAX = 64;
 export const MEMORY_BUSY_RETRY_AFTER_S = 2;
-// Searches that lost a passage between ranking and showing it start anew this often; the last time
-// writes wait for them.
+// Searches that lost a passage before it was shown start anew; the last time writes wait.
 export const SEARCH_ATTEMPTS_MAX = 3;
-// Copies. A page is one RPC reply and one part of a snapshot; the shard bounds its bytes too. A
-// step copies this many pages before it lets go, since an alarm has 15 minutes and CPU has 5.
-export const COPY_PAGE_DOCUMENTS = 512;
+// Copies. A page is one RPC reply, whose bytes the shard bounds too. Whoever takes it over counts
+// its terms anew, half a millisecond a passage: a split's page must not hold up searches, where
+// objects share a thread. A step copies this many pages before it lets go, since an alarm has 15
+// minutes and CPU has 5.
+export const COPY_PAGE_DOCUMENTS = 64;
 export const COPY_STEP_PAGES = 16;
-// What was written while a copy ran is copied in passes of this many pages at most; then writes
-// wait for the rest.
+// Pages of what was written while a copy ran; then writes wait for the rest.
 export const COPY_CATCH_UP_PAGES = 64;
 // Work that fails is tried again after this long, and given up after so many failures in a row.
 export const WORK_RETRY_MS = 5_000;
@@ -106,8 +104,9 @@ export const WORK_FAILURES_MAX = 20;
 // Forgetting looks at the age of documents this often, and removes so many at a time.
 export const FORGET_INTERVAL_MS = 60_000;
 export const FORGET_DOCUMENTS_STEP = 500;
-// Snapshots. A part is one page of a copy, unpacked in memory when it is read back; a document
-// takes at most 1.5 MB of text and as much of vectors.
+// Snapshots. A part is one page of a copy of this many documents, unpacked in memory when it is
+// read back; a document takes at most 1.5 MB of text and as much of vectors.
+export const SNAPSHOT_PAGE_DOCUMENTS = 512;
 export const SNAPSHOT_PART_BYTES_MAX = 32 * 1024 * 1024;
 export const SNAPSHOT_PASSES_MAX = 4;
 export const SNAPSHOT_PARTS_MAX = 10_000;

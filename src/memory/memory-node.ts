@@ -9,6 +9,7 @@ import {
   SHARD_PASSAGES_SPLIT,
   SHARD_RESIDENT_BYTES_SPLIT,
   SHARDS_MAX,
+  SNAPSHOT_PAGE_DOCUMENTS,
   WORK_RETRY_MS,
 } from "../limits.ts";
 import kernels from "../model/kernels-module.ts";
@@ -28,8 +29,8 @@ export interface MemoryEnv {
   MEMORY: DurableObjectNamespace;
   /** Where snapshots go; none are made without it. */
   SNAPSHOTS?: R2Bucket;
-  /** What models and indexes may take of an isolate, in MB, where that is not what Cloudflare gives:
-   *  on one machine all objects share an isolate. */
+  /** What models and indexes may take of an isolate, in MB, where that is not what Cloudflare
+   *  gives: on one machine all objects share an isolate. */
   BRINK_ISOLATE_MEMORY_MB?: string;
 }
 
@@ -71,6 +72,7 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
       passagesSplit: SHARD_PASSAGES_SPLIT,
       residentBytesSplit: SHARD_RESIDENT_BYTES_SPLIT,
       pageDocuments: COPY_PAGE_DOCUMENTS,
+      partDocuments: SNAPSHOT_PAGE_DOCUMENTS,
       stepPages: COPY_STEP_PAGES,
     };
   }

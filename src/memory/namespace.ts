@@ -30,6 +30,7 @@ export interface NamespaceBounds {
   passagesSplit: number;
   residentBytesSplit: number;
   pageDocuments: number;
+  partDocuments: number;
   stepPages: number;
 }
 
@@ -77,6 +78,7 @@ export class Namespace {
       objectName: (generation, i) => `${host.store.name()}/g${generation}-${i}`,
       now: () => host.now(),
       pageDocuments: host.bounds.pageDocuments,
+      partDocuments: host.bounds.partDocuments,
       stepPages: host.bounds.stepPages,
       shardsMax: host.bounds.shardsMax,
       bucket: host.bucket,
@@ -269,7 +271,6 @@ export class Namespace {
       if (added === 0 || unchecked < passagesSplit * SIZE_CHECK_SHARE) continue;
       await this.#splitIfLarge(map[shard]!).catch(() => undefined); // the write itself succeeded
     }
-    if (this.store.options()!.forget !== null) await this.#host.wake();
   }
 
   async #splitIfLarge(range: ShardRange): Promise<void> {

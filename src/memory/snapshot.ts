@@ -110,7 +110,7 @@ async function copyPage(context: WorkContext, work: SnapshotWork, shard: number)
   const { store, call } = context;
   const { range, cursor } = work.shards[shard]!;
   const { row, removal } = cursor;
-  const page = await call(range.object, "copyPage", row, removal, context.pageDocuments);
+  const page = await call(range.object, "copyPage", row, removal, context.partDocuments);
   if (page.documents.length + page.removed.length > 0) {
     if (work.parts >= SNAPSHOT_PARTS_MAX)
       throw new ServiceError("conflict", `a snapshot has at most ${SNAPSHOT_PARTS_MAX} parts`);

@@ -105,7 +105,9 @@ export interface WorkContext {
   /** Name of the i-th object of a generation. */
   objectName(generation: number, i: number): string;
   now(): number;
+  /** Documents of a split's page, and of a snapshot's part. */
   pageDocuments: number;
+  partDocuments: number;
   /** Pages that a step copies at most. */
   stepPages: number;
   shardsMax: number;

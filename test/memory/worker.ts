@@ -35,7 +35,8 @@ export interface Fault {
   after: boolean;
 }
 
-/** Splits early, copies in small pages and seals small segments. Its alarm does nothing: the test takes the steps. */
+/** Splits early, copies in small pages and seals small segments. Its alarm does nothing: the test
+ *  takes the steps. */
 export class SteppedMemory extends MemoryObject {
   fault: Fault | null = null;
   /** Objects that do not answer. */
@@ -43,7 +44,7 @@ export class SteppedMemory extends MemoryObject {
   #calls = 0;
 
   protected override get bounds(): NamespaceBounds {
-    return { ...super.bounds, passagesSplit: 40, pageDocuments: 3, stepPages: 1 };
+    return { ...super.bounds, passagesSplit: 40, pageDocuments: 3, partDocuments: 3, stepPages: 1 };
   }
 
   protected override get settings() {
