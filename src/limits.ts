@@ -71,8 +71,8 @@ export const FORGET_DAYS_MAX = 36_525;
 export const FORGET_DOCUMENTS_MAX = 10_000_000;
 export const NAMESPACE_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
-// One memory object. Its index has a bound in bytes, INDEX_BYTES_MAX; a merge or a load blocks other
-// calls, and takes longer the more there are.
+// One memory object. Its index has a bound in bytes, INDEX_BYTES_MAX; a merge or a load blocks
+// other calls, and takes longer the more there are.
 export const PASSAGES_MAX = 150_000;
 // Sharding. The runtime opens six connections at once from one request, so a level of the tree has
 // six. SHARDS_MAX is two levels: six children that each search themselves and ask six more. With
