@@ -3,6 +3,7 @@ import { encodeCode } from "../../index/codes.ts";
 import { encodeSegment } from "../../index/segment.ts";
 import type { TermCounts } from "../../index/term-counts.ts";
 import type { QuantizedVector } from "../../index/vectors.ts";
+import type { MetadataIndex } from "./metadata-index.ts";
 import type { IndexedPassage, PassageStore } from "./passage-store.ts";
 import { Resident, type Spare } from "./resident.ts";
 import { encodeMap } from "./segment-map.ts";
@@ -15,6 +16,7 @@ export interface Tables {
   store: MemoryStore;
   passages: PassageStore;
   segments: SegmentTable;
+  metadata: MetadataIndex;
 }
 
 /** A document as the index takes it. */

@@ -25,6 +25,7 @@ export function deleteDocuments(
     const passageRows = some.flatMap((document) => rowsOf(document));
     const counts = passages.unitCounts(some, byDocument);
     for (const [i, { row }] of some.entries()) resident.remove(row, counts[i]!);
+    for (const row of rows) tables.metadata.remove(row);
     const sealed = rows.filter((row) => row <= sealedHi);
     if (sealed.length > 0) segments.bury(sealed, byDocument);
     passages.delete(passageRows);
@@ -58,7 +59,7 @@ export function insertDocuments(
   resident: Resident,
   added: readonly NewDocument[],
 ): void {
-  const { store, passages } = tables;
+  const { store, passages, metadata } = tables;
   const numbers = store.numbers();
   assert(added[0]!.row > numbers.last_row, `row ${added[0]!.row} comes after ${numbers.last_row}`);
   const terms: { id: number; term: string }[] = [];
@@ -87,6 +88,7 @@ export function insertDocuments(
     resident.append(row, first, vectors, whole === null ? counts : [whole]);
   }
   store.insert(rows);
+  metadata.putAll(rows);
   passages.insert(parts);
   passages.insertTerms(terms);
   store.setNumbers({
