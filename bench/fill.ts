@@ -66,14 +66,5 @@ export interface NamespaceStats {
   passages: number;
   sqlite_bytes: number;
   resident_bytes: number;
-  /** Each holds the documents whose id has a hash in [lo, hi). */
-  shards: {
-    object: string | null;
-    lo: number;
-    hi: number;
-    passages: number;
-    resident_bytes: number;
-  }[];
-  /** The split, snapshot or restore under way. */
-  work: object | null;
+  shards: { passages: number; resident_bytes: number }[];
 }

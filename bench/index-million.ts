@@ -4,13 +4,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startService } from "../scripts/service.ts";
-import { SHARDS_START_MAX } from "../src/limits.ts";
 import { arithmetic } from "./arithmetic.ts";
 import { BruteForce } from "./brute-force.ts";
 import { BenchClient } from "./client.ts";
 import { Corpus } from "./corpus.ts";
 import { type BoundedFigure, percentiles, quantile } from "./figures.ts";
-import { fill, type NamespaceStats, settle } from "./fill.ts";
+import { fill, settle } from "./fill.ts";
 import { checkAnswers } from "./index-checks.ts";
 import { given, timeEach } from "./search-times.ts";
 
@@ -69,7 +68,7 @@ async function measure(
   const truth = new BruteForce(sample, passages);
   await client.call("PUT", `/admin/namespaces/${SMALL}`, {});
   await fill(client, SMALL, corpus, { to: 1 });
-  await makeShards(client, shards);
+  await client.call("PUT", `/admin/namespaces/${NAMESPACE}`, { shards });
   const { seconds, textBytes } = await fill(client, NAMESPACE, corpus, {
     to: passages,
     visit: (document) => truth.add(document),
@@ -112,23 +111,6 @@ async function measure(
     },
     { name: "this client, resident", value: process.memoryUsage().rss / 1e6, unit: "MB" },
   ];
-}
-
-/** Makes the namespace with SHARDS_START_MAX shards, and splits the widest until there are enough,
- *  all while they are empty. */
-async function makeShards(client: BenchClient, wanted: number): Promise<void> {
-  const path = `/admin/namespaces/${NAMESPACE}`;
-  await client.call("PUT", path, { shards: Math.min(wanted, SHARDS_START_MAX) });
-  for (;;) {
-    const { shards, work } = await client.call<NamespaceStats>("GET", `${path}/stats`);
-    if (work !== null) {
-      await new Promise((done) => setTimeout(done, 50));
-      continue;
-    }
-    if (shards.length >= wanted) return;
-    const widest = shards.reduce((a, b) => (b.hi - b.lo > a.hi - a.lo ? b : a));
-    await client.call("POST", `${path}/split`, { shard: widest.object });
-  }
 }
 
 function median(samples: readonly number[]): number {

@@ -91,8 +91,8 @@ function searches(index: CodeIndex, codes: Uint8Array[], query: Float32Array): C
   ];
 }
 
-/** The same estimates and selection in JavaScript, which adds up what so many signs at a time
- *  stand for: four, as the kernel does, or eight, by tables that the kernel has no registers for. */
+/** The same estimates and selection in JavaScript, which adds up what so many signs at a
+ *  time stand for: four, as the kernel does, or eight, by tables too large for its registers. */
 function plainCodes(codes: readonly Uint8Array[], signs: 4 | 8) {
   const bytes = signBytes(DIM);
   const steps = (bytes * 8) / signs;

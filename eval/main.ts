@@ -1,4 +1,4 @@
-/** `npm run eval -- retrieval|reader|router|encoder|codes --data PATH`: quality on labelled data. */
+/** `npm run eval -- WHAT --data PATH`: quality on labelled data. */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { evaluateCodes } from "./codes.ts";
