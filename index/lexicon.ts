@@ -111,7 +111,7 @@ export class Lexicon {
         at += to - start;
       }
     }
-    return bytes;
+    return bytes.slice(0, at); // the pool may hold the zeros of holes that were loaded
   }
 
   /** Puts back what `encode` gave, into a lexicon without terms. Throws a plain error, and must not
