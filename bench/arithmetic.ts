@@ -54,7 +54,7 @@ export function arithmetic(measured: Measured): string[] {
       `${n(candidates / 1000)} KB`,
     `a shard's own time: (${ms(hybridMs)} - ${ms(smallMs)}) / ${measured.shards} = ` +
       `${ms(ownMs)} with ${n(held)} passages, ${ms(fullMs)} when full`,
-    `latency: ${ms(smallMs)} + ${PHASES} phases * ${levels} levels * ${ROUND_TRIP_MS} ms (assumed ` +
-      `round trip) + ${ms(fullMs)} = ${ms(latencyMs)}`,
+    `latency: ${ms(smallMs)} + ${PHASES} phases * ${levels} levels * ${ROUND_TRIP_MS} ms ` +
+      `(assumed round trip) + ${ms(fullMs)} = ${ms(latencyMs)}`,
   ];
 }

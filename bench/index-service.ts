@@ -121,10 +121,21 @@ async function searchTimes(
     ["vector, vector given", given("vector"), {}],
     ["hybrid, filtered", (query) => ({ ...given("hybrid")(query), filter }), {}],
   ];
-  const figures: BoundedFigure[] = [];
+  const figures = percentiles("a call that searches nothing", await timeIdleCalls(client));
   for (const [name, ask, bounds] of kinds)
     figures.push(...percentiles(name, await timeEach(client, NAMESPACE, queries, ask), bounds));
   return figures;
+}
+
+/** What the local runtime and HTTP take of every figure below: a call that touches no object. */
+async function timeIdleCalls(client: BenchClient): Promise<number[]> {
+  const samples: number[] = [];
+  for (let call = 0; call < 200; call++) {
+    const startMs = performance.now();
+    await client.call("GET", "/v1/models");
+    samples.push(performance.now() - startMs);
+  }
+  return samples;
 }
 
 /** The first query after a start, less a warm one: what the object adds by loading. The Worker and

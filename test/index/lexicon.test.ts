@@ -42,6 +42,22 @@ it("holds restored pairs in any order and with holes, and goes on behind the hig
   expect(lexicon.idOf("new", [])).toBe(3_001);
 });
 
+it("is loaded from what a loaded one with holes encodes, again and again", () => {
+  let bytes = new Uint8Array(0);
+  for (let turn = 0; turn < 3; turn++) {
+    const lexicon = new Lexicon();
+    if (turn > 0) lexicon.load(bytes);
+    for (let id = turn * 100; id < (turn + 1) * 100; id += 3) lexicon.restore(id, `t${id}`);
+    bytes = lexicon.encode() as Uint8Array<ArrayBuffer>;
+    const again = new Lexicon();
+    again.load(bytes);
+    expect(again.terms).toBe(lexicon.terms);
+    expect(again.limit).toBe(lexicon.limit);
+    for (let id = 0; id < lexicon.limit; id++)
+      expect(again.find(`t${id}`)).toBe(lexicon.find(`t${id}`));
+  }
+});
+
 it("refuses a second number for a term, and a second term for a number", () => {
   const lexicon = new Lexicon();
   lexicon.restore(4, "amber");
