@@ -1,90 +1,147 @@
 /** Documents into passages: the unit that is embedded, found and cited. */
 import { PASSAGE_CHARS_MAX, PASSAGE_TOKENS_MAX, PASSAGE_TOKENS_TARGET } from "../src/limits.ts";
-import { type Span, sentencesByBlock, wholeCharacter } from "./sentences.ts";
+import { fits, linesOf, type Piece, piecesOf, wholePiece } from "./chunk-pieces.ts";
+import type { CountTokens } from "./chunk-tokens.ts";
+import { MARKDOWN_HEADING, markdownBlocks, type Section } from "./markdown-blocks.ts";
+import {
+  type Block,
+  loadFinder,
+  PLAIN_HEADING,
+  plainBlocks,
+  type Span,
+  sentencesOf,
+  trimmed,
+} from "./sentences.ts";
 
+export { type CountTokens, countByWord } from "./chunk-tokens.ts";
 export { type Span, sentences } from "./sentences.ts";
 
-/** Counts a text's tokens, special ones not included. Must not count a text lower than it counts
- *  the text's parts when the cuts are at whitespace or beside punctuation; WordPiece does not. */
-export type CountTokens = (text: string) => number;
+/** How a stored text is to be read. HTML is stored as Markdown: see html-to-markdown.ts. */
+export type TextType = "text/plain" | "text/markdown";
+
+/** `text.slice(start, end)` is the passage. */
+export interface Passage extends Span {
+  /** Headings above the place where the passage begins, outermost first; a heading that it begins
+   *  with is the last of them. Plain text has none. */
+  heading_path: string[];
+  /** Of the innermost heading: what follows # in an address. */
+  anchor: string | null;
+}
 
 /** A heading opens a new passage once the open one has this many tokens: a section should start a
  *  passage, but a row of short sections should share one. */
 const SECTION_TOKENS_MIN = PASSAGE_TOKENS_TARGET / 4;
 
-/** A sentence, or a part of one that is too long. */
-interface Piece extends Span {
-  tokens: number;
-  heading: boolean;
-  /** Cut inside a word: joined to its neighbour it may count more tokens than both. */
-  alone: boolean;
-}
-
 /** The passages of a text, in order: whole sentences up to about PASSAGE_TOKENS_TARGET tokens and
- *  never above PASSAGE_TOKENS_MAX tokens or PASSAGE_CHARS_MAX characters. A sentence above that is
- *  cut at whitespace, and a word above it between characters. Passages do not overlap and cover
- *  every character that is no whitespace; a text of whitespace has none. Linear: each sentence is
- *  counted once. */
-export async function chunk(text: string, countTokens: CountTokens): Promise<Span[]> {
-  const pieces: Piece[] = [];
-  for (const { block, parts } of await sentencesByBlock(text))
-    for (const part of parts)
-      for (const piece of piecesOf(text, part, countTokens))
-        pieces.push({ ...piece, heading: block.kind === "heading" });
-  return pack(pieces).map(({ start, end }) => ({ start, end }));
-}
-
-function fits(piece: Piece): boolean {
-  return piece.tokens <= PASSAGE_TOKENS_MAX && piece.end - piece.start <= PASSAGE_CHARS_MAX;
-}
-
-/** A sentence, or its parts where it is too long for a passage. */
-function piecesOf(text: string, sentence: Span, countTokens: CountTokens): Piece[] {
-  const whole = measured(text, sentence, countTokens, false);
-  if (fits(whole)) return [whole];
-  const words: Piece[] = [];
-  for (const match of text.slice(sentence.start, sentence.end).matchAll(/\S+/g)) {
-    const start = sentence.start + match.index;
-    words.push(...halved(text, { start, end: start + match[0].length }, countTokens, false));
+ *  never above PASSAGE_TOKENS_MAX tokens or PASSAGE_CHARS_MAX characters. A fence that fits a
+ *  passage is not cut, a table is cut between rows, and a heading goes with what follows it. A
+ *  sentence or line above the bounds is cut at whitespace, and a word above them between
+ *  characters. Passages do not overlap and cover every character that is no whitespace; a text of
+ *  whitespace has none. Linear. Sentences are looked for only in paragraphs that do not fit the
+ *  open passage, so a text that fits one passage costs its tokens' count alone. */
+export async function chunk(
+  text: string,
+  countTokens: CountTokens,
+  type: TextType = "text/plain",
+): Promise<Passage[]> {
+  const whole = wholeText(text, countTokens, type);
+  if (whole !== null) return whole;
+  const { blocks, sections } =
+    type === "text/markdown" ? markdownBlocks(text) : { blocks: plainBlocks(text), sections: [] };
+  const packer = new Packer();
+  for (const block of blocks) {
+    const piece = wholePiece(text, block, countTokens);
+    if (packer.takes(piece) || (block.kind === "code" && fits(piece))) packer.place(piece);
+    else for (const part of await partsOf(text, block, countTokens)) packer.place(part);
   }
-  return words;
+  return packer.finish().map((piece) => passageOf(piece, sections));
 }
 
-/** A word, or its halves' halves where it is too long. */
-function halved(text: string, span: Span, countTokens: CountTokens, cut: boolean): Piece[] {
-  const piece =
-    span.end - span.start > PASSAGE_CHARS_MAX
-      ? { ...span, tokens: Number.POSITIVE_INFINITY, heading: false, alone: cut }
-      : measured(text, span, countTokens, cut);
-  if (fits(piece) || span.end - span.start < 4) return [piece];
-  const middle = wholeCharacter(text, (span.start + span.end) >> 1);
-  return [
-    ...halved(text, { start: span.start, end: middle }, countTokens, true),
-    ...halved(text, { start: middle, end: span.end }, countTokens, true),
-  ];
+/** The text as one passage, or none where it is blank; null where it must be looked into. */
+function wholeText(text: string, countTokens: CountTokens, type: TextType): Passage[] | null {
+  if (text.length > PASSAGE_CHARS_MAX) return null;
+  const heading = type === "text/markdown" ? MARKDOWN_HEADING : PLAIN_HEADING;
+  if (heading.test(text) || countTokens(text) > PASSAGE_TOKENS_TARGET) return null;
+  return trimmed(text, [{ start: 0, end: text.length }]).map((span) => {
+    return { ...span, heading_path: [], anchor: null };
+  });
 }
 
-function measured(text: string, span: Span, countTokens: CountTokens, alone: boolean): Piece {
-  const tokens = countTokens(text.slice(span.start, span.end));
-  return { ...span, tokens, heading: false, alone };
+async function partsOf(text: string, block: Block, countTokens: CountTokens): Promise<Piece[]> {
+  const parts =
+    block.kind === "prose"
+      ? sentencesOf(text, block, await loadFinder())
+      : block.kind === "heading"
+        ? [block]
+        : linesOf(text, block);
+  return piecesOf(text, block, parts, countTokens);
 }
 
-/** Joins neighbours greedily; a short last passage goes to the one before it where it fits. */
-function pack(pieces: Piece[]): Piece[] {
-  const out: Piece[] = [];
-  for (const piece of pieces) {
-    const open = out.at(-1);
-    const section = piece.heading && open !== undefined && open.tokens >= SECTION_TOKENS_MIN;
-    if (open === undefined || section || !joins(open, piece, PASSAGE_TOKENS_TARGET))
-      out.push({ ...piece });
-    else extend(open, piece);
+function passageOf(piece: Piece, sections: readonly Section[]): Passage {
+  const { start, end, section } = piece;
+  const { heading_path, anchor } = sections[section] ?? { heading_path: [], anchor: null };
+  return { start, end, heading_path, anchor };
+}
+
+/** A passage under way. */
+interface Open extends Piece {
+  /** Whether all of it so far is headings. */
+  headingsOnly: boolean;
+  /** The headings at its end, if anything is before them, and where that ends. */
+  tail: { piece: Piece; endBefore: number } | null;
+}
+
+/** Joins neighbours greedily. */
+class Packer {
+  private readonly done: Open[] = [];
+
+  /** Whether the open passage has room for the piece, or none is open and it could open one. */
+  takes(piece: Piece): boolean {
+    const open = this.done.at(-1);
+    if (open === undefined) return piece.tokens <= PASSAGE_TOKENS_TARGET && fits(piece);
+    const tokensMax = open.headingsOnly ? PASSAGE_TOKENS_MAX : PASSAGE_TOKENS_TARGET;
+    return !opensSection(open, piece) && joins(open, piece, tokensMax);
   }
-  const last = out.at(-1);
-  const previous = out.at(-2);
-  if (last === undefined || previous === undefined || last.heading) return out;
-  if (last.tokens >= SECTION_TOKENS_MIN || !joins(previous, last, PASSAGE_TOKENS_MAX)) return out;
-  extend(previous, last);
-  return out.slice(0, -1);
+
+  place(piece: Piece): void {
+    if (piece.heading) this.settle();
+    const open = this.done.at(-1);
+    const tail = open?.tail;
+    if (open !== undefined && this.takes(piece)) extend(open, piece);
+    else if (
+      open &&
+      tail &&
+      !opensSection(open, piece) &&
+      joins(tail.piece, piece, PASSAGE_TOKENS_MAX)
+    ) {
+      open.end = tail.endBefore;
+      open.tokens -= tail.piece.tokens;
+      open.tail = null;
+      const moved = { ...tail.piece, headingsOnly: true, tail: null };
+      this.done.push(moved);
+      extend(moved, piece);
+    } else this.done.push({ ...piece, headingsOnly: piece.heading, tail: null });
+  }
+
+  finish(): Piece[] {
+    this.settle();
+    return this.done;
+  }
+
+  /** At a section's end: a short passage that begins within it goes to the one before it where it
+   *  fits, rather than to the next section or alone. */
+  private settle(): void {
+    const last = this.done.at(-1);
+    const previous = this.done.at(-2);
+    if (last === undefined || previous === undefined || last.heading || last.tail) return;
+    if (last.tokens >= SECTION_TOKENS_MIN || !joins(previous, last, PASSAGE_TOKENS_MAX)) return;
+    extend(previous, last);
+    this.done.pop();
+  }
+}
+
+function opensSection(open: Open, piece: Piece): boolean {
+  return piece.heading && open.tokens >= SECTION_TOKENS_MIN && !open.headingsOnly;
 }
 
 function joins(open: Piece, next: Piece, tokensMax: number): boolean {
@@ -92,7 +149,18 @@ function joins(open: Piece, next: Piece, tokensMax: number): boolean {
   return next.end - open.start <= PASSAGE_CHARS_MAX;
 }
 
-function extend(open: Piece, next: Piece): void {
+function extend(open: Open, next: Piece): void {
+  if (!next.heading) {
+    open.headingsOnly = false;
+    open.tail = null;
+  } else if (open.headingsOnly) open.section = next.section;
+  else if (open.tail === null) open.tail = { piece: { ...next }, endBefore: open.end };
+  else {
+    const { piece } = open.tail;
+    piece.end = next.end;
+    piece.tokens += next.tokens;
+    piece.section = next.section;
+  }
   open.end = next.end;
   open.tokens += next.tokens;
 }

@@ -7,9 +7,12 @@ export interface Span {
   end: number;
 }
 
-/** A stretch of text that no sentence or passage should straddle without need. */
+/** A stretch of text that no sentence or passage should straddle without need. Prose falls into
+ *  sentences; code, which should not fall apart, and rows fall into lines. */
 export interface Block extends Span {
-  kind: "prose" | "heading" | "code";
+  kind: "prose" | "heading" | "code" | "rows";
+  /** Index of the section that it stands in; -1: in none. */
+  section: number;
 }
 
 /** The sentence finder reads at most this much at once, to keep its cost linear and its working
@@ -19,6 +22,8 @@ const WINDOW_CHARS_MAX = 4_096;
 const BLANK = /^\s*$/;
 const FENCE = /^\s{0,3}(```|~~~)/;
 const HEADING = /^ {0,3}#{1,6}\s/;
+/** Matches a text that has a line which `plainBlocks` takes for a heading. */
+export const PLAIN_HEADING = /^ {0,3}#{1,6}\s/m;
 /** A list item, a table row or a quotation starts a block of its own. */
 const ITEM = /^\s{0,12}([-*+•]\s|\d{1,9}[.)]\s|\||>)/;
 const WIDE_STOP = /[。！？｡]+[」』”’）】]*/gu;
@@ -26,7 +31,7 @@ const WIDE_STOP = /[。！？｡]+[」』”’）】]*/gu;
 let finder: Promise<WinkMethods> | null = null;
 
 /** The finder, loaded on first use: its model takes 3 MB of text and about 150 ms. */
-function loadFinder(): Promise<WinkMethods> {
+export function loadFinder(): Promise<WinkMethods> {
   finder ??= Promise.all([import("wink-nlp"), import("wink-eng-lite-web-model")]).then(
     ([nlp, model]) => nlp.default(model.default, ["sbd"]),
   );
@@ -38,22 +43,20 @@ function loadFinder(): Promise<WinkMethods> {
  *  Linear in the text; the first call loads the finder. */
 export async function sentences(text: string): Promise<Span[]> {
   const nlp = await loadFinder();
-  return blocks(text).flatMap((block) => sentencesOf(text, block, nlp));
+  return plainBlocks(text).flatMap((block) => sentencesOf(text, block, nlp));
 }
 
-/** The blocks of a text with their sentences; what `sentences` returns, still grouped. */
-export async function sentencesByBlock(text: string): Promise<{ block: Block; parts: Span[] }[]> {
-  const nlp = await loadFinder();
-  return blocks(text).map((block) => ({ block, parts: sentencesOf(text, block, nlp) }));
-}
-
-/** Splits at blank lines and at what Markdown marks: headings, list items, tables, fenced code. */
-function blocks(text: string): Block[] {
+/** Splits at blank lines and at what Markdown marks, which plain text uses too: headings, list
+ *  items, tables, fenced code, each line of which is a block. */
+export function plainBlocks(text: string): Block[] {
   const out: Block[] = [];
   let open: Block | null = null;
   let fenced = false;
+  const push = (block: Block) => {
+    for (const { start, end } of trimmed(text, [block])) out.push({ ...block, start, end });
+  };
   const close = () => {
-    if (open !== null) out.push(open);
+    if (open !== null) push(open);
     open = null;
   };
   for (const { start, end } of lines(text)) {
@@ -63,14 +66,14 @@ function blocks(text: string): Block[] {
       close();
     } else if (fenced || fence) {
       close();
-      out.push({ start, end, kind: "code" });
+      push({ start, end, kind: "code", section: -1 });
       if (fence) fenced = !fenced;
     } else if (HEADING.test(line)) {
       close();
-      out.push({ start, end, kind: "heading" });
+      push({ start, end, kind: "heading", section: -1 });
     } else if (open === null || ITEM.test(line)) {
       close();
-      open = { start, end, kind: "prose" };
+      open = { start, end, kind: "prose", section: -1 };
     } else {
       (open as Block).end = end;
     }
@@ -79,7 +82,8 @@ function blocks(text: string): Block[] {
   return out;
 }
 
-function* lines(text: string): Generator<Span> {
+/** The text's lines, without what ends them. */
+export function* lines(text: string): Generator<Span> {
   for (let start = 0; start < text.length; ) {
     const newline = text.indexOf("\n", start);
     const end = newline === -1 ? text.length : newline;
@@ -88,7 +92,8 @@ function* lines(text: string): Generator<Span> {
   }
 }
 
-function sentencesOf(text: string, block: Block, nlp: WinkMethods): Span[] {
+/** The sentences of a block of prose; a block of another kind is one. */
+export function sentencesOf(text: string, block: Block, nlp: WinkMethods): Span[] {
   if (block.kind !== "prose") return trimmed(text, [block]);
   const found: Span[] = [];
   for (let at = block.start; at < block.end; ) {
@@ -125,7 +130,7 @@ export function wholeCharacter(text: string, at: number): number {
  *  other character; where it does nevertheless, the rest of the window is one sentence. */
 function locate(text: string, start: number, end: number, nlp: WinkMethods): Span[] {
   const window = text.slice(start, end);
-  if (UNBROKEN.test(window)) return splitPlainly(window, start);
+  if (hasUnbroken(window)) return splitPlainly(window, start);
   const spans: Span[] = [];
   let at = 0;
   for (const sentence of nlp.readDoc(window).sentences().out()) {
@@ -139,8 +144,19 @@ function locate(text: string, start: number, end: number, nlp: WinkMethods): Spa
 }
 
 /** wink takes seconds over a kilobyte without a space (base64, a list of addresses). */
-const UNBROKEN = /\S{200}/;
+const UNBROKEN_CHARS = 200;
 const STOP = /[.!?]+["')\]]*\s/g;
+
+/** Whether UNBROKEN_CHARS characters stand together without whitespace. Looks at few of them. */
+function hasUnbroken(window: string): boolean {
+  for (let end = UNBROKEN_CHARS; end <= window.length; ) {
+    let at = end - 1;
+    while (at >= end - UNBROKEN_CHARS && !isSpace(window.charCodeAt(at))) at--;
+    if (at < end - UNBROKEN_CHARS) return true;
+    end = at + 1 + UNBROKEN_CHARS;
+  }
+  return false;
+}
 
 /** Cuts after every stop that whitespace follows. */
 function splitPlainly(window: string, start: number): Span[] {
@@ -154,15 +170,22 @@ function splitPlainly(window: string, start: number): Span[] {
   return [...spans, { start: start + at, end: start + window.length }];
 }
 
+/** Whether `\s` of a regular expression matches the UTF-16 unit. */
+function isSpace(unit: number): boolean {
+  if (unit < 0x1680) return unit === 32 || (unit >= 9 && unit <= 13) || unit === 0xa0;
+  return unit <= 0xfeff && SPACE.test(String.fromCharCode(unit));
+}
+
 const SPACE = /\s/;
 
 /** Where `sentence` ends in `window` when it begins at `at`, whitespace aside; -1: not there. */
 function endOf(sentence: string, window: string, at: number): number {
   let end = at;
   for (let i = 0; i < sentence.length; i++) {
-    if (SPACE.test(sentence[i]!)) continue;
-    while (end < window.length && SPACE.test(window[end]!)) end++;
-    if (window[end] !== sentence[i]) return -1;
+    const unit = sentence.charCodeAt(i);
+    if (isSpace(unit)) continue;
+    while (end < window.length && isSpace(window.charCodeAt(end))) end++;
+    if (window.charCodeAt(end) !== unit) return -1;
     end++;
   }
   return end;
@@ -182,12 +205,12 @@ function splitWide(text: string, span: Span): Span[] {
 }
 
 /** Without whitespace at either end; what is nothing else goes. */
-function trimmed(text: string, spans: Span[]): Span[] {
+export function trimmed(text: string, spans: readonly Span[]): Span[] {
   const out: Span[] = [];
   for (const span of spans) {
     let { start, end } = span;
-    while (start < end && SPACE.test(text[start]!)) start++;
-    while (end > start && SPACE.test(text[end - 1]!)) end--;
+    while (start < end && isSpace(text.charCodeAt(start))) start++;
+    while (end > start && isSpace(text.charCodeAt(end - 1))) end--;
     if (start < end) out.push({ start, end });
   }
   return out;

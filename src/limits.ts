@@ -83,6 +83,19 @@ export const PASSAGE_TOKENS_TARGET = 200;
 export const PASSAGE_TOKENS_MAX = 240;
 // A word of any length can be one unknown token, so characters have a bound of their own.
 export const PASSAGE_CHARS_MAX = 8_000;
+// A passage carries the headings above it, six at most, and a hit shows them. A heading is cut to
+// this for the path; a longer anchor is dropped, as cut it would lead nowhere.
+export const HEADING_CHARS_MAX = 200;
+export const ANCHOR_CHARS_MAX = 200;
+// Lists and quotations nest three or four deep in real documents. Each level costs one more pass
+// over its lines; what is deeper is read as prose.
+export const MARKDOWN_DEPTH_MAX = 16;
+// Each level of an HTML list puts two or three characters before every line of its Markdown.
+export const HTML_LIST_DEPTH_MAX = 8;
+// Words whose token counts are remembered: 1.4 MB. The frequent words of a corpus are a few
+// thousand, and 98 % of English words have 20 characters or fewer.
+export const TOKEN_CACHE_WORDS_MAX = 32_768;
+export const TOKEN_CACHE_WORD_CHARS_MAX = 20;
 
 // Models. The encoder was trained on 256 positions; the reader on 384.
 export const ENCODER_TOKENS_MAX = 256;

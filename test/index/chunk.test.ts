@@ -1,28 +1,10 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { chunk, type Span, sentences } from "../../index/chunk.ts";
+import { chunk, countByWord, sentences } from "../../index/chunk.ts";
 import { PASSAGE_CHARS_MAX, PASSAGE_TOKENS_MAX } from "../../src/limits.ts";
+import { countTokens, expectLossless } from "./passages.ts";
 
 const seed = 20261123;
-
-/** Counts as WordPiece does with a vocabulary of four-letter pieces. */
-function countTokens(text: string): number {
-  let n = 0;
-  for (const [word] of text.matchAll(/[\p{L}\p{N}]+|[^\s\p{L}\p{N}]/gu))
-    n += Math.ceil(word.length / 4);
-  return n;
-}
-
-function expectLossless(text: string, spans: Span[]): void {
-  let at = 0;
-  for (const { start, end } of spans) {
-    expect(text.slice(at, start).trim()).toBe("");
-    expect(end).toBeGreaterThan(start);
-    expect(text.slice(start, end)).toBe(text.slice(start, end).trim());
-    at = end;
-  }
-  expect(text.slice(at).trim()).toBe("");
-}
 
 const PIECES = [
   "Dr. Smith went to D.C. on Jan. 5th.¦It cost $3.50!¦“Why?”¦\n¦\n\n¦\r\n\r\n¦# Title\n¦- item\n",
@@ -105,4 +87,33 @@ it("text without a space, of one kind of character or of nothing is cut, not ref
     const text = kind.repeat(30_000);
     expectLossless(text, await chunk(text, countTokens));
   }
+});
+
+it("counts by word equal the counts, whatever was counted before", () => {
+  const byWord = countByWord(countTokens);
+  const words = fc.array(fc.constantFrom(...PIECES, ...LONG, "a", "b c", "\u0007x", "é", "'s"));
+  fc.assert(
+    fc.property(words, fc.string({ unit: "binary" }), (parts, other) => {
+      for (const text of [parts.join(""), other]) expect(byWord(text)).toBe(countTokens(text));
+    }),
+    { seed, numRuns: 500 },
+  );
+});
+
+it("counts by word equal the counts of more words than are remembered", () => {
+  const byWord = countByWord(countTokens);
+  const words = Array.from({ length: 60_000 }, (_, i) => (i * 7919).toString(36));
+  for (let round = 0; round < 2; round++)
+    expect(words.filter((word) => byWord(word) !== countTokens(word))).toEqual([]);
+});
+
+it("a text of one passage is counted once, and no sentence is looked for", async () => {
+  let counted = 0;
+  const text = "The tenant pays. The landlord mends. ".repeat(5);
+  const passages = await chunk(text, (part) => {
+    counted += part.length;
+    return countTokens(part);
+  });
+  expect(passages).toEqual([{ start: 0, end: text.length - 1, heading_path: [], anchor: null }]);
+  expect(counted).toBe(text.length);
 });
