@@ -276,3 +276,5 @@ export const MIXED_TOKENS_MIN = 12;
 export const FAST_TOKENS_MIN = 32;
 // An outlier column of 16 times the rest's size needs 4 of its own bits; 16 * 127 fits an i16.
 export const SPLIT_COPIES_MAX = 16;
+// Of passages that say the same as a hit so many are told of.
+export const DUPLICATES_SHOWN_MAX = 20;

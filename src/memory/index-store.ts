@@ -3,6 +3,7 @@ import { encodeCode } from "../../index/codes.ts";
 import { encodeSegment } from "../../index/segment.ts";
 import type { TermCounts } from "../../index/term-counts.ts";
 import type { QuantizedVector } from "../../index/vectors.ts";
+import type { LinkTable } from "./link-table.ts";
 import type { IndexedPassage, PassageStore } from "./passage-store.ts";
 import { Resident, type Spare } from "./resident.ts";
 import { encodeMap } from "./segment-map.ts";
@@ -15,6 +16,7 @@ export interface Tables {
   store: MemoryStore;
   passages: PassageStore;
   segments: SegmentTable;
+  links: LinkTable;
 }
 
 /** A document as the index takes it. */
@@ -22,7 +24,8 @@ interface IndexedDocument {
   row: number;
   first: number;
   vectors: QuantizedVector[];
-  units: TermCounts[];
+  /** Null: of a linked passage. */
+  units: (TermCounts | null)[];
 }
 
 /** The index of what is stored; `damaged` is the first segment that cannot be loaded, which must be
@@ -48,6 +51,7 @@ export function loadIndex(
   if (from !== null)
     for (const each of documents(tables, from, null, resident.byDocument))
       resident.append(each.row, each.first, each.vectors, each.units);
+  for (const link of tables.links.all()) resident.slots.link(link);
   return { resident };
 }
 
@@ -72,15 +76,19 @@ function loadVocabulary({ segments, passages }: Tables, { lexicon }: Resident): 
 
 /** The documents that have passages in the rows [from, to) of passages; `to` null: no end. */
 function* documents(
-  { passages }: Tables,
+  { passages, links }: Tables,
   from: number,
   to: number | null,
   byDocument: boolean,
 ): Generator<IndexedDocument> {
+  const linked = links.linked(from, to);
   const whole = byDocument ? passages.wholeCounts(from) : null;
   for (const group of grouped(passages.range(from, to))) {
     const { document, row: first } = group[0]!;
-    const units = whole === null ? group.map(({ counts }) => counts) : [whole.next().value!.counts];
+    const units =
+      whole === null
+        ? group.map(({ row, counts }) => (linked.has(row) ? null : counts))
+        : [whole.next().value!.counts];
     yield { row: document, first, vectors: group.map(({ vector }) => vector), units };
   }
 }

@@ -16,6 +16,7 @@ import { type ChangePlan, idOf, planChanges } from "./changes.ts";
 import { readCopy, wholeDocument } from "./copy.ts";
 import { type IndexBounds, IndexHolder } from "./index-holder.ts";
 import type { Tables } from "./index-store.ts";
+import { LinkTable } from "./link-table.ts";
 import { type SegmentBounds, segmentsDue } from "./maintenance.ts";
 import { isMigrated, migrate } from "./migrations.ts";
 import { PassageStore } from "./passage-store.ts";
@@ -54,7 +55,7 @@ const SETTINGS: ShardSettings = {
 };
 
 const TABLES = [
-  ...["documents", "passages", "document_terms", "terms"],
+  ...["documents", "passages", "links", "document_terms", "terms"],
   ...["segments", "segment_parts", "tombstones", "removals", "meta"],
 ];
 
@@ -82,6 +83,12 @@ export class Shard {
   /** Makes the shard, or gives it new options: `bm25_unit` throws `conflict` once documents are
    *  stored. */
   configure(options: NamespaceOptions): void {
+    if (options.near_duplicates === "link" && options.bm25_unit === "document")
+      throw new ServiceError(
+        "invalid_request",
+        "near_duplicates: passages are linked only where bm25_unit is passage",
+        { param: "near_duplicates" },
+      );
     migrate(this.#storage);
     const store = new MemoryStore(this.#storage.sql);
     const known = store.options();
@@ -256,7 +263,9 @@ export class Shard {
     const { lexical } = this.#resident();
     this.#write(() => {
       const unused: number[] = [];
-      for (const { id } of tables.passages.terms(0)) if (lexical.df(id) === 0) unused.push(id);
+      // A linked passage holds terms that only its title may have, and may be found again.
+      if (!tables.links.any())
+        for (const { id } of tables.passages.terms(0)) if (lexical.df(id) === 0) unused.push(id);
       tables.passages.deleteTerms(unused);
       tables.segments.putVocabulary(null);
     });
@@ -295,7 +304,10 @@ export class Shard {
       const { sql } = this.#storage;
       const store = new MemoryStore(sql);
       if (store.options() !== null)
-        return { store, passages: new PassageStore(sql), segments: new SegmentTable(sql) };
+        return {
+          ...{ store, passages: new PassageStore(sql), segments: new SegmentTable(sql) },
+          links: new LinkTable(sql),
+        };
     }
     throw new ServiceError(
       "namespace_not_found",
@@ -331,7 +343,9 @@ export class Shard {
     if (rows.length === 0) return;
     const tables = this.#tables!;
     const resident = this.#resident();
-    this.#write(() => deleteDocuments(tables, resident, tables.store.byRows(rows)));
+    this.#write(() => {
+      if (!deleteDocuments(tables, resident, tables.store.byRows(rows))) this.#index.forget();
+    });
   }
 
   #store({ removed, added }: ChangePlan): void {
@@ -343,10 +357,11 @@ export class Shard {
     );
     const resident = this.#resident();
     this.#write(() => {
-      deleteDocuments(tables, resident, removed);
+      if (!deleteDocuments(tables, resident, removed)) this.#index.forget();
       if (added.length === 0) return;
-      sealWhereLarge(tables, resident, this.#settings.sealPassages * 2);
-      insertDocuments(tables, resident, added);
+      const current = this.#resident();
+      sealWhereLarge(tables, current, this.#settings.sealPassages * 2);
+      insertDocuments(tables, current, added);
     });
   }
 }
