@@ -21,9 +21,11 @@ const HELP = `usage: npm run bench -- <what> [options]
   engine    embedding beside transformers.js and onnxruntime-web; decode: a decoder of
             SmolLM2-135M's shape, random Q4_0 weights, beside wllama
   generation  sampling, constrained decoding, prefix cache and drafts on that decoder
+  ingest    documents on their way to the memory, by stage
   service   the built Worker: first answer of a fresh isolate, warm answers, memory
   generator the memory of the generator's isolate with a model of SmolLM2-135M's shape
-  index     the memory's index on --data: service, 100,000 passages through HTTP
+  index     the memory's index on the texts of --data: its parts alone, and 100,000 passages
+            through HTTP; --only million: 1,000,000 over shards, most of an hour
 
   --json FILE   also write the figures, machine and date to FILE
   --quick       fewer rounds: a smoke test rather than a figure
@@ -36,6 +38,7 @@ const BENCHES: Record<string, () => Promise<{ run(options: BenchOptions): Promis
   kernels: () => import("./kernels.ts"),
   engine: () => import("./engine.ts"),
   generation: () => import("./generation.ts"),
+  ingest: () => import("./ingest.ts"),
   service: () => import("./service.ts"),
   generator: () => import("./generator.ts"),
   index: () => import("./index-parts.ts"),

@@ -98,36 +98,79 @@ function checkField(field: string, test: unknown): void {
   }
 }
 
+/** One test of one field: what a filter comes down to. */
+export interface Condition {
+  field: string;
+  operator: keyof FieldTest;
+  operand: FilterValue | FilterValue[];
+}
+
+/** A filter one level deep. Several conditions must all hold. */
+export type FilterNode =
+  | { kind: "and"; parts: Filter[] }
+  | { kind: "or"; parts: Filter[] }
+  | { kind: "not"; part: Filter }
+  | { kind: "all"; conditions: Condition[] };
+
+/** What a checked filter says at its top. A plain value is the operator `eq`. */
+export function readNode(filter: Filter): FilterNode {
+  if ("and" in filter && Array.isArray(filter.and)) return { kind: "and", parts: filter.and };
+  if ("or" in filter && Array.isArray(filter.or)) return { kind: "or", parts: filter.or };
+  if ("not" in filter) return { kind: "not", part: filter.not as Filter };
+  const conditions = Object.entries(filter as Fields).flatMap(([field, test]) => {
+    const tests = isObject(test) ? (test as FieldTest) : { eq: test as FilterValue };
+    return Object.entries(tests).map(([operator, operand]) => {
+      return { field, operator: operator as keyof FieldTest, operand };
+    });
+  });
+  return { kind: "all", conditions };
+}
+
 /** Whether metadata passes the filter. Where a metadata value is a list, a test holds if it holds
  *  for one of its elements; `ne` and `nin` are the negations of `eq` and `in`, so a missing field
  *  passes them. A missing field fails every other test but `exists: false`: it does not equal
- *  null. Order is that of numbers or of strings by UTF-16 unit; across types nothing compares. */
+ *  null. Order is that of numbers, or of strings by code point as in UTF-8 (upper case before
+ *  lower, no locale); across types nothing compares. */
 export function matches(filter: Filter, metadata: Record<string, unknown>): boolean {
-  if ("and" in filter && Array.isArray(filter.and))
-    return filter.and.every((part) => matches(part, metadata));
-  if ("or" in filter && Array.isArray(filter.or))
-    return filter.or.some((part) => matches(part, metadata));
-  if ("not" in filter) return !matches(filter.not as Filter, metadata);
-  return Object.entries(filter as Fields).every(([field, test]) => {
-    const present = Object.hasOwn(metadata, field);
-    const value = present ? metadata[field] : undefined;
-    const tests = isObject(test) ? (test as FieldTest) : { eq: test as FilterValue };
-    return Object.entries(tests).every(([operator, operand]) =>
-      holds(operator as keyof FieldTest, operand, present, value),
-    );
+  const node = readNode(filter);
+  if (node.kind === "and") return node.parts.every((part) => matches(part, metadata));
+  if (node.kind === "or") return node.parts.some((part) => matches(part, metadata));
+  if (node.kind === "not") return !matches(node.part, metadata);
+  return node.conditions.every((condition) => holds(condition, metadata));
+}
+
+/** A condition with the value that it was tested on. */
+export interface FilterDecision extends Condition {
+  /** The document's value; null also where it lacks the field. */
+  value: unknown;
+  present: boolean;
+  passed: boolean;
+}
+
+/** Every condition of a filter, in its order, with what it found in the metadata; conditions under
+ *  a `not` are given as they stand, unnegated. */
+export function explainFilter(filter: Filter, metadata: Record<string, unknown>): FilterDecision[] {
+  const node = readNode(filter);
+  if (node.kind === "not") return explainFilter(node.part, metadata);
+  if (node.kind !== "all") return node.parts.flatMap((part) => explainFilter(part, metadata));
+  return node.conditions.map((condition) => {
+    const present = Object.hasOwn(metadata, condition.field);
+    const value = present ? metadata[condition.field] : null;
+    return { ...condition, value, present, passed: holds(condition, metadata) };
   });
 }
 
-function holds(
-  operator: keyof FieldTest,
-  operand: unknown,
-  present: boolean,
-  value: unknown,
+/** Whether metadata passes one condition. */
+export function holds(
+  { field, operator, operand }: Condition,
+  metadata: Record<string, unknown>,
 ): boolean {
+  const present = Object.hasOwn(metadata, field);
   if (operator === "exists") return present === operand;
-  if (operator === "ne") return !holds("eq", operand, present, value);
-  if (operator === "nin") return !holds("in", operand, present, value);
+  if (operator === "ne") return !holds({ field, operator: "eq", operand }, metadata);
+  if (operator === "nin") return !holds({ field, operator: "in", operand }, metadata);
   if (!present) return false;
+  const value = metadata[field];
   const elements: unknown[] = Array.isArray(value) ? value : [value];
   return elements.some((element) => compares(operator, operand, element));
 }
@@ -136,10 +179,30 @@ function compares(operator: keyof FieldTest, operand: unknown, value: unknown): 
   if (operator === "eq") return value === operand;
   if (operator === "in") return (operand as unknown[]).includes(value);
   if (typeof value !== typeof operand || !isOrdered(value)) return false;
-  const [left, right] = [value as string, operand as string];
-  if (operator === "gt") return left > right;
-  if (operator === "gte") return left >= right;
-  if (operator === "lt") return left < right;
-  if (operator === "lte") return left <= right;
-  return left.startsWith(right);
+  if (operator === "prefix") return (value as string).startsWith(operand as string);
+  const order =
+    typeof value === "string"
+      ? compareCodePoints(value, operand as string)
+      : (value as number) - (operand as number);
+  if (operator === "gt") return order > 0;
+  if (operator === "gte") return order >= 0;
+  if (operator === "lt") return order < 0;
+  return order <= 0;
+}
+
+/** Below, at or above 0 as `a` stands before, at or after `b` in the order of code points, which is
+ *  that of UTF-8's bytes and of SQLite. JavaScript's own order is by UTF-16 unit and puts U+10000
+ *  and above, whose units begin with 0xD800, before U+E000. */
+export function compareCodePoints(a: string, b: string): number {
+  const shorter = Math.min(a.length, b.length);
+  for (let i = 0; i < shorter; i++) {
+    const [left, right] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (left !== right) return rankOfUnit(left) - rankOfUnit(right);
+  }
+  return a.length - b.length;
+}
+
+/** Surrogates after all other units. */
+function rankOfUnit(unit: number): number {
+  return unit >= 0xd800 && unit < 0xe000 ? unit + 0x10000 : unit;
 }

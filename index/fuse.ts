@@ -1,59 +1,106 @@
 /** Two rankings into one. */
-import { type Scored, type ScoreList, TopK } from "./top-k.ts";
 
 /** What hybrid search weighs the cosine with; BM25 gets the rest. Chosen on SciFact's training
  *  queries: docs/memory.md. */
 export const COSINE_WEIGHT = 0.75;
 
-/** The fused score of one passage. */
-export interface Fused extends Scored {
-  bm25: number | null;
-  cosine: number | null;
+/** Cormack et al., SIGIR 2009, found it. */
+export const RRF_K = 60;
+
+/** What is to be ranked: parallel arrays, one place a candidate. */
+export interface ScoredCandidates {
+  /** What ties break by: the document's row, then the passage's place in it. */
+  row: Float64Array;
+  seq: Uint32Array;
+  /** Exact scores. */
+  bm25: Float64Array;
+  cosine: Float32Array;
+  /** 1: of the list by BM25. */
+  lexical: Uint8Array;
+  /** NaN: not of the list by cosine. */
+  estimate: Float32Array;
 }
 
-/** Convex combination of normalized scores, 0 to 1:
- *    alpha * (cosine + 1) / (max cosine + 1) + (1 - alpha) * bm25 / max bm25
- *  Each list is scaled from its least possible score (cosine -1, BM25 0) to its best one; a
- *  passage that a list lacks has that least score there. Exact: every passage of either list takes
- *  part, so the result does not depend on how deep a list was cut. Ties break by id. O(n log k).
- *  Source: Bruch et al., "An Analysis of Fusion Functions", 2210.11934, section 4 (TM2C2). */
-export function fuseConvex(
-  bm25: ScoreList,
-  cosine: ScoreList,
-  k: number,
-  alpha = COSINE_WEIGHT,
-): Fused[] {
-  const bm25Scale = (1 - alpha) / (maxOf(bm25, 0) || 1);
-  const cosineScale = alpha / (maxOf(cosine, -1) + 1 || 1);
-  const best = new TopK(k);
-  cosine.forEach((score, id) => {
-    best.push(id, cosineScale * (score + 1) + bm25Scale * (bm25.get(id) ?? 0));
-  });
-  bm25.forEach((score, id) => {
-    if (cosine.get(id) === undefined) best.push(id, bm25Scale * score);
-  });
-  return best.sorted().map((hit) => ({
-    ...hit,
-    bm25: bm25.get(hit.id) ?? null,
-    cosine: cosine.get(hit.id) ?? null,
-  }));
+export type Fusing =
+  | { kind: "bm25" }
+  | { kind: "cosine" }
+  /** `bm25Least` is what a unit without a term of the query scores: above 0 in some variants. */
+  | { kind: "convex"; cosineWeight: number; bm25Least: number }
+  | { kind: "rrf"; k: number };
+
+/** Candidates in order, and what put them there. */
+export interface Fused {
+  /** Candidates, best first, u32 [n]. */
+  order: Uint32Array;
+  /** By candidate, f64 [n]. */
+  scores: Float64Array;
+  /** By candidate: its rank in each list from 1, before fusion; 0: not in that list. */
+  bm25Rank: Uint32Array;
+  cosineRank: Uint32Array;
+  /** The greatest of each over all candidates; not below the least possible. */
+  bm25Best: number;
+  cosineBest: number;
 }
 
-/** The greatest score, at least `least`. */
-export function maxOf(list: ScoreList, least: number): number {
-  let max = least;
-  list.forEach((score) => {
-    if (score > max) max = score;
-  });
-  return max;
+/** Ranks candidates: by one score, or by both.
+ *    convex  w * (cosine + 1) / (best cosine + 1) + (1 - w) * (bm25 - least) / (best bm25 - least)
+ *    rrf     sum over the lists that have the candidate of 1 / (k + rank)
+ *  The convex combination scales each score from its least possible value to the best candidate's,
+ *  so it is between 0 and 1; a share whose best is the least is 0. Ties go to the lower (row, seq).
+ *  A pure function of its input, to the bit. O(n log n). Sources: Bruch et al., "An Analysis of
+ *  Fusion Functions", 2210.11934, section 4 (TM2C2); Cormack et al., SIGIR 2009. */
+export function fuse(candidates: ScoredCandidates, how: Fusing): Fused {
+  const { bm25, cosine, lexical, estimate } = candidates;
+  const n = bm25.length;
+  const least = how.kind === "convex" ? how.bm25Least : 0;
+  const bm25Best = bm25.reduce((best, score) => (score > best ? score : best), least);
+  const cosineBest = cosine.reduce((best, score) => (score > best ? score : best), -1);
+  const bm25Rank = ranksOf(candidates, bm25, (i) => lexical[i] === 1);
+  const cosineRank = ranksOf(candidates, cosine, (i) => !Number.isNaN(estimate[i]!));
+  const scores = new Float64Array(n);
+  for (let i = 0; i < n; i++) {
+    if (how.kind === "bm25") scores[i] = bm25[i]!;
+    else if (how.kind === "cosine") scores[i] = cosine[i]!;
+    else if (how.kind === "rrf")
+      scores[i] = reciprocal(how.k, bm25Rank[i]!) + reciprocal(how.k, cosineRank[i]!);
+    else {
+      const semantic = shareOf(cosine[i]!, -1, cosineBest);
+      const rest = 1 - how.cosineWeight;
+      scores[i] = how.cosineWeight * semantic + rest * shareOf(bm25[i]!, least, bm25Best);
+    }
+  }
+  const order = orderBy(candidates, scores);
+  return { order, scores, bm25Rank, cosineRank, bm25Best, cosineBest };
 }
 
-/** Reciprocal rank fusion: score = sum over lists of 1 / (k + rank), rank from 1, best first. Ties
- *  break by id. O(n log n). Source: Cormack et al., SIGIR 2009, which found k = 60. */
-export function fuseRanks(lists: readonly (readonly number[])[], k = 60): Scored[] {
-  const scores = new Map<number, number>();
-  for (const list of lists)
-    for (const [i, id] of list.entries()) scores.set(id, (scores.get(id) ?? 0) + 1 / (k + i + 1));
-  const hits = Array.from(scores, ([id, score]) => ({ id, score }));
-  return hits.sort((a, b) => b.score - a.score || a.id - b.id);
+/** Where a score stands between the least possible and the best, 0 to 1. A unit without a term of
+ *  the query may be given as 0 whatever the variant, hence never below 0. */
+function shareOf(score: number, least: number, best: number): number {
+  return best > least ? Math.max(0, score - least) / (best - least) : 0;
+}
+
+function reciprocal(k: number, rank: number): number {
+  return rank === 0 ? 0 : 1 / (k + rank);
+}
+
+/** All candidates, best score first; ties go to the lower (row, seq). u32 [n]. */
+export function orderBy(
+  { row, seq }: Pick<ScoredCandidates, "row" | "seq">,
+  scores: ArrayLike<number>,
+): Uint32Array {
+  const places = Uint32Array.from({ length: scores.length }, (_, i) => i);
+  return places.sort((a, b) => scores[b]! - scores[a]! || row[a]! - row[b]! || seq[a]! - seq[b]!);
+}
+
+function ranksOf(
+  candidates: ScoredCandidates,
+  scores: ArrayLike<number>,
+  listed: (candidate: number) => boolean,
+): Uint32Array {
+  const ranks = new Uint32Array(scores.length);
+  let rank = 0;
+  const known = Float64Array.from(scores, (score) => (Number.isNaN(score) ? -Infinity : score));
+  for (const candidate of orderBy(candidates, known))
+    if (listed(candidate)) ranks[candidate] = ++rank;
+  return ranks;
 }

@@ -5,8 +5,10 @@
 const CODE = /[{}=<>`\\|^~]|\w\(|::|->/;
 /** Words, numbers with their signs and points, currencies, operators, percent, degree and question
  *  marks: what a sentence says. Other marks, case and whitespace are how it is set. */
-const SAID =
-  /[+\-\u2212]?\p{N}[\p{L}\p{M}\p{N}]*(?:[.,:/]\p{N}+)*|[\p{L}\p{M}][\p{L}\p{M}\p{N}]*|[\p{Sm}\p{Sc}?%\u2030\u00b0]/gu;
+const NUMBER = /[+\-\u2212]?\p{N}[\p{L}\p{M}\p{N}]*(?:[.,:/]\p{N}+)*/u;
+const WORD = /[\p{L}\p{M}][\p{L}\p{M}\p{N}]*/u;
+const MARK = /[\p{Sm}\p{Sc}?%\u2030\u00b0]/u;
+const SAID = new RegExp(`${NUMBER.source}|${WORD.source}|${MARK.source}`, "gu");
 /** Scripts that put no spaces between words: each character counts as one. */
 const UNSPACED =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}]/gu;

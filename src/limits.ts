@@ -7,6 +7,22 @@ export const MESSAGE_CHARS_MAX = 400_000;
 export const EMBEDDING_INPUTS_MAX = 256;
 export const QUERY_CHARS_MAX = 8_000;
 export const SEARCH_K_MAX = 100;
+// Passages joined on each side of a hit: 100 hits of 9 passages of 8,000 characters at most are
+// 14 MB of the 32 that one RPC takes.
+export const NEIGHBOURS_MAX = 4;
+// Candidates that diversity chooses from; their vectors are 400 KB at dim 384.
+export const DIVERSITY_POOL_MAX = 256;
+// Hits that a reranker reads: one model run each, about 30 ms on the encoder's kernels.
+export const RERANK_DEPTH_DEFAULT = 10;
+export const RERANK_DEPTH_MAX = 50;
+// Searches of one question, each led by what the last one found.
+export const HOPS_MAX = 2;
+// A list is read deeper, twice as deep each time, where one hit a document needs more documents.
+export const SEARCH_DEPTH_MAX = 2_048;
+// A decay slower than a century is none, and one faster than a minute forgets the question's own
+// turn.
+export const HALF_LIFE_DAYS_MIN = 1 / 1_440;
+export const HALF_LIFE_DAYS_MAX = 36_500;
 export const FILTER_DEPTH_MAX = 8;
 export const FILTER_NODES_MAX = 128;
 export const FILTER_VALUES_MAX = 1_000;
@@ -38,16 +54,82 @@ export const DOCUMENTS_PER_CALL_MAX = 1_000;
 export const DOCUMENT_ID_CHARS_MAX = 256;
 export const TITLE_CHARS_MAX = 1_000;
 export const METADATA_BYTES_MAX = 16 * 1024;
+// A line of NDJSON: a text of DOCUMENT_CHARS_MAX characters that are all escaped has 3 MB.
+export const DOCUMENT_LINE_BYTES_MAX = 4 * 1024 * 1024;
+// Lines that are stored together: at 3 KB a line with its vector as many as a call of JSON has, and
+// two batches, one read while the other is stored, stay far below what an isolate has room for.
+export const LOAD_BATCH_BYTES = 2 * 1024 * 1024;
+// Every refused line is counted; these are told with their reasons, 200 KB at most.
+export const LINE_ERRORS_KEPT_MAX = 1_000;
+export const LINE_ERROR_CHARS_MAX = 200;
+export const JOB_NAME_CHARS_MAX = 200;
+// Conversations. A turn's document is CONVERSATION/TURN, within the bound of a document's id.
+export const CONVERSATION_CHARS_MAX = 128;
+export const TURN_ID_CHARS_MAX = DOCUMENT_ID_CHARS_MAX - CONVERSATION_CHARS_MAX - 1;
+export const SPEAKER_CHARS_MAX = 200;
+// As many texts as one call embeds.
+export const TURNS_PER_CALL_MAX = EMBEDDING_INPUTS_MAX;
+// A policy of forgetting: a century, and as many documents as SHARDS_MAX objects hold.
+export const FORGET_DAYS_MAX = 36_525;
+export const FORGET_DOCUMENTS_MAX = 10_000_000;
+// A namespace that is known to grow starts with as many objects as one level of the tree has.
+export const SHARDS_START_MAX = 6;
 export const NAMESPACE_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
+// One memory object. Its index has a bound in bytes, INDEX_BYTES_MAX; a merge or a load blocks other
+// calls, and takes longer the more there are.
+export const PASSAGES_MAX = 150_000;
+// Sharding. The runtime opens six connections at once from one request, so a level of the tree has
+// six. SHARDS_MAX is two levels: six children that each search themselves and ask six more. With
+// the bound on a shard below that is 4.6 million passages.
+export const SHARD_FANOUT = 6;
+export const SHARDS_MAX = SHARD_FANOUT + SHARD_FANOUT * SHARD_FANOUT;
+// A shard at its bound answers in tens of milliseconds; one that rebuilds its index after waking
+// takes seconds. Each level waits for three quarters of what its parent does.
+export const SHARD_DEADLINE_MS_MAX = 10_000;
+// A shard past either of these is split in two. Both leave a tenth of the object's own bound for
+// what is written while the split runs.
+export const SHARD_PASSAGES_SPLIT = 110_000;
+export const SHARD_RESIDENT_BYTES_SPLIT = 40_000_000;
+// Writes that wait for their turn. At 50 ms each the last waits three seconds, and each holds at
+// most the 32 MB of an RPC, nearly all far less.
+export const WRITES_WAITING_MAX = 64;
+export const MEMORY_BUSY_RETRY_AFTER_S = 2;
+// Searches that lost a passage between ranking and showing it start anew this often; the last time
+// writes wait for them.
+export const SEARCH_ATTEMPTS_MAX = 3;
+// Copies. A page is one RPC reply and one part of a snapshot; the shard bounds its bytes too. A
+// step copies this many pages before it lets go, since an alarm has 15 minutes and CPU has 5.
+export const COPY_PAGE_DOCUMENTS = 512;
+export const COPY_STEP_PAGES = 16;
+// What was written while a copy ran is copied in passes of this many pages at most; then writes
+// wait for the rest.
+export const COPY_CATCH_UP_PAGES = 64;
+// Work that fails is tried again after this long, and given up after so many failures in a row.
+export const WORK_RETRY_MS = 5_000;
+export const WORK_FAILURES_MAX = 20;
+// Forgetting looks at the age of documents this often, and removes so many at a time.
+export const FORGET_INTERVAL_MS = 60_000;
+export const FORGET_DOCUMENTS_STEP = 500;
+// Snapshots. A part is one page of a copy, unpacked in memory when it is read back; a document
+// takes at most 1.5 MB of text and as much of vectors.
+export const SNAPSHOT_PART_BYTES_MAX = 32 * 1024 * 1024;
+export const SNAPSHOT_PASSES_MAX = 4;
+export const SNAPSHOT_PARTS_MAX = 10_000;
+export const SNAPSHOTS_MAX = 100;
+// Records of bulk jobs, the oldest finished ones of which give way; each keeps its first errors.
+export const JOBS_MAX = 100;
+export const JOB_ERRORS_MAX = 1_000;
 // Passages stored in one transaction: 2,000 vectors are 3 MB, far below the 32 MB of one RPC, and
 // what is stored so far survives a later failure.
 export const UPSERT_PASSAGES_MAX = 2_000;
 // An export page is one RPC reply, of which the runtime takes 32 MB; text counts 2 bytes a unit.
 export const EXPORT_PAGE_CHARS_MAX = 4_000_000;
 export const PAGE_DOCUMENTS_MAX = 1_000;
-// The parsed filters whose matching documents an object remembers between writes.
-export const FILTERS_REMEMBERED_MAX = 8;
+// The filters whose matching documents an object remembers: 13 KB each at 100,000 documents, and
+// each is tested on every document written. A longer filter is worked out anew each time.
+export const FILTERS_REMEMBERED_MAX = 16;
+export const FILTER_REMEMBERED_CHARS_MAX = 4_096;
 // One memory object's index, in linear memory and typed arrays: 45 MB beside 46 MB of models and 30
 // MB of JavaScript in the isolate of 128 MB that it may share with the Worker. At 250 bytes a
 // passage 180,000 passages fit. Models and the indexes of all objects in the isolate together:
@@ -64,6 +146,14 @@ export const DOCUMENT_PASSAGES_MAX = 16_384;
 // of their cosine, from which exact cosines choose.
 export const BM25_DEPTH = 128;
 export const VECTOR_DEPTH = 256;
+// Characters (code points) of a metadata string that its index holds; two that agree so far are
+// told apart by reading the document. Tags, dates and most addresses are shorter.
+export const METADATA_VALUE_CHARS_MAX = 96;
+// Field names whose numbers an object remembers; a forgotten one costs a look-up.
+export const METADATA_FIELDS_REMEMBERED_MAX = 1_024;
+// Rows a page when matching documents are read as one JSON list of at most 17 bytes each: a row of
+// SQLite, this result's too, has at most 2 MB.
+export const METADATA_PAGE_ROWS = 65_536;
 // Passages that one statement fetches to weigh them: 2 MB with their vectors and counts.
 export const SCORED_ROWS_MAX = 2_048;
 // A page of a copy is one RPC reply of at most 32 MB: text at 3 bytes a unit and vectors.
@@ -79,6 +169,18 @@ export const CODE_DEPTH_MAX = 4_096;
 // dimensions, part by part.
 export const PQ_SAMPLE_MAX = 4_096;
 export const PQ_ITERATIONS = 8;
+// Cloudflare Vectorize (developers.cloudflare.com/vectorize/platform/limits, 2026-11): vectors of
+// one upsert from a Worker, results of a query that returns neither values nor metadata, and
+// dimensions. It takes 100 ids in a deletion and refuses more (error 40007).
+export const TIER_UPSERT_MAX = 1_000;
+export const TIER_DELETE_MAX = 100;
+export const TIER_TOP_K_MAX = 100;
+export const TIER_DIM_MAX = 1_536;
+// Writes that Vectorize does not show yet are held here, 500 bytes each at 384 dimensions.
+export const TIER_PENDING_MAX = 10_000;
+// Its clock and ours may differ by this; a write takes it seconds, and minutes under load.
+export const TIER_CLOCK_SKEW_MS = 10_000;
+export const TIER_RESEND_MS = 15 * 60_000;
 export const PASSAGE_TOKENS_TARGET = 200;
 export const PASSAGE_TOKENS_MAX = 240;
 // A word of any length can be one unknown token, so characters have a bound of their own.
@@ -278,3 +380,29 @@ export const FAST_TOKENS_MIN = 32;
 export const SPLIT_COPIES_MAX = 16;
 // Of passages that say the same as a hit so many are told of.
 export const DUPLICATES_SHOWN_MAX = 20;
+
+// The command line. A part of a job is as much as the service stores in one or two batches, so that
+// a break costs little; a line above its bound would be refused by the service. A file of one
+// document may be larger than its text, which has a bound of its own; a JSON array is parsed whole.
+export const CLI_PART_BYTES = 2 * 1024 * 1024;
+export const CLI_PART_LINES_MAX = 1_000;
+export const CLI_FILE_BYTES_MAX = 16 * 1024 * 1024;
+export const CLI_JSON_BYTES_MAX = 256 * 1024 * 1024;
+// Folders: what a documentation or a wiki has, many times over; a loop of mounts ends here too.
+export const CLI_FILES_MAX = 200_000;
+export const CLI_FOLDER_DEPTH_MAX = 32;
+// A call that fails for what may pass is repeated: after .5, 1, 2, 4 and 8 s, or when the service
+// says, within a minute.
+export const CLI_ATTEMPTS_MAX = 6;
+export const CLI_RETRY_MS = 500;
+export const CLI_RETRY_MS_MAX = 60_000;
+// Pages of a web site: one at a time, with a pause between two that its robots.txt may lengthen.
+export const CLI_PAGES_DEFAULT = 100;
+export const CLI_PAGES_MAX = 10_000;
+export const CLI_DEPTH_MAX = 16;
+export const CLI_PAGE_MS_MAX = 30_000;
+export const CLI_PAGE_PAUSE_MS = 250;
+export const CLI_PAGE_PAUSE_MS_MAX = 10_000;
+export const CLI_ROBOTS_BYTES_MAX = 512 * 1024;
+// How often a snapshot's or a restore's progress is asked for.
+export const CLI_POLL_MS = 1_000;

@@ -1,10 +1,12 @@
 /** /admin/namespaces/{ns}/documents and /export: what content owners load, read and remove. */
 import { ServiceError } from "../errors.ts";
-import type { Caller, IngestOutcome, Service, SubmittedDocument } from "../pipeline/types.ts";
+import type { Caller, IngestOutcome, SubmittedDocument } from "../pipeline/types.ts";
 import { NamespaceParams, pathNamespace } from "./admin-namespaces.ts";
-import { mediaType, readJson, readText, readUncheckedJson } from "./body.ts";
+import { mediaType, readJson, readUncheckedJson } from "./body.ts";
 import { type ApiContext, endpoint, newApi } from "./context.ts";
-import { logFailure } from "./failure.ts";
+import { exportLines } from "./export-lines.ts";
+import { addCounts, emptyCounts, loadLines } from "./load-lines.ts";
+import { type Line, readLines } from "./ndjson.ts";
 import { PathText, parse } from "./schema/common.ts";
 import {
   DeletedCountReply,
@@ -14,11 +16,15 @@ import {
   type DocumentsCall,
   DocumentsRequest,
   IngestReply,
+  type ItemError,
   ListQuery,
   ListReply,
+  PatchReply,
+  PatchRequest,
   parseDelete,
-  parseDocumentLines,
   parseDocuments,
+  parsePatch,
+  VersionQuery,
 } from "./schema/documents.ts";
 import { DeletedReply, jsonBody, NEEDS_ADMIN_KEY, replies } from "./schema/replies.ts";
 
@@ -36,7 +42,8 @@ endpoint(
     description:
       "Answers once they are durable and searchable. The same id replaces, the same content does " +
       "nothing. A bad document is an entry of `errors` and holds up no other; where none is " +
-      "taken, the first one's error is the reply.",
+      "taken, the first one's error is the reply. NDJSON is stored as it comes and may be of any " +
+      "length.",
     security: NEEDS_ADMIN_KEY,
     request: {
       params: NamespaceParams,
@@ -51,34 +58,48 @@ endpoint(
     responses: replies(200, "What became of them", IngestReply),
   },
   async (c) => {
+    const { service, caller } = c.var;
     const namespace = pathNamespace(c);
-    const call =
-      mediaType(c) === NDJSON
-        ? parseDocumentLines(await readText(c))
-        : parseDocuments(await readUncheckedJson(c));
-    return c.json(await ingest(c.var.service, c.var.caller, namespace, call));
+    const store = (documents: SubmittedDocument[]) =>
+      service.memoryAdmin.ingest(caller, namespace, documents);
+    if (mediaType(c) === NDJSON) return c.json(await ingestLines(readLines(c), store));
+    return c.json(await ingest(parseDocuments(await readUncheckedJson(c)), store));
   },
 );
 
-/** Hands on the good documents and puts every error back in the call's numbering. */
-async function ingest(
-  service: Service,
-  caller: Caller,
-  namespace: string,
-  call: DocumentsCall,
-): Promise<IngestOutcome> {
-  if (call.documents.length === 0) refuseAll(call.errors);
-  const outcome = await service.ingest(caller, namespace, call.documents);
-  const refused = outcome.errors.map((error) => ({ ...error, index: call.indices[error.index]! }));
-  const errors = [...call.errors, ...refused].sort((a, b) => a.index - b.index);
-  if (outcome.upserted + outcome.unchanged === 0) refuseAll(errors);
-  return { ...outcome, errors };
+type Store = (documents: SubmittedDocument[]) => Promise<IngestOutcome>;
+
+/** Hands on the good documents and puts what becomes of them back in the call's numbering. */
+async function ingest(call: DocumentsCall, store: Store) {
+  if (call.documents.length === 0) refuseAll(call.errors, call.errors.length);
+  const outcome = await store(call.documents);
+  const inCall = <T extends { index: number }>(items: T[]) =>
+    items.map((item) => ({ ...item, index: call.indices[item.index]! }));
+  const byIndex = (a: { index: number }, b: { index: number }) => a.index - b.index;
+  const errors = [...call.errors, ...inCall(outcome.errors)].sort(byIndex);
+  if (outcome.upserted + outcome.unchanged === 0) refuseAll(errors, errors.length);
+  const documents = inCall(outcome.documents).sort(byIndex);
+  return { ...outcome, documents, error_count: errors.length, errors };
 }
 
-function refuseAll(errors: IngestOutcome["errors"]): void {
+/** The same for a stream; its reply holds no line for each document. */
+async function ingestLines(lines: AsyncIterable<Line[]>, store: Store) {
+  const sum = emptyCounts();
+  const numbering = { from: 0, blanks: false };
+  await loadLines(lines, numbering, store, (counts) => addCounts(sum, counts));
+  const { upserted, unchanged, passages, errors, error_count } = sum;
+  if (upserted + unchanged === 0) refuseAll(errors, error_count);
+  if (upserted + unchanged + error_count === 0)
+    throw new ServiceError("invalid_request", "documents: the body has no line", {
+      param: "documents",
+    });
+  return { upserted, unchanged, passages, error_count, errors };
+}
+
+function refuseAll(errors: readonly ItemError[], count: number): void {
   const first = errors[0];
   if (first === undefined) return;
-  const others = errors.length > 1 ? ` (${errors.length - 1} more refused)` : "";
+  const others = count > 1 ? ` (${count - 1} more refused)` : "";
   throw new ServiceError(first.code, `document ${first.index}: ${first.message}${others}`, {
     param: `documents[${first.index}]`,
   });
@@ -97,7 +118,9 @@ endpoint(
   async (c) => {
     const { limit, cursor } = parse(ListQuery, c.req.query());
     const page = { limit, cursor: cursor ?? null };
-    return c.json(await c.var.service.listDocuments(c.var.caller, pathNamespace(c), page));
+    return c.json(
+      await c.var.service.memoryAdmin.listDocuments(c.var.caller, pathNamespace(c), page),
+    );
   },
 );
 
@@ -119,7 +142,7 @@ endpoint(
     request: { params: DocumentParams },
     responses: replies(200, "The document as it is stored", DocumentReply),
   },
-  async (c) => c.json(await c.var.service.getDocument(...pathDocument(c))),
+  async (c) => c.json(await c.var.service.memoryAdmin.getDocument(...pathDocument(c))),
 );
 
 endpoint(
@@ -129,13 +152,39 @@ endpoint(
     path: `${DOCUMENTS}/{id}`,
     summary: "Delete a document",
     security: NEEDS_ADMIN_KEY,
-    request: { params: DocumentParams },
+    request: { params: DocumentParams, query: VersionQuery },
     responses: replies(200, "It is gone", DeletedReply),
   },
   async (c) => {
+    const { if_version } = parse(VersionQuery, c.req.query());
     const [caller, namespace, id] = pathDocument(c);
-    await c.var.service.deleteDocument(caller, namespace, id);
+    await c.var.service.memoryAdmin.deleteDocument(caller, namespace, id, if_version ?? null);
     return c.json({ id, deleted: true });
+  },
+);
+
+endpoint(
+  adminDocuments,
+  {
+    method: "patch",
+    path: `${DOCUMENTS}/{id}`,
+    summary: "Change a document's metadata, title or expiry",
+    description: "What is not named stays. The text stays, and so do its passages.",
+    security: NEEDS_ADMIN_KEY,
+    request: { params: DocumentParams, body: jsonBody(PatchRequest) },
+    responses: replies(200, "The document's new version", PatchReply),
+  },
+  async (c) => {
+    const { patch, if_version } = parsePatch(await readJson(c));
+    const [caller, namespace, id] = pathDocument(c);
+    const version = await c.var.service.memoryAdmin.patchDocument(
+      caller,
+      namespace,
+      id,
+      patch,
+      if_version,
+    );
+    return c.json({ id, version });
   },
 );
 
@@ -151,7 +200,9 @@ endpoint(
   },
   async (c) => {
     const filter = parseDelete(await readJson(c));
-    return c.json(await c.var.service.deleteWhere(c.var.caller, pathNamespace(c), filter));
+    return c.json(
+      await c.var.service.memoryAdmin.deleteWhere(c.var.caller, pathNamespace(c), filter),
+    );
   },
 );
 
@@ -172,44 +223,9 @@ endpoint(
   async (c) => {
     const namespace = pathNamespace(c);
     const page = (cursor: string | null) =>
-      c.var.service.exportPage(c.var.caller, namespace, cursor);
+      c.var.service.memoryAdmin.exportPage(c.var.caller, namespace, cursor);
     const first = await page(null); // its errors still have a status of their own
     c.header("content-type", NDJSON);
     return c.body(exportLines(first, page, c.var.trace));
   },
 );
-
-type ExportPage = Awaited<ReturnType<Service["exportPage"]>>;
-
-/** Two pages in memory at most. A failure on the way breaks the transfer off, so that half an
- *  export never looks like a whole one. */
-function exportLines(
-  first: ExportPage,
-  fetchPage: (cursor: string) => Promise<ExportPage>,
-  trace: string,
-): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  let page: ExportPage | null = first;
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        while (page !== null) {
-          const { documents, cursor } = page;
-          page = cursor === null ? null : await fetchPage(cursor);
-          if (documents.length === 0) continue; // a pull that gives nothing is not repeated
-          controller.enqueue(encoder.encode(documents.map(exportLine).join("")));
-          return;
-        }
-        controller.close();
-      } catch (error) {
-        logFailure(error, trace);
-        controller.error(error);
-      }
-    },
-  });
-}
-
-function exportLine(document: SubmittedDocument): string {
-  const given = Object.entries(document).filter(([, value]) => value !== null);
-  return `${JSON.stringify(Object.fromEntries(given))}\n`;
-}

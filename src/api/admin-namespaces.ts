@@ -9,7 +9,7 @@ import {
   NamespacesReply,
   parseNamespaceOptions,
   StatsReply,
-} from "./schema/admin.ts";
+} from "./schema/admin-namespaces.ts";
 import { Namespace, parse, z } from "./schema/common.ts";
 import { DeletedReply, NEEDS_ADMIN_KEY, replies } from "./schema/replies.ts";
 
@@ -32,7 +32,7 @@ endpoint(
     security: NEEDS_ADMIN_KEY,
     responses: replies(200, "Your tenant's namespaces", NamespacesReply),
   },
-  async (c) => c.json({ namespaces: await c.var.service.listNamespaces(c.var.caller) }),
+  async (c) => c.json({ namespaces: await c.var.service.memoryAdmin.listNamespaces(c.var.caller) }),
 );
 
 endpoint(
@@ -40,8 +40,10 @@ endpoint(
   {
     method: "put",
     path: "/admin/namespaces/{ns}",
-    summary: "Create a namespace",
-    description: "Again with the same options does nothing; other options are a conflict.",
+    summary: "Create a namespace, or change its options",
+    description:
+      "Again with other options changes those; bm25_unit, shards and vector_tier are fixed, and " +
+      "another one is a conflict.",
     security: NEEDS_ADMIN_KEY,
     request: {
       params: NamespaceParams,
@@ -52,7 +54,7 @@ endpoint(
   async (c) => {
     const name = pathNamespace(c);
     const options = parseNamespaceOptions(await readJson(c, {}));
-    return c.json(await c.var.service.putNamespace(c.var.caller, name, options));
+    return c.json(await c.var.service.memoryAdmin.putNamespace(c.var.caller, name, options));
   },
 );
 
@@ -66,7 +68,7 @@ endpoint(
     request: { params: NamespaceParams },
     responses: replies(200, "The namespace", NamespaceReply),
   },
-  async (c) => c.json(await c.var.service.getNamespace(c.var.caller, pathNamespace(c))),
+  async (c) => c.json(await c.var.service.memoryAdmin.getNamespace(c.var.caller, pathNamespace(c))),
 );
 
 endpoint(
@@ -81,7 +83,7 @@ endpoint(
   },
   async (c) => {
     const name = pathNamespace(c);
-    await c.var.service.deleteNamespace(c.var.caller, name);
+    await c.var.service.memoryAdmin.deleteNamespace(c.var.caller, name);
     return c.json({ id: name, deleted: true });
   },
 );
@@ -96,7 +98,7 @@ endpoint(
     request: { params: NamespaceParams },
     responses: replies(200, "The statistics", StatsReply),
   },
-  async (c) => c.json(await c.var.service.stats(c.var.caller, pathNamespace(c))),
+  async (c) => c.json(await c.var.service.memoryAdmin.stats(c.var.caller, pathNamespace(c))),
 );
 
 endpoint(
@@ -109,5 +111,5 @@ endpoint(
     request: { params: NamespaceParams },
     responses: replies(200, "The statistics afterwards", StatsReply),
   },
-  async (c) => c.json(await c.var.service.compact(c.var.caller, pathNamespace(c))),
+  async (c) => c.json(await c.var.service.memoryAdmin.compact(c.var.caller, pathNamespace(c))),
 );

@@ -3,13 +3,15 @@
 import { cors } from "hono/cors";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { ServiceError } from "../errors.ts";
-import { GENERATOR_BUSY_RETRY_AFTER_S } from "../limits.ts";
+import { GENERATOR_BUSY_RETRY_AFTER_S, MEMORY_BUSY_RETRY_AFTER_S } from "../limits.ts";
 import { adminDocuments } from "./admin-documents.ts";
+import { adminJobs } from "./admin-jobs.ts";
 import { adminKeys } from "./admin-keys.ts";
 import { adminMetrics } from "./admin-metrics.ts";
 import { adminModels } from "./admin-models.ts";
 import { adminNamespaces } from "./admin-namespaces.ts";
 import { adminRouter } from "./admin-router.ts";
+import { adminSnapshots } from "./admin-snapshots.ts";
 import { newAuth } from "./auth.ts";
 import { chat } from "./chat.ts";
 import { classify } from "./classify.ts";
@@ -20,7 +22,14 @@ import { health } from "./health.ts";
 import { memory } from "./memory.ts";
 import { models } from "./models.ts";
 import { addOpenApi, methodsAt } from "./openapi.ts";
+import { remember } from "./remember.ts";
 import { rerank } from "./rerank.ts";
+
+/** After how many seconds a client that met one of these may try again. */
+const RETRY_AFTER_S: Record<string, number | undefined> = {
+  generator_busy: GENERATOR_BUSY_RETRY_AFTER_S,
+  memory_busy: MEMORY_BUSY_RETRY_AFTER_S,
+};
 
 /** The application. `connect` makes what a request is served with from the bindings; it is called
  *  once a request and what it throws becomes that request's error. Endpoints that need no key,
@@ -33,9 +42,11 @@ export function createApp<Bindings extends object>(
   const auth = newAuth();
   app.use("/v1/*", auth("inference"));
   app.use("/admin/*", auth("admin"));
-  for (const group of [chat, embeddings, rerank, classify, models, memory]) app.route("/", group);
-  for (const group of [adminNamespaces, adminDocuments, adminKeys, adminModels])
+  for (const group of [chat, embeddings, rerank, classify, models, memory, remember])
     app.route("/", group);
+  for (const group of [adminNamespaces, adminDocuments, adminJobs, adminSnapshots])
+    app.route("/", group);
+  for (const group of [adminKeys, adminModels]) app.route("/", group);
   for (const group of [adminRouter, adminMetrics, health]) app.route("/", group);
   addOpenApi(app);
   app.notFound((c) => {
@@ -51,8 +62,8 @@ export function createApp<Bindings extends object>(
   app.onError((error, c) => {
     logFailure(error, c.var.trace);
     const { status, body } = describeFailure(error);
-    if (body.error.code === "generator_busy")
-      c.header("retry-after", `${GENERATOR_BUSY_RETRY_AFTER_S}`);
+    const wait = RETRY_AFTER_S[body.error.code];
+    if (wait !== undefined) c.header("retry-after", `${wait}`);
     return c.json(body, status as ContentfulStatusCode);
   });
   return app;
@@ -83,7 +94,7 @@ function addFrame(
         if (allowed === "*") return "*";
         return allowed.includes(origin) ? origin : null;
       },
-      allowMethods: ["GET", "POST", "PUT", "DELETE"],
+      allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
       exposeHeaders: ["x-brink-trace", "x-brink-route", "x-brink-difficulty"],
       maxAge: 86_400,
     }),

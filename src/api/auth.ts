@@ -13,7 +13,7 @@ const ADMIN: Caller = {
   default_namespace: null,
 };
 const LOCAL_ADMIN: Caller = { ...ADMIN, default_namespace: "docs" };
-const LOCAL_DEV: Caller = { ...LOCAL_ADMIN, role: "inference" };
+const LOCAL_DEV: Caller = { ...LOCAL_ADMIN, role: "inference", permissions: ["memory:write"] };
 
 const HOW_TO_SET_A_KEY =
   "no keys are configured, so every call is refused: set the secret BRINK_ADMIN_KEY_SHA256 to " +
@@ -98,6 +98,15 @@ async function fixedCaller(keyHash: string, config: ApiConfig): Promise<Caller |
 async function refuseWithoutKeys(service: Service, config: ApiConfig): Promise<void> {
   if (config.local || config.adminKeySha256 !== null || (await service.hasKeys())) return;
   throw new ServiceError("no_keys_configured", HOW_TO_SET_A_KEY);
+}
+
+/** Throws `forbidden` for an inference key that was not made to write. */
+export function checkMayWrite(caller: Caller): void {
+  if (caller.role === "admin" || caller.permissions?.includes("memory:write")) return;
+  throw new ServiceError(
+    "forbidden",
+    "this endpoint needs an admin key, or an inference key made with the permission memory:write",
+  );
 }
 
 /** Throws `namespace_forbidden` where the key was made for other namespaces. Says nothing about

@@ -35,13 +35,18 @@ export async function readBinary(c: ApiContext): Promise<Uint8Array> {
   return readUncompressed(c);
 }
 
-async function readUncompressed(c: ApiContext): Promise<Uint8Array> {
+/** Throws `unsupported_media_type` for a body that is compressed. */
+export function refuseCompressed(c: ApiContext): void {
   const encoding = c.req.header("content-encoding");
   if (encoding !== undefined && encoding.toLowerCase() !== "identity")
     throw new ServiceError(
       "unsupported_media_type",
       `content-encoding ${JSON.stringify(encoding)} is not supported: send the body uncompressed`,
     );
+}
+
+async function readUncompressed(c: ApiContext): Promise<Uint8Array> {
+  refuseCompressed(c);
   return readBytes(c.req.raw.body);
 }
 

@@ -5,6 +5,7 @@ import { readJson } from "./body.ts";
 import { endpoint, newApi } from "./context.ts";
 import { EmbeddingReply, EmbeddingRequest, parseEmbedding } from "./schema/memory.ts";
 import { jsonBody, NEEDS_KEY, replies } from "./schema/replies.ts";
+import { toBase64 } from "./schema/vector.ts";
 
 export const embeddings = newApi();
 
@@ -46,13 +47,4 @@ export function shorten(vector: Float32Array, dimensions: number): Float32Array 
   const head = vector.slice(0, dimensions);
   const norm = Math.sqrt(head.reduce((sum, x) => sum + x * x, 0));
   return norm === 0 ? head : head.map((x) => x / norm);
-}
-
-/** Base64 of the vector as little-endian f32, whatever the machine's own order is. */
-export function toBase64(vector: Float32Array): string {
-  const view = new DataView(new ArrayBuffer(vector.length * 4));
-  for (const [i, x] of vector.entries()) view.setFloat32(i * 4, x, true);
-  let binary = "";
-  for (const byte of new Uint8Array(view.buffer)) binary += String.fromCharCode(byte);
-  return btoa(binary);
 }

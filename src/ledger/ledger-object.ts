@@ -99,22 +99,18 @@ export class LedgerObject extends DurableObject {
     return this.#one("SELECT 1 FROM keys LIMIT 1") !== undefined;
   }
 
-  /** Registers a namespace; the same options again are a no-op. Throws `conflict` for others, and
-   *  `invalid_request` when the tenant has NAMESPACES_PER_TENANT_MAX namespaces. */
+  /** Registers a namespace, or notes its new options. Throws `invalid_request` when the tenant has
+   *  NAMESPACES_PER_TENANT_MAX namespaces. Which options may change is the memory's to say. */
   putNamespace(tenant: string, name: string, options: NamespaceOptions): NamespaceRecord {
     const known = this.getNamespace(tenant, name);
-    if (known !== null) {
-      if (equalOptions(known.options, options)) return known;
-      throw new ServiceError("conflict", `namespace "${name}" exists with other options`);
-    }
-    if (this.#count("namespaces", tenant) >= this.namespacesMax)
+    if (known === null && this.#count("namespaces", tenant) >= this.namespacesMax)
       throw new ServiceError(
         "invalid_request",
         `a tenant has at most ${this.namespacesMax} namespaces`,
       );
-    const record = { tenant, name, options, created_at: this.now() };
+    const record = { tenant, name, options, created_at: known?.created_at ?? this.now() };
     this.#sql.exec(
-      "INSERT INTO namespaces (tenant, name, options, created_at) VALUES (?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO namespaces (tenant, name, options, created_at) VALUES (?, ?, ?, ?)",
       ...[tenant, name, JSON.stringify(options), record.created_at],
     );
     return record;
@@ -205,9 +201,4 @@ function namespaceFrom(row: SqlRow): NamespaceRecord {
     options: { ...NAMESPACE_DEFAULTS, ...JSON.parse(String(row.options)) },
     created_at: Number(row.created_at),
   };
-}
-
-function equalOptions(a: NamespaceOptions, b: NamespaceOptions): boolean {
-  const names = Object.keys(NAMESPACE_DEFAULTS) as (keyof NamespaceOptions)[];
-  return names.every((name) => JSON.stringify(a[name]) === JSON.stringify(b[name]));
 }

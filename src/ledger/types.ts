@@ -11,6 +11,8 @@ export interface KeyRecord {
   /** Namespaces it may read; null: all of its tenant's. */
   namespaces: string[] | null;
   default_namespace: string | null;
+  /** What an inference key may beyond reading; absent in keys made before there were any. */
+  permissions?: "memory:write"[];
   /** Unix time in ms. */
   created_at: number;
 }

@@ -16,6 +16,8 @@ interface Candidate {
   /** The slot of the passage that shows the unit. */
   passage: number;
   bm25: number;
+  /** Whether the list by BM25 brought it. */
+  lexical: boolean;
   estimate: number;
   cosine: number;
   time: number;
@@ -98,7 +100,8 @@ class Search {
     const { statistics, bm25Depth } = this.#request;
     const allowed = this.#filter === null ? null : this.#units(this.#filter);
     const best = this.#resident.lexical.search(this.#terms, statistics, bm25Depth, allowed);
-    for (const { slot, score } of best) found.set(slot, { ...blank(slot), bm25: score });
+    for (const { slot, score } of best)
+      found.set(slot, { ...blank(slot), bm25: score, lexical: true });
   }
 
   #units(filter: Bitmap): Bitmap {
@@ -233,7 +236,7 @@ class Search {
 
 function blank(unit: number): Candidate {
   const unknown = { bm25: Number.NaN, estimate: Number.NaN, cosine: Number.NaN };
-  return { unit, passage: unit, ...unknown, time: 0, counts: null };
+  return { unit, passage: unit, lexical: false, ...unknown, time: 0, counts: null };
 }
 
 const spanLength = ([from, to]: [number, number]) => to - from;
@@ -276,6 +279,7 @@ function listOf(
     row: Float64Array.from(candidates, rowOf),
     seq: Uint32Array.from(candidates, ({ passage }) => slots.seqOf(passage)),
     bm25: Float64Array.from(candidates, ({ bm25 }) => bm25),
+    lexical: Uint8Array.from(candidates, ({ lexical }) => (lexical ? 1 : 0)),
     estimate: Float32Array.from(candidates, ({ estimate }) => estimate),
     cosine: Float32Array.from(candidates, ({ cosine }) => cosine),
     time: Float64Array.from(candidates, ({ time }) => time),

@@ -1,6 +1,7 @@
 /** What a list of changes comes to: which stored documents go, which come, and what each change is
  *  told. Pure: nothing is written here. */
 import { assert } from "../errors.ts";
+import { documentDigest } from "./document-digest.ts";
 import type { Change, ChangeOutcome, DocumentPatch } from "./shard-types.ts";
 import type { FoundDocument } from "./store.ts";
 import type { Metadata, PreparedDocument } from "./types.ts";
@@ -110,10 +111,14 @@ function changed(
 
 const versionAfter = (before: Current | null) => (before?.version ?? 0) + 1;
 
-/** The document with the patch applied; vectors stay, also under a new title. */
+/** The document with the patch applied, and the digest that it would have had it come so; vectors
+ *  stay, also under a new title. */
 function patched(document: PreparedDocument, patch: DocumentPatch): PreparedDocument {
   const { title = document.title, expires_at = document.expires_at } = patch;
-  return { ...document, title, expires_at, metadata: merged(document.metadata, patch.metadata) };
+  const metadata = merged(document.metadata, patch.metadata);
+  const after = { ...document, title, expires_at, metadata };
+  const brought = document.brought ? (document.passages[0]?.vector.qs ?? null) : null;
+  return { ...after, digest: documentDigest(after, brought) };
 }
 
 function merged(metadata: Metadata, patch: Metadata | null): Metadata {

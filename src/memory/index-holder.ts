@@ -3,6 +3,7 @@
 import { ServiceError } from "../errors.ts";
 import { DOCUMENT_PASSAGES_MAX } from "../limits.ts";
 import { isolateIndexes } from "./budget.ts";
+import type { ChangePlan } from "./changes.ts";
 import { Filters } from "./filters.ts";
 import { loadIndex, rebuildSegments, type Tables } from "./index-store.ts";
 import type { Resident, Spare } from "./resident.ts";
@@ -11,6 +12,8 @@ import type { ShardStorage } from "./sql.ts";
 import type { PreparedDocument } from "./types.ts";
 
 export interface IndexBounds {
+  /** How many passages fit. */
+  passagesMax: number;
   /** Bytes that the index may take, and those that models and indexes of the isolate may. */
   indexBytesMax: number;
   isolateBytesMax: number;
@@ -60,18 +63,27 @@ export class IndexHolder {
     this.forget();
   }
 
-  /** Checks documents to come against the bounds. Throws `memory_full`, and `invalid_request` for
-   *  vectors that do not fit. */
-  admit(tables: Tables, documents: readonly PreparedDocument[]): void {
+  /** Checks a plan against the bounds. Throws `memory_full`, and `invalid_request` for vectors that
+   *  do not fit. */
+  admit(tables: Tables, { removed, added }: ChangePlan): void {
+    const documents = added.map(({ document }) => document);
     const first = documents.find(({ passages }) => passages.length > 0)?.passages[0];
     if (first === undefined) return;
     const dim = first.vector.qs.length;
     for (const document of documents) checkDocument(document, dim);
     const resident = this.get(tables);
     resident.checkDimension(dim);
+    const replaced = removed.reduce((sum, { passages }) => sum + passages, 0);
+    const count = documents.reduce((sum, { passages }) => sum + passages.length, 0);
+    const passages = resident.slots.livePassages - replaced + count;
+    const { passagesMax, indexBytesMax, isolateBytesMax } = this.#bounds;
+    if (passages > passagesMax)
+      throw new ServiceError(
+        "memory_full",
+        `the memory would hold ${passages} passages, the limit is ${passagesMax}`,
+      );
     const more = documents.reduce((sum, document) => sum + estimateBytes(document), 0);
     const total = resident.bytes + more;
-    const { indexBytesMax, isolateBytesMax } = this.#bounds;
     if (total > indexBytesMax)
       throw new ServiceError(
         "memory_full",

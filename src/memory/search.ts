@@ -1,136 +1,274 @@
-/** From a shard's candidates to hits: in what order, and why. */
-import { idf } from "../../index/bm25.ts";
-import { fuseConvex, maxOf } from "../../index/fuse.ts";
+/** A search over a namespace, however many shards it has: statistics, candidates, fusion, decay,
+ *  diversity, and the passages to show. Pure but for what it asks of the shards. */
+import { weigh } from "../../index/bm25.ts";
+import { type DiverseChoice, diversify } from "../../index/diversity.ts";
+import { type Fusing, fuse, orderBy, RRF_K } from "../../index/fuse.ts";
+import { decayFactor, decayScore } from "../../index/recency.ts";
 import { terms } from "../../index/terms.ts";
-import { bestOf, type Scored } from "../../index/top-k.ts";
-import { BM25_DEPTH, VECTOR_DEPTH } from "../limits.ts";
-import type { Shard } from "./shard.ts";
-import type { CandidateList, CandidateRequest } from "./shard-types.ts";
-import type { HitExplanation, NamespaceOptions, SearchHit, SearchRequest } from "./types.ts";
+import { BM25_DEPTH, DIVERSITY_POOL_MAX, SEARCH_DEPTH_MAX, VECTOR_DEPTH } from "../limits.ts";
+import { type Chosen, explainHit, type Ranking } from "./explain.ts";
+import type {
+  CandidateList,
+  CandidateRequest,
+  CorpusStatistics,
+  Gatherer,
+  ShownPassage,
+} from "./shard-types.ts";
+import type { NamespaceOptions, SearchHit, SearchOutcome, SearchRequest } from "./types.ts";
 
-/** A ranked candidate: `id` is its place in the order of rows. */
-interface Ranked extends Scored {
-  bm25: number | null;
-  cosine: number | null;
+export interface SearchClock {
+  /** Unix ms, what ages are counted from. */
+  now(): number;
+  /** A steady clock for stages, in ms. */
+  ms(): number;
 }
 
-/** The best k hits of a namespace of one shard, best first. Throws `invalid_request` for a vector
- *  of the wrong size. */
-export function search(shard: Shard, request: SearchRequest): SearchHit[] {
-  const { query, k, mode, vector, filter, explain } = request;
-  const asked = queryTerms(query);
-  const statistics = shard.statistics(asked.map(({ term }) => term));
-  const depths = { bm25Depth: BM25_DEPTH, vectorDepth: VECTOR_DEPTH };
-  const candidateRequest = { mode, terms: asked, vector, filter, ...depths, statistics, explain };
-  const list = inOrder(shard.candidates(candidateRequest));
-  const options = shard.options();
-  const ranked = rank(list, mode, options, k);
-  const passages = ranked.map(({ id }) => list.passage[id]!);
-  const shown = shard.show({ passages, vectors: false, neighbours: 0 });
-  const why = explain ? explainer(list, candidateRequest, options) : null;
-  return ranked.map(({ id, score, bm25, cosine }, i) => {
-    const { document_id, seq, text, title, metadata, start, end } = shown[i]!;
-    const passage_id = `${document_id}#${seq}`;
-    const place = { document_id, passage_id, text, title, metadata, start, end };
-    const hit: SearchHit = { ...place, score, bm25, cosine };
-    return why === null ? hit : { ...hit, explain: why(id) };
+const CLOCK: SearchClock = { now: () => Date.now(), ms: () => performance.now() };
+
+/** A candidate that will be shown. */
+interface Shown {
+  at: number;
+  passage: ShownPassage;
+  chosen: Chosen | null;
+}
+
+/** The best k hits. Ties go to the lower (document row, passage). A filter applies before anything
+ *  is ranked; decay and diversity to the candidates only, that is, to the best of each list. With
+ *  bm25_unit "document" a document is found once, by its best passage. Throws what the shards throw:
+ *  `invalid_request` for a vector of the wrong size. */
+export async function search(
+  gatherer: Gatherer,
+  options: NamespaceOptions,
+  request: SearchRequest,
+  clock: SearchClock = CLOCK,
+): Promise<SearchOutcome> {
+  const stages = new Stages(clock);
+  const query = await stages.time("terms", () => queryTerms(request));
+  const statistics = await stages.time("statistics", () => gatherStatistics(gatherer, query));
+  const asked: CandidateRequest = {
+    mode: request.mode,
+    terms: query,
+    vector: request.mode === "bm25" ? null : request.vector,
+    filter: request.filter,
+    ...depthsFor(request),
+    statistics,
+    explain: request.explain,
+  };
+  const list = await stages.time("candidates", () => gatherCandidates(gatherer, request, asked));
+  for (const [stage, ms] of Object.entries(list.timings_ms)) stages.ms[`shard_${stage}`] = ms;
+  const ranking = await stages.time("fuse", () => {
+    return rank(options, request, query, statistics, list, clock.now());
   });
+  const order = orderOf(ranking);
+  const shown = await stages.time("show", () => show(gatherer, ranking, order));
+  const hits = await stages.time("explain", () => shown.map((one) => hitOf(ranking, one)));
+  if ((request.neighbours ?? 0) > 0) markOverlaps(hits);
+  return { hits, stages_ms: stages.total() };
 }
 
-/** The query's terms, each once, in order, with how often it has them. */
-export function queryTerms(query: string): { term: string; qtf: number }[] {
-  const found = new Map<string, number>();
-  for (const term of terms(query, "query")) found.set(term, (found.get(term) ?? 0) + 1);
-  return Array.from(found, ([term, qtf]) => ({ term, qtf }));
+/** How long each stage took. */
+class Stages {
+  readonly ms: Record<string, number> = {};
+  readonly #clock: SearchClock;
+  readonly #startMs: number;
+
+  constructor(clock: SearchClock) {
+    this.#clock = clock;
+    this.#startMs = clock.ms();
+  }
+
+  async time<T>(stage: string, work: () => T | Promise<T>): Promise<T> {
+    const startMs = this.#clock.ms();
+    const result = await work();
+    this.ms[stage] = this.#clock.ms() - startMs;
+    return result;
+  }
+
+  total(): Record<string, number> {
+    return { ...this.ms, total: this.#clock.ms() - this.#startMs };
+  }
 }
 
-/** The same candidates by (row, seq), which is what ties break by. */
-function inOrder(list: CandidateList): CandidateList {
-  const order = Array.from(list.row.keys()).sort(
-    (a, b) => list.row[a]! - list.row[b]! || list.seq[a]! - list.seq[b]!,
-  );
-  const width = list.lengths === null ? 0 : list.tfs!.length / Math.max(1, order.length);
-  const tfs = order.flatMap((i) => [...(list.tfs ?? []).slice(i * width, (i + 1) * width)]);
+/** The query's terms, each once, in the order of the text; none in mode `vector`. */
+function queryTerms({ mode, query }: SearchRequest): CandidateRequest["terms"] {
+  const counts = new Map<string, number>();
+  if (mode !== "vector")
+    for (const term of terms(query, "query")) counts.set(term, (counts.get(term) ?? 0) + 1);
+  return Array.from(counts, ([term, qtf]) => ({ term, qtf }));
+}
+
+async function gatherStatistics(
+  gatherer: Gatherer,
+  query: CandidateRequest["terms"],
+): Promise<CorpusStatistics> {
+  if (query.length === 0) return { units: 0, lengthSum: 0, df: [] };
+  return gatherer.statistics(query.map(({ term }) => term));
+}
+
+/** Deep enough for what will be chosen from. */
+function depthsFor({ k, diversity }: SearchRequest) {
+  const wanted = Math.max(k, Math.min(diversity?.pool ?? 0, DIVERSITY_POOL_MAX));
   return {
-    passage: Float64Array.from(order, (i) => list.passage[i]!),
-    row: Float64Array.from(order, (i) => list.row[i]!),
-    seq: Uint32Array.from(order, (i) => list.seq[i]!),
-    bm25: Float64Array.from(order, (i) => list.bm25[i]!),
-    estimate: Float32Array.from(order, (i) => list.estimate[i]!),
-    cosine: Float32Array.from(order, (i) => list.cosine[i]!),
-    time: Float64Array.from(order, (i) => list.time[i]!),
-    shard: Uint16Array.from(order, (i) => list.shard[i]!),
-    tfs: list.tfs === null ? null : Uint32Array.from(tfs),
-    lengths: list.lengths === null ? null : Uint32Array.from(order, (i) => list.lengths![i]!),
-    timings_ms: list.timings_ms,
+    bm25Depth: Math.max(BM25_DEPTH, wanted),
+    vectorDepth: Math.max(VECTOR_DEPTH, wanted),
   };
 }
 
-/** The scores of a list by candidate: those above 0 of BM25, all that are numbers of cosine. */
-function scoresOf(values: Float64Array | Float32Array, least: number): Map<number, number> {
-  return new Map([...values.entries()].filter(([, score]) => score > least));
+/** Candidates, from deeper lists where one hit a document needs more documents and there may be
+ *  more: at most six times. */
+async function gatherCandidates(
+  gatherer: Gatherer,
+  { k, diversity, group_by_document }: SearchRequest,
+  asked: CandidateRequest,
+): Promise<CandidateList> {
+  const wanted = diversity ? Math.max(k, diversity.pool) : k;
+  for (let { bm25Depth, vectorDepth } = asked; ; bm25Depth *= 2, vectorDepth *= 2) {
+    const list = await gatherer.candidates({ ...asked, bm25Depth, vectorDepth });
+    const enough = !group_by_document || new Set(list.row).size >= wanted;
+    const more = list.row.length >= Math.min(bm25Depth, vectorDepth);
+    if (enough || !more || vectorDepth >= SEARCH_DEPTH_MAX) return list;
+  }
 }
 
 function rank(
-  list: CandidateList,
-  mode: SearchRequest["mode"],
   options: NamespaceOptions,
-  k: number,
-): Ranked[] {
-  const bm25 = scoresOf(list.bm25, 0);
-  const cosine = scoresOf(list.cosine, Number.NEGATIVE_INFINITY);
-  if (mode === "hybrid") return fuseConvex(bm25, cosine, k, options.cosine_weight);
-  return bestOf(mode === "bm25" ? bm25 : cosine, k).map((hit) => ({
-    ...hit,
-    bm25: mode === "bm25" ? hit.score : null,
-    cosine: mode === "bm25" ? null : hit.score,
-  }));
+  request: SearchRequest,
+  terms: Ranking["terms"],
+  statistics: CorpusStatistics,
+  list: CandidateList,
+  now: number,
+): Ranking {
+  const how = fusingOf(options, request, terms, statistics);
+  const fused = fuse(list, how);
+  const { recency } = request;
+  const factors = recency
+    ? list.time.map((time) => decayFactor(now - time, recency.half_life_days))
+    : null;
+  const scores =
+    factors === null
+      ? fused.scores
+      : fused.scores.map((score, i) => decayScore(score, factors[i]!));
+  return { request, options, terms, statistics, list, how, fused, factors, scores, now };
 }
 
-/** What to say of a candidate: each term's share of its BM25 score, its rank in each list, and the
- *  formula with its numbers. */
-function explainer(
-  list: CandidateList,
-  { mode, terms: asked, statistics }: CandidateRequest,
+function fusingOf(
   options: NamespaceOptions,
-): (id: number) => HitExplanation {
-  const bm25 = scoresOf(list.bm25, 0);
-  const cosine = scoresOf(list.cosine, Number.NEGATIVE_INFINITY);
-  const bm25Rank = rankOf(bm25);
-  const vectorRank = rankOf(cosine);
-  const fusion = formula(mode, bm25, cosine, options);
-  const { k1, b } = options;
-  return (id) => {
-    const norm =
-      k1 * (1 - b + (b * (list.lengths?.[id] ?? 0) * statistics.units) / statistics.lengthSum);
-    const bm25_terms = asked.flatMap(({ term, qtf }, i) => {
-      const tf = list.tfs?.[id * asked.length + i] ?? 0;
-      if (tf === 0) return [];
-      const df = statistics.df[i]!;
-      const weight = idf(options.bm25_variant, statistics.units, df);
-      return [{ term, df, idf: weight, tf, contribution: (qtf * weight * tf) / (tf + norm) }];
-    });
-    return { bm25_terms, bm25_rank: bm25Rank(id), vector_rank: vectorRank(id), fusion };
+  { mode, fusion, cosine_weight }: SearchRequest,
+  terms: Ranking["terms"],
+  statistics: CorpusStatistics,
+): Fusing {
+  if (mode === "bm25") return { kind: "bm25" };
+  if (mode === "vector") return { kind: "cosine" };
+  if ((fusion ?? options.fusion) === "rrf") return { kind: "rrf", k: RRF_K };
+  const { bm25_variant: variant, k1, b, delta } = options;
+  const query = terms.map(({ qtf }, id) => ({ id, qtf }));
+  const { base } = weigh(query, statistics, { variant, k1, b, delta });
+  const cosineWeight = cosine_weight ?? options.cosine_weight;
+  return { kind: "convex", cosineWeight, bm25Least: base };
+}
+
+/** Candidates that may be shown, best first. */
+function orderOf({ request, list, fused, factors, scores }: Ranking): number[] {
+  const order = Array.from(factors === null ? fused.order : orderBy(list, scores));
+  if (!request.group_by_document) return order;
+  const documents = new Set<number>();
+  return order.filter((at) => {
+    const row = list.row[at]!;
+    return !documents.has(row) && documents.add(row);
+  });
+}
+
+async function show(
+  gatherer: Gatherer,
+  ranking: Ranking,
+  order: readonly number[],
+): Promise<Shown[]> {
+  const { request, list } = ranking;
+  const { diversity, vectors = false, neighbours = 0, k } = request;
+  if (!diversity) {
+    const best = order.slice(0, k);
+    const passages = await fetchPassages(gatherer, list, best, vectors, neighbours);
+    return present(best.map((at, i) => ({ at, passage: passages[i]!, chosen: null })));
+  }
+  const pool = order.slice(0, Math.max(k, Math.min(diversity.pool, DIVERSITY_POOL_MAX)));
+  const seen = await fetchPassages(gatherer, list, pool, true, 0);
+  const there = present(pool.map((at, i) => ({ at, passage: seen[i]!, chosen: null })));
+  const chosen = choose(ranking, pool, there);
+  if (neighbours === 0) return chosen;
+  const places = chosen.map(({ at }) => at);
+  const joined = await fetchPassages(gatherer, list, places, vectors, neighbours);
+  return present(chosen.map((one, i) => ({ ...one, passage: joined[i]! })));
+}
+
+/** Those whose passage was not removed since it was ranked. */
+function present(wanted: (Omit<Shown, "passage"> & { passage: ShownPassage | null })[]): Shown[] {
+  return wanted.filter((one): one is Shown => one.passage !== null);
+}
+
+/** Of the pool, in order of choice. Relevance is the score, on the cosine's scale: as it is in mode
+ *  `vector`, else relative to the best one's. */
+function choose({ request, scores }: Ranking, pool: number[], there: Shown[]): Shown[] {
+  const { mode, diversity, k } = request;
+  const best = there.length === 0 ? 0 : Math.max(...there.map(({ at }) => scores[at]!));
+  const scale = mode === "vector" || best <= 0 ? 1 : best;
+  const relevance = there.map(({ at }) => scores[at]! / scale);
+  const vectors = there.map(({ passage }) => passage.vector);
+  const choices = diversify(relevance, vectors, k, diversity!.lambda);
+  return choices.map((choice: DiverseChoice) => {
+    const { at, passage } = there[choice.item]!;
+    const nearest = choice.nearest === null ? null : idOf(there[choice.nearest]!.passage);
+    const rank = pool.indexOf(at) + 1;
+    return { at, passage, chosen: { rank, relevance: relevance[choice.item]!, choice, nearest } };
+  });
+}
+
+/** The passages of candidates, in their order; one question a shard. */
+async function fetchPassages(
+  gatherer: Gatherer,
+  { shard, passage }: CandidateList,
+  places: readonly number[],
+  vectors: boolean,
+  neighbours: number,
+): Promise<(ShownPassage | null)[]> {
+  const byShard = Map.groupBy(places.keys(), (i) => shard[places[i]!]!);
+  const wanted = Array.from(byShard, ([shard, group]) => {
+    const passages = group.map((i) => passage[places[i]!]!);
+    return { shard, request: { passages, vectors, neighbours } };
+  });
+  if (wanted.length === 0) return [];
+  const flat = await gatherer.show(wanted);
+  const found: (ShownPassage | null)[] = places.map(() => null);
+  for (const [n, i] of [...byShard.values()].flat().entries()) found[i] = flat[n]!;
+  return found;
+}
+
+function idOf({ document_id, seq }: ShownPassage): string {
+  return `${document_id}#${seq}`;
+}
+
+function hitOf(ranking: Ranking, { at, passage: shown, chosen }: Shown): SearchHit {
+  const { request, list, scores } = ranking;
+  const { passage: _, seq, vector, ...rest } = shown;
+  const hit: SearchHit = {
+    ...rest,
+    passage_id: idOf(shown),
+    score: scores[at]!,
+    bm25: request.mode === "vector" ? null : list.bm25[at]!,
+    cosine: request.mode === "bm25" ? null : list.cosine[at]!,
   };
+  if (request.vectors) hit.vector = vector;
+  if (request.explain) hit.explain = explainHit(ranking, at, shown, chosen);
+  return hit;
 }
 
-/** The rank of a candidate in a list, from 1; null where the list lacks it. */
-function rankOf(scores: Map<number, number>): (id: number) => number | null {
-  const sorted = Array.from(scores, ([id, score]) => ({ id, score }));
-  sorted.sort((a, b) => b.score - a.score || a.id - b.id);
-  const ranks = new Map(sorted.map(({ id }, i) => [id, i + 1]));
-  return (id) => ranks.get(id) ?? null;
+/** Hits stay apart where joined neighbours make their texts overlap, but say so. */
+function markOverlaps(hits: readonly SearchHit[]): void {
+  for (const hit of hits) {
+    const others = hits.filter((other) => other !== hit && overlap(hit, other));
+    hit.overlaps = others.map(({ passage_id }) => passage_id);
+  }
 }
 
-function formula(
-  mode: SearchRequest["mode"],
-  bm25: Map<number, number>,
-  cosine: Map<number, number>,
-  { cosine_weight }: NamespaceOptions,
-): string {
-  if (mode === "bm25") return "bm25";
-  if (mode === "vector") return "cosine";
-  const bm25Weight = (1 - cosine_weight).toFixed(2);
-  const cosineShare = `${cosine_weight} * (cosine + 1) / (${maxOf(cosine, -1).toFixed(4)} + 1)`;
-  return `${cosineShare} + ${bm25Weight} * bm25 / ${maxOf(bm25, 0).toFixed(4)}`;
+function overlap(a: SearchHit, b: SearchHit): boolean {
+  return a.document_id === b.document_id && a.start < b.end && b.start < a.end;
 }

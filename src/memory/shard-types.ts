@@ -76,6 +76,8 @@ export interface CandidateList {
   seq: Uint32Array;
   /** Exact BM25; NaN in mode `vector`, 0 where the unit holds no term of the query. */
   bm25: Float64Array;
+  /** 1: of the list by BM25; 0: only of the list of estimates. */
+  lexical: Uint8Array;
   /** Estimated cosine of units in the list of estimates; NaN for others. */
   estimate: Float32Array;
   /** Exact cosine of the int8 vectors; NaN in mode `bm25`. */
@@ -119,6 +121,18 @@ export interface ShownPassage {
   vector: Float32Array | null;
   /** Passages that say the same and were linked to this one. */
   duplicates: { document_id: string; passage_id: string }[];
+}
+
+/** All shards of a namespace behind one face: what search coordinates over. */
+export interface Gatherer {
+  /** Added up over all shards; `df` in the order of `terms`. */
+  statistics(terms: string[]): Promise<CorpusStatistics>;
+  /** Merged over all shards: the best `bm25Depth` and `vectorDepth` units of the whole namespace,
+   *  `shard` set. */
+  candidates(request: CandidateRequest): Promise<CandidateList>;
+  /** The passages in the order in which they are named, flat over the requests; null for one that
+   *  is gone since the candidates were read. */
+  show(wanted: { shard: number; request: ShowRequest }[]): Promise<(ShownPassage | null)[]>;
 }
 
 /** A document as a copy carries it. */

@@ -8,6 +8,7 @@ import {
   INDEX_BYTES_MAX,
   ISOLATE_INDEX_BYTES_MAX,
   MERGE_SEGMENTS,
+  PASSAGES_MAX,
   SEAL_PASSAGES,
   SEGMENT_PASSAGES_MAX,
 } from "../limits.ts";
@@ -46,6 +47,7 @@ export interface ShardSettings extends SegmentBounds, IndexBounds {
 }
 
 const SETTINGS: ShardSettings = {
+  passagesMax: PASSAGES_MAX,
   indexBytesMax: INDEX_BYTES_MAX,
   isolateBytesMax: ISOLATE_INDEX_BYTES_MAX,
   sealPassages: SEAL_PASSAGES,
@@ -348,13 +350,11 @@ export class Shard {
     });
   }
 
-  #store({ removed, added }: ChangePlan): void {
+  #store(plan: ChangePlan): void {
+    const { removed, added } = plan;
     if (removed.length === 0 && added.length === 0) return;
     const tables = this.#tables!;
-    this.#index.admit(
-      tables,
-      added.map(({ document }) => document),
-    );
+    this.#index.admit(tables, plan);
     const resident = this.#resident();
     this.#write(() => {
       if (!deleteDocuments(tables, resident, removed)) this.#index.forget();

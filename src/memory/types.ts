@@ -1,7 +1,8 @@
 /** What crosses the wire between the Worker and a memory object. Plain data only: object RPC
  *  copies it structurally. Names in snake_case are those of the HTTP contract. */
-import type { Filter } from "../../index/filter.ts";
+import type { Filter, FilterValue } from "../../index/filter.ts";
 import type { QuantizedVector } from "../../index/vectors.ts";
+import type { ShardStats } from "./shard-types.ts";
 
 /** A JSON object. The values are `unknown` spelled out: a reply that holds `unknown` itself becomes
  *  `never` in the types of object RPC. */
@@ -84,6 +85,7 @@ export interface PreparedDocument {
 
 export type SearchMode = "hybrid" | "bm25" | "vector";
 
+/** What is left out or null is not asked for. */
 export interface SearchRequest {
   query: string;
   /** Unit-length embedding of the query, f32 [dim]; null only with mode `bm25`. */
@@ -93,20 +95,88 @@ export interface SearchRequest {
   mode: SearchMode;
   filter: Filter | null;
   explain: boolean;
+  /** How mode `hybrid` fuses, instead of the namespace's way. */
+  fusion?: "convex" | "rrf" | null;
+  /** 0 to 1, instead of the namespace's. */
+  cosine_weight?: number | null;
+  /** Scores halve with every half life that the document is old. */
+  recency?: { half_life_days: number } | null;
+  /** Maximal marginal relevance over the best `pool` candidates; `lambda` 1 is relevance alone. */
+  diversity?: { lambda: number; pool: number } | null;
+  /** How many passages to join on each side of a hit, 0 to NEIGHBOURS_MAX. */
+  neighbours?: number;
+  /** A document's best passage alone. */
+  group_by_document?: boolean;
+  /** Whether hits bring their vectors. */
+  vectors?: boolean;
+  /** Whether an answer without shards that fail is welcome, rather than an error. */
+  partial?: boolean;
 }
 
+export interface SearchOutcome {
+  /** Best first; with `diversity` in the order of choice. */
+  hits: SearchHit[];
+  /** How long each stage took; a shard's own stages are those of the slowest shard. */
+  stages_ms: Record<string, number>;
+}
+
+/** Why a hit stands where it does. */
 export interface HitExplanation {
-  /** Each query term's share of the BM25 score; they add up to it. */
-  bm25_terms: { term: string; df: number; idf: number; tf: number; contribution: number }[];
+  /** Each query term's share of the BM25 score, which they add up to; of the term's absence too
+   *  where the variant rewards it. Null in mode `vector`. */
+  bm25_terms: TermExplanation[] | null;
+  /** The BM25 unit's length in terms, and the mean. */
+  length: number | null;
+  avgdl: number | null;
+  /** The cosine as the 1-bit codes estimate it; null where the hit is not of that list. */
+  estimate: number | null;
+  /** Before fusion, from 1; null: not of that list. */
   bm25_rank: number | null;
   vector_rank: number | null;
+  /** Arithmetic with this hit's numbers: evaluated, it is `fused`. */
   fusion: string;
+  fused: number;
+  recency: { age_days: number; half_life_days: number; factor: number } | null;
+  diversity: DiversityExplanation | null;
+  /** Every condition of the filter with what the document has. */
+  filter: ConditionExplanation[];
+}
+
+export interface TermExplanation {
+  term: string;
+  /** How often the query has it. */
+  qtf: number;
+  df: number;
+  idf: number;
+  tf: number;
+  contribution: number;
+}
+
+export interface DiversityExplanation {
+  /** Where it stood among the candidates before, from 1. */
+  rank: number;
+  lambda: number;
+  /** lambda * relevance - (1 - lambda) * similarity = marginal. */
+  relevance: number;
+  similarity: number;
+  marginal: number;
+  /** The hit chosen before that it is most like. */
+  nearest: string | null;
+}
+
+export interface ConditionExplanation {
+  field: string;
+  operator: string;
+  operand: FilterValue | FilterValue[];
+  value: NonNullable<unknown> | null;
+  present: boolean;
+  passed: boolean;
 }
 
 export interface SearchHit {
   document_id: string;
   passage_id: string;
-  /** Of the asked mode: BM25, cosine, or the fused score in 0..1. Higher is better. */
+  /** Of the asked mode: BM25, cosine, or the fused score in 0..1, after decay. Higher is better. */
   score: number;
   text: string;
   title: string | null;
@@ -114,9 +184,19 @@ export interface SearchHit {
   /** Where `text` stands in the document: `[start, end)` in UTF-16 units. */
   start: number;
   end: number;
-  /** The parts of the fused score; null where that list did not find the passage. */
+  /** Exact scores; null where the mode has no use for one. BM25 is 0 without a term in common. */
   bm25: number | null;
   cosine: number | null;
+  /** Headings above the passage, outermost first, and the anchor of the innermost. */
+  heading_path?: string[];
+  anchor?: string | null;
+  version?: number;
+  /** Passages that say the same and were linked to this one. */
+  duplicates?: { document_id: string; passage_id: string }[];
+  /** With `neighbours`: other hits whose text overlaps this one's. */
+  overlaps?: string[];
+  /** Unit-length, f32 [dim]; with `vectors`. */
+  vector?: Float32Array | null;
   explain?: HitExplanation;
 }
 
@@ -134,11 +214,6 @@ export interface StoredDocument {
   version: number;
 }
 
-export interface UpsertOutcome {
-  upserted: number;
-  passages: number;
-}
-
 export interface DocumentPage {
   documents: Omit<StoredDocument, "text">[];
   /** Hand it back to get the next page; null on the last. */
@@ -152,8 +227,10 @@ export interface ExportedDocument {
   title: string | null;
   metadata: Metadata;
   expires_at: number | null;
-  /** The embedding that the caller brought; null: the encoder made them. */
-  embedding: number[] | null;
+  time: number;
+  content_type: ContentType;
+  /** The embedding that the caller brought, f32 [dim]; null: the encoder made them. */
+  embedding: Float32Array | null;
 }
 
 export interface ExportPage {
@@ -162,12 +239,45 @@ export interface ExportPage {
   cursor: string | null;
 }
 
+/** What one shard says of itself, and where it lies. */
+export interface ShardReport extends ShardStats {
+  /** Name of its object; null: the namespace's own. */
+  object: string | null;
+  /** It holds the documents whose id has a hash in [lo, hi), of 2^32. */
+  lo: number;
+  hi: number;
+}
+
+/** Long work in a namespace: how far it is. */
+export interface WorkStatus {
+  kind: "split" | "snapshot" | "restore";
+  phase: string;
+  /** Of a snapshot or restore: which. */
+  id: string | null;
+  started_at: number;
+  /** Documents copied; some twice where they change meanwhile. */
+  documents: number;
+  /** Failures in a row, and what the last one said. */
+  failures: number;
+  error: string | null;
+}
+
 export interface MemoryStats {
   documents: number;
   passages: number;
+  /** Added up over shards: a term on two of them counts twice. */
   terms: number;
   /** Mean length of a BM25 unit, in terms. */
   avgdl: number;
   sqlite_bytes: number;
   resident_bytes: number;
+  shards: ShardReport[];
+  work: WorkStatus | null;
+  /** How many objects wait to be destroyed. */
+  retired: number;
+}
+
+export interface SearchReply extends SearchOutcome {
+  /** How many shards there are and how many did not answer; null: all did. */
+  partial: { shards: number; missing: number } | null;
 }

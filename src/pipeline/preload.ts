@@ -35,10 +35,14 @@ async function load(assets: Fetcher, service: Service): Promise<void> {
   };
   const lines = await new Response(await openAsset(assets, "docs.ndjson")).text();
   const documents = lines.trim().split("\n").map(parseLine);
-  await service.putNamespace(caller, DOCS_NAMESPACE, {});
+  await service.memoryAdmin.putNamespace(caller, DOCS_NAMESPACE, {});
   for (let i = 0; i < documents.length; i += DOCUMENTS_PER_STEP) {
     progress.detail = `loading Brink's documentation, ${i} of ${documents.length} documents`;
-    await service.ingest(caller, DOCS_NAMESPACE, documents.slice(i, i + DOCUMENTS_PER_STEP));
+    await service.memoryAdmin.ingest(
+      caller,
+      DOCS_NAMESPACE,
+      documents.slice(i, i + DOCUMENTS_PER_STEP),
+    );
   }
   await removeStale(service, caller, new Set(documents.map(({ id }) => id!)));
 }
@@ -46,7 +50,8 @@ async function load(assets: Fetcher, service: Service): Promise<void> {
 function parseLine(line: string): SubmittedDocument {
   const { id, title, text, metadata } = JSON.parse(line);
   const marked = { ...metadata, source: "brink" };
-  return { id, title, text, metadata: marked, expires_at: null, embedding: null };
+  const none = { expires_at: null, time: null, if_version: null, embedding: null };
+  return { ...none, id, title, text, metadata: marked, content_type: "text/markdown" };
 }
 
 /** Sections that an earlier version had and this one has not; what others added stays. */
@@ -57,10 +62,13 @@ async function removeStale(
 ): Promise<void> {
   let cursor: string | null = null;
   do {
-    const page = await service.listDocuments(caller, DOCS_NAMESPACE, { limit: 1_000, cursor });
+    const page = await service.memoryAdmin.listDocuments(caller, DOCS_NAMESPACE, {
+      limit: 1_000,
+      cursor,
+    });
     for (const { id, metadata } of page.documents)
       if (metadata.source === "brink" && !current.has(id))
-        await service.deleteDocument(caller, DOCS_NAMESPACE, id);
+        await service.memoryAdmin.deleteDocument(caller, DOCS_NAMESPACE, id, null);
     cursor = page.cursor;
   } while (cursor !== null);
 }

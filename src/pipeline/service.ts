@@ -8,13 +8,14 @@ import { ServiceError } from "../errors.ts";
 import type { LedgerObject } from "../ledger/ledger-object.ts";
 import { GENERATOR_CONTEXT_DEFAULT, MODEL_NAME_PATTERN } from "../limits.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
-import { NAMESPACE_DEFAULTS, type NamespaceOptions, type SearchHit } from "../memory/types.ts";
+import type { SearchHit } from "../memory/types.ts";
 import { linearMemoryBytes } from "../model/linear-memory.ts";
 import { ModelStore } from "../store/model-store.ts";
 import { answer } from "./answer.ts";
 import { thresholdForRisk } from "./difficulty.ts";
 import { sha256Hex } from "./digest.ts";
-import { ingest, toUnitVector } from "./ingest.ts";
+import { toUnitVector } from "./ingest.ts";
+import { NamespaceAdmin } from "./memory-admin.ts";
 import { OperatorModels } from "./model-admin.ts";
 import { ENCODER_ID, encoderKernels, loadModels, type Models } from "./models.ts";
 import { OPERATOR_TENANT } from "./operator.ts";
@@ -31,6 +32,7 @@ export class BrinkService implements types.Service {
   readonly #onnx: OnnxModels;
   readonly #targets: RouterTargets;
   readonly #store: ModelStore | null;
+  readonly memoryAdmin: NamespaceAdmin;
   readonly modelAdmin: types.ModelAdmin;
 
   constructor(env: Env, config: Config, keepAlive: (work: Promise<unknown>) => void) {
@@ -41,6 +43,11 @@ export class BrinkService implements types.Service {
     this.#onnx = new OnnxModels(env.ONNX ?? null);
     this.#targets = new RouterTargets(this.#ledger());
     this.#store = env.MODELS === undefined ? null : new ModelStore(env.MODELS);
+    this.memoryAdmin = new NamespaceAdmin({
+      memory: (caller, namespace) => this.#memory(caller, namespace),
+      ledger: () => this.#ledger(),
+      encoder: async () => (await this.#models()).encoder,
+    });
     const context = config.generator?.context ?? GENERATOR_CONTEXT_DEFAULT;
     this.modelAdmin = new OperatorModels(this.#store, this.#ledger(), context, this.#onnx);
   }
@@ -83,85 +90,12 @@ export class BrinkService implements types.Service {
   async #search(caller: types.Caller, query: types.MemoryQuery): Promise<SearchHit[]> {
     const { namespace, embedding, ...request } = query;
     const vector = request.mode === "bm25" ? null : await this.#queryVector(query.query, embedding);
-    return this.#memory(caller, namespace).search({ ...request, vector });
+    return (await this.#memory(caller, namespace).search({ ...request, vector })).hits;
   }
 
   async #queryVector(query: string, embedding: number[] | null): Promise<Float32Array> {
     const { encoder } = await this.#models();
     return embedding === null ? encoder.embed([query])[0]! : toUnitVector(embedding, encoder.dim);
-  }
-
-  async ingest(
-    caller: types.Caller,
-    namespace: string,
-    documents: types.SubmittedDocument[],
-  ): Promise<types.IngestOutcome> {
-    const { encoder } = await this.#models();
-    return ingest(this.#memory(caller, namespace), encoder, documents);
-  }
-
-  async getDocument(caller: types.Caller, namespace: string, id: string) {
-    const document = await this.#memory(caller, namespace).get(id);
-    if (document === null) throw missingDocument(id);
-    return document;
-  }
-
-  listDocuments(
-    caller: types.Caller,
-    namespace: string,
-    page: { limit: number; cursor: string | null },
-  ) {
-    return this.#memory(caller, namespace).list(page.cursor, page.limit);
-  }
-
-  async deleteDocument(caller: types.Caller, namespace: string, id: string): Promise<void> {
-    if ((await this.#memory(caller, namespace).remove([id])) === 0) throw missingDocument(id);
-  }
-
-  async deleteWhere(caller: types.Caller, namespace: string, filter: types.MemoryChoice["filter"]) {
-    return { deleted: await this.#memory(caller, namespace).removeWhere(filter!) };
-  }
-
-  exportPage(caller: types.Caller, namespace: string, cursor: string | null) {
-    return this.#memory(caller, namespace).export(cursor);
-  }
-
-  stats(caller: types.Caller, namespace: string) {
-    return this.#memory(caller, namespace).stats();
-  }
-
-  compact(caller: types.Caller, namespace: string) {
-    return this.#memory(caller, namespace).compact();
-  }
-
-  async putNamespace(
-    caller: types.Caller,
-    name: string,
-    options: Partial<NamespaceOptions>,
-  ): Promise<types.NamespaceInfo> {
-    const existing = await this.#ledger().getNamespace(caller.tenant, name);
-    const wanted = { ...NAMESPACE_DEFAULTS, ...existing?.options, ...options };
-    const record = await this.#ledger().putNamespace(caller.tenant, name, wanted);
-    await this.#memory(caller, name).configure(wanted);
-    return { name, created_at: record.created_at, ...record.options };
-  }
-
-  async getNamespace(caller: types.Caller, name: string): Promise<types.NamespaceInfo> {
-    const record = await this.#ledger().getNamespace(caller.tenant, name);
-    if (record === null) throw missingNamespace(name);
-    return { name, created_at: record.created_at, ...record.options };
-  }
-
-  async listNamespaces(caller: types.Caller): Promise<types.NamespaceInfo[]> {
-    const records = await this.#ledger().listNamespaces(caller.tenant);
-    return records.map(({ name, created_at, options }) => ({ name, created_at, ...options }));
-  }
-
-  /** The memory goes first: were the list to forget it first, a failure would orphan its data. */
-  async deleteNamespace(caller: types.Caller, name: string): Promise<void> {
-    await this.getNamespace(caller, name);
-    await this.#memory(caller, name).destroy();
-    await this.#ledger().deleteNamespace(caller.tenant, name);
   }
 
   async createKey(caller: types.Caller, request: types.KeyRequest) {
@@ -279,16 +213,4 @@ function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(24));
   const base64 = btoa(String.fromCharCode(...bytes));
   return `brink-${base64.replaceAll("+", "-").replaceAll("/", "_")}`;
-}
-
-function missingDocument(id: string): ServiceError {
-  return new ServiceError("document_not_found", `there is no document ${JSON.stringify(id)}`);
-}
-
-function missingNamespace(name: string): ServiceError {
-  return new ServiceError(
-    "namespace_not_found",
-    `there is no namespace "${name}": PUT /admin/namespaces/${name} makes it`,
-    { param: "namespace" },
-  );
 }

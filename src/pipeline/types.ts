@@ -3,15 +3,14 @@ import type { Filter } from "../../index/filter.ts";
 import type { ChatMessage, EnginePiece } from "../engine/engine.ts";
 import type { ErrorCode } from "../errors.ts";
 import type {
-  DocumentPage,
-  MemoryStats,
+  ContentType,
   Metadata,
   NamespaceOptions,
   SearchHit,
   SearchMode,
-  StoredDocument,
 } from "../memory/types.ts";
 import type { StoredModel } from "../store/model-store.ts";
+import type { MemoryAdmin } from "./memory-types.ts";
 
 /** Who is calling: a key's tenant, role and reach. */
 export interface Caller {
@@ -20,7 +19,11 @@ export interface Caller {
   /** Namespaces it may read; null for all of its tenant's. */
   namespaces: string[] | null;
   default_namespace: string | null;
+  /** What an inference key may beyond reading; keys made before there were any have none. */
+  permissions?: Permission[];
 }
+
+export type Permission = "memory:write";
 
 export interface MemoryChoice {
   namespace: string;
@@ -92,16 +95,24 @@ export interface SubmittedDocument {
   metadata: Metadata;
   /** Unix time in ms, or null for never. */
   expires_at: number | null;
-  /** A precomputed vector of the whole document; its size, finiteness and norm are the
+  /** When what it tells happened, Unix ms; null: when it is first stored. */
+  time: number | null;
+  content_type: ContentType;
+  /** The version it must replace; 0: there must be none of this id; null: any. */
+  if_version: number | null;
+  /** A precomputed vector of the whole document, f32 [dim], finite; its size and norm are the
    *  pipeline's to check, since the API does not know the encoder's dim. */
-  embedding: number[] | null;
+  embedding: Float32Array | null;
 }
 
 export interface IngestOutcome {
   upserted: number;
   unchanged: number;
   passages: number;
-  /** One a refused document; `index` is its place in the submitted list. */
+  /** The documents that are stored now as they were submitted, in no promised order; `index` is
+   *  the place in the submitted list. */
+  documents: { index: number; id: string; version: number; unchanged: boolean }[];
+  /** One a refused document. */
   errors: { index: number; code: ErrorCode; message: string }[];
 }
 
@@ -162,6 +173,7 @@ export interface KeyRequest {
   tenant: string | null;
   namespaces: string[] | null;
   default_namespace: string | null;
+  permissions: Permission[];
 }
 
 /** A key as it may be shown: its text is not kept, only its hash. */
@@ -247,6 +259,7 @@ export interface Metrics {
  *  Every method that names a namespace throws `namespace_not_found` where the caller's tenant has
  *  none of that name, and `starting` while the service cannot answer yet. */
 export interface Service {
+  readonly memoryAdmin: MemoryAdmin;
   readonly modelAdmin: ModelAdmin;
   /** Resolves before anything was sent to the client. Throws `model_not_found`,
    *  `unsupported_parameter`, `backend_not_configured`, `backend_unavailable`,
@@ -259,44 +272,6 @@ export interface Service {
   classify(model: string, texts: string[]): Promise<Classification>;
   /** Throws `invalid_request` with param `embedding` for a vector of the wrong size. */
   search(caller: Caller, query: MemoryQuery): Promise<{ hits: SearchHit[]; took_ms: number }>;
-
-  /** Resolves once the accepted documents are durable and searchable. A document that is refused
-   *  is in `errors` and holds up no other. */
-  ingest(caller: Caller, namespace: string, documents: SubmittedDocument[]): Promise<IngestOutcome>;
-  /** Throws `document_not_found`. */
-  getDocument(caller: Caller, namespace: string, id: string): Promise<StoredDocument>;
-  /** `limit` is 1 to DOCUMENTS_PER_CALL_MAX. Throws `invalid_request` with param `cursor` for a
-   *  cursor it did not give. */
-  listDocuments(
-    caller: Caller,
-    namespace: string,
-    page: { limit: number; cursor: string | null },
-  ): Promise<DocumentPage>;
-  /** Throws `document_not_found`. */
-  deleteDocument(caller: Caller, namespace: string, id: string): Promise<void>;
-  deleteWhere(caller: Caller, namespace: string, filter: Filter): Promise<{ deleted: number }>;
-  /** One page of the export, bounded in bytes by the service; null `cursor` asks for the first
-   *  and marks the last. The documents are what `ingest` takes back. */
-  exportPage(
-    caller: Caller,
-    namespace: string,
-    cursor: string | null,
-  ): Promise<{ documents: SubmittedDocument[]; cursor: string | null }>;
-  stats(caller: Caller, namespace: string): Promise<MemoryStats>;
-  /** Drops the expired and rewrites the index; the stats afterwards. */
-  compact(caller: Caller, namespace: string): Promise<MemoryStats>;
-
-  /** Creates it, or does nothing where it exists with these options; omitted options are the
-   *  defaults, or what an existing namespace has. Throws `conflict` on a different option. */
-  putNamespace(
-    caller: Caller,
-    name: string,
-    options: Partial<NamespaceOptions>,
-  ): Promise<NamespaceInfo>;
-  getNamespace(caller: Caller, name: string): Promise<NamespaceInfo>;
-  listNamespaces(caller: Caller): Promise<NamespaceInfo[]>;
-  /** Deletes it with all its documents. */
-  deleteNamespace(caller: Caller, name: string): Promise<void>;
 
   /** `key` is shown this once. Throws `forbidden` for another tenant's. */
   createKey(caller: Caller, request: KeyRequest): Promise<KeyInfo & { key: string }>;

@@ -68,7 +68,7 @@ it("an error that crossed object RPC keeps its code and param", async () => {
     code: "namespace_not_found",
     param: "namespace",
   });
-  service.stats = () => Promise.reject(plain);
+  service.memoryAdmin.stats = () => Promise.reject(plain);
   const response = await call("/admin/namespaces/docs/stats");
   expect(response.status).toBe(404);
   expect(await response.json()).toEqual({

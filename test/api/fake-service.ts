@@ -4,7 +4,7 @@ import { createApp } from "../../src/api/app.ts";
 import type { ApiConfig } from "../../src/api/context.ts";
 import type { EnginePiece } from "../../src/engine/engine.ts";
 import { ServiceError } from "../../src/errors.ts";
-import { NAMESPACE_DEFAULTS, type SearchHit } from "../../src/memory/types.ts";
+import type { SearchHit } from "../../src/memory/types.ts";
 import type {
   AnswerRequest,
   AnswerStream,
@@ -13,9 +13,10 @@ import type {
   ModelAdmin,
   RerankRequest,
   Service,
-  SubmittedDocument,
   UploadInfo,
 } from "../../src/pipeline/types.ts";
+
+import { FakeMemory, knows } from "./fake-memory.ts";
 
 export const REPORT: BrinkReport = {
   route: "edge",
@@ -59,26 +60,6 @@ const PIECES: EnginePiece[] = [
   },
 ];
 
-const NAMESPACE = { name: "docs", ...NAMESPACE_DEFAULTS, created_at: 1 };
-const STATS = {
-  documents: 1,
-  passages: 1,
-  terms: 4,
-  avgdl: 4,
-  sqlite_bytes: 4096,
-  resident_bytes: 100,
-};
-const STORED = {
-  id: "d1",
-  title: null,
-  metadata: {},
-  expires_at: null,
-  passages: 1,
-  updated_at: 2,
-  time: 2,
-  content_type: "text/plain" as const,
-  version: 1,
-};
 const KEY = {
   id: "k1",
   name: null,
@@ -86,6 +67,7 @@ const KEY = {
   role: "inference" as const,
   namespaces: null,
   default_namespace: null,
+  permissions: [],
   created_at: 3,
 };
 
@@ -149,6 +131,7 @@ function uploadOf(name: string, upload_id: string): UploadInfo {
 export type Overrides = Partial<Service>;
 
 export class FakeService implements Service {
+  readonly memoryAdmin = new FakeMemory((...call) => this.calls.push(call));
   readonly modelAdmin = new FakeModelAdmin(this);
   /** Method names with their arguments, in order. */
   calls: [string, ...unknown[]][] = [];
@@ -167,7 +150,7 @@ export class FakeService implements Service {
     this.calls.push(["answer", request]);
     if (!["auto", "edge", "backend"].includes(request.model))
       throw new ServiceError("model_not_found", `no model "${request.model}"`, { param: "model" });
-    this.#knows(request.memory?.namespace ?? "docs");
+    knows(request.memory?.namespace ?? "docs");
     return {
       model: "brink-reader",
       route: "edge",
@@ -201,80 +184,13 @@ export class FakeService implements Service {
   }
 
   async search(...args: Parameters<Service["search"]>) {
-    this.#knows(args[1].namespace);
-    const explain = { bm25_terms: [], bm25_rank: 1, vector_rank: null, fusion: "rrf" };
+    knows(args[1].namespace);
+    const explain = {
+      ...{ bm25_terms: [], length: 4, avgdl: 4, estimate: null, bm25_rank: 1, vector_rank: null },
+      ...{ fusion: "rrf", fused: 1, recency: null, diversity: null, filter: [] },
+    };
     const hit = args[1].explain ? { ...HIT, explain } : HIT;
     return this.#log({ hits: [hit], took_ms: 1.5 }, "search", ...args);
-  }
-
-  async ingest(caller: Caller, namespace: string, documents: SubmittedDocument[]) {
-    this.#knows(namespace);
-    const errors = documents.flatMap(({ text }, index) =>
-      text === "too much"
-        ? [{ index, code: "memory_full" as const, message: "the memory is full" }]
-        : [],
-    );
-    const upserted = documents.length - errors.length;
-    const outcome = { upserted, unchanged: 0, passages: upserted, errors };
-    return this.#log(outcome, "ingest", caller, namespace, documents);
-  }
-
-  async getDocument(...args: Parameters<Service["getDocument"]>) {
-    if (args[2] === "absent") throw new ServiceError("document_not_found", "no such document");
-    return this.#log({ ...STORED, id: args[2], text: "hello" }, "getDocument", ...args);
-  }
-
-  listDocuments(...args: Parameters<Service["listDocuments"]>) {
-    return this.#log({ documents: [STORED], cursor: "next" }, "listDocuments", ...args);
-  }
-
-  deleteDocument(...args: Parameters<Service["deleteDocument"]>) {
-    return this.#log(undefined, "deleteDocument", ...args);
-  }
-
-  deleteWhere(...args: Parameters<Service["deleteWhere"]>) {
-    return this.#log({ deleted: 2 }, "deleteWhere", ...args);
-  }
-
-  /** Three pages, the middle one empty. */
-  exportPage(...args: Parameters<Service["exportPage"]>) {
-    const page = Number(args[2] ?? "0");
-    const document = {
-      id: `d${page}`,
-      text: "a\nb",
-      title: null,
-      metadata: {},
-      expires_at: null,
-      embedding: null,
-    };
-    const documents = page === 1 ? [] : [document];
-    const cursor = page === 2 ? null : String(page + 1);
-    return this.#log({ documents, cursor }, "exportPage", ...args);
-  }
-
-  stats(...args: Parameters<Service["stats"]>) {
-    return this.#log(STATS, "stats", ...args);
-  }
-
-  compact(...args: Parameters<Service["compact"]>) {
-    return this.#log(STATS, "compact", ...args);
-  }
-
-  putNamespace(...args: Parameters<Service["putNamespace"]>) {
-    return this.#log({ ...NAMESPACE, name: args[1], ...args[2] }, "putNamespace", ...args);
-  }
-
-  getNamespace(...args: Parameters<Service["getNamespace"]>) {
-    this.#knows(args[1]);
-    return this.#log(NAMESPACE, "getNamespace", ...args);
-  }
-
-  listNamespaces(...args: Parameters<Service["listNamespaces"]>) {
-    return this.#log([NAMESPACE], "listNamespaces", ...args);
-  }
-
-  deleteNamespace(...args: Parameters<Service["deleteNamespace"]>) {
-    return this.#log(undefined, "deleteNamespace", ...args);
   }
 
   createKey(...args: Parameters<Service["createKey"]>) {
@@ -329,11 +245,6 @@ export class FakeService implements Service {
   health() {
     return Promise.resolve({ ready: true, detail: "ok" });
   }
-
-  #knows(namespace: string): void {
-    if (namespace !== "docs")
-      throw new ServiceError("namespace_not_found", `no namespace "${namespace}"`);
-  }
 }
 
 export const LOCAL: ApiConfig = { local: true, adminKeySha256: null, allowedOrigins: "*" };
@@ -359,7 +270,13 @@ export function startApi(config: ApiConfig = LOCAL) {
     const body = raw ?? (json === undefined ? undefined : JSON.stringify(json));
     const method = options.method ?? (body === undefined ? "GET" : "POST");
     const authorization = key === null ? {} : { authorization: `Bearer ${key}` };
-    const init = { method, body, headers: { ...authorization, ...headers }, signal };
+    const init = {
+      method,
+      body,
+      headers: { ...authorization, ...headers },
+      signal,
+      duplex: "half",
+    };
     return app.request(path, init as RequestInit, {});
   };
   /** Status and error code, or null as the code of a success. */

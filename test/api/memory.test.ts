@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
-import { shorten, toBase64 } from "../../src/api/embeddings.ts";
+import { shorten } from "../../src/api/embeddings.ts";
 import { EmbeddingReply, SearchReply } from "../../src/api/schema/memory.ts";
+import { toBase64 } from "../../src/api/schema/vector.ts";
 import { startApi } from "./fake-service.ts";
 
 const SEARCH = "/v1/memory/search";

@@ -1,5 +1,6 @@
+import fc from "fast-check";
 import { expect, it } from "vitest";
-import { matches, parseFilter } from "../../index/filter.ts";
+import { compareCodePoints, explainFilter, matches, parseFilter } from "../../index/filter.ts";
 import { codeOf } from "../../src/errors.ts";
 import { FILTER_DEPTH_MAX, FILTER_NODES_MAX, FILTER_VALUES_MAX } from "../../src/limits.ts";
 
@@ -97,4 +98,29 @@ it.each([
     expect(codeOf(error)).toBe("invalid_request");
     expect(error).toMatchObject({ param: "filter" });
   }
+});
+
+it("strings order by code point, as SQLite orders them", () => {
+  const utf8 = (text: string) => Buffer.from(text);
+  const texts = fc.string({ unit: "grapheme", maxLength: 6 });
+  fc.assert(
+    fc.property(texts, texts, (a, b) => {
+      expect(Math.sign(compareCodePoints(a, b))).toBe(Buffer.compare(utf8(a), utf8(b)));
+    }),
+    { seed: 20261124, numRuns: 2_000 },
+  );
+  expect("\u{1f600}" < "\uffee").toBe(true);
+  expect(matches({ a: { gt: "\uffee" } }, { a: "\u{1f600}" })).toBe(true);
+});
+
+it("an explanation names every condition with the document's value", () => {
+  const filter = parseFilter({
+    and: [{ lang: "de", year: { gte: 2020, lt: 2030 } }, { not: { missing: { in: [1] } } }],
+  });
+  expect(explainFilter(filter, metadata)).toEqual([
+    { field: "lang", operator: "eq", operand: "de", value: "en", present: true, passed: false },
+    { field: "year", operator: "gte", operand: 2020, value: 2024, present: true, passed: true },
+    { field: "year", operator: "lt", operand: 2030, value: 2024, present: true, passed: true },
+    { field: "missing", operator: "in", operand: [1], value: null, present: false, passed: false },
+  ]);
 });

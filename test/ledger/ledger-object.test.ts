@@ -60,14 +60,15 @@ it("a taken hash or id is a conflict, a key that is no hash is refused", async (
   expect(await codeFrom(ledger.createKey(key("c", { hash: "brink-dev" })))).toBe("invalid_request");
 });
 
-it("a namespace is made once; the same options are a no-op, others a conflict", async () => {
+it("a namespace is made once and keeps its age when its options change", async () => {
   const ledger = env.LEDGER.getByName("namespaces");
   const record = await ledger.putNamespace("t", "docs", OPTIONS);
   expect(record).toMatchObject({ tenant: "t", name: "docs", options: OPTIONS });
   expect(await ledger.putNamespace("t", "docs", { ...OPTIONS })).toEqual(record);
-  expect(await codeFrom(ledger.putNamespace("t", "docs", { ...OPTIONS, k1: 1.2 }))).toBe(
-    "conflict",
-  );
+  const changed = { ...OPTIONS, k1: 1.2 };
+  const { created_at } = record;
+  expect(await ledger.putNamespace("t", "docs", changed)).toMatchObject({ created_at });
+  expect(await ledger.getNamespace("t", "docs")).toEqual({ ...record, options: changed });
   await ledger.putNamespace("t", "archive", OPTIONS);
   await ledger.putNamespace("u", "docs", { ...OPTIONS, b: 0.4 });
   await evictDurableObject(ledger);

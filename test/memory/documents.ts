@@ -1,6 +1,16 @@
 /** Documents for the tests, without an encoder: a text's vector is a hash of its words. */
 import { type QuantizedVector, quantizeVector } from "../../index/vectors.ts";
-import type { PreparedDocument, PreparedPassage } from "../../src/memory/types.ts";
+import { ServiceError } from "../../src/errors.ts";
+import type { MemoryObject } from "../../src/memory/memory-object.ts";
+import type { ChangeOutcome } from "../../src/memory/shard-types.ts";
+import type {
+  PreparedDocument,
+  PreparedPassage,
+  SearchHit,
+  SearchRequest,
+} from "../../src/memory/types.ts";
+
+export type Memory = DurableObjectStub<MemoryObject>;
 
 export const DIM = 384;
 
@@ -43,6 +53,23 @@ export function prepared(
     content_type: "text/plain",
     ...rest,
   };
+}
+
+/** Stores documents whatever their versions. Throws the first refusal, once all are stored that
+ *  are not refused. */
+export async function store(
+  memory: Memory,
+  documents: PreparedDocument[],
+): Promise<ChangeOutcome[]> {
+  const changes = documents.map((document) => ({ document, if_version: null }));
+  const outcomes = await memory.upsert(changes);
+  for (const { error } of outcomes)
+    if (error !== null) throw new ServiceError(error.code, error.message);
+  return outcomes;
+}
+
+export async function hitsOf(memory: Memory, request: SearchRequest): Promise<SearchHit[]> {
+  return (await memory.search(request)).hits;
 }
 
 export function passage(start: number, end: number, vector: QuantizedVector): PreparedPassage {

@@ -3,14 +3,13 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { Filter } from "../../index/filter.ts";
-import type { MemoryObject } from "../../src/memory/memory-object.ts";
 import {
   NAMESPACE_DEFAULTS,
   type NamespaceOptions,
   type SearchMode,
   type SearchRequest,
 } from "../../src/memory/types.ts";
-import { embedWords, prepared } from "./documents.ts";
+import { embedWords, hitsOf, type Memory, prepared, store } from "./documents.ts";
 import { MemoryOracle } from "./oracle.ts";
 
 const WORDS = "lease rent tenant landlord deposit notice May heating 猫 東京 the of".split(" ");
@@ -59,12 +58,11 @@ const operation = fc.oneof(
 );
 
 type Operation = typeof operation extends fc.Arbitrary<infer Step> ? Step : never;
-type Memory = DurableObjectStub<MemoryObject>;
 
 /** Search in the memory equals search in the oracle, scores within rounding; where two scores are
  *  that close, either order will do. */
 async function expectSameHits(memory: Memory, oracle: MemoryOracle, request: SearchRequest) {
-  const hits = await memory.search(request);
+  const hits = await hitsOf(memory, request);
   const expected = oracle.search(request);
   expect(hits.length).toBe(Math.min(request.k, expected.length));
   for (const [i, hit] of hits.entries()) {
@@ -84,7 +82,7 @@ async function expectSameHits(memory: Memory, oracle: MemoryOracle, request: Sea
 
 async function run(memory: Memory, oracle: MemoryOracle, step: Operation): Promise<void> {
   if ("upsert" in step) {
-    await memory.upsert(step.upsert);
+    await store(memory, step.upsert);
     for (const id of new Set(step.upsert.map((document) => document.id)))
       oracle.upsert(step.upsert.findLast((document) => document.id === id)!);
   } else if ("remove" in step) {

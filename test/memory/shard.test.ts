@@ -137,6 +137,20 @@ it("a copy in pages, caught up with what happened meanwhile, equals its source",
   });
 });
 
+it("an index too large is memory_full, and nothing of its batch is stored", async () => {
+  const bounds = { indexBytesMax: 1_000_000 };
+  const test = (shard: Shard) => {
+    shard.apply([upsert(1, prepared("a", "amber"))]);
+    const large = prepared("c", "cedar ".repeat(80_000));
+    const batch = [upsert(2, prepared("b", "birch")), upsert(3, large)];
+    expect(() => shard.apply(batch)).toThrow(/would take about 1\.\d MB, the limit is 1\.0 MB/);
+    expect(ids(shard)).toEqual(["a"]);
+    shard.apply(batch.slice(0, 1));
+    expect(found(shard, "birch")).toEqual(["b: birch"]);
+  };
+  await withShard("full", test, bounds);
+});
+
 it("a passage is shown with as many neighbours as asked for, and their headings", async () => {
   await withShard("show", (shard) => {
     const document = prepared("a", "# H\n\none\n\n two \nthree\n");

@@ -1,51 +1,7 @@
-/** Namespaces, keys and the router: what operators send and get back. */
+/** Keys and the router: what operators send and get back. */
 import { KEY_NAME_CHARS_MAX, KEY_NAMESPACES_MAX, NAMESPACE_PATTERN } from "../../limits.ts";
-import type { NamespaceOptions } from "../../memory/types.ts";
 import type { KeyRequest } from "../../pipeline/types.ts";
 import { Namespace, parse, z } from "./common.ts";
-
-const Bm25Unit = z.enum(["passage", "document"]).openapi({
-  description: "What BM25 counts: single passages or whole documents.",
-});
-
-export const NamespaceRequest = z
-  .strictObject({
-    bm25_unit: Bm25Unit.nullish(),
-    k1: z.number().min(0).max(10).nullish().openapi({ description: "Term saturation." }),
-    b: z.number().min(0).max(1).nullish().openapi({ description: "Length normalization." }),
-  })
-  .openapi("NamespaceOptions");
-
-/** The options that are given. Throws `invalid_request`. */
-export function parseNamespaceOptions(body: unknown): Partial<NamespaceOptions> {
-  const given = Object.entries(parse(NamespaceRequest, body)).filter(([, value]) => value != null);
-  return Object.fromEntries(given) as Partial<NamespaceOptions>;
-}
-
-export const NamespaceReply = z
-  .object({
-    name: z.string(),
-    bm25_unit: Bm25Unit,
-    k1: z.number(),
-    b: z.number(),
-    created_at: z.number().openapi({ description: "Unix time in ms." }),
-  })
-  .openapi("Namespace");
-
-export const NamespacesReply = z
-  .object({ namespaces: z.array(NamespaceReply) })
-  .openapi("NamespaceList");
-
-export const StatsReply = z
-  .object({
-    documents: z.int(),
-    passages: z.int(),
-    terms: z.int(),
-    avgdl: z.number().openapi({ description: "Mean length of a BM25 unit, in terms." }),
-    sqlite_bytes: z.int(),
-    resident_bytes: z.int(),
-  })
-  .openapi("Stats");
 
 export const KeyRequestBody = z
   .strictObject({
@@ -65,6 +21,14 @@ export const KeyRequestBody = z
     default_namespace: Namespace.nullish().openapi({
       description: "Where a chat that says nothing of memory looks; omitted: nowhere.",
     }),
+    permissions: z
+      .array(z.enum(["memory:write"]))
+      .max(1)
+      .nullish()
+      .openapi({
+        description:
+          "memory:write lets an inference key remember turns of conversations; an admin key may.",
+      }),
   })
   .superRefine((body, ctx) => {
     const refuse = (path: string, message: string) =>
@@ -86,6 +50,7 @@ export function parseKeyRequest(body: unknown): KeyRequest {
     tenant: asked.tenant ?? null,
     namespaces: asked.namespaces ?? null,
     default_namespace: asked.default_namespace ?? null,
+    permissions: asked.permissions ?? [],
   };
 }
 
@@ -97,6 +62,7 @@ export const KeyReply = z
     role: z.enum(["inference", "admin"]),
     namespaces: z.array(z.string()).nullable(),
     default_namespace: z.string().nullable(),
+    permissions: z.array(z.string()).optional(),
     created_at: z.number().openapi({ description: "Unix time in ms." }),
   })
   .openapi("Key");

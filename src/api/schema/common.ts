@@ -81,6 +81,13 @@ export const PathText = z
     error: "has a NUL character or a lone surrogate",
   });
 
+/** A query parameter that counts: digits alone, where `Number` would take an empty text for 0. */
+export const CountText = z
+  .string()
+  .regex(/^\d{1,15}$/, { error: "must be a whole number, 0 or more" })
+  .transform(Number)
+  .openapi({ type: "integer", minimum: 0 });
+
 export const SearchModeField = z
   .enum(["hybrid", "bm25", "vector"])
   .openapi({ description: "How passages are found; hybrid fuses the two others by rank." });

@@ -1,0 +1,122 @@
+/** A shard becomes two, online: its documents are copied to two new objects while it goes on
+ *  answering and taking writes; what was written meanwhile follows; for the last of it writes wait,
+ *  and one transaction swaps the map. */
+import { assert, ServiceError } from "../errors.ts";
+import { COPY_CATCH_UP_PAGES } from "../limits.ts";
+import { evenRanges, hashOf, replaced } from "./shard-map.ts";
+import type { CopyPage, ShardRange } from "./shard-types.ts";
+import { begun, type SplitWork, type WorkContext } from "./work.ts";
+
+/** Begins the split of one shard. Throws `conflict` while other work runs, `memory_full` where the
+ *  namespace has all the shards it may have. */
+export function beginSplit(context: WorkContext, source: ShardRange): SplitWork {
+  const { store } = context;
+  const { shardsMax } = context;
+  if (store.map().length >= shardsMax)
+    throw new ServiceError("memory_full", `the namespace has all ${shardsMax} shards it may have`);
+  assert(source.hi - source.lo >= 2, "a shard of one hash is never split");
+  return store.transaction(() => {
+    const generation = store.takeGeneration();
+    const names = [0, 1].map((i) => context.objectName(generation, i));
+    const work: SplitWork = {
+      ...begun(context.now()),
+      kind: "split",
+      phase: "prepare",
+      source,
+      targets: evenRanges(source.lo, source.hi, names),
+      generation,
+      cursor: { row: 0, removal: 0 },
+      start_row: store.nextRow() - 1,
+      behind: 0,
+    };
+    store.beginWork(work);
+    return work;
+  });
+}
+
+/** One bounded step; true once the map is swapped. Every step may run again after a crash: making
+ *  an object anew empties it, a page that was adopted changes nothing, and the swap is one
+ *  transaction. */
+export async function stepSplit(context: WorkContext, work: SplitWork): Promise<boolean> {
+  const { store, call } = context;
+  const { source, targets } = work;
+  if (work.phase === "prepare") {
+    for (const { object } of targets) await call(object, "create", store.options()!);
+    await call(source.object, "startCopy");
+    store.setWork({ ...work, phase: "copy", cursor: { row: 0, removal: 0 }, failures: 0 });
+    return false;
+  }
+  for (let page = 0; page < context.stepPages; page++) {
+    const caughtUp = await copyPage(context, work);
+    if (caughtUp || work.behind > COPY_CATCH_UP_PAGES)
+      return context.writes.run(() => finish(context, work), true);
+  }
+  return false;
+}
+
+/** Copies one page and remembers that; whether there was nothing after it. */
+async function copyPage(context: WorkContext, work: SplitWork): Promise<boolean> {
+  const { store, call } = context;
+  const { row, removal } = work.cursor;
+  const page = await call(work.source.object, "copyPage", row, removal, context.pageDocuments);
+  await Promise.all(
+    work.targets.map(async (target) => {
+      const part = partOf(page, target);
+      if (part.documents.length + part.removed.length > 0) await call(target.object, "adopt", part);
+    }),
+  );
+  work.cursor = { row: page.row, removal: page.removal };
+  work.documents += page.documents.length;
+  if (page.row >= work.start_row) work.behind += 1;
+  work.failures = 0;
+  store.setWork(work);
+  return page.end;
+}
+
+/** What of a page lies on one shard. */
+export function partOf(page: CopyPage, { lo, hi }: ShardRange): CopyPage {
+  const holds = (id: string) => {
+    const hash = hashOf(id);
+    return lo <= hash && hash < hi;
+  };
+  return {
+    ...page,
+    documents: page.documents.filter(({ document }) => holds(document.id)),
+    removed: page.removed.filter(({ id }) => holds(id)),
+  };
+}
+
+/** The rest, while nothing is written, and the swap. The counts must add up: a copy that lost or
+ *  doubled something is never put to use. */
+async function finish(context: WorkContext, work: SplitWork): Promise<boolean> {
+  const { store, call } = context;
+  while (!(await copyPage(context, work)));
+  const before = await call(work.source.object, "stats");
+  const after = await Promise.all(work.targets.map(({ object }) => call(object, "stats")));
+  const documents = after.reduce((sum, stats) => sum + stats.documents, 0);
+  const passages = after.reduce((sum, stats) => sum + stats.passages, 0);
+  // What expired between the two counts is missing from the later ones.
+  assert(
+    documents <= before.documents && passages <= before.passages,
+    `a split of ${before.documents} documents has ${documents}`,
+  );
+  if (documents !== before.documents) {
+    const again = await call(work.source.object, "stats");
+    assert(documents === again.documents, `a split of ${again.documents} has ${documents}`);
+  }
+  store.transaction(() => {
+    store.setMap(replaced(store.map(), work.source, work.targets));
+    store.retire(work.source.object);
+    store.setWork(null);
+  });
+  return true;
+}
+
+/** Gives a split up: the new objects go, and the shard stays as it is. */
+export async function abandonSplit(context: WorkContext, work: SplitWork): Promise<void> {
+  await context.call(work.source.object, "endCopy");
+  context.store.transaction(() => {
+    for (const { object } of work.targets) context.store.retire(object);
+    context.store.setWork(null);
+  });
+}

@@ -1,0 +1,83 @@
+/** Takes the steps of a namespace's long work, one at a time, and counts its failures. */
+import { codeOf } from "../errors.ts";
+import { WORK_FAILURES_MAX } from "../limits.ts";
+import { abandonRestore, stepRestore } from "./restore.ts";
+import { abandonSnapshot, stepSnapshot } from "./snapshot.ts";
+import { abandonSplit, stepSplit } from "./split.ts";
+import type { Work, WorkContext } from "./work.ts";
+import type { WriteLock } from "./write-lock.ts";
+
+export class WorkRunner {
+  readonly #context: WorkContext;
+  readonly #steps: WriteLock;
+
+  /** Steps take turns by `steps`; whoever holds it and the lock on writes took it first. */
+  constructor(context: WorkContext, steps: WriteLock) {
+    this.#context = context;
+    this.#steps = steps;
+  }
+
+  /** One step of the work there is, if any; whether it succeeded. Work that fails too often, or
+   *  because of its input, is given up. */
+  step(): Promise<boolean> {
+    return this.#steps.run(async () => {
+      const work = this.#context.store.work();
+      if (work === null) return true;
+      try {
+        if (await this.#take(work)) this.#report(work, null);
+        return true;
+      } catch (error) {
+        await this.#fail(error);
+        return false;
+      }
+    }, true);
+  }
+
+  /** Gives up the work there is, if any; true where there was some. */
+  cancel(): Promise<boolean> {
+    return this.#steps.run(async () => {
+      const work = this.#context.store.work();
+      if (work === null) return false;
+      await this.#abandon(work);
+      this.#report(work, { code: "conflict", message: "it was called off" });
+      return true;
+    }, true);
+  }
+
+  #take(work: Work): Promise<boolean> {
+    if (work.kind === "split") return stepSplit(this.#context, work);
+    if (work.kind === "snapshot") return stepSnapshot(this.#context, work);
+    return stepRestore(this.#context, work);
+  }
+
+  #abandon(work: Work): Promise<void> {
+    if (work.kind === "split") return abandonSplit(this.#context, work);
+    if (work.kind === "snapshot") return abandonSnapshot(this.#context, work);
+    return abandonRestore(this.#context, work);
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    const { store } = this.#context;
+    const work = store.work();
+    if (work === null) return;
+    const code = codeOf(error) ?? "internal";
+    const message = error instanceof Error ? error.message : String(error);
+    console.error(`${work.kind} of ${store.name()}: ${message}`);
+    store.setWork({ ...work, failures: work.failures + 1, error: message });
+    const hopeless = code === "snapshot_damaged" || code === "snapshots_not_configured";
+    if (!hopeless && work.failures + 1 < WORK_FAILURES_MAX) return;
+    await this.#abandon(work);
+    this.#report(work, { code, message });
+  }
+
+  #report(work: Work, error: { code: string; message: string } | null): void {
+    this.#context.store.setReport(work.kind, {
+      state: error === null ? "done" : "failed",
+      id: work.kind === "split" ? null : work.id,
+      started_at: work.started_at,
+      ended_at: this.#context.now(),
+      documents: work.documents,
+      error,
+    });
+  }
+}

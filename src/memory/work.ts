@@ -1,0 +1,117 @@
+/** The long pieces of work of a namespace, of which one runs at a time: each is a state in the
+ *  root's SQLite and a step that leads to the next state. The root's alarm takes steps; whatever
+ *  ends the object between two of them costs at most the step. */
+
+import type { NamespaceStore } from "./namespace-store.ts";
+import type { ShardCall } from "./shard-port.ts";
+import type { ShardRange } from "./shard-types.ts";
+import type { NamespaceOptions } from "./types.ts";
+import type { WriteLock } from "./write-lock.ts";
+
+/** Where a copy goes on: after the document's row, and after the removal. */
+export interface CopyCursor {
+  row: number;
+  removal: number;
+}
+
+interface Begun {
+  /** Unix ms. */
+  started_at: number;
+  /** Documents copied, those copied again included. */
+  documents: number;
+  /** Failures since the last step that did not fail, and what the last one said. */
+  failures: number;
+  error: string | null;
+}
+
+/** A shard's documents move to two new objects. */
+export interface SplitWork extends Begun {
+  kind: "split";
+  phase: "prepare" | "copy";
+  source: ShardRange;
+  targets: ShardRange[];
+  generation: number;
+  cursor: CopyCursor;
+  /** The last row that was given when the split began: from there on, it catches up. */
+  start_row: number;
+  /** Pages copied since it caught up. */
+  behind: number;
+}
+
+/** All documents go to R2. */
+export interface SnapshotWork extends Begun {
+  kind: "snapshot";
+  phase: "prepare" | "copy" | "seal";
+  id: string;
+  shards: { range: ShardRange; cursor: CopyCursor }[];
+  /** The shard that is read. */
+  at: number;
+  /** Passes over all shards; pages that this one read, and the last row when it began. */
+  passes: number;
+  pass_pages: number;
+  pass_row: number;
+  /** Whether what is left is little, or passes would never end. */
+  caught_up: boolean;
+  parts: number;
+  bytes: number;
+  /** What the manifest says of the whole, once nothing more is read. */
+  sealed: {
+    completed_at: number;
+    documents: number;
+    passages: number;
+    options: NamespaceOptions;
+    dim: number | null;
+    next_row: number;
+  } | null;
+}
+
+/** New objects are filled from R2. */
+export interface RestoreWork extends Begun {
+  kind: "restore";
+  phase: "prepare" | "copy";
+  id: string;
+  targets: ShardRange[];
+  generation: number;
+  /** The next part to read, and how many there are. */
+  part: number;
+  parts: number;
+  /** When the first document that was filled in expires, Unix ms. */
+  first_expiry: number | null;
+  expected: { documents: number; passages: number };
+  next_row: number;
+  dim: number | null;
+  options: NamespaceOptions;
+}
+
+export type Work = SplitWork | SnapshotWork | RestoreWork;
+
+/** How a piece of work ended. */
+export interface WorkReport {
+  state: "done" | "failed";
+  /** Of a snapshot or restore: which. */
+  id: string | null;
+  started_at: number;
+  ended_at: number;
+  documents: number;
+  error: { code: string; message: string } | null;
+}
+
+/** What a step of work works with. */
+export interface WorkContext {
+  store: NamespaceStore;
+  call: ShardCall;
+  /** Nothing is written while it is held. */
+  writes: WriteLock;
+  /** Name of the i-th object of a generation. */
+  objectName(generation: number, i: number): string;
+  now(): number;
+  pageDocuments: number;
+  /** Pages that a step copies at most. */
+  stepPages: number;
+  shardsMax: number;
+  bucket: R2Bucket | null;
+}
+
+export function begun(now: number): Begun {
+  return { started_at: now, documents: 0, failures: 0, error: null };
+}

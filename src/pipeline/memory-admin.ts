@@ -1,0 +1,228 @@
+/** The tending of memories: between what the API asks and the objects that hold namespaces. */
+import { codeOf, type ErrorCode, ServiceError } from "../errors.ts";
+import type { LedgerObject } from "../ledger/ledger-object.ts";
+import type { Job, JobStep } from "../memory/jobs.ts";
+import type { MemoryObject } from "../memory/memory-object.ts";
+import type { ChangeOutcome, DocumentPatch } from "../memory/shard-types.ts";
+import { NAMESPACE_DEFAULTS, type NamespaceOptions } from "../memory/types.ts";
+import { type IngestEncoder, type IngestMemory, ingest } from "./ingest.ts";
+import type { MemoryAdmin, MemorySnapshots } from "./memory-types.ts";
+import type { Caller, MemoryChoice, NamespaceInfo, SubmittedDocument } from "./types.ts";
+
+type Memory = DurableObjectStub<MemoryObject>;
+
+/** Where memories and their list are found. */
+export interface MemoryAccess {
+  /** The object of a tenant's namespace. */
+  memory(caller: Caller, namespace: string): Memory;
+  ledger(): DurableObjectStub<LedgerObject>;
+  encoder(): Promise<IngestEncoder>;
+}
+
+export class NamespaceAdmin implements MemoryAdmin {
+  readonly #access: MemoryAccess;
+
+  constructor(access: MemoryAccess) {
+    this.#access = access;
+  }
+
+  async ingest(caller: Caller, namespace: string, documents: readonly SubmittedDocument[]) {
+    const memory = this.#memory(caller, namespace);
+    return ingest(ingestMemory(memory), await this.#access.encoder(), documents);
+  }
+
+  async getDocument(caller: Caller, namespace: string, id: string) {
+    const document = await this.#memory(caller, namespace).get(id);
+    if (document === null) throw missingDocument(id);
+    return document;
+  }
+
+  listDocuments(caller: Caller, namespace: string, page: { limit: number; cursor: string | null }) {
+    return this.#memory(caller, namespace).list(page.cursor, page.limit);
+  }
+
+  async patchDocument(
+    caller: Caller,
+    namespace: string,
+    id: string,
+    patch: DocumentPatch,
+    if_version: number | null,
+  ): Promise<number> {
+    const memory = this.#memory(caller, namespace);
+    const [outcome] = await memory.apply([{ kind: "patch", id, patch, if_version }]);
+    return versionOf(outcome!, id)!;
+  }
+
+  async deleteDocument(
+    caller: Caller,
+    namespace: string,
+    id: string,
+    if_version: number | null,
+  ): Promise<void> {
+    const memory = this.#memory(caller, namespace);
+    const [outcome] = await memory.apply([{ kind: "remove", id, if_version }]);
+    versionOf(outcome!, id);
+  }
+
+  async deleteWhere(caller: Caller, namespace: string, filter: MemoryChoice["filter"]) {
+    return { deleted: await this.#memory(caller, namespace).removeWhere(filter!) };
+  }
+
+  exportPage(caller: Caller, namespace: string, cursor: string | null) {
+    return this.#memory(caller, namespace).export(cursor);
+  }
+
+  stats(caller: Caller, namespace: string) {
+    return this.#memory(caller, namespace).stats();
+  }
+
+  compact(caller: Caller, namespace: string) {
+    return this.#memory(caller, namespace).compact();
+  }
+
+  /** A new one is listed first: the list alone knows how many a tenant may have. Where the memory
+   *  then does not hear of it, the same call again tells it. The options of one that exists are the
+   *  memory's, which may come from a snapshot, and it says which of them may change. */
+  async putNamespace(
+    caller: Caller,
+    name: string,
+    options: Partial<NamespaceOptions>,
+  ): Promise<NamespaceInfo> {
+    const ledger = this.#access.ledger();
+    const memory = this.#memory(caller, name);
+    const listed = await ledger.getNamespace(caller.tenant, name);
+    if (listed === null)
+      await ledger.putNamespace(caller.tenant, name, { ...NAMESPACE_DEFAULTS, ...options });
+    const known = listed === null ? null : await optionsOf(memory);
+    const wanted = { ...NAMESPACE_DEFAULTS, ...known, ...options };
+    await memory.configure(wanted);
+    const record = await ledger.putNamespace(caller.tenant, name, wanted);
+    return { name, created_at: record.created_at, ...wanted };
+  }
+
+  /** As the memory has it: a restored snapshot brings its options, of which the list hears here. */
+  async getNamespace(caller: Caller, name: string): Promise<NamespaceInfo> {
+    const ledger = this.#access.ledger();
+    const record = await ledger.getNamespace(caller.tenant, name);
+    if (record === null) throw missingNamespace(name);
+    const options = await this.#memory(caller, name).options();
+    if (JSON.stringify(options) !== JSON.stringify(record.options))
+      await ledger.putNamespace(caller.tenant, name, options);
+    return { name, created_at: record.created_at, ...options };
+  }
+
+  async listNamespaces(caller: Caller): Promise<NamespaceInfo[]> {
+    const records = await this.#access.ledger().listNamespaces(caller.tenant);
+    return records.map(({ name, created_at, options }) => ({ name, created_at, ...options }));
+  }
+
+  /** The memory goes first: were the list to forget it first, a failure would orphan its data. */
+  async deleteNamespace(caller: Caller, name: string): Promise<void> {
+    const ledger = this.#access.ledger();
+    if ((await ledger.getNamespace(caller.tenant, name)) === null) throw missingNamespace(name);
+    await this.#memory(caller, name).destroy();
+    await ledger.deleteNamespace(caller.tenant, name);
+  }
+
+  createJob(caller: Caller, namespace: string, name: string | null): Promise<Job> {
+    return this.#memory(caller, namespace).createJob(name);
+  }
+
+  listJobs(caller: Caller, namespace: string) {
+    return this.#memory(caller, namespace).listJobs();
+  }
+
+  getJob(caller: Caller, namespace: string, id: string): Promise<Job> {
+    return this.#memory(caller, namespace).getJob(id);
+  }
+
+  advanceJob(
+    caller: Caller,
+    namespace: string,
+    id: string,
+    from: number,
+    step: JobStep,
+  ): Promise<Job> {
+    return this.#memory(caller, namespace).advanceJob(id, from, step);
+  }
+
+  finishJob(caller: Caller, namespace: string, id: string): Promise<Job> {
+    return this.#memory(caller, namespace).finishJob(id);
+  }
+
+  async deleteJob(caller: Caller, namespace: string, id: string): Promise<void> {
+    await this.#memory(caller, namespace).deleteJob(id);
+  }
+
+  async split(caller: Caller, namespace: string, shard: string | undefined): Promise<void> {
+    await this.#memory(caller, namespace).split(shard);
+  }
+
+  startSnapshot(caller: Caller, namespace: string): Promise<string> {
+    return this.#memory(caller, namespace).snapshot();
+  }
+
+  snapshots(caller: Caller, namespace: string): Promise<MemorySnapshots> {
+    return this.#memory(caller, namespace).snapshots();
+  }
+
+  async deleteSnapshot(caller: Caller, namespace: string, id: string): Promise<void> {
+    await this.#memory(caller, namespace).deleteSnapshot(id);
+  }
+
+  async restore(caller: Caller, namespace: string, id: string): Promise<void> {
+    await this.#memory(caller, namespace).restore(id);
+  }
+
+  cancelWork(caller: Caller, namespace: string): Promise<boolean> {
+    return this.#memory(caller, namespace).cancelWork();
+  }
+
+  #memory(caller: Caller, namespace: string): Memory {
+    return this.#access.memory(caller, namespace);
+  }
+}
+
+function ingestMemory(memory: Memory): IngestMemory {
+  return {
+    find: (ids) => memory.find(ids),
+    upsert: (changes) => memory.upsert(changes),
+  };
+}
+
+/** Null: the memory has not heard of the namespace. */
+async function optionsOf(memory: Memory): Promise<NamespaceOptions | null> {
+  try {
+    return await memory.options();
+  } catch (error) {
+    if (codeOf(error) === "namespace_not_found") return null;
+    throw error;
+  }
+}
+
+/** The version that a change left. Throws what it was refused with, and `document_not_found`. */
+function versionOf({ status, version, error }: ChangeOutcome, id: string): number | null {
+  if (error !== null) throw refusalOf(error);
+  if (status === "missing") throw missingDocument(id);
+  return version;
+}
+
+function refusalOf({ code, message }: { code: ErrorCode; message: string }): ServiceError {
+  return new ServiceError(
+    code,
+    message,
+    code === "version_conflict" ? { param: "if_version" } : {},
+  );
+}
+
+function missingDocument(id: string): ServiceError {
+  return new ServiceError("document_not_found", `there is no document ${JSON.stringify(id)}`);
+}
+
+function missingNamespace(name: string): ServiceError {
+  return new ServiceError(
+    "namespace_not_found",
+    `there is no namespace "${name}": PUT /admin/namespaces/${name} makes it`,
+    { param: "namespace" },
+  );
+}

@@ -1,0 +1,15 @@
+import { expect, it } from "vitest";
+import { DAY_MS, decayFactor, decayScore } from "../../index/recency.ts";
+
+it("a score halves with every half life, and what is to come counts as now", () => {
+  expect(decayFactor(0, 7)).toBe(1);
+  expect(decayFactor(7 * DAY_MS, 7)).toBe(0.5);
+  expect(decayFactor(21 * DAY_MS, 7)).toBe(0.125);
+  expect(decayFactor(-5 * DAY_MS, 7)).toBe(1);
+});
+
+it("a cosine below 0 does not rise with age", () => {
+  expect(decayScore(0.8, 0.25)).toBe(0.2);
+  expect(decayScore(0, 0.25)).toBe(0);
+  expect(decayScore(-0.4, 0.25)).toBe(-0.4);
+});
