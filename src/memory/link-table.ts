@@ -6,6 +6,7 @@ import { DUPLICATES_SHOWN_MAX } from "../limits.ts";
 import type { Link } from "./slots.ts";
 import { insertRows, ownBuffer } from "./sql.ts";
 
+// CROSS JOIN keeps SQLite from walking all passages in their order to look each up among the links.
 const AMONG = "IN (SELECT value FROM json_each(?))";
 
 /** A passage on its way into the tables. */
@@ -53,8 +54,8 @@ export class LinkTable {
   /** The stored original that says this. The fingerprint finds it, the text decides. */
   #find(print: ArrayBuffer, said: string): Omit<SaidPassage, "text"> | null {
     const select = `SELECT p.row, p.document, p.start, p."end", p.text
-      FROM links l JOIN passages p ON p.row = l.passage
-      WHERE l.print = ? AND l.same_as IS NULL ORDER BY p.row`;
+      FROM links l CROSS JOIN passages p ON p.row = l.passage
+      WHERE l.print = ? AND l.same_as IS NULL`;
     for (const row of this.#sql.exec(select, print)) {
       const text = String(row.text);
       // A stored text begins where the passage before it ended.
@@ -82,7 +83,8 @@ export class LinkTable {
   /** Every link, by row. */
   *all(): Generator<Link> {
     const select = `SELECT l.passage, p.document, l.same_as, o.document AS original
-      FROM links l JOIN passages p ON p.row = l.passage JOIN passages o ON o.row = l.same_as
+      FROM links l CROSS JOIN passages p ON p.row = l.passage
+      CROSS JOIN passages o ON o.row = l.same_as
       WHERE l.same_as IS NOT NULL ORDER BY l.passage`;
     for (const row of this.#sql.exec(select))
       yield {
@@ -120,13 +122,16 @@ export class LinkTable {
 
   /** The first passages that say the same as this one, by row. */
   duplicates(passage: number): Duplicate[] {
-    const select = `SELECT d.id, o.passage - d.first AS seq
-      FROM links l JOIN links o ON o.passage = coalesce(l.same_as, l.passage)
-        OR o.same_as = coalesce(l.same_as, l.passage)
-      JOIN passages p ON p.row = o.passage JOIN documents d ON d.row = p.document
-      WHERE l.passage = ? AND o.passage <> l.passage ORDER BY o.passage LIMIT ?`;
+    const own = this.#sql.exec("SELECT same_as FROM links WHERE passage = ?", passage).toArray()[0];
+    if (own === undefined) return [];
+    const original = own.same_as ?? passage;
+    const select = `WITH alike (passage) AS (
+        SELECT ? UNION ALL SELECT passage FROM links WHERE same_as = ?)
+      SELECT d.id, a.passage - d.first AS seq FROM alike a
+      CROSS JOIN passages p ON p.row = a.passage CROSS JOIN documents d ON d.row = p.document
+      WHERE a.passage <> ? ORDER BY a.passage LIMIT ?`;
     return this.#sql
-      .exec(select, passage, DUPLICATES_SHOWN_MAX)
+      .exec(select, original, original, passage, DUPLICATES_SHOWN_MAX)
       .toArray()
       .map(({ id, seq }) => ({ document_id: String(id), seq: Number(seq) }));
   }
