@@ -5,11 +5,12 @@ import type { BenchOptions } from "./main.ts";
 
 /** Parts in the order they run; a million passages, most of an hour, are asked for by name. */
 const PARTS: Record<string, (data: string, quick: boolean) => Promise<BoundedFigure[]>> = {
+  lexical: async (data, quick) => (await import("./index-lexical.ts")).benchLexical(data, quick),
   vectors: async (_data, quick) => vectorFigures(quick),
   service: async (data, quick) => (await import("./index-service.ts")).benchService(data, quick),
   million: async (data, quick) => (await import("./index-million.ts")).benchMillion(data, quick),
 };
-const BY_DEFAULT = "vectors,service";
+const BY_DEFAULT = "lexical,vectors,service";
 
 export async function run({ json, quick, only, data }: BenchOptions): Promise<void> {
   const wanted = (only ?? BY_DEFAULT).split(",");

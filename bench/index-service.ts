@@ -29,7 +29,7 @@ const FULL: Sizes = {
   passages: 100_000,
   originals: 12_000,
   queries: 1_000,
-  checked: 25,
+  checked: 100,
   starts: 3,
 };
 const QUICK: Sizes = { passages: 2_000, originals: 300, queries: 100, checked: 10, starts: 1 };

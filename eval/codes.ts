@@ -40,8 +40,8 @@ export async function evaluateCodes({ data, limit }: EvalOptions): Promise<EvalR
   const real = await embed("documents", texts);
   const queries = await embed("queries", questions.slice(0, limit));
   const figures: EvalReport["figures"] = { documents: real.length };
-  Object.assign(figures, measure(`${real.length}`, real, queries));
-  Object.assign(figures, measure(`${SIZE}`, fillUp(real), queries));
+  Object.assign(figures, measure(`${real.length}`, real, queries, PQ_BYTES));
+  Object.assign(figures, measure(`${SIZE}`, fillUp(real), queries, []));
   return { what: "codes", data, questions: queries.length, figures };
 }
 
@@ -65,7 +65,7 @@ function fillUp(real: readonly Float32Array[]): Float32Array[] {
   const mixed = Array.from({ length: SIZE - real.length }, () => {
     const [one, other, weight] = [any(), any(), 0.3 + 0.5 * next()];
     const sum = one.map((value, i) => value + weight * other[i]!);
-    const length = Math.hypot(...sum);
+    const length = Math.sqrt(sum.reduce((squares, value) => squares + value * value, 0));
     return sum.map((value) => value / length);
   });
   return [...real, ...mixed];
@@ -75,11 +75,12 @@ function measure(
   size: string,
   vectors: readonly Float32Array[],
   queries: readonly Float32Array[],
+  pqBytes: readonly number[],
 ): EvalReport["figures"] {
   const rows = vectors.map(quantizeVector);
   const index = new CodeIndex(compileKernels(), rows[0]!.qs.length);
   for (const row of rows) index.append(encodeCode(row));
-  const books = PQ_BYTES.map((m) => ({ m, book: Codebook.train(rows, m) }));
+  const books = pqBytes.map((m) => ({ m, book: Codebook.train(rows, m) }));
   const recalls = new Map<string, number[]>();
   const note = (name: string, found: readonly number[], truth: ReadonlySet<number>) => {
     const list = recalls.get(name) ?? [];

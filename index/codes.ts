@@ -10,9 +10,8 @@ import { assert } from "../src/errors.ts";
 import { rotatedDim, rotationOf } from "./rotation.ts";
 import { type QuantizedVector, quantizeQuery } from "./vectors.ts";
 
-/** Bits of a query's values. Of the ten nearest, four find as many as more bits or none rounded
- *  off, and three lose 4 in 1,000 (docs/vectors.md); with four the kernel adds up four table entries
- *  in a byte. */
+/** Bits of a query's values. Four find as many of the ten nearest as more bits do, three lose 5 in
+ *  1,000 (docs/vectors.md); with four the kernel adds up four table entries in a byte. */
 export const QUERY_BITS = 4;
 
 /** The largest magnitude of a query's values, which are odd. */

@@ -8,9 +8,10 @@ execFileSync(process.execPath, [join(root, "scripts/build.ts")], { stdio: "inher
 
 const forwarded = [
   ...["BACKEND_URL", "BACKEND_KEY", "BACKEND_MODEL", "BRINK_ALLOWED_ORIGINS"],
-  ...["BRINK_GENERATOR_MODEL", "BRINK_GENERATOR_CONTEXT"],
+  ...["BRINK_GENERATOR_MODEL", "BRINK_GENERATOR_CONTEXT", "BRINK_ISOLATE_MEMORY_MB"],
 ];
-const variables: Record<string, string> = {};
+// Cloudflare puts few objects into an isolate of 128 MB; here all share one.
+const variables: Record<string, string> = { BRINK_ISOLATE_MEMORY_MB: "1000" };
 for (const name of forwarded) if (process.env[name]) variables[name] = process.env[name];
 
 exitOnSignals();

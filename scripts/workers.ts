@@ -48,8 +48,8 @@ bucket_name = "brink-snapshots"
 `;
 
 /** The file name of the main Worker's configuration with these optional Workers bound, and with the
- *  bucket of snapshots. It is written beside wrangler.toml, whose relative paths it shares, and only
- *  where it changes: a running service watches it. */
+ *  bucket of snapshots. It is written beside wrangler.toml, whose relative paths it shares, and
+ *  only where it changes: a running service watches it. */
 export function writeMainConfig(optional: readonly string[], snapshots: boolean): string {
   const parts = snapshots ? [...optional, "snapshots"] : optional;
   if (parts.length === 0) return "wrangler.toml";

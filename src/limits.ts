@@ -33,7 +33,6 @@ export const FILTER_VALUES_MAX = 1_000;
 export const BODY_DRAIN_BYTES_MAX = 64 * 1024 * 1024;
 // Deeper JSON is refused before any recursive reader sees it.
 export const JSON_DEPTH_MAX = 64;
-
 // Made keys have about 40 characters; a much longer header is not worth a hash and a lookup.
 export const KEY_CHARS_MAX = 256;
 // How long a revoked key may go on working in an isolate that has seen it.
@@ -41,7 +40,6 @@ export const KEY_CACHE_MS_MAX = 30_000;
 export const KEY_CACHE_ENTRIES_MAX = 1_000;
 export const KEY_NAME_CHARS_MAX = 200;
 export const KEY_NAMESPACES_MAX = 100;
-
 export const SEARCH_K_DEFAULT = 8;
 export const LIST_LIMIT_DEFAULT = 100;
 export const CURSOR_CHARS_MAX = 1_024;
@@ -63,17 +61,14 @@ export const LOAD_BATCH_BYTES = 2 * 1024 * 1024;
 export const LINE_ERRORS_KEPT_MAX = 1_000;
 export const LINE_ERROR_CHARS_MAX = 200;
 export const JOB_NAME_CHARS_MAX = 200;
-// Conversations. A turn's document is CONVERSATION/TURN, within the bound of a document's id.
+// A document that changes under each of these is somebody's busy counter.
+export const RETITLE_ATTEMPTS_MAX = 4;
+// A turn's document is CONVERSATION/TURN, within the bound of a document's id.
 export const CONVERSATION_CHARS_MAX = 128;
-export const TURN_ID_CHARS_MAX = DOCUMENT_ID_CHARS_MAX - CONVERSATION_CHARS_MAX - 1;
 export const SPEAKER_CHARS_MAX = 200;
-// As many texts as one call embeds.
-export const TURNS_PER_CALL_MAX = EMBEDDING_INPUTS_MAX;
 // A policy of forgetting: a century, and as many documents as SHARDS_MAX objects hold.
 export const FORGET_DAYS_MAX = 36_525;
 export const FORGET_DOCUMENTS_MAX = 10_000_000;
-// A namespace that is known to grow starts with as many objects as one level of the tree has.
-export const SHARDS_START_MAX = 6;
 export const NAMESPACE_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
 // One memory object. Its index has a bound in bytes, INDEX_BYTES_MAX; a merge or a load blocks other
@@ -119,7 +114,6 @@ export const SNAPSHOT_PARTS_MAX = 10_000;
 export const SNAPSHOTS_MAX = 100;
 // Records of bulk jobs, the oldest finished ones of which give way; each keeps its first errors.
 export const JOBS_MAX = 100;
-export const JOB_ERRORS_MAX = 1_000;
 // Passages stored in one transaction: 2,000 vectors are 3 MB, far below the 32 MB of one RPC, and
 // what is stored so far survives a later failure.
 export const UPSERT_PASSAGES_MAX = 2_000;
@@ -163,7 +157,7 @@ export const COPY_PAGE_DOCUMENTS_MAX = 1_000;
 // and a call that finds more removes them in turns of this many.
 export const EXPIRED_REMOVED_MAX = 1_000;
 // How many passages a scan of codes hands on to be scored by their int8 rows: past some hundreds
-// nothing more is found (docs/memory.md), and each is a row to read.
+// nothing more is found (docs/vectors.md), and each is a row to read.
 export const CODE_DEPTH_MAX = 4_096;
 // Product quantization of cold vectors: 16 vectors a centroid and 8 rounds take 6 s to train at 384
 // dimensions, part by part.

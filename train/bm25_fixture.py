@@ -8,7 +8,8 @@ import random
 
 import bm25s
 
-VARIANTS = {name: name for name in ("robertson", "lucene", "atire", "bm25l")} | {"bm25plus": "bm25+"}
+SAME = ("robertson", "lucene", "atire", "bm25l")
+VARIANTS = {name: name for name in SAME} | {"bm25plus": "bm25+"}
 SETTINGS = [(1.5, 0.75, 0.5), (0.9, 0.4, 1.0), (2.0, 1.0, 0.25), (1.2, 0.0, 0.5)]
 TERMS = 12
 

@@ -29,7 +29,7 @@ const RUN: usize = 32;
 /** Below one posting for so many slots, groups that were written are marked and others skipped. */
 const SPARSE: u32 = 16;
 
-/** Writes the runs of a term behind `run`; where the next one goes, or 0 where they pass `limit`. */
+/** Writes the runs of a term behind `run`; where the next goes, or 0 where they pass `limit`. */
 function gather(segment: usize, term: usize, run: usize, limit: usize): usize {
   const end = find_term(segment, load<u32>(term));
   if (end == 0) return run;

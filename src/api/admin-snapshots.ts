@@ -1,4 +1,4 @@
-/** /admin/namespaces/{ns}/snapshots, /split and /work: the long work that goes on beside requests. */
+/** /admin/namespaces/{ns}/snapshots, /split and /work: long work that goes on beside requests. */
 import { ServiceError } from "../errors.ts";
 import type { Caller } from "../pipeline/types.ts";
 import { NamespaceParams, pathNamespace } from "./admin-namespaces.ts";

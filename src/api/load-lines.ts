@@ -32,9 +32,9 @@ interface Batch {
 type Store = (documents: SubmittedDocument[]) => Promise<IngestOutcome>;
 
 /** Reads, checks and stores, one batch being stored while the next is read. `numbering` says what
- *  an error's index counts: all lines, or those that are not blank. `onStored` is told of each batch
- *  once it is durable, in order. Holds two batches at most. Throws what `store` and `onStored`
- *  throw; what was stored by then stays. */
+ *  an error's index counts: all lines, or those that are not blank. `onStored` is told of each
+ *  batch once it is durable, in order. Holds two batches at most. Throws what `store` and
+ *  `onStored` throw; what was stored by then stays. */
 export async function loadLines(
   groups: AsyncIterable<Line[]>,
   numbering: { from: number; blanks: boolean },

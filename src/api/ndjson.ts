@@ -25,8 +25,8 @@ export function readLines(c: ApiContext): AsyncGenerator<Line[], void, void> {
 /** The lines in order, in groups as they come. A line above DOCUMENT_LINE_BYTES_MAX
  *  (`body_too_large`) and one that is not UTF-8 (`invalid_json`) is a fault of its own and holds up
  *  no other. Nothing is read ahead of what is asked for, so that a slow reader slows the sender; a
- *  reader that stops early leaves a body that is read to its end or to BODY_DRAIN_BYTES_MAX, so that
- *  the sender sees the reply. */
+ *  reader that stops early leaves a body that is read to its end or to BODY_DRAIN_BYTES_MAX, so
+ *  that the sender sees the reply. */
 export async function* linesOf(
   body: ReadableStream<Uint8Array> | null,
 ): AsyncGenerator<Line[], void, void> {

@@ -1,6 +1,7 @@
 /** What a list of changes comes to: which stored documents go, which come, and what each change is
  *  told. Pure: nothing is written here. */
 import { assert } from "../errors.ts";
+import { METADATA_BYTES_MAX } from "../limits.ts";
 import { documentDigest } from "./document-digest.ts";
 import type { Change, ChangeOutcome, DocumentPatch } from "./shard-types.ts";
 import type { FoundDocument } from "./store.ts";
@@ -50,6 +51,8 @@ export function planChanges(
     if (refusal !== null) return outcome(id, "refused", before, refusal);
     const after = changed(change, before, load);
     if (after === "missing") return outcome(id, "missing", before);
+    const tooLong = change.kind === "patch" ? metadataFault(after!.document!.metadata) : null;
+    if (tooLong !== null) return outcome(id, "refused", before, tooLong);
     current.set(id, after);
     return after === null ? outcome(id, "removed", null) : outcome(id, "stored", after);
   });
@@ -121,7 +124,16 @@ function patched(document: PreparedDocument, patch: DocumentPatch): PreparedDocu
   return { ...after, digest: documentDigest(after, brought) };
 }
 
-function merged(metadata: Metadata, patch: Metadata | null): Metadata {
+/** Patches may add up to more than a document may bring at once. */
+function metadataFault(metadata: Metadata): ChangeOutcome["error"] {
+  const bytes = new TextEncoder().encode(JSON.stringify(metadata)).byteLength;
+  if (bytes <= METADATA_BYTES_MAX) return null;
+  const message = `metadata would have ${bytes} bytes of JSON, the limit is ${METADATA_BYTES_MAX}`;
+  return { code: "invalid_request", message };
+}
+
+/** The metadata with the patch's fields set, and those taken out that it has as null. */
+export function merged(metadata: Metadata, patch: Metadata | null): Metadata {
   const entries = Object.entries({ ...metadata, ...patch });
   return Object.fromEntries(entries.filter(([field]) => patch?.[field] !== null));
 }

@@ -10,8 +10,8 @@ export type DocumentContent = Pick<
 
 /** SHA-256, 64 lower-case hexadecimal digits, of the content and of the vector that the caller
  *  brought, i8 [dim], or null where none was. The order of metadata's fields does not count. The
- *  vector counts as it is stored, so that a document that is exported has the digest of the one that
- *  came in. O(size), synchronous: the platform's own hash takes microseconds. */
+ *  vector counts as it is stored, so that a document that is exported has the digest of the one
+ *  that came in. O(size), synchronous: the platform's own hash takes microseconds. */
 export function documentDigest(content: DocumentContent, brought: Int8Array | null): string {
   const { text, title, metadata, expires_at, content_type } = content;
   const hash = createHash("sha256");

@@ -4,7 +4,6 @@ import { ServiceError } from "../errors.ts";
 import { DOCUMENT_PASSAGES_MAX } from "../limits.ts";
 import { isolateIndexes } from "./budget.ts";
 import type { ChangePlan } from "./changes.ts";
-import { Filters } from "./filters.ts";
 import { loadIndex, rebuildSegments, type Tables } from "./index-store.ts";
 import type { Resident, Spare } from "./resident.ts";
 import type { SegmentRow } from "./segment-table.ts";
@@ -20,8 +19,6 @@ export interface IndexBounds {
 }
 
 export class IndexHolder {
-  /** By slot of the index: forgotten with it, and at every write. */
-  readonly filters = new Filters();
   readonly #storage: ShardStorage;
   readonly #kernels: WebAssembly.Module;
   readonly #bounds: IndexBounds;
@@ -37,7 +34,7 @@ export class IndexHolder {
   /** The index, as used just now. */
   get(tables: Tables): Resident {
     this.#resident ??= this.#load(tables);
-    this.#count(this.#resident.bytes);
+    this.#count(this.#resident.bytes + tables.metadata.bytes);
     return this.#resident;
   }
 
@@ -45,7 +42,6 @@ export class IndexHolder {
   forget(): void {
     this.#spare = this.#resident?.spare ?? this.#spare;
     this.#resident = null;
-    this.filters.forget();
   }
 
   /** Drops the index and its memory. */
@@ -53,7 +49,6 @@ export class IndexHolder {
     isolateIndexes.release(this);
     this.#resident = null;
     this.#spare = null;
-    this.filters.forget();
   }
 
   /** Makes neighbouring segments anew as one. The index is dropped: its slots are others then. */

@@ -4,6 +4,7 @@ import { encodeSegment } from "../../index/segment.ts";
 import type { TermCounts } from "../../index/term-counts.ts";
 import type { QuantizedVector } from "../../index/vectors.ts";
 import type { LinkTable } from "./link-table.ts";
+import type { MetadataIndex } from "./metadata-index.ts";
 import type { IndexedPassage, PassageStore } from "./passage-store.ts";
 import { Resident, type Spare } from "./resident.ts";
 import { encodeMap } from "./segment-map.ts";
@@ -17,6 +18,7 @@ export interface Tables {
   passages: PassageStore;
   segments: SegmentTable;
   links: LinkTable;
+  metadata: MetadataIndex;
 }
 
 /** A document as the index takes it. */

@@ -1,7 +1,7 @@
 /** Records of long ingests, beside the documents that they bring: how far each is, and what became
  *  of its lines. */
 import { type ErrorCode, ServiceError } from "../errors.ts";
-import { JOB_ERRORS_MAX, JOBS_MAX } from "../limits.ts";
+import { JOBS_MAX, LINE_ERRORS_KEPT_MAX } from "../limits.ts";
 
 export interface LineError {
   line: number;
@@ -88,7 +88,7 @@ export class Jobs {
       unchanged: job.unchanged + step.unchanged,
       passages: job.passages + step.passages,
       error_count: job.error_count + step.error_count,
-      errors: [...job.errors, ...step.errors].slice(0, JOB_ERRORS_MAX),
+      errors: [...job.errors, ...step.errors].slice(0, LINE_ERRORS_KEPT_MAX),
       updated_at: this.#now(),
     });
   }

@@ -5,6 +5,7 @@ import { assert, ServiceError } from "../errors.ts";
 import {
   COPY_PAGE_DOCUMENTS,
   COPY_STEP_PAGES,
+  ISOLATE_INDEX_BYTES_MAX,
   SHARD_PASSAGES_SPLIT,
   SHARD_RESIDENT_BYTES_SPLIT,
   SHARDS_MAX,
@@ -27,6 +28,9 @@ export interface MemoryEnv {
   MEMORY: DurableObjectNamespace;
   /** Where snapshots go; none are made without it. */
   SNAPSHOTS?: R2Bucket;
+  /** What models and indexes may take of an isolate, in MB, where that is not what Cloudflare gives:
+   *  on one machine all objects share an isolate. */
+  BRINK_ISOLATE_MEMORY_MB?: string;
 }
 
 /** What a root calls of a shard's object. */
@@ -221,6 +225,7 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
 
   #ownShard(): Shard {
     this.#shard ??= new Shard(this.ctx.storage, kernels, {
+      isolateBytesMax: isolateBytes(this.env.BRINK_ISOLATE_MEMORY_MB),
       now: () => this.now(),
       ...this.settings,
     });
@@ -278,6 +283,12 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
     const set = await this.ctx.storage.getAlarm();
     if (set === null || at < set) await this.ctx.storage.setAlarm(at);
   }
+}
+
+function isolateBytes(megabytes: string | undefined): number {
+  if (!megabytes) return ISOLATE_INDEX_BYTES_MAX;
+  if (/^[1-9]\d{0,5}$/.test(megabytes)) return Number(megabytes) * 1_000_000;
+  throw new ServiceError("misconfigured", "BRINK_ISOLATE_MEMORY_MB must be a whole number of MB");
 }
 
 function notFound(): ServiceError {

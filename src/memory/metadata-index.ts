@@ -37,6 +37,7 @@ export const METADATA_TABLES = `
 const EVERY_DOCUMENT = 0;
 /** SQLite takes 100 bindings a statement, of which some are not values. */
 const VALUES_PER_QUERY = 90;
+const ENTRIES_PER_INSERT = 33;
 
 /** The blobs that stand for values which are neither numbers nor texts. */
 const NULL = Uint8Array.of(0).buffer;
@@ -45,6 +46,8 @@ const TRUE = Uint8Array.of(2).buffer;
 const OTHER = Uint8Array.of(3).buffer;
 
 type Key = string | number | ArrayBuffer;
+/** Field, value, document. */
+type Entry = [number, Key, number];
 
 interface Remembered {
   filter: Filter;
@@ -78,16 +81,28 @@ export class MetadataIndex {
     return (this.#rows?.byteLength ?? 0) + bits;
   }
 
-  /** Adds a document that is not there yet. Each value is one insertion; metadata of 16 KiB has
-   *  about 4,000 at most. */
+  /** Adds a document that is not there yet. Metadata of 16 KiB has about 4,000 values at most. */
   put(document: number, metadata: Metadata): void {
-    this.#insert(EVERY_DOCUMENT, 0, document);
-    for (const [field, value] of Object.entries(metadata)) {
-      if (isReserved(field)) continue;
-      const id = this.#fieldOf(field) ?? this.#makeField(field);
-      for (const key of keysOf(value)) this.#insert(id, key, document);
+    this.putAll([{ row: document, metadata }]);
+  }
+
+  /** Adds documents that are not there yet, many values a statement. */
+  putAll(documents: readonly { row: number; metadata: Metadata }[]): void {
+    // A number is bound as a double, which takes nine bytes; as an integer it takes what it needs.
+    const integers: Entry[] = [];
+    const others: Entry[] = [];
+    for (const { row, metadata } of documents) {
+      integers.push([EVERY_DOCUMENT, 0, row]);
+      for (const [field, value] of Object.entries(metadata)) {
+        if (isReserved(field)) continue;
+        const id = this.#fieldOf(field) ?? this.#makeField(field);
+        for (const key of keysOf(value))
+          (Number.isSafeInteger(key) ? integers : others).push([id, key, row]);
+      }
     }
-    this.#append(document, metadata);
+    this.#insert(integers, "(?, CAST(? AS INTEGER), ?)");
+    this.#insert(others, "(?, ?, ?)");
+    for (const { row, metadata } of documents) this.#append(row, metadata);
   }
 
   /** Removes a document whose metadata can still be read: call it before the document goes. */
@@ -126,11 +141,13 @@ export class MetadataIndex {
     this.#fields.clear();
   }
 
-  #insert(field: number, key: Key, document: number): void {
-    // A number is bound as a double, which takes nine bytes; as an integer it takes what it needs.
-    const value = Number.isSafeInteger(key) ? "CAST(? AS INTEGER)" : "?";
-    const insert = `INSERT INTO metadata_values (field, value, document) VALUES (?, ${value}, ?)`;
-    this.#sql.exec(insert, field, key, document);
+  #insert(entries: readonly Entry[], row: string): void {
+    for (let at = 0; at < entries.length; at += ENTRIES_PER_INSERT) {
+      const some = entries.slice(at, at + ENTRIES_PER_INSERT);
+      const rows = some.map(() => row).join(", ");
+      const insert = `INSERT INTO metadata_values (field, value, document) VALUES ${rows}`;
+      this.#sql.exec(insert, ...some.flat());
+    }
   }
 
   #fieldOf(name: string): number | undefined {

@@ -1,5 +1,6 @@
 /** The second schema of a memory object, and the way to it from the first. */
 import type { QuantizedVector } from "../../index/vectors.ts";
+import { METADATA_TABLES, MetadataIndex } from "./metadata-index.ts";
 import { digestBytes, insertRows, type SqlRow, vectorBytes, vectorFrom } from "./sql.ts";
 
 /** - documents.row is the place in the order of changes, passages.row that within the object: both
@@ -12,7 +13,7 @@ import { digestBytes, insertRows, type SqlRow, vectorBytes, vectorFrom } from ".
  *  - links has a row for each passage stored while near_duplicates is "link": see link-table.ts.
  *  - removals lists what was removed while a copy of the documents is made.
  *  - segments, with their parts, and tombstones derive from the rest: see segment-table.ts. */
-export const SCHEMA_2 = `
+export const SCHEMA_2 = `${METADATA_TABLES}
   CREATE TABLE documents (
     row INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -108,10 +109,11 @@ export function toSchema2(sql: SqlStorage): void {
   sql.exec("INSERT INTO terms SELECT * FROM old_terms");
   sql.exec("INSERT INTO document_terms SELECT * FROM old_document_terms");
   sql.exec(EMPTY_COUNTS);
+  const metadata = new MetadataIndex(sql, () => ({}));
   let next = 1;
   let last = 0;
   for (const { row } of sql.exec("SELECT row FROM old_documents ORDER BY row").toArray()) {
-    next += moveDocument(sql, Number(row), next);
+    next += moveDocument(sql, Number(row), next, metadata);
     last = Number(row);
   }
   for (const table of ["documents", "passages", "document_terms", "terms"])
@@ -124,7 +126,12 @@ export function toSchema2(sql: SqlStorage): void {
 }
 
 /** Moves one document; how many passages it has. */
-function moveDocument(sql: SqlStorage, row: number, first: number): number {
+function moveDocument(
+  sql: SqlStorage,
+  row: number,
+  first: number,
+  metadata: MetadataIndex,
+): number {
   const old = sql.exec("SELECT * FROM old_documents WHERE row = ?", row).one();
   const select = "SELECT * FROM old_passages WHERE document = ? ORDER BY seq";
   const passages = sql.exec(select, row).toArray();
@@ -141,6 +148,7 @@ function moveDocument(sql: SqlStorage, row: number, first: number): number {
   insertRows(sql, "documents", DOCUMENT_COLUMNS, [
     documentRow(old, first, passages.length, text.slice(ended)),
   ]);
+  metadata.put(row, JSON.parse(String(old.metadata)));
   return passages.length;
 }
 

@@ -1,7 +1,7 @@
 /** One object's part of a namespace: documents in SQLite, and the index over them. Nothing here
  *  knows of other objects or of RPC, and every method is synchronous, so that nothing comes
  *  between a change and what reads it. */
-import { type Filter, matches } from "../../index/filter.ts";
+import type { Filter } from "../../index/filter.ts";
 import { ServiceError } from "../errors.ts";
 import {
   EXPIRED_REMOVED_MAX,
@@ -15,10 +15,12 @@ import {
 import { findCandidates } from "./candidates.ts";
 import { type ChangePlan, idOf, planChanges } from "./changes.ts";
 import { readCopy, wholeDocument } from "./copy.ts";
+import { slotsOfRows } from "./filters.ts";
 import { type IndexBounds, IndexHolder } from "./index-holder.ts";
 import type { Tables } from "./index-store.ts";
 import { LinkTable } from "./link-table.ts";
 import { type SegmentBounds, segmentsDue } from "./maintenance.ts";
+import { MetadataIndex } from "./metadata-index.ts";
 import { isMigrated, migrate } from "./migrations.ts";
 import { PassageStore } from "./passage-store.ts";
 import type { Resident } from "./resident.ts";
@@ -59,6 +61,7 @@ const SETTINGS: ShardSettings = {
 const TABLES = [
   ...["documents", "passages", "links", "document_terms", "terms"],
   ...["segments", "segment_parts", "tombstones", "removals", "meta"],
+  ...["metadata_fields", "metadata_values"],
 ];
 
 /** Every method but `configure` throws `namespace_not_found` before that was called, and sees
@@ -142,11 +145,10 @@ export class Shard {
 
   /** See CandidateList. Throws `invalid_request` for a vector of the wrong size. */
   candidates(request: CandidateRequest): CandidateList {
-    const { store, passages } = this.#open();
+    const { passages, metadata } = this.#open();
     const resident = this.#resident();
     const { filter } = request;
-    const passing =
-      filter === null ? null : this.#index.filters.passing(store, resident.slots, filter);
+    const passing = filter === null ? null : slotsOfRows(metadata.rows(filter), resident.slots);
     return findCandidates(passages, resident, request, passing);
   }
 
@@ -202,10 +204,8 @@ export class Shard {
 
   /** Removes the documents that pass; how many they were. */
   removeWhere(filter: Filter): number {
-    const { store } = this.#open();
-    const rows: number[] = [];
-    for (const { row, metadata } of store.metadata()) if (matches(filter, metadata)) rows.push(row);
-    this.#removeRows(rows);
+    const rows = this.#open().metadata.rows(filter);
+    this.#removeRows([...rows]);
     return rows.length;
   }
 
@@ -305,11 +305,9 @@ export class Shard {
       migrate(this.#storage);
       const { sql } = this.#storage;
       const store = new MemoryStore(sql);
-      if (store.options() !== null)
-        return {
-          ...{ store, passages: new PassageStore(sql), segments: new SegmentTable(sql) },
-          links: new LinkTable(sql),
-        };
+      const metadata = new MetadataIndex(sql, (row) => store.metadataOf(row));
+      const derived = { segments: new SegmentTable(sql), links: new LinkTable(sql), metadata };
+      if (store.options() !== null) return { store, passages: new PassageStore(sql), ...derived };
     }
     throw new ServiceError(
       "namespace_not_found",
@@ -331,12 +329,12 @@ export class Shard {
   /** Runs one transaction. Where it fails the tables are as before, so the index, which may be
    *  half way, is forgotten. */
   #write(change: () => void): void {
-    this.#index.filters.forget();
     this.#nextExpiry = undefined;
     try {
       this.#storage.transactionSync(change);
     } catch (error) {
       this.#forget();
+      this.#tables?.metadata.forget();
       throw error;
     }
   }

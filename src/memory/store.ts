@@ -189,10 +189,10 @@ export class MemoryStore {
     return String(this.#one("SELECT tail FROM documents WHERE row = ?", row)!.tail);
   }
 
-  /** By row. */
-  *metadata(): Generator<{ row: number; metadata: Metadata }> {
-    for (const row of this.#sql.exec("SELECT row, metadata FROM documents ORDER BY row"))
-      yield { row: Number(row.row), metadata: JSON.parse(String(row.metadata)) };
+  /** Of the document with that row. */
+  metadataOf(row: number): Metadata {
+    const found = this.#one("SELECT metadata FROM documents WHERE row = ?", row)!;
+    return JSON.parse(String(found.metadata));
   }
 
   /** Ids and rows of documents whose time is over at `now`, at most `limit`. */
@@ -261,9 +261,10 @@ function documentFrom(row: SqlRow): DocumentRow {
 
 /** A document as a listing shows it. */
 export function listed(document: DocumentRow): Omit<StoredDocument, "text"> {
-  const { id, title, metadata, expires_at, passages, updated_at, time, content_type, version } =
-    document;
+  const { id, title, metadata, expires_at, passages, updated_at, time } = document;
+  const { content_type, version, brought } = document;
   return {
-    ...{ id, title, metadata, expires_at, passages, updated_at, time, content_type, version },
+    ...{ id, title, metadata, expires_at, passages, updated_at, time },
+    ...{ content_type, version, brought },
   };
 }

@@ -212,6 +212,8 @@ export interface StoredDocument {
   content_type: ContentType;
   /** 1 when first stored, one more at every change. */
   version: number;
+  /** Whether the caller brought the embedding. */
+  brought: boolean;
 }
 
 export interface DocumentPage {

@@ -31,6 +31,7 @@ export function deleteDocuments(
       const own = counts[i]!.map((unit, seq) => (linked.has(first + seq) ? null : unit));
       resident.remove(row, own);
     }
+    for (const row of rows) tables.metadata.remove(row);
     const sealed = rows.filter((row) => row <= sealedHi);
     if (sealed.length > 0) segments.bury(sealed, byDocument);
     passages.delete(passageRows);
@@ -86,7 +87,7 @@ export function insertDocuments(
   resident: Resident,
   added: readonly NewDocument[],
 ): void {
-  const { store, passages } = tables;
+  const { store, passages, metadata } = tables;
   const links = linksOf(tables, resident, added);
   const numbers = store.numbers();
   assert(added[0]!.row > numbers.last_row, `row ${added[0]!.row} comes after ${numbers.last_row}`);
@@ -117,6 +118,7 @@ export function insertDocuments(
   }
   for (const link of links.values()) resident.slots.link(link);
   store.insert(rows);
+  metadata.putAll(rows);
   passages.insert(parts);
   passages.insertTerms(terms);
   store.setNumbers({

@@ -7,6 +7,7 @@ import type { ChangeOutcome, DocumentPatch } from "../memory/shard-types.ts";
 import { NAMESPACE_DEFAULTS, type NamespaceOptions } from "../memory/types.ts";
 import { type IngestEncoder, type IngestMemory, ingest } from "./ingest.ts";
 import type { MemoryAdmin, MemorySnapshots } from "./memory-types.ts";
+import { missingDocument, retitle } from "./retitle.ts";
 import type { Caller, MemoryChoice, NamespaceInfo, SubmittedDocument } from "./types.ts";
 
 type Memory = DurableObjectStub<MemoryObject>;
@@ -49,6 +50,11 @@ export class NamespaceAdmin implements MemoryAdmin {
     if_version: number | null,
   ): Promise<number> {
     const memory = this.#memory(caller, namespace);
+    if (patch.title !== undefined) {
+      const port = { ...ingestMemory(memory), get: (one: string) => memory.get(one) };
+      const version = await retitle(port, this.#access.encoder, id, patch, if_version);
+      if (version !== null) return version;
+    }
     const [outcome] = await memory.apply([{ kind: "patch", id, patch, if_version }]);
     return versionOf(outcome!, id)!;
   }
@@ -213,10 +219,6 @@ function refusalOf({ code, message }: { code: ErrorCode; message: string }): Ser
     message,
     code === "version_conflict" ? { param: "if_version" } : {},
   );
-}
-
-function missingDocument(id: string): ServiceError {
-  return new ServiceError("document_not_found", `there is no document ${JSON.stringify(id)}`);
 }
 
 function missingNamespace(name: string): ServiceError {

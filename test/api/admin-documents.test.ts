@@ -97,7 +97,7 @@ it.each<[unknown, string]>([
   expect(error.message).toContain(message);
 });
 
-it("a document over another version than it wants is a conflict and holds up no other", async () => {
+it("a document that wants another version is a conflict and holds up no other", async () => {
   const { call, outcome } = startApi();
   const stale = { id: "a", text: "x", if_version: 2 };
   expect(await outcome(DOCUMENTS, { json: { documents: [stale] } })).toEqual([
@@ -234,7 +234,8 @@ it("an export is a document a line, over pages, as the documents endpoint takes 
   const text = await response.text();
   expect(text.split("\n")).toEqual([
     '{"id":"d0","text":"a\\nb","metadata":{},"time":5}',
-    '{"id":"d2","text":"a\\nb","metadata":{},"time":5,"content_type":"text/markdown","embedding":"AACAPw=="}',
+    '{"id":"d2","text":"a\\nb","metadata":{},"time":5,"content_type":"text/markdown",' +
+      '"embedding":"AACAPw=="}',
     "",
   ]);
   expect(await outcome(DOCUMENTS, { raw: text, headers: NDJSON })).toEqual([200, null]);

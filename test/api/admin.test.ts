@@ -52,7 +52,7 @@ it.each([
   { near_duplicates: true },
   { shards: 0 },
   { shards: 1.5 },
-  { shards: 7 },
+  { shards: 43 },
   { forget: {} },
   { forget: { max_age_days: 0 } },
   { forget: { max_documents: 0 } },

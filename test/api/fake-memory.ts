@@ -1,5 +1,5 @@
-/** Memories of fixed answers, for tests of what the HTTP layer reads and writes; only jobs are kept.
- *  Calls are recorded. */
+/** Memories of fixed answers, for tests of what the HTTP layer reads and writes; only jobs are
+ *  kept. Calls are recorded. */
 import { ServiceError } from "../../src/errors.ts";
 import type { Job } from "../../src/memory/jobs.ts";
 import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";
@@ -37,6 +37,7 @@ const STORED = {
   content_type: "text/plain" as const,
   version: 3,
   passages: 1,
+  brought: false,
   updated_at: 2,
 };
 

@@ -1,7 +1,15 @@
-import { expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { JobReply, JobsReply } from "../../src/api/schema/jobs.ts";
 import { BODY_BYTES_MAX } from "../../src/limits.ts";
 import { startApi } from "./fake-service.ts";
+
+/** Failures that are the service's own are logged. */
+beforeEach(() => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 const JOBS = "/admin/namespaces/docs/jobs";
 const NDJSON = { "content-type": "application/x-ndjson" };

@@ -64,7 +64,7 @@ it("a turn without an id gets the same one again, and another where anything dif
   expect(await ids({ channel: "phone" })).toEqual(made);
 });
 
-it("a turn that is refused holds up no other; where all are, the first one's error is told", async () => {
+it("a refused turn holds up no other; where all are, the first one's error is told", async () => {
   const { call, outcome } = startApi();
   const bad = { speaker: "Ana", text: "too much" };
   const good = { speaker: "Ana", text: "x", id: "g" };

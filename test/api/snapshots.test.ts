@@ -1,9 +1,17 @@
-import { expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { StatsReply } from "../../src/api/schema/admin-namespaces.ts";
 import { SnapshotReply, SnapshotsReply } from "../../src/api/schema/snapshots.ts";
 import { ServiceError } from "../../src/errors.ts";
 import type { WorkStatus } from "../../src/memory/types.ts";
 import { startApi } from "./fake-service.ts";
+
+/** Failures that are the service's own are logged. */
+beforeEach(() => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 const NS = "/admin/namespaces/docs";
 const SNAPSHOTS = `${NS}/snapshots`;

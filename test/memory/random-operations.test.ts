@@ -1,7 +1,7 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { expect, inject, it } from "vitest";
 import type { Filter } from "../../index/filter.ts";
 import {
   NAMESPACE_DEFAULTS,
@@ -11,6 +11,7 @@ import {
 } from "../../src/memory/types.ts";
 import { embedWords, hitsOf, type Memory, prepared, store } from "./documents.ts";
 import { MemoryOracle } from "./oracle.ts";
+import type { Stepped } from "./random-documents.ts";
 
 const WORDS = "lease rent tenant landlord deposit notice May heating 猫 東京 the of".split(" ");
 const IDS = ["a", "b", "c#1", "ключ", "鍵/1", "😀", " ", "__proto__"];
@@ -21,6 +22,10 @@ const FILTERS: Filter[] = [
   { lang: "nobody speaks it" },
 ];
 const seed = 20261123;
+/** Half of the operations asked for go to each unit. */
+const RUNS = Math.ceil(inject("randomOperations") / 54);
+/** A run splits no further: more shards than documents would say nothing more. */
+const SHARDS = 5;
 
 const line = fc.array(fc.constantFrom(...WORDS), { maxLength: 8 }).map((words) => words.join(" "));
 const document = fc
@@ -46,6 +51,8 @@ const operation = fc.oneof(
   { weight: 2, arbitrary: fc.record({ remove: fc.subarray(IDS, { maxLength: 2 }) }) },
   { weight: 1, arbitrary: fc.record({ removeWhere: fc.constantFrom(...FILTERS) }) },
   { weight: 1, arbitrary: fc.constantFrom({ evict: true }, { compact: true }) },
+  { weight: 1, arbitrary: fc.constant({ split: true }) },
+  { weight: 4, arbitrary: fc.constant({ step: true }) },
   {
     weight: 8,
     arbitrary: fc.record({
@@ -80,6 +87,14 @@ async function expectSameHits(memory: Memory, oracle: MemoryOracle, request: Sea
   expect(new Set(hits.map(({ passage_id }) => passage_id)).size).toBe(hits.length);
 }
 
+/** What the alarms of the root and of its shards would do: a step of a split, seals and merges. */
+async function stepAll(memory: Memory): Promise<void> {
+  const { shards } = await memory.stats();
+  await (memory as unknown as Stepped).tick();
+  for (const { object } of shards)
+    if (object !== null) await env.STEPPED_MEMORY.getByName(object).tick();
+}
+
 async function run(memory: Memory, oracle: MemoryOracle, step: Operation): Promise<void> {
   if ("upsert" in step) {
     await store(memory, step.upsert);
@@ -97,22 +112,29 @@ async function run(memory: Memory, oracle: MemoryOracle, step: Operation): Promi
     await evictDurableObject(memory);
   } else if ("compact" in step) {
     await memory.compact();
+  } else if ("split" in step) {
+    const { shards, work } = await memory.stats();
+    if (work === null && shards.length < SHARDS) await memory.split();
+  } else if ("step" in step) {
+    await stepAll(memory);
   } else {
     const vector = step.mode === "bm25" ? null : embedWords(step.query);
     await expectSameHits(memory, oracle, { ...step, vector, explain: false });
   }
 }
 
-/** 40 runs of 25 operations on average, for each unit: 2,000 operations. */
+/** Runs of 27 operations on average, for each unit. */
 it.each(["passage", "document"] as const)(
   "every mode equals brute force after any run of changes, units being %ss",
+  { timeout: 600_000 },
   async (bm25_unit) => {
     const options: NamespaceOptions = { ...NAMESPACE_DEFAULTS, bm25_unit };
     let n = 0;
-    const runs = fc.array(operation, { minLength: 10, maxLength: 40 });
+    const runs = fc.array(operation, { minLength: 10, maxLength: 44 });
     await fc.assert(
       fc.asyncProperty(runs, async (steps) => {
-        const memory = env.MEMORY.getByName(`random/${bm25_unit}-${n++}`);
+        const stepped = env.STEPPED_MEMORY.getByName(`random/${bm25_unit}-${n++}`);
+        const memory = stepped as unknown as Memory;
         const oracle = new MemoryOracle(options);
         await memory.configure(options);
         for (const step of steps) await run(memory, oracle, step);
@@ -121,7 +143,7 @@ it.each(["passage", "document"] as const)(
         const passages = oracle.documents.map((document) => document.passages.length);
         expect(stats.passages).toBe(passages.reduce((sum, count) => sum + count, 0));
       }),
-      { seed, numRuns: 40 },
+      { seed, numRuns: RUNS },
     );
   },
 );

@@ -2,6 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { encodeCounts } from "../../index/term-counts.ts";
+import { isolateIndexes } from "../../src/memory/budget.ts";
 import { MIGRATIONS } from "../../src/memory/migrations.ts";
 import { Shard, type ShardSettings } from "../../src/memory/shard.ts";
 import type { Change, ChangeOutcome } from "../../src/memory/shard-types.ts";
@@ -149,6 +150,64 @@ it("an index too large is memory_full, and nothing of its batch is stored", asyn
     expect(found(shard, "birch")).toEqual(["b: birch"]);
   };
   await withShard("full", test, bounds);
+});
+
+/** Ways to damage what segments are stored as. */
+const DAMAGES: Record<string, (sql: SqlStorage) => void> = {
+  "flipped bits": (sql) => {
+    for (const { number, bytes } of sql.exec("SELECT * FROM segment_parts").toArray()) {
+      const damaged = new Uint8Array((bytes as ArrayBuffer).slice());
+      damaged[damaged.length >> 1]! ^= 4;
+      sql.exec("UPDATE segment_parts SET bytes = ? WHERE number = ?", damaged.buffer, number!);
+    }
+  },
+  "parts cut short": (sql) =>
+    sql.exec("UPDATE segment_parts SET bytes = substr(bytes, 1, length(bytes) - 1)"),
+  "parts gone": (sql) => sql.exec("DELETE FROM segment_parts"),
+};
+
+it.each(Object.entries(DAMAGES))(
+  "an index with %s is made anew from the passages, and finds the same",
+  async (name, damage) => {
+    const stub = env.MEMORY.getByName(`shard/damage ${name}`);
+    await runInDurableObject(stub, (_, { storage }) => {
+      const open = () => new Shard(storage, kernels, { sealPassages: 4, mergeFan: 100 });
+      const shard = open();
+      shard.configure(NAMESPACE_DEFAULTS);
+      for (let row = 1; row <= 14; row++) {
+        shard.apply([upsert(row, prepared(`${row % 12}`, `amber word${row}\nbirch word${row}`))]);
+        shard.maintain();
+      }
+      const summary = (of: Shard) => [
+        found(of, "amber word3 word4 word13"),
+        of.statistics(["amber", "birch", "word1", "word13"]),
+      ];
+      const before = summary(shard);
+      expect(open().stats()).toMatchObject({ segments: 7, rebuilt: 0 });
+      damage(storage.sql);
+      const rebuilt = open();
+      expect(summary(rebuilt)).toEqual(before);
+      expect(rebuilt.stats().rebuilt).toBe(7);
+      expect(summary(open())).toEqual(before);
+      expect(open().stats().rebuilt).toBe(7);
+    });
+  },
+);
+
+it("an index gives way to another of the isolate, and finds the same when it is back", async () => {
+  const stub = env.MEMORY.getByName("shard/budget");
+  await runInDurableObject(stub, (_, { storage }) => {
+    const one = new Shard(storage, kernels);
+    one.configure(NAMESPACE_DEFAULTS);
+    one.apply([upsert(1, prepared("a", "amber"))]);
+    const alone = isolateIndexes.bytes;
+    expect(alone).toBeGreaterThan(0);
+    const other = new Shard(storage, kernels, { isolateBytesMax: 2 });
+    expect(found(other, "amber")).toEqual(["a: amber"]);
+    expect(isolateIndexes.bytes).toBeLessThan(alone * 1.5); // one of the two was dropped
+    expect(() => other.apply([upsert(2, prepared("b", "birch"))])).toThrow(/limit of an isolate/);
+    expect(found(one, "amber birch")).toEqual(["a: amber"]);
+  });
 });
 
 it("a passage is shown with as many neighbours as asked for, and their headings", async () => {

@@ -59,7 +59,7 @@ it("eight shards, two levels of the tree, find what one finds", async () => {
 async function splitting(name: string, shards = 1) {
   const made = await pair(name, { shards });
   const random = randomFrom(11);
-  const documents = Array.from({ length: 8 }, () => someDocument(random, 40));
+  const documents = Array.from({ length: 5 }, () => someDocument(random, 40));
   for (const memory of [made.memory, made.twin]) await store(memory, documents);
   await made.memory.split();
   return { ...made, random };

@@ -35,7 +35,7 @@ export interface Fault {
   after: boolean;
 }
 
-/** Splits early and copies in small pages. Its alarm does nothing: the test takes the steps. */
+/** Splits early, copies in small pages and seals small segments. Its alarm does nothing: the test takes the steps. */
 export class SteppedMemory extends MemoryObject {
   fault: Fault | null = null;
   /** Objects that do not answer. */
@@ -44,6 +44,10 @@ export class SteppedMemory extends MemoryObject {
 
   protected override get bounds(): NamespaceBounds {
     return { ...super.bounds, passagesSplit: 40, pageDocuments: 3, stepPages: 1 };
+  }
+
+  protected override get settings() {
+    return { sealPassages: 8, segmentPassagesMax: 40, mergeFan: 3 };
   }
 
   protected override get objects(): DurableObjectNamespace {

@@ -70,8 +70,9 @@ export function variantOracle(
   return score;
 }
 
-/** What the kernel bm25_top_f64 keeps of one segment: by slot base, then weight * tf / (length + tf)
- *  of each term that the slot has, in order; the best k above the base, a tie to the lower slot. */
+/** What the kernel bm25_top_f64 keeps of one segment: by slot base, then, of each term that the
+ *  slot has and in order, weight * (tf / (length + tf)); the best k above the base, a tie to the
+ *  lower slot. */
 export function topOracle(
   terms: readonly { id: number; weight: number }[],
   slots: readonly { tfs: ReadonlyMap<number, number>; lengthTerm: number; alive: boolean }[],

@@ -13,10 +13,12 @@ import { NAMESPACE, type Operation, Operations, unlessBusy } from "./operations.
 
 /** The real Worker with bounds that a few hundred documents reach. */
 const CONFIG = join(import.meta.dirname, "wrangler.toml");
-/** A kill falls within this time after the first change of its round: half of them early, while the
- *  first, which is often a long one, runs. */
-const ROUND_MS_MAX = 2_000;
-const EARLY_MS_MAX = 250;
+/** A round takes up to so many operations, of which one of the first may be a long one, and is cut
+ *  off at a random moment of the last. */
+const OPERATIONS_MAX = 12;
+const LONG_SHARE = 0.7;
+/** What an operation is thought to take before one of its kind was timed, ms. */
+const OPERATION_MS = 20;
 const WORK_MS_MAX = 120_000;
 
 export interface TortureOptions {
@@ -58,6 +60,8 @@ class Torture {
   readonly #random: () => number;
   readonly #expected = new ExpectedMemory();
   readonly #operations: Operations;
+  /** What the last operation of a kind took, ms. */
+  readonly #typicalMs = new Map<string, number>();
   /** What was under way when the runtime died. */
   #pending: Effect | null = null;
 
@@ -113,30 +117,35 @@ class Torture {
   }
 
   async #driveUntilKilled(client: BenchClient, service: RunningService): Promise<void> {
-    const early = this.#random() < 0.5;
-    const window = early ? EARLY_MS_MAX : ROUND_MS_MAX;
+    const last = integer(this.#random, OPERATIONS_MAX);
+    const long = this.#random() < LONG_SHARE ? integer(this.#random, last + 1) : -1;
     let dead = false;
-    const timer = setTimeout(
-      () => {
-        dead = true;
-        service.kill();
-      },
-      integer(this.#random, window),
-    );
-    const long = this.#expected.contents.size > 0 && this.#random() < 0.5;
-    let operation = long ? this.#operations.long() : this.#operations.next();
+    let kind = "";
     try {
-      for (;;) {
+      for (let i = 0; ; i++) {
+        const mayBeLong = i === long && this.#expected.contents.size > 0;
+        const operation = mayBeLong ? this.#operations.long() : this.#operations.next();
+        kind = operation.kind;
+        if (i === last)
+          setTimeout(() => {
+            dead = true;
+            service.kill();
+          }, this.#momentIn(kind));
+        const startMs = performance.now();
         await this.#take(client, operation);
-        operation = this.#operations.next();
+        this.#typicalMs.set(kind, performance.now() - startMs);
       }
     } catch (error) {
-      clearTimeout(timer);
       if (error instanceof Refusal || !dead) throw error;
     }
     const { during, kills } = this.tally;
-    during[operation.kind] = (during[operation.kind] ?? 0) + 1;
-    this.#options.say(`kill ${kills + 1}: during ${operation.kind}, ${this.#size()}`);
+    during[kind] = (during[kind] ?? 0) + 1;
+    this.#options.say(`kill ${kills + 1}: during ${kind}, ${this.#size()}`);
+  }
+
+  /** A moment of an operation, or soon after it, in ms from its start. */
+  #momentIn(kind: string): number {
+    return this.#random() * 1.25 * (this.#typicalMs.get(kind) ?? OPERATION_MS);
   }
 
   #size(): string {

@@ -1,10 +1,15 @@
-/** The Worker as it is, its memory with bounds that a few hundred documents reach: shards split,
- *  and copies have many pages to be killed between. */
+/** The Worker as it is, its memory with bounds that a few hundred documents reach: memtables are
+ *  sealed and segments merged all the time, shards split, and copies have many pages to be killed
+ *  between. */
 import worker, { LedgerObject, MemoryObject as Memory } from "../../src/worker.ts";
 
 export class MemoryObject extends Memory {
+  protected override get settings() {
+    return { ...super.settings, sealPassages: 32, segmentPassagesMax: 256 };
+  }
+
   protected override get bounds() {
-    return { ...super.bounds, passagesSplit: 700, pageDocuments: 16 };
+    return { ...super.bounds, passagesSplit: 700, pageDocuments: 16, stepPages: 4 };
   }
 }
 

@@ -1,5 +1,5 @@
 /** Namespaces: their options and statistics. */
-import { FORGET_DAYS_MAX, FORGET_DOCUMENTS_MAX, SHARDS_START_MAX } from "../../limits.ts";
+import { FORGET_DAYS_MAX, FORGET_DOCUMENTS_MAX, SHARDS_MAX } from "../../limits.ts";
 import type { NamespaceOptions } from "../../memory/types.ts";
 import { parse, z } from "./common.ts";
 import { WorkReply } from "./snapshots.ts";
@@ -51,7 +51,7 @@ export const NamespaceRequest = z
       description: "The convex fusion's weight of the cosine; BM25 gets the rest.",
     }),
     near_duplicates: NearDuplicates.nullish(),
-    shards: z.int().min(1).max(SHARDS_START_MAX).nullish().openapi({
+    shards: z.int().min(1).max(SHARDS_MAX).nullish().openapi({
       description: "How many objects it starts with; it splits by itself when it grows. Fixed.",
     }),
     forget: Forget.nullish().openapi({ description: "Null: nothing is forgotten by itself." }),
@@ -112,7 +112,7 @@ const ShardReply = z.object({
   segments: z.int(),
   memtable_passages: z.int(),
   tombstones: z.int(),
-  rebuilt: z.int().openapi({ description: "Segments that were damaged and made anew." }),
+  rebuilt: z.int().openapi({ description: "Damaged segments that were made anew, since it woke." }),
 });
 
 export const StatsReply = z

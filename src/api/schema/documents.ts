@@ -228,6 +228,7 @@ const Summary = z.object({
   expires_at: z.number().nullable().openapi({ description: "Unix time in ms." }),
   version: z.int().openapi({ description: "From 1; every change adds 1." }),
   passages: z.int(),
+  brought: z.boolean().openapi({ description: "Whether it came with its embedding." }),
   updated_at: z.number().openapi({ description: "Unix time in ms." }),
 });
 

@@ -1,15 +1,18 @@
 /** Turns of conversations, each remembered as a document. */
 import {
   CONVERSATION_CHARS_MAX,
+  DOCUMENT_ID_CHARS_MAX,
+  EMBEDDING_INPUTS_MAX,
   SPEAKER_CHARS_MAX,
-  TURN_ID_CHARS_MAX,
-  TURNS_PER_CALL_MAX,
 } from "../../limits.ts";
 import { documentDigest } from "../../memory/document-digest.ts";
 import type { Caller, SubmittedDocument } from "../../pipeline/types.ts";
 import { reachNamespace } from "../auth.ts";
 import { Namespace, parse, z } from "./common.ts";
 import { DocumentMetadata, DocumentText, Time, unixMs } from "./documents.ts";
+
+/** A turn's document is CONVERSATION/TURN. */
+const TURN_ID_CHARS_MAX = DOCUMENT_ID_CHARS_MAX - CONVERSATION_CHARS_MAX - 1;
 
 const Turn = z.strictObject({
   speaker: z.string().min(1).max(SPEAKER_CHARS_MAX),
@@ -29,7 +32,7 @@ export const RememberRequest = z
       .max(CONVERSATION_CHARS_MAX)
       .refine((name) => !name.includes("/"), { error: "may not hold a slash" })
       .openapi({ description: "The conversation's name." }),
-    turns: z.array(Turn).min(1).max(TURNS_PER_CALL_MAX),
+    turns: z.array(Turn).min(1).max(EMBEDDING_INPUTS_MAX),
     metadata: DocumentMetadata.nullish().openapi({
       description: "Of every turn, beside conversation and speaker.",
     }),
