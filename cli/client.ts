@@ -1,7 +1,7 @@
 /** Calls of a service's endpoints. */
 import { setTimeout as wait } from "node:timers/promises";
-import { CLI_ATTEMPTS_MAX, CLI_RETRY_MS, CLI_RETRY_MS_MAX } from "../src/limits.ts";
 import { CommandError, type Values } from "./command.ts";
+import { CLI_ATTEMPTS_MAX, CLI_RETRY_MS, CLI_RETRY_MS_MAX } from "./limits.ts";
 
 export interface Client {
   /** The reply's JSON. Throws ReplyError with the service's own message and code. */

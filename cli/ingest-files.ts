@@ -2,13 +2,7 @@
 import { createReadStream, type Stats } from "node:fs";
 import { lstat, readdir, readFile, stat } from "node:fs/promises";
 import { basename, extname, join, relative, sep } from "node:path";
-import {
-  CLI_FILE_BYTES_MAX,
-  CLI_FILES_MAX,
-  CLI_FOLDER_DEPTH_MAX,
-  CLI_JSON_BYTES_MAX,
-  DOCUMENT_LINE_BYTES_MAX,
-} from "../src/limits.ts";
+import { DOCUMENT_LINE_BYTES_MAX } from "../src/limits.ts";
 import { CommandError } from "./command.ts";
 import {
   decode,
@@ -19,6 +13,12 @@ import {
   type TextType,
   textItem,
 } from "./ingest-item.ts";
+import {
+  CLI_FILE_BYTES_MAX,
+  CLI_FILES_MAX,
+  CLI_FOLDER_DEPTH_MAX,
+  CLI_JSON_BYTES_MAX,
+} from "./limits.ts";
 
 export type FileKind = TextType | "lines" | "json";
 

@@ -1,8 +1,9 @@
 /** A job of the service: lines sent in parts, which go on where they broke off. */
-import { CLI_PART_BYTES, CLI_PART_LINES_MAX } from "../src/limits.ts";
+
 import type { Client } from "./client.ts";
 import { CommandError } from "./command.ts";
 import type { Item } from "./ingest-item.ts";
+import { CLI_PART_BYTES, CLI_PART_LINES_MAX } from "./limits.ts";
 
 export interface JobState {
   id: string;

@@ -3,14 +3,14 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { Parser } from "htmlparser2";
 import robotsParser from "robots-parser";
+import { DOCUMENT_LINE_BYTES_MAX } from "../src/limits.ts";
+import { fault, type Item, jsonItems, lineItems, textItem } from "./ingest-item.ts";
 import {
   CLI_FILE_BYTES_MAX,
   CLI_PAGE_MS_MAX,
   CLI_PAGE_PAUSE_MS_MAX,
   CLI_ROBOTS_BYTES_MAX,
-  DOCUMENT_LINE_BYTES_MAX,
-} from "../src/limits.ts";
-import { fault, type Item, jsonItems, lineItems, textItem } from "./ingest-item.ts";
+} from "./limits.ts";
 
 const AGENT = "brink-ingest";
 

@@ -1,15 +1,7 @@
 /** `brink ingest`: files, folders and pages into a namespace, as one job of the service. */
 import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
-import {
-  CLI_DEPTH_MAX,
-  CLI_PAGE_PAUSE_MS,
-  CLI_PAGE_PAUSE_MS_MAX,
-  CLI_PAGES_DEFAULT,
-  CLI_PAGES_MAX,
-  DOCUMENT_LINE_BYTES_MAX,
-  JOB_NAME_CHARS_MAX,
-} from "../src/limits.ts";
+import { DOCUMENT_LINE_BYTES_MAX, JOB_NAME_CHARS_MAX } from "../src/limits.ts";
 import { type Client, connect, ReplyError } from "./client.ts";
 import {
   type Command,
@@ -31,6 +23,13 @@ import {
   readJob,
 } from "./ingest-job.ts";
 import { addressOf, type CrawlOptions, webItems } from "./ingest-web.ts";
+import {
+  CLI_DEPTH_MAX,
+  CLI_PAGE_PAUSE_MS,
+  CLI_PAGE_PAUSE_MS_MAX,
+  CLI_PAGES_DEFAULT,
+  CLI_PAGES_MAX,
+} from "./limits.ts";
 import { type Progress, startCounter, startProgress } from "./progress.ts";
 
 const TYPES: Record<string, FileKind> = {

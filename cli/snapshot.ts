@@ -1,9 +1,9 @@
 /** `brink snapshot`: a namespace to R2 and back. */
 import { setTimeout as wait } from "node:timers/promises";
-import { CLI_POLL_MS } from "../src/limits.ts";
 import { type Client, connect } from "./client.ts";
 import { type Command, CommandError, SERVICE_OPTIONS, UsageError, type Values } from "./command.ts";
 import { namespacePath } from "./ingest-job.ts";
+import { CLI_POLL_MS } from "./limits.ts";
 import { describeWork, type Work } from "./namespaces.ts";
 import { type Progress, showBytes, startCounter } from "./progress.ts";
 import { showTime, table } from "./table.ts";

@@ -81,7 +81,10 @@ class Search {
     const candidates = [...found.values()];
     this.#timed("rescore", () => {
       if (this.#byDocument) this.#scoreDocuments(candidates);
-      else this.#scorePassages(candidates);
+      else {
+        this.#scorePassages(candidates);
+        this.#showStandIns(candidates);
+      }
     });
     const list = listOf(candidates, this.#resident, this.#request, this.#terms);
     return { ...list, timings_ms: this.#timings };
@@ -132,6 +135,18 @@ class Search {
     }
     const sorted = best.sorted();
     return [Uint32Array.from(sorted, ({ id }) => id), Float32Array.from(sorted, (x) => x.score)];
+  }
+
+  /** A passage whose own document does not pass is shown by one that is linked to it. */
+  #showStandIns(candidates: readonly Candidate[]): void {
+    if (this.#filter === null) return;
+    const { slots } = this.#resident;
+    const standIns = slots.standIns(this.#filter);
+    const shown = candidates.filter(({ unit }) => standIns.has(unit));
+    for (const candidate of shown) candidate.passage = standIns.get(candidate.unit)!;
+    const rows = shown.map(({ passage }) => slots.passageRowOf(passage));
+    const stored = this.#store.scored(rows);
+    for (const [i, candidate] of shown.entries()) candidate.time = stored.get(rows[i]!)!.time;
   }
 
   #scorePassages(candidates: readonly Candidate[]): void {

@@ -5,6 +5,7 @@ import { encodeSegment } from "../../index/segment.ts";
 import type { TermCounts } from "../../index/term-counts.ts";
 import type { QuantizedVector } from "../../index/vectors.ts";
 import { assert } from "../errors.ts";
+import type { LinkTable } from "./link-table.ts";
 import type { MetadataIndex } from "./metadata-index.ts";
 import type { IndexedPassage, PassageRange, PassageStore } from "./passage-store.ts";
 import { Resident, type Spare } from "./resident.ts";
@@ -19,6 +20,7 @@ export interface Tables {
   store: MemoryStore;
   passages: PassageStore;
   segments: SegmentTable;
+  links: LinkTable;
   metadata: MetadataIndex;
 }
 
@@ -29,7 +31,8 @@ interface IndexedDocument {
   passages: number;
   /** Empty where they are not read. */
   vectors: QuantizedVector[];
-  units: TermCounts[];
+  /** Null: of a linked passage. */
+  units: (TermCounts | null)[];
 }
 
 /** The index of what is stored; `damaged` is the first segment that cannot be loaded, which must be
@@ -55,6 +58,7 @@ export function loadIndex(
   if (from !== null)
     for (const each of documents(tables, { from, to: null }, resident.byDocument, true))
       resident.append(each.row, each.first, each.vectors, each.units);
+  for (const link of tables.links.all()) resident.slots.link(link);
   return { resident };
 }
 
@@ -85,15 +89,19 @@ function loadVocabulary({ segments, passages }: Tables, resident: Resident): voi
 
 /** The documents that have passages in a range of rows. */
 function* documents(
-  { passages }: Tables,
+  { passages, links }: Tables,
   range: PassageRange,
   byDocument: boolean,
   withVectors: boolean,
 ): Generator<IndexedDocument> {
+  const linked = links.linked(range.from, range.to);
   const whole = byDocument ? passages.wholeCounts(range.from) : null;
   for (const group of grouped(passages.range(range, withVectors))) {
     const { document, row: first } = group[0]!;
-    const units = whole === null ? group.map(({ counts }) => counts) : [whole.next().value!.counts];
+    const units =
+      whole === null
+        ? group.map(({ row, counts }) => (linked.has(row) ? null : counts))
+        : [whole.next().value!.counts];
     const vectors = group.flatMap(({ vector }) => vector ?? []);
     yield { row: document, first, passages: group.length, vectors, units };
   }

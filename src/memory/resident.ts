@@ -14,6 +14,9 @@ import type { SegmentBlobs } from "./segment-table.ts";
 import { Slots } from "./slots.ts";
 import type { NamespaceOptions } from "./types.ts";
 
+/** Of a unit that holds nothing, so that its slot is dead from the beginning. */
+const NO_COUNTS = countTerms([]);
+
 /** Memory that an index let go of, for the next one. */
 export interface Spare {
   lexical: LexicalIndex;
@@ -92,18 +95,19 @@ export class Resident {
   }
 
   /** Adds a document with one passage or more; `units` are the counts of BM25's units: of the
-   *  document, or of each passage. */
+   *  document, or of each passage; null: of one that is linked, which is found as another one. */
   append(
     row: number,
     first: number,
     vectors: readonly QuantizedVector[],
-    units: readonly TermCounts[],
+    units: readonly (TermCounts | null)[],
   ): void {
     const slot = this.slots.append(row, first, vectors.length);
     const [from] = this.slots.span(slot);
     for (const [seq, vector] of vectors.entries()) this.#addCode(from + seq, encodeCode(vector));
     for (const [i, counts] of units.entries()) {
-      const unit = this.lexical.append(counts);
+      const unit = this.lexical.append(counts ?? NO_COUNTS);
+      if (counts === null) this.lexical.remove(unit, NO_COUNTS);
       assert(unit === (this.byDocument ? slot : from + i), "units have the slots that they count");
     }
   }
@@ -121,11 +125,12 @@ export class Resident {
 
   /** Removes a document by its row; `units` are the counts of its units, in order. One without
    *  passages is not there, which is no error. */
-  remove(row: number, units: readonly TermCounts[]): void {
+  remove(row: number, units: readonly (TermCounts | null)[]): void {
     const slot = this.slots.find(row);
     if (slot < 0) return;
     const from = this.byDocument ? slot : this.slots.span(slot)[0];
-    for (const [i, counts] of units.entries()) this.lexical.remove(from + i, counts);
+    for (const [i, counts] of units.entries())
+      if (counts !== null) this.lexical.remove(from + i, counts);
     this.slots.remove(slot);
   }
 

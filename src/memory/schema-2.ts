@@ -10,6 +10,7 @@ import { digestBytes, insertRows, type SqlRow, vectorBytes, vectorFrom } from ".
  *    the document; `end` says where the passage itself ends, `start` where it begins.
  *  - counts are encodeCounts() blobs over terms.id; a vector is its f32 scale and its i8 values.
  *  - document_terms holds whole documents' counts in parts, only with bm25_unit "document".
+ *  - links has a row for each passage stored while near_duplicates is "link": see link-table.ts.
  *  - removals lists what was removed while a copy of the documents is made.
  *  - segments, with their parts, and tombstones derive from the rest: see segment-table.ts. */
 export const SCHEMA_2 = `${METADATA_TABLES}
@@ -47,6 +48,13 @@ export const SCHEMA_2 = `${METADATA_TABLES}
     counts BLOB NOT NULL,
     PRIMARY KEY (document, part)
   ) WITHOUT ROWID;
+  CREATE TABLE links (
+    passage INTEGER PRIMARY KEY,
+    print BLOB NOT NULL,
+    same_as INTEGER
+  );
+  CREATE INDEX links_by_print ON links (print) WHERE same_as IS NULL;
+  CREATE INDEX links_by_same_as ON links (same_as) WHERE same_as IS NOT NULL;
   CREATE TABLE terms (id INTEGER PRIMARY KEY, term TEXT NOT NULL);
   CREATE TABLE segments (
     id INTEGER PRIMARY KEY,
@@ -63,7 +71,7 @@ export const SCHEMA_2 = `${METADATA_TABLES}
   CREATE TABLE tombstones (
     document INTEGER NOT NULL,
     unit INTEGER NOT NULL,
-    counts BLOB NOT NULL,
+    counts BLOB,
     PRIMARY KEY (document, unit)
   ) WITHOUT ROWID;
   CREATE TABLE removals (

@@ -82,14 +82,17 @@ export class SegmentTable {
   }
 
   /** Notes that documents of a segment are going, before their passages are deleted: the counts of
-   *  their units, whole documents or passages, are kept. `rows` are sealed ones. */
+   *  their units, whole documents or passages, are kept; linked ones have none. `rows` are sealed
+   *  ones. */
   bury(rows: readonly number[], byDocument: boolean): void {
     const json = JSON.stringify(rows);
     const among = "IN (SELECT value FROM json_each(?))";
     const units = byDocument
       ? `SELECT document, part, counts FROM document_terms WHERE document ${among}`
-      : `SELECT d.row, p.row - d.first, p.counts FROM documents d
+      : `SELECT d.row, p.row - d.first, CASE WHEN l.same_as IS NULL THEN p.counts END
+         FROM documents d
          JOIN passages p ON p.row >= d.first AND p.row < d.first + d.passages
+         LEFT JOIN links l ON l.passage = p.row
          WHERE d.row ${among}`;
     this.#sql.exec(`INSERT INTO tombstones (document, unit, counts) ${units}`, json);
     this.#sql.exec(
@@ -100,19 +103,23 @@ export class SegmentTable {
     );
   }
 
-  /** The removed documents of segments by row, each with its units' counts in order. */
-  *tombstones(byDocument: boolean): Generator<{ row: number; counts: TermCounts[] }> {
+  /** The removed documents of segments by row, each with its units' counts in order; null: a
+   *  linked one's. */
+  *tombstones(byDocument: boolean): Generator<{ row: number; counts: (TermCounts | null)[] }> {
     let row = -1;
-    let parts: Uint8Array[] = [];
+    let parts: (Uint8Array | null)[] = [];
     const select = "SELECT document, counts FROM tombstones ORDER BY document, unit";
-    const counts = () => (byDocument ? [decodeCounts(joined(parts))] : parts.map(decodeCounts));
+    const counts = () =>
+      byDocument
+        ? [decodeCounts(joined(parts as Uint8Array[]))]
+        : parts.map((part) => part && decodeCounts(part));
     for (const part of this.#sql.exec(select)) {
       if (Number(part.document) !== row) {
         if (parts.length > 0) yield { row, counts: counts() };
         row = Number(part.document);
         parts = [];
       }
-      parts.push(bytesOf(part.counts!));
+      parts.push(part.counts === null ? null : bytesOf(part.counts!));
     }
     if (parts.length > 0) yield { row, counts: counts() };
   }

@@ -18,6 +18,7 @@ import { readCopy, wholeDocument } from "./copy.ts";
 import { slotsOfRows } from "./filters.ts";
 import { type IndexBounds, IndexHolder } from "./index-holder.ts";
 import type { Tables } from "./index-store.ts";
+import { LinkTable } from "./link-table.ts";
 import { type SegmentBounds, segmentsDue } from "./maintenance.ts";
 import { MetadataIndex } from "./metadata-index.ts";
 import { isMigrated, migrate } from "./migrations.ts";
@@ -58,7 +59,7 @@ const SETTINGS: ShardSettings = {
 };
 
 const TABLES = [
-  ...["documents", "passages", "document_terms", "terms"],
+  ...["documents", "passages", "links", "document_terms", "terms"],
   ...["segments", "segment_parts", "tombstones", "removals", "meta"],
   ...["metadata_fields", "metadata_values"],
 ];
@@ -87,6 +88,12 @@ export class Shard {
   /** Makes the shard, or gives it new options: `bm25_unit` throws `conflict` once documents are
    *  stored. */
   configure(options: NamespaceOptions): void {
+    if (options.near_duplicates === "link" && options.bm25_unit === "document")
+      throw new ServiceError(
+        "invalid_request",
+        "near_duplicates: passages are linked only where bm25_unit is passage",
+        { param: "near_duplicates" },
+      );
     migrate(this.#storage);
     const store = new MemoryStore(this.#storage.sql);
     const known = store.options();
@@ -258,7 +265,9 @@ export class Shard {
     const { lexical } = this.#resident();
     this.#write(() => {
       const unused: number[] = [];
-      for (const { id } of tables.passages.terms(0)) if (lexical.df(id) === 0) unused.push(id);
+      // A linked passage holds terms that only its title may have, and may be found again.
+      if (!tables.links.any())
+        for (const { id } of tables.passages.terms(0)) if (lexical.df(id) === 0) unused.push(id);
       tables.passages.deleteTerms(unused);
       tables.segments.putVocabulary(null);
     });
@@ -297,8 +306,8 @@ export class Shard {
       const { sql } = this.#storage;
       const store = new MemoryStore(sql);
       const metadata = new MetadataIndex(sql, (row) => store.metadataOf(row));
-      const rest = { passages: new PassageStore(sql), segments: new SegmentTable(sql), metadata };
-      if (store.options() !== null) return { store, ...rest };
+      const derived = { segments: new SegmentTable(sql), links: new LinkTable(sql), metadata };
+      if (store.options() !== null) return { store, passages: new PassageStore(sql), ...derived };
     }
     throw new ServiceError(
       "namespace_not_found",
@@ -334,7 +343,9 @@ export class Shard {
     if (rows.length === 0) return;
     const tables = this.#tables!;
     const resident = this.#resident();
-    this.#write(() => deleteDocuments(tables, resident, tables.store.byRows(rows)));
+    this.#write(() => {
+      if (!deleteDocuments(tables, resident, tables.store.byRows(rows))) this.#index.forget();
+    });
   }
 
   #store(plan: ChangePlan): void {
@@ -344,10 +355,11 @@ export class Shard {
     this.#index.admit(tables, plan);
     const resident = this.#resident();
     this.#write(() => {
-      deleteDocuments(tables, resident, removed);
+      if (!deleteDocuments(tables, resident, removed)) this.#index.forget();
       if (added.length === 0) return;
-      sealWhereLarge(tables, resident, this.#settings.sealPassages * 2);
-      insertDocuments(tables, resident, added);
+      const current = this.#resident();
+      sealWhereLarge(tables, current, this.#settings.sealPassages * 2);
+      insertDocuments(tables, current, added);
     });
   }
 }

@@ -1,4 +1,5 @@
 /** Passages as hits show them. */
+import { LinkTable } from "./link-table.ts";
 import type { ShownPassage, ShowRequest } from "./shard-types.ts";
 import { type SqlRow, vectorFrom } from "./sql.ts";
 
@@ -12,13 +13,20 @@ export function showPassages(
       d.id, d.title, d.metadata, d.version, d.first, d.passages
     FROM passages p JOIN documents d ON d.row = p.document
     WHERE p.row IN (SELECT value FROM json_each(?))`;
+  const links = new LinkTable(sql);
   const shown = new Map<number, ShownPassage>();
   for (const row of sql.exec(select, JSON.stringify(passages)).toArray())
-    shown.set(Number(row.row), { ...shownFrom(row), ...spanOf(sql, row, neighbours) });
+    shown.set(Number(row.row), {
+      ...shownFrom(row),
+      ...spanOf(sql, row, neighbours),
+      duplicates: links.duplicates(Number(row.row)).map(({ document_id, seq }) => {
+        return { document_id, passage_id: `${document_id}#${seq}` };
+      }),
+    });
   return passages.flatMap((row) => shown.get(row) ?? []);
 }
 
-function shownFrom(row: SqlRow): Omit<ShownPassage, "start" | "end" | "text"> {
+function shownFrom(row: SqlRow): Omit<ShownPassage, "start" | "end" | "text" | "duplicates"> {
   const vector = row.vector === null ? null : vectorFrom(row.vector!);
   return {
     passage: Number(row.row),
@@ -30,7 +38,6 @@ function shownFrom(row: SqlRow): Omit<ShownPassage, "start" | "end" | "text"> {
     heading_path: row.heading_path === null ? [] : JSON.parse(String(row.heading_path)),
     anchor: row.anchor as string | null,
     vector: vector && Float32Array.from(vector.qs, (q) => q * vector.scale),
-    duplicates: [],
   };
 }
 

@@ -5,6 +5,17 @@ import { assert } from "../errors.ts";
 /** Room that is made at once: a share of what is held, so that growing costs little a slot. */
 const grownTo = (size: number) => Math.max(64, Math.ceil(size * 1.25));
 
+/** What a map takes for an entry, about. */
+const LINK_BYTES = 48;
+
+/** A linked passage and the one that it says the same as, by rows of documents and passages. */
+export interface Link {
+  document: number;
+  passage: number;
+  originalDocument: number;
+  original: number;
+}
+
 /** Slots number passages in the order of their rows, and documents likewise; a document's passages
  *  have neighbouring slots. A removed one keeps its slot, dead, until the index is loaded anew. */
 export class Slots {
@@ -12,7 +23,10 @@ export class Slots {
   #firstRows = new Float64Array(0);
   #firstSlots = new Uint32Array(0);
   #documentOf = new Uint32Array(0);
+  /** Of passages; those that are linked are not among them. */
   #alive = new Bitmap(0);
+  /** Of each linked passage the one that is found for it, by slot. */
+  readonly #linked = new Map<number, number>();
   #liveDocuments = new Bitmap(0);
   #documents = 0;
   #passages = 0;
@@ -41,7 +55,8 @@ export class Slots {
   get bytes(): number {
     const arrays = [this.#rows, this.#firstRows, this.#firstSlots, this.#documentOf];
     const words = this.#alive.words.byteLength + this.#liveDocuments.words.byteLength;
-    return arrays.reduce((sum, { byteLength }) => sum + byteLength, words);
+    const links = this.#linked.size * LINK_BYTES;
+    return arrays.reduce((sum, { byteLength }) => sum + byteLength, words + links);
   }
 
   /** Makes room for this many more documents and passages. */
@@ -87,7 +102,10 @@ export class Slots {
   /** Marks a document and its passages dead. */
   remove(slot: number): void {
     const [from, to] = this.span(slot);
-    for (let passage = from; passage < to; passage++) this.#alive.delete(passage);
+    for (let passage = from; passage < to; passage++) {
+      this.#alive.delete(passage);
+      this.#linked.delete(passage);
+    }
     this.#liveDocuments.delete(slot);
     this.#documentCount -= 1;
     this.#passageCount -= to - from;
@@ -137,14 +155,43 @@ export class Slots {
     return this.#liveDocuments.has(document);
   }
 
-  /** The living passages by slot, of all or of the documents in `documents`. A copy. */
+  /** From now on a passage is found as another one, which was there before it. */
+  link({ document, passage, originalDocument, original }: Link): void {
+    const slot = this.#slotOf(document, passage);
+    this.#alive.delete(slot);
+    this.#linked.set(slot, this.#slotOf(originalDocument, original));
+  }
+
+  #slotOf(document: number, passage: number): number {
+    const slot = this.find(document);
+    assert(slot >= 0, `the index has the document of row ${document}`);
+    return this.#firstSlots[slot]! + passage - this.#firstRows[slot]!;
+  }
+
+  /** Of each passage whose own document is not among `documents` but a document of one that is
+   *  linked to it: the first such one, which is to be shown. O(links). */
+  standIns(documents: Bitmap): Map<number, number> {
+    const found = new Map<number, number>();
+    for (const [linked, original] of this.#linked)
+      if (
+        documents.has(this.documentOf(linked)) &&
+        !documents.has(this.documentOf(original)) &&
+        linked < (found.get(original) ?? Number.POSITIVE_INFINITY)
+      )
+        found.set(original, linked);
+    return found;
+  }
+
+  /** The living passages by slot, of all or of the documents in `documents`, one that is linked by
+   *  the one that is found for it. A copy. */
   passagesOf(documents: Bitmap | null): Bitmap {
     const passages = new Bitmap(this.#passages);
     if (documents === null) return copied(passages, this.#alive);
     for (const document of documents) {
       if (!this.isAlive(document)) continue;
       const [from, to] = this.span(document);
-      for (let passage = from; passage < to; passage++) passages.add(passage);
+      for (let passage = from; passage < to; passage++)
+        passages.add(this.#linked.get(passage) ?? passage);
     }
     return passages;
   }

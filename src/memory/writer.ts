@@ -4,27 +4,33 @@ import { encodeCounts, type TermCounts } from "../../index/term-counts.ts";
 import { assert } from "../errors.ts";
 import { SCORED_ROWS_MAX } from "../limits.ts";
 import type { NewDocument } from "./changes.ts";
-import { sealMemtable, type Tables } from "./index-store.ts";
+import { rebuildSegments, sealMemtable, type Tables } from "./index-store.ts";
 import { type NewPassage, textParts } from "./passage-store.ts";
 import type { Resident } from "./resident.ts";
+import type { Link } from "./slots.ts";
 import type { DocumentRow, FoundDocument } from "./store.ts";
 
 export type RemovedDocument = Pick<FoundDocument, "row" | "first" | "passages"> & { id: string };
 
-/** Deletes stored documents. */
+/** Deletes stored documents; false where the index in memory must be dropped: passages that were
+ *  linked to one of theirs are found as themselves from now on. */
 export function deleteDocuments(
   tables: Tables,
   resident: Resident,
   removed: readonly RemovedDocument[],
-): void {
-  const { store, passages, segments } = tables;
+): boolean {
+  const { store, passages, segments, links } = tables;
   const { byDocument } = resident;
   const sealedHi = segments.list().at(-1)?.hi ?? 0;
   for (const some of groupsOf(removed)) {
     const rows = some.map(({ row }) => row);
     const passageRows = some.flatMap((document) => rowsOf(document));
-    const counts = passages.unitCounts(some, byDocument);
-    for (const [i, { row }] of some.entries()) resident.remove(row, counts[i]!);
+    const counts: (TermCounts | null)[][] = passages.unitCounts(some, byDocument);
+    const linked = links.among(passageRows);
+    for (const [i, { row, first }] of some.entries()) {
+      const own = counts[i]!.map((unit, seq) => (linked.has(first + seq) ? null : unit));
+      resident.remove(row, own);
+    }
     for (const row of rows) tables.metadata.remove(row);
     const sealed = rows.filter((row) => row <= sealedHi);
     if (sealed.length > 0) segments.bury(sealed, byDocument);
@@ -32,6 +38,12 @@ export function deleteDocuments(
     store.delete(rows, byDocument);
   }
   if (removed.length > 0 && store.meta("copying") !== null) store.logRemovals(removed);
+  // Only now: an heir that went as well would have been neither linked nor in the index.
+  const heirs = links.delete(removed.flatMap(rowsOf));
+  for (const segment of segments.list())
+    if (heirs.some((row) => row > segment.lo && row <= segment.hi))
+      rebuildSegments(tables, [segment], byDocument);
+  return heirs.length === 0;
 }
 
 function rowsOf({ first, passages }: RemovedDocument): number[] {
@@ -53,6 +65,22 @@ function* groupsOf(removed: readonly RemovedDocument[]): Generator<RemovedDocume
   if (group.length > 0) yield group;
 }
 
+/** What the documents' passages say and which of them are linked, where that is asked for. */
+function linksOf(
+  { store, links }: Tables,
+  { options }: Resident,
+  added: readonly NewDocument[],
+): Map<number, Link> {
+  if (options.near_duplicates !== "link") return new Map();
+  let passage = store.numbers().next_passage;
+  const said = added.flatMap(({ row, document: { text, passages } }) =>
+    passages.map(({ start, end }) => {
+      return { document: row, passage: passage++, text: text.slice(start, end) };
+    }),
+  );
+  return links.insert(said);
+}
+
 /** Stores new documents, whose rows ascend and are above all before. */
 export function insertDocuments(
   tables: Tables,
@@ -60,6 +88,7 @@ export function insertDocuments(
   added: readonly NewDocument[],
 ): void {
   const { store, passages, metadata } = tables;
+  const links = linksOf(tables, resident, added);
   const numbers = store.numbers();
   assert(added[0]!.row > numbers.last_row, `row ${added[0]!.row} comes after ${numbers.last_row}`);
   const terms: { id: number; term: string }[] = [];
@@ -72,10 +101,10 @@ export function insertDocuments(
     const heading = title === null ? "" : `${title}\n`;
     rows.push({ ...document, row, version, updated_at, first, passages: prepared.length, tail });
     if (prepared.length === 0) continue;
-    const counts: TermCounts[] = [];
+    const counts: (TermCounts | null)[] = [];
     for (const [seq, passage] of prepared.entries()) {
       const own = resident.count(heading + text.slice(passage.start, passage.end), terms);
-      counts.push(own);
+      counts.push(links.has(first + seq) ? null : own);
       parts.push({
         ...{ row: first + seq, document: row, passage, text: texts[seq]! },
         counts: encodeCounts(own),
@@ -87,6 +116,7 @@ export function insertDocuments(
     resident.setDimension(vectors[0]!.qs.length);
     resident.append(row, first, vectors, whole === null ? counts : [whole]);
   }
+  for (const link of links.values()) resident.slots.link(link);
   store.insert(rows);
   metadata.putAll(rows);
   passages.insert(parts);

@@ -2,6 +2,7 @@
  *  formulas. */
 import { type Bm25Options, scoreOf, weigh } from "../../index/bm25.ts";
 import { type Filter, matches } from "../../index/filter.ts";
+import { saidBy } from "../../index/near-duplicates.ts";
 import { countTerms, type TermCounts } from "../../index/term-counts.ts";
 import { terms } from "../../index/terms.ts";
 import { type QuantizedVector, quantizeQuery } from "../../index/vectors.ts";
@@ -33,6 +34,8 @@ interface Unit {
   /** The passages that stand for this unit: one, or all of its document's. */
   seqs: number[];
   counts: TermCounts;
+  /** Passages that say the same and are linked to it, in their order. */
+  linked: { source: OracleDocument; seq: number }[];
 }
 
 const codes = new WeakMap<QuantizedVector, PlainCode>();
@@ -97,16 +100,47 @@ export class ShardOracle {
   #units(): Unit[] {
     const counted = (text: string) =>
       countTerms(terms(text, "document").map((term) => this.#numberOf(term)));
-    return this.documents.flatMap((source) => {
+    const said = new Map<string, Unit>();
+    return this.documents.flatMap((source): Unit[] => {
       const { text, title, passages } = source.document;
       const heading = title === null ? "" : `${title}\n`;
       const seqs = passages.map((_, seq) => seq);
       if (this.options.bm25_unit === "document")
-        return seqs.length === 0 ? [] : [{ source, seqs, counts: counted(heading + text) }];
-      return passages.map(({ start, end }, seq) => {
-        return { source, seqs: [seq], counts: counted(heading + text.slice(start, end)) };
+        return seqs.length === 0
+          ? []
+          : [{ source, seqs, counts: counted(heading + text), linked: [] }];
+      return passages.flatMap(({ start, end }, seq) => {
+        const passage = text.slice(start, end);
+        const original = this.#originalOf(saidBy(passage), said);
+        if (original !== null) {
+          original.linked.push({ source, seq });
+          return [];
+        }
+        const unit = { source, seqs: [seq], counts: counted(heading + passage), linked: [] };
+        said.set(saidBy(passage), unit);
+        return unit;
       });
     });
+  }
+
+  /** Of each passage the first `most` that say the same, all named `id#seq`. */
+  groups(most: number): Map<string, string[]> {
+    const groups = new Map<string, string[]>();
+    const linking = this.options.near_duplicates === "link";
+    for (const { source, seqs, linked } of this.#units()) {
+      const own = seqs.map((seq) => ({ source, seq }));
+      const names = (linking ? [...own, ...linked] : own).map(
+        (each) => `${each.source.document.id}#${each.seq}`,
+      );
+      for (const name of names)
+        groups.set(name, linking ? names.filter((other) => other !== name).slice(0, most) : []);
+    }
+    return groups;
+  }
+
+  #originalOf(words: string, said: ReadonlyMap<string, Unit>): Unit | null {
+    if (this.options.near_duplicates === "keep" || words === "") return null;
+    return said.get(words) ?? null;
   }
 
   statistics(asked: readonly string[]): CorpusStatistics {
@@ -121,28 +155,30 @@ export class ShardOracle {
 
   /** By (row, seq). */
   candidates(request: CandidateRequest): OracleCandidate[] {
-    const passes = ({ source }: Unit) =>
+    const passes = ({ source }: Pick<Unit, "source">) =>
       request.filter === null || matches(request.filter as Filter, source.document.metadata);
-    const units = this.#units().filter(passes);
+    const units = this.#units().filter((unit) => passes(unit) || unit.linked.some(passes));
     const byTerms = request.mode === "vector" ? [] : this.#bestByTerms(units, request);
     const estimates = this.#estimates(units, request);
     const byVector = bestOf(estimates, request.vectorDepth);
     const chosen = new Set([...byTerms, ...byVector]);
-    return units.flatMap((unit, i) => {
+    const candidates = units.flatMap((unit, i) => {
       if (!chosen.has(i)) return [];
       const tfs = request.terms.map(({ term }) => this.#tf(unit, term));
       const { seq, cosine } = this.#shown(unit, request);
+      const standIn = passes(unit) ? null : unit.linked.find(passes)!;
       const bm25 = tfs.some((tf) => tf > 0) ? this.#score(unit.counts, request) : 0;
       const explained = request.explain && request.mode !== "vector";
-      const { row, document } = unit.source;
+      const { row, document } = (standIn ?? unit).source;
       return {
-        ...{ row, seq, cosine, time: document.time },
+        ...{ row, seq: standIn?.seq ?? seq, cosine, time: document.time },
         bm25: request.mode === "vector" ? null : bm25,
         estimate: byVector.includes(i) ? estimates[i]! : null,
         tfs: explained ? tfs : null,
         length: explained ? unit.counts.length : null,
       };
     });
+    return candidates.sort((a, b) => a.row - b.row || a.seq - b.seq);
   }
 
   #tf({ counts }: Pick<Unit, "counts">, term: string): number {

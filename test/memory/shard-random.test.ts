@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { expect, inject, it } from "vitest";
 import { type Filter, matches } from "../../index/filter.ts";
+import { DUPLICATES_SHOWN_MAX } from "../../src/limits.ts";
 import { Shard } from "../../src/memory/shard.ts";
 import type { CandidateList, CandidateRequest, Change } from "../../src/memory/shard-types.ts";
 import {
@@ -31,7 +32,12 @@ const FILTERS: Filter[] = [
 ];
 const VARIANTS: Bm25Variant[] = ["robertson", "lucene", "atire", "bm25l", "bm25plus"];
 
-const line = fc.array(fc.constantFrom(...WORDS), { maxLength: 8 }).map((words) => words.join(" "));
+const words = fc.array(fc.constantFrom(...WORDS), { maxLength: 8 }).map((some) => some.join(" "));
+/** Some say the same as others. */
+const line = fc.oneof(
+  { weight: 4, arbitrary: words },
+  { weight: 1, arbitrary: fc.constantFrom("the lease", "The LEASE!", "rent, May", "rent (may)") },
+);
 const metadata = fc.record(
   {
     lang: fc.constantFrom("en", "de"),
@@ -94,10 +100,12 @@ class Run {
   readonly #oracle: ShardOracle;
   #shard: Shard;
   #row = 0;
+  /** As many as ever had a row. */
+  #passages = 0;
   #now = 0;
 
-  constructor(open: (now: () => number) => Shard, unit: NamespaceOptions["bm25_unit"]) {
-    const first = { ...NAMESPACE_DEFAULTS, bm25_unit: unit };
+  constructor(open: (now: () => number) => Shard, options: Partial<NamespaceOptions>) {
+    const first = { ...NAMESPACE_DEFAULTS, ...options };
     this.#open = open;
     this.#oracle = new ShardOracle(first);
     this.#shard = open(() => this.#now);
@@ -127,8 +135,10 @@ class Run {
       const change: Change = { kind: "patch", row, id, patch: { metadata }, if_version: known };
       const [outcome] = this.#shard.apply([change]);
       expect(outcome!.status).toBe(known === null ? "missing" : "stored");
+      this.#passages += oracle.find(id)?.document.passages.length ?? 0;
       if (known !== null) oracle.patchMetadata(row, id, metadata);
     } else if ("upsert" in step) {
+      for (const { passages } of step.upsert) this.#passages += passages.length;
       const changes = step.upsert.map((each): Change => {
         oracle.put(++this.#row, each);
         return { kind: "upsert", row: this.#row, document: each, if_version: null };
@@ -157,8 +167,9 @@ class Run {
     expect(rowsOf(this.#shard.candidates(request))).toEqual(this.#oracle.candidates(request));
   }
 
-  /** Everything is there, and a shard opened anew has the same. */
-  finish(): void {
+  /** Everything is there, and a shard opened anew has the same. How many passages are linked. */
+  finish(): number {
+    let linked = 0;
     for (const shard of [this.#shard, this.#open(() => this.#now)]) {
       const { documents } = shard.list(0, 100);
       const expected = this.#oracle.documents.map(({ version, document }) => {
@@ -168,7 +179,18 @@ class Run {
       expect(documents.length).toBe(expected.length);
       for (const { document } of this.#oracle.documents)
         expect(shard.get(document.id)!.text).toBe(document.text);
+      const passages = Array.from({ length: this.#passages }, (_, i) => i + 1);
+      const shown = shard.show({ passages, vectors: false, neighbours: 0 });
+      const name = (each: { document_id: string; seq: number }) =>
+        `${each.document_id}#${each.seq}`;
+      const duplicates = shown.map((each): [string, string[]] => {
+        return [name(each), each.duplicates.map(({ passage_id }) => passage_id)];
+      });
+      const groups = this.#oracle.groups(DUPLICATES_SHOWN_MAX);
+      expect(new Map(duplicates)).toEqual(groups);
+      linked = [...groups.values()].filter(({ length }) => length > 0).length;
     }
+    return linked;
   }
 }
 
@@ -187,27 +209,36 @@ function rowsOf(list: CandidateList): OracleCandidate[] {
   return rows.sort((a, b) => a.row - b.row || a.seq - b.seq);
 }
 
-/** Runs of 80 operations on average, half of them for each unit. */
-it.each(["passage", "document"] as const)(
-  "candidates equal brute force to the bit after any run of operations, units being %ss",
-  async (unit) => {
+const KINDS: [string, Partial<NamespaceOptions>][] = [
+  ["units being passages", { bm25_unit: "passage" }],
+  ["units being documents", { bm25_unit: "document" }],
+  ["what says the same being linked", { near_duplicates: "link" }],
+];
+
+/** Runs of 80 operations on average, a third of them for each kind. */
+it.each(KINDS)(
+  "candidates equal brute force to the bit after any run of operations, %s",
+  async (kind, first) => {
     let n = 0;
     let sealed = 0;
+    let linked = 0;
     const runs = fc.array(operation, { minLength: 40, maxLength: 120, size: "max" });
     await fc.assert(
       fc.asyncProperty(runs, async (steps) => {
-        const stub = env.MEMORY.getByName(`shard-random/${unit}-${n++}`);
+        const stub = env.MEMORY.getByName(`shard-random/${kind}-${n++}`);
         await runInDurableObject(stub, (_, { storage }) => {
           const open = (now: () => number) => new Shard(storage, kernels, { ...SMALL, now });
-          const run = new Run(open, unit);
+          const run = new Run(open, first);
           for (const step of steps) run.step(step);
-          run.finish();
+          linked += run.finish();
           sealed += open(() => 0).stats().segments;
         });
       }),
-      { seed, numRuns: Math.ceil(RUNS / 2) },
+      { seed, numRuns: Math.ceil(RUNS / KINDS.length) },
     );
-    expect(sealed).toBeGreaterThan(RUNS / 2); // or nothing was tried
+    expect(sealed).toBeGreaterThan(RUNS / KINDS.length); // or nothing was tried
+    if (first.near_duplicates === "link") expect(linked).toBeGreaterThan(RUNS / KINDS.length);
+    else expect(linked).toBe(0);
   },
   600_000,
 );

@@ -1,0 +1,27 @@
+/** The bounds of the command line and their reasons; those of the service are in src/limits.ts. */
+
+// A part of a job is as much as the service stores in one or two batches, so that
+// a break costs little; a line above its bound would be refused by the service. A file of one
+// document may be larger than its text, which has a bound of its own; a JSON array is parsed whole.
+export const CLI_PART_BYTES = 2 * 1024 * 1024;
+export const CLI_PART_LINES_MAX = 1_000;
+export const CLI_FILE_BYTES_MAX = 16 * 1024 * 1024;
+export const CLI_JSON_BYTES_MAX = 256 * 1024 * 1024;
+// Folders: what a documentation or a wiki has, many times over; a loop of mounts ends here too.
+export const CLI_FILES_MAX = 200_000;
+export const CLI_FOLDER_DEPTH_MAX = 32;
+// A call that fails for what may pass is repeated: after .5, 1, 2, 4 and 8 s, or when the service
+// says, within a minute.
+export const CLI_ATTEMPTS_MAX = 6;
+export const CLI_RETRY_MS = 500;
+export const CLI_RETRY_MS_MAX = 60_000;
+// Pages of a web site: one at a time, with a pause between two that its robots.txt may lengthen.
+export const CLI_PAGES_DEFAULT = 100;
+export const CLI_PAGES_MAX = 10_000;
+export const CLI_DEPTH_MAX = 16;
+export const CLI_PAGE_MS_MAX = 30_000;
+export const CLI_PAGE_PAUSE_MS = 250;
+export const CLI_PAGE_PAUSE_MS_MAX = 10_000;
+export const CLI_ROBOTS_BYTES_MAX = 512 * 1024;
+// How often a snapshot's or a restore's progress is asked for.
+export const CLI_POLL_MS = 1_000;
