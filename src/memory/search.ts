@@ -34,7 +34,7 @@ interface Shown {
 
 /** The best k hits. Ties go to the lower (document row, passage). A filter applies before anything
  *  is ranked; decay and diversity to the candidates only, that is, to the best of each list. With
- *  bm25_unit "document" a document is found once, by its best passage. Throws what the shards throw:
+ *  bm25_unit "document" a document is found once, by its best passage. Throws what shards throw:
  *  `invalid_request` for a vector of the wrong size. */
 export async function search(
   gatherer: Gatherer,

@@ -43,7 +43,7 @@ it("its vector keeps unit length and is nearer to nothing that the passage says"
   expect(followUp([], "", null, Float32Array.of(1)).vector).toBeNull();
 });
 
-it("joined hops are k different items: three quarters of the first, then the second, then more", () => {
+it("joined hops are three quarters of the first, then the second, then more", () => {
   const join = (k: number, first: string, second: string) =>
     joinHops(k, [...first], [...second], (item) => item)
       .map(({ item, hop }) => `${item}${hop}`)

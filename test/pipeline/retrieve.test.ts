@@ -77,7 +77,7 @@ it("a plain search is one search, its options handed on, with the query's vector
   expect(words.asked[0]!.vector).toBeNull();
 });
 
-it("a second search asks for what the best hit leaves open and takes a quarter of the places", async () => {
+it("a second search for what the best hit leaves open takes a quarter of the places", async () => {
   const first = ["a", "b", "c", "d"].map((id, i) => hit(id, 0.9 - i / 10));
   const { deps, asked } = depsOf([first, [hit("b", 0.8), hit("x", 0.7), hit("y", 0.6)]]);
   const reply = await retrieve(deps, { ...QUERY, iterative: { hops: 2 } });
@@ -108,7 +108,7 @@ it("where nothing is found there is no second search and nothing to read", async
   expect([asked.length, read.length]).toEqual([1, 0]);
 });
 
-it("a reranker orders the best hits, ties as they stood, and what lies deeper stays behind", async () => {
+it("a reranker orders the best hits, ties as they stood, and deeper ones stay behind", async () => {
   const found = ["a", "b", "c", "d", "e", "f"].map((id, i) => hit(id, 0.9 - i / 10));
   const { deps, asked, read } = depsOf([found], [0.1, 0.5, 0.5, 0.9]);
   const query = { ...QUERY, k: 6, rerank: { model: "judge", depth: 4 } };
@@ -152,7 +152,7 @@ const reading = (answerable: number): PassageReading => {
 };
 const noOnnx = new OnnxModels(null);
 
-it("without an ONNX reranker the reader's answerability and the score count half each", async () => {
+it("without an ONNX reranker answerability and score count half each", async () => {
   const readers: string[][] = [];
   const reader = {
     read: (_question: string, texts: string[]) => {
@@ -169,7 +169,7 @@ it("without an ONNX reranker the reader's answerability and the score count half
   expect(readers).toEqual([hits.map(({ text }) => text)]);
 });
 
-it("an ONNX reranker is taken where there is one, or by its id, and unknown ids are refused", async () => {
+it("an ONNX reranker is taken where there is one, or by its id", async () => {
   const asked: unknown[] = [];
   const onnx = {
     list: async () => [

@@ -26,7 +26,7 @@ export const SearchRequest = z
     embedding: Vector.nullish().openapi({ description: "The query's vector, where you have one." }),
     ...retrievalFields,
     explain: z.boolean().nullish().openapi({
-      description: "Each hit says why it stands where it does, the reply how long each stage took.",
+      description: "Each hit says why it stands where it does, the reply how long stages took.",
     }),
     partial: z
       .boolean()
