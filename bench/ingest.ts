@@ -5,6 +5,7 @@ import { createReadStream, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { deserialize, serialize } from "node:v8";
+import { chunk, countByWord } from "../index/chunk.ts";
 import { loadLines } from "../src/api/load-lines.ts";
 import { type Line, linesOf } from "../src/api/ndjson.ts";
 import { z } from "../src/api/schema/common.ts";
@@ -22,7 +23,6 @@ import {
   ingest,
   type Upsert,
 } from "../src/pipeline/ingest.ts";
-import { passagesOf } from "../src/pipeline/passages.ts";
 import type { SubmittedDocument } from "../src/pipeline/types.ts";
 import type { BenchOptions } from "./main.ts";
 import { type Candidate, report, timeInterleaved } from "./report.ts";
@@ -136,10 +136,10 @@ export async function run(options: BenchOptions): Promise<void> {
   }
   const lines = await collect(bodyOf(bodies.base64));
   const documents = lines.map((line) => parseDocumentLine(line.text!));
-  const count = (text: string) => encoder.countTokens(text);
-  for (const document of documents)
-    assert((await passagesOf(document, count)).length === 1, "a document is one passage");
-  stage("chunk, count tokens", () => Promise.all(documents.map((one) => passagesOf(one, count))));
+  const count = countByWord(encoder.countTokens);
+  for (const { text } of documents)
+    assert((await chunk(text, count)).length === 1, "a document is one passage");
+  stage("chunk, count tokens", () => Promise.all(documents.map(({ text }) => chunk(text, count))));
   const brought = new Int8Array(DIM);
   stage("digest", () => documents.map((document) => documentDigest(document, brought)));
   const { rounds, sampleMs, warmUpMs } = options.quick

@@ -11,6 +11,8 @@ export interface BenchOptions {
   only: string | null;
   /** kernels: where to write the figure of shares of the ceilings; null for none. */
   svg: string | null;
+  /** index: a folder with texts, see bench/corpus-text.ts; null where none is named. */
+  data: string | null;
 }
 
 const HELP = `usage: npm run bench -- <what> [options]
@@ -22,10 +24,12 @@ const HELP = `usage: npm run bench -- <what> [options]
   ingest    documents on their way to the memory, by stage
   service   the built Worker: first answer of a fresh isolate, warm answers, memory
   generator the memory of the generator's isolate with a model of SmolLM2-135M's shape
+  index     the memory's index on --data: service, 100,000 passages through HTTP
 
   --json FILE   also write the figures, machine and date to FILE
   --quick       fewer rounds: a smoke test rather than a figure
-  --only GROUPS  kernels, engine: these alone, e.g. roofline,gemm-i8 or decode
+  --only GROUPS  kernels, engine, index: these alone, e.g. roofline,gemm-i8 or decode
+  --data PATH   index: a folder with texts in SQuAD's or BEIR's layout
   --svg FILE    kernels: a figure of each against its ceiling
   --bounds-checks  with each load and store checked by code, as workerd seems to have it`;
 
@@ -36,6 +40,7 @@ const BENCHES: Record<string, () => Promise<{ run(options: BenchOptions): Promis
   ingest: () => import("./ingest.ts"),
   service: () => import("./service.ts"),
   generator: () => import("./generator.ts"),
+  index: () => import("./index-parts.ts"),
 };
 
 function usage(problem: string): never {
@@ -52,6 +57,7 @@ function parse() {
         quick: { type: "boolean", default: false },
         only: { type: "string" },
         svg: { type: "string" },
+        data: { type: "string" },
         "bounds-checks": { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -80,6 +86,6 @@ if (values.help) {
   if (!Object.hasOwn(BENCHES, what)) usage(`no bench is named ${what}`);
   if (rest.length > 0) usage(`unexpected ${rest.join(" ")}`);
   const bench = await BENCHES[what]!();
-  const { json = null, quick, only = null, svg = null } = values;
-  await bench.run({ json, quick, only, svg });
+  const { json = null, quick, only = null, svg = null, data = null } = values;
+  await bench.run({ json, quick, only, svg, data });
 }

@@ -88,8 +88,15 @@ export interface Bm25Term {
 export interface QueryWeights {
   base: number;
   weights: Float64Array;
-  /** lengthTerm of a unit, by its dl. */
-  lengthTermOf(dl: number): number;
+  /** What `lengthTerm` needs besides a unit's dl. */
+  kappa: number;
+  b: number;
+  avgdl: number;
+}
+
+/** `lengthTerm` of a unit of `dl` terms under a query's statistics. */
+export function lengthTermOf({ kappa, b, avgdl }: QueryWeights, dl: number): number {
+  return lengthTerm(kappa, b, dl, avgdl);
 }
 
 export interface Bm25Statistics {
@@ -114,7 +121,7 @@ export function weigh(
     base += weight * absent;
     weights[i] = weight * a;
   }
-  return { base, weights, lengthTermOf: (dl) => lengthTerm(kappa, options.b, dl, avgdl) };
+  return { base, weights, kappa, b: options.b, avgdl };
 }
 
 /** How often a unit has the term; 0 where it does not. O(log terms). */
@@ -133,10 +140,11 @@ export function tfOf({ ids, tfs }: TermCounts, term: number): number {
  *  to a score here takes these steps in this order, so that equal means equal to the bit. */
 export function scoreOf(
   query: readonly Bm25Term[],
-  { base, weights, lengthTermOf }: QueryWeights,
+  weighed: QueryWeights,
   counts: TermCounts,
 ): number {
-  const length = lengthTermOf(counts.length);
+  const { base, weights } = weighed;
+  const length = lengthTermOf(weighed, counts.length);
   let score = base;
   for (const [i, { id }] of query.entries()) {
     const tf = id === null ? 0 : tfOf(counts, id);
@@ -161,32 +169,24 @@ export function explainScore(
   counts: TermCounts,
 ): TermShare[] {
   const { absent } = termFrequencyForm(options);
-  const { weights, lengthTermOf } = weigh(query, statistics, options);
-  const length = lengthTermOf(counts.length);
+  const weighed = weigh(query, statistics, options);
+  const length = lengthTermOf(weighed, counts.length);
   return query.map(({ id, qtf }, i) => {
     const df = statistics.df[i] ?? 0;
     const rarity = idf(options.variant, statistics.units, df);
     const tf = id === null ? 0 : tfOf(counts, id);
-    const gain = tf > 0 ? weights[i]! * saturation(tf, length) : 0;
+    const gain = tf > 0 ? weighed.weights[i]! * saturation(tf, length) : 0;
     return { df, idf: rarity, tf, contribution: qtf * rarity * absent + gain };
   });
 }
 
 /** A query term of `Bm25Index`: its number, and how often the query has it. */
 export interface QueryTerm {
-  id: number | null;
+  id: number;
   qtf: number;
 }
 
-/** Counts that scores are made with, of this index or of several together. */
-export interface Statistics {
-  units: number;
-  lengthSum: number;
-  /** By query term. */
-  df: readonly number[];
-}
-
-/** One term's share of a unit's score. */
+/** One term's share of a unit's score in `Bm25Index`. */
 export interface TermScore {
   id: number;
   df: number;
@@ -298,23 +298,17 @@ export class Bm25Index {
   /** The best k of the allowed units, best first; a tie goes to the lower unit. Units without a
    *  query term are not found. O(postings of the query's terms). */
   search(query: readonly QueryTerm[], k: number, allow?: Allow): Scored[] {
-    return bestOf(this.scores(query, this.#statistics(query), allow), k);
-  }
-
-  #statistics(query: readonly QueryTerm[]): Statistics {
-    const df = query.map(({ id }) => (id === null ? 0 : this.df(id)));
-    return { units: this.units, lengthSum: this.#lengthSum, df };
+    return bestOf(this.scores(query, allow), k);
   }
 
   /** Every allowed unit that holds a query term, with its score (above 0). */
-  scores(query: readonly QueryTerm[], statistics: Statistics, allow?: Allow): ScoreList {
+  scores(query: readonly QueryTerm[], allow?: Allow): ScoreList {
     this.#clearScores();
     const scores = this.#scores;
     const touched = this.#touched;
-    const { base, slope } = this.#norm(statistics);
-    for (const [i, { id, qtf }] of query.entries()) {
-      if (id === null) continue;
-      const weight = qtf * inverseDocumentFrequency(statistics.units, statistics.df[i]!);
+    const { base, slope } = this.#norm();
+    for (const { id, qtf } of query) {
+      const weight = qtf * inverseDocumentFrequency(this.units, this.df(id));
       this.#postings.each(id, (slot, tf) => {
         if (this.#unitOf[slot]! < 0) return;
         if (scores[slot] === 0) touched.push(slot);
@@ -334,20 +328,6 @@ export class Bm25Index {
     return { get, forEach };
   }
 
-  /** The score of a unit with these counts. */
-  score(query: readonly QueryTerm[], statistics: Statistics, counts: TermCounts): number {
-    const { base, slope } = this.#norm(statistics);
-    const tfs = new Map(Array.from(counts.ids, (id, i) => [id, counts.tfs[i]!]));
-    let score = 0;
-    for (const [i, { id, qtf }] of query.entries()) {
-      const tf = id === null ? undefined : tfs.get(id);
-      if (tf === undefined) continue;
-      const weight = qtf * inverseDocumentFrequency(statistics.units, statistics.df[i]!);
-      score += (weight * tf) / (tf + base + slope * counts.length);
-    }
-    return score;
-  }
-
   /** Zeroes what the last query left and makes room for every slot. */
   #clearScores(): void {
     for (const slot of this.#touched) this.#scores[slot] = 0;
@@ -362,9 +342,8 @@ export class Bm25Index {
     const slot = this.#slotOf.get(unit);
     const shares: TermScore[] = [];
     if (slot === undefined) return shares;
-    const { base, slope } = this.#norm(this.#statistics(query));
+    const { base, slope } = this.#norm();
     for (const { id, qtf } of query) {
-      if (id === null) continue;
       const tf = this.#postings.tf(id, slot);
       if (tf === 0) continue;
       const df = this.df(id);
@@ -376,8 +355,8 @@ export class Bm25Index {
   }
 
   /** k1 * (1 - b + b * dl / avgdl) as base + slope * dl. */
-  #norm({ units, lengthSum }: Statistics): { base: number; slope: number } {
+  #norm(): { base: number; slope: number } {
     const { k1, b } = this.#options;
-    return { base: k1 * (1 - b), slope: (k1 * b * units) / lengthSum };
+    return { base: k1 * (1 - b), slope: (k1 * b) / this.avgdl };
   }
 }

@@ -59,7 +59,7 @@ export class LexicalIndex {
   }
 
   get segments(): number {
-    return this.#sealed.segments.length;
+    return this.#sealed.segments;
   }
 
   /** Units held. */
@@ -120,19 +120,29 @@ export class LexicalIndex {
    *  error, and changes nothing, where the segment is damaged. O(postings). */
   load(segment: Uint8Array): void {
     assert(this.#memtable.slots === 0, "segments come before the memtable");
-    this.#place(segment);
-    for (let slot = this.#sealed.segments.at(-1)!.firstSlot; slot < this.#sealed.slots; slot++)
-      if (this.#holds(slot)) this.#live(slot);
-    const { layout } = this.#sealed.segments.at(-1)!;
+    const first = this.#sealed.slots;
+    const { layout, isDead } = this.#sealed.load(segment);
+    for (let slot = 0; slot < layout.slots; slot++) if (!isDead(slot)) this.#live(first + slot);
     this.#units += layout.units;
     this.#lengthSum += layout.lengthSum;
+  }
+
+  /** Drops everything; the linear memory stays for what is loaded next. */
+  clear(): void {
+    this.#sealed.clear();
+    this.#memtable = new Memtable();
+    this.#alive = new Bitmap(0);
+    this.#removed.clear();
+    this.#units = 0;
+    this.#lengthSum = 0;
+    this.#memtableUnits = 0;
   }
 
   /** Turns the memtable into a segment, in place: slots stay as they are, dead ones stay dead. The
    *  segment's bytes, for storage. O(postings of the memtable + term numbers). */
   seal(): Uint8Array {
     const segment = encodeSegment(this.#memtable.units());
-    this.#place(segment);
+    this.#sealed.load(segment);
     this.#memtable = new Memtable();
     this.#memtableUnits = 0;
     return segment;
@@ -149,7 +159,7 @@ export class LexicalIndex {
     const weights = weigh(query, statistics, this.options);
     const living = this.#living(allowed);
     const best = new TopK(k);
-    this.#sealed.search(query, weights, living, (slot, score) => best.push(slot, score));
+    this.#sealed.search(query, weights, living, k, (slot, score) => best.push(slot, score));
     const first = this.#sealed.slots;
     this.#memtable.search(query, weights, (slot, score) => {
       if (living.has(first + slot)) best.push(first + slot, score);
@@ -165,15 +175,6 @@ export class LexicalIndex {
   /** Each query term's share of a unit's score, in query order; they add up to it. */
   explain(query: readonly Bm25Term[], statistics: Bm25Statistics, counts: TermCounts): TermShare[] {
     return explainScore(query, statistics, this.options, counts);
-  }
-
-  #place(segment: Uint8Array): void {
-    this.#sealed.load(segment);
-  }
-
-  #holds(slot: number): boolean {
-    const segment = this.#sealed.segments.findLast(({ firstSlot }) => firstSlot <= slot)!;
-    return !this.#sealed.isDead(segment, slot - segment.firstSlot);
   }
 
   #live(slot: number): void {

@@ -1,6 +1,6 @@
 /** Units that no segment holds yet: postings in chains, exact after every change, ready at once. */
 import { assert } from "../src/errors.ts";
-import { type Bm25Term, type QueryWeights, saturation } from "./bm25.ts";
+import { type Bm25Term, lengthTermOf, type QueryWeights, saturation } from "./bm25.ts";
 import { SEGMENT_SLOTS_MAX } from "./segment-format.ts";
 import type { TermCounts } from "./term-counts.ts";
 
@@ -88,9 +88,10 @@ export class Memtable {
    *  are left to the caller. O(postings of the query's terms + slots). */
   search(
     query: readonly Bm25Term[],
-    { base, weights, lengthTermOf }: QueryWeights,
+    weighed: QueryWeights,
     visit: (slot: number, score: number) => void,
   ): void {
+    const { base, weights } = weighed;
     if (this.#scores.length < this.slots)
       this.#scores = new Float64Array(Math.ceil(this.slots * 1.25));
     const scores = this.#scores.fill(base, 0, this.slots);
@@ -100,7 +101,8 @@ export class Memtable {
       if (id === null || weight === 0) continue;
       for (let link = this.#heads.get(id) ?? 0; link !== 0; link = this.#next[link - 1]!) {
         const slot = this.#slots[link - 1]!;
-        scores[slot]! += weight * saturation(this.#tfs[link - 1]!, lengthTermOf(lengths[slot]!));
+        const length = lengthTermOf(weighed, lengths[slot]!);
+        scores[slot]! += weight * saturation(this.#tfs[link - 1]!, length);
       }
     }
     for (let slot = 0; slot < this.slots; slot++)

@@ -1,5 +1,5 @@
 /** A segment: the postings of up to 65,535 units, sealed, in one blob. It holds what BM25 counts,
- *  tf and dl, and nothing derived from them, so neither the options nor the corpus's statistics ever
+ *  tf and dl, and nothing derived from them: neither the options nor the corpus's statistics ever
  *  make it stale, and scores computed from it are exact.
  *
  *  Little-endian, in this order:

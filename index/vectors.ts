@@ -2,24 +2,71 @@
 import { assert, ServiceError } from "../src/errors.ts";
 import { bestOf, type Scored, type ScoreList } from "./top-k.ts";
 
-/** A vector as stored: value i is `scale * qs[i]`; qs i8 [dim] in [-127, 127], scale f32, never
- *  negative. */
+/** A unit vector as stored: value i is `scale * qs[i]`; qs i8 [dim] in [-127, 127], scale f32, the
+ *  inverse of the length of `qs`, so that the stored vector has unit length again; 0 where `qs` is
+ *  all zeros. */
 export interface QuantizedVector {
   qs: Int8Array;
   scale: number;
 }
 
-/** Rounds to eight bits, the largest magnitude becoming 127. The error of a value is at most half
- *  the scale; a cosine of two random 384-d vectors moves by about 0.001. */
+/** Rounds a vector of any length to eight bits, the largest magnitude becoming 127. A cosine of two
+ *  random 384-d vectors moves by about 0.001. Values that are read back, brought to unit length by
+ *  whatever rounding in f32, and quantized again give the same integers: export and ingest repeat
+ *  without drift. */
 export function quantizeVector(vector: Float32Array): QuantizedVector {
   let max = 0;
   for (const value of vector) max = Math.max(max, Math.abs(value));
-  const scale = Math.fround(max / 127);
+  const step = Math.fround(max / 127);
   const qs = new Int8Array(vector.length);
-  if (scale > 0)
+  if (step > 0)
     for (const [i, value] of vector.entries())
-      qs[i] = Math.max(-127, Math.min(127, Math.round(value / scale)));
-  return { qs, scale };
+      qs[i] = Math.max(-127, Math.min(127, Math.round(value / step)));
+  return { qs, scale: inverseLength(qs) };
+}
+
+/** 1 / |qs|, f32; 0 of zeros. The sum of squares is exact. */
+export function inverseLength(qs: Int8Array): number {
+  let squares = 0;
+  for (const q of qs) squares += q * q;
+  return squares === 0 ? 0 : Math.fround(1 / Math.sqrt(squares));
+}
+
+/** The values of a stored vector, f32 [dim], of unit length. */
+export function dequantizeVector({ qs, scale }: QuantizedVector): Float32Array {
+  return Float32Array.from(qs, (q) => q * scale);
+}
+
+/** A stored vector as bytes: its scale as f32, little-endian, then `qs`. */
+export function vectorBytes({ qs, scale }: QuantizedVector): Uint8Array {
+  const bytes = new Uint8Array(4 + qs.length);
+  new DataView(bytes.buffer).setFloat32(0, scale, true);
+  bytes.set(new Uint8Array(qs.buffer, qs.byteOffset, qs.length), 4);
+  return bytes;
+}
+
+/** The vector of `vectorBytes`, over the same memory. */
+export function vectorFrom(bytes: ArrayBuffer): QuantizedVector {
+  return { scale: new DataView(bytes).getFloat32(0, true), qs: new Int8Array(bytes, 4) };
+}
+
+/** The cosine of a unit query with a stored vector. The sum of products is exact, within i32; it is
+ *  rounded to f32, and so is its product with the query's scale, and that with the vector's. 0.5 us
+ *  at 384 dimensions. */
+export function cosineOf(query: QuantizedQuery, { qs, scale }: QuantizedVector): number {
+  assert(qs.length === query.qs.length, "a stored vector has the query's dimension");
+  return Math.fround(Math.fround(Math.fround(dotOf(query.qs, qs)) * query.scale) * scale);
+}
+
+/** `cosineOf` each vector, given as `vectorBytes` made them: f32, in their order. */
+export function cosinesOf(query: QuantizedQuery, rows: readonly ArrayBuffer[]): Float32Array {
+  return Float32Array.from(rows, (bytes) => cosineOf(query, vectorFrom(bytes)));
+}
+
+function dotOf(query: Int16Array, qs: Int8Array): number {
+  let sum = 0;
+  for (let i = 0; i < qs.length; i++) sum = (sum + Math.imul(query[i]!, qs[i]!)) | 0;
+  return sum;
 }
 
 /** A query as the scan takes it: i16 [dim], finer than what is stored, with its scale. */
@@ -40,14 +87,6 @@ export function quantizeQuery(vector: Float32Array): QuantizedQuery {
     for (const [i, value] of vector.entries())
       qs[i] = Math.max(-qMax, Math.min(qMax, Math.round(value / scale)));
   return { qs, scale };
-}
-
-/** The dot product of a query and a stored vector, as the scan has it: the sum of products is
- *  exact, then rounded to f32; so is its product with the query's scale, and with the vector's. */
-export function dotOf(query: QuantizedQuery, { qs, scale }: QuantizedVector): number {
-  let sum = 0;
-  for (let i = 0; i < qs.length; i++) sum += query.qs[i]! * qs[i]!;
-  return Math.fround(Math.fround(Math.fround(sum) * query.scale) * scale);
 }
 
 /** Where quantized vectors lie, row by row, and the pass over all of them. The service binds it to

@@ -1,6 +1,6 @@
-/** `npm run deploy [-- --dry-run] [--generator]`: build, check sizes against the platform's limits,
- *  deploy. The optional Workers go first, since the main one is bound to them; a dry run checks
- *  them all. */
+/** `npm run deploy [-- --dry-run] [--generator] [--onnx] [--snapshots]`: build, check sizes against
+ *  the platform's limits, deploy. The optional Workers go first, since the main one is bound to
+ *  them; a dry run checks them all. */
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -14,26 +14,29 @@ const MIB = 1024 * 1024;
 const CODE_GZIP_BYTES_MAX = 10 * MIB;
 const ASSET_BYTES_MAX = 25 * MIB;
 
-const { dryRun, optional } = readOptions();
+const { dryRun, optional, snapshots } = readOptions();
 execFileSync(process.execPath, [join(root, "scripts/build.ts")], { stdio: "inherit" });
 const configs = [
   ...optional.map((worker) => OPTIONAL_WORKERS[worker]!.config),
-  writeMainConfig(optional),
+  writeMainConfig(optional, snapshots),
 ];
 for (const config of configs) checkCode(config);
 checkAssets();
 if (!dryRun) for (const config of configs) wrangler("deploy", "--config", config, "--minify");
 
-function readOptions(): { dryRun: boolean; optional: string[] } {
+function readOptions(): { dryRun: boolean; optional: string[]; snapshots: boolean } {
   const names = Object.keys(OPTIONAL_WORKERS);
   const { values } = parseArgs({
     options: Object.fromEntries(
-      ["dry-run", ...names].map((name) => [name, { type: "boolean" as const }]),
+      ["dry-run", "snapshots", ...names].map((name) => [name, { type: "boolean" as const }]),
     ),
   });
   const dryRun = values["dry-run"] === true;
   const asked = names.filter((name) => values[name] === true);
-  return { dryRun, optional: dryRun && asked.length === 0 ? names : asked };
+  const snapshots = values.snapshots === true;
+  if (dryRun && asked.length === 0 && !snapshots)
+    return { dryRun, optional: names, snapshots: true };
+  return { dryRun, optional: asked, snapshots };
 }
 
 function wrangler(...args: string[]): void {

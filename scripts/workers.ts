@@ -40,15 +40,25 @@ binding = "MODELS"
 bucket_name = "brink-models"
 `;
 
-/** The file name of the main Worker's configuration with these optional Workers bound. It is
- *  written beside wrangler.toml, whose relative paths it shares, and only where it changes: a
- *  running service watches it. */
-export function writeMainConfig(optional: readonly string[]): string {
-  if (optional.length === 0) return "wrangler.toml";
-  const name = `wrangler.with-${optional.join("-")}.toml`;
+/** Where the memory's snapshots go. */
+const SNAPSHOTS = `
+[[r2_buckets]]
+binding = "SNAPSHOTS"
+bucket_name = "brink-snapshots"
+`;
+
+/** The file name of the main Worker's configuration with these optional Workers bound, and with the
+ *  bucket of snapshots. It is written beside wrangler.toml, whose relative paths it shares, and only
+ *  where it changes: a running service watches it. */
+export function writeMainConfig(optional: readonly string[], snapshots: boolean): string {
+  const parts = snapshots ? [...optional, "snapshots"] : optional;
+  if (parts.length === 0) return "wrangler.toml";
+  const name = `wrangler.with-${parts.join("-")}.toml`;
   const bindings = optional.map((worker) => OPTIONAL_WORKERS[worker]!.bindings);
+  if (optional.length > 0) bindings.unshift(BUCKET);
+  if (snapshots) bindings.push(SNAPSHOTS);
   const base = readFileSync(join(root, "wrangler.toml"), "utf8");
-  const text = [`# Written by scripts/workers.ts.\n${base}`, BUCKET, ...bindings].join("");
+  const text = [`# Written by scripts/workers.ts.\n${base}`, ...bindings].join("");
   const path = join(root, name);
   if (existsSync(path) && readFileSync(path, "utf8") === text) return name;
   const fresh = `${path}.${process.pid}`;

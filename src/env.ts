@@ -13,6 +13,8 @@ export interface Env {
   ONNX?: Service<typeof OnnxWorker>;
   /** The generator's and the ONNX models; absent where neither Worker is deployed. */
   MODELS?: R2Bucket;
+  /** Where the memory's snapshots go; none are made where it is absent. */
+  SNAPSHOTS?: R2Bucket;
   /** The Worker of wrangler.generator.toml; absent where it is not deployed. */
   GENERATOR?: Fetcher;
   /** "1" under `npm start` only: the fixed keys work and Brink's documentation is preloaded. */

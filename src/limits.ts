@@ -76,9 +76,6 @@ export const FORGET_DOCUMENTS_MAX = 10_000_000;
 export const SHARDS_START_MAX = 6;
 export const NAMESPACE_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
-// One memory object: 25,000 passages take about 32 MB, beside 46 MB of models and 30 MB of
-// JavaScript in the isolate of 128 MB that it may share with the Worker.
-export const PASSAGES_MAX = 25_000;
 // Sharding. The runtime opens six connections at once from one request, so a level of the tree has
 // six. SHARDS_MAX is two levels: six children that each search themselves and ask six more. With
 // the bound on a shard below that is 4.6 million passages.
@@ -114,6 +111,7 @@ export const FORGET_DOCUMENTS_STEP = 500;
 // Snapshots. A part is one page of a copy, unpacked in memory when it is read back; a document
 // takes at most 1.5 MB of text and as much of vectors.
 export const SNAPSHOT_PART_BYTES_MAX = 32 * 1024 * 1024;
+export const SNAPSHOT_PASSES_MAX = 4;
 export const SNAPSHOT_PARTS_MAX = 10_000;
 export const SNAPSHOTS_MAX = 100;
 // Records of bulk jobs, the oldest finished ones of which give way; each keeps its first errors.
@@ -129,6 +127,18 @@ export const PAGE_DOCUMENTS_MAX = 1_000;
 // each is tested on every document written. A longer filter is worked out anew each time.
 export const FILTERS_REMEMBERED_MAX = 16;
 export const FILTER_REMEMBERED_CHARS_MAX = 4_096;
+// One memory object's index, in linear memory and typed arrays: 45 MB beside 46 MB of models and 30
+// MB of JavaScript in the isolate of 128 MB that it may share with the Worker. At 250 bytes a
+// passage 180,000 passages fit. Models and the indexes of all objects in the isolate together:
+export const INDEX_BYTES_MAX = 45_000_000;
+export const ISOLATE_INDEX_BYTES_MAX = 96_000_000;
+// Segments. A memtable takes 16 bytes a posting and its passages are read when an object wakes, so
+// it is sealed at 4,096; a merge blocks queries, and 32,768 passages take it about 0.3 s. A segment
+// numbers its slots in 16 bits, a memtable too: SEAL_PASSAGES twice and a document fit.
+export const SEAL_PASSAGES = 4_096;
+export const SEGMENT_PASSAGES_MAX = 32_768;
+export const MERGE_SEGMENTS = 4;
+export const DOCUMENT_PASSAGES_MAX = 16_384;
 // How deep the lists of a search are that are fused: the best by BM25, and the best by the estimate
 // of their cosine, from which exact cosines choose.
 export const BM25_DEPTH = 128;
@@ -149,6 +159,13 @@ export const COPY_PAGE_DOCUMENTS_MAX = 1_000;
 // Documents whose time is over that one call removes before it reads; the alarm removes the rest,
 // and a call that finds more removes them in turns of this many.
 export const EXPIRED_REMOVED_MAX = 1_000;
+// How many passages a scan of codes hands on to be scored by their int8 rows: past some hundreds
+// nothing more is found (docs/memory.md), and each is a row to read.
+export const CODE_DEPTH_MAX = 4_096;
+// Product quantization of cold vectors: 16 vectors a centroid and 8 rounds take 6 s to train at 384
+// dimensions, part by part.
+export const PQ_SAMPLE_MAX = 4_096;
+export const PQ_ITERATIONS = 8;
 export const PASSAGE_TOKENS_TARGET = 200;
 export const PASSAGE_TOKENS_MAX = 240;
 // A word of any length can be one unknown token, so characters have a bound of their own.

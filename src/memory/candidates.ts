@@ -1,12 +1,13 @@
 /** What a shard answers a query with: the units worth ranking, each with its exact scores. */
 import type { Bitmap } from "../../index/bitmap.ts";
+import { type Bm25Term, tfOf } from "../../index/bm25.ts";
 import type { TermCounts } from "../../index/term-counts.ts";
 import { TopK } from "../../index/top-k.ts";
-import { dotOf, type QuantizedQuery, quantizeQuery } from "../../index/vectors.ts";
+import { cosineOf, type QuantizedQuery, quantizeQuery } from "../../index/vectors.ts";
 import { ServiceError } from "../errors.ts";
 import { SCORED_ROWS_MAX } from "../limits.ts";
 import type { PassageStore, ScoredPassage } from "./passage-store.ts";
-import type { QueryTerm, Resident } from "./resident.ts";
+import type { Resident } from "./resident.ts";
 import type { CandidateList, CandidateRequest, CorpusStatistics } from "./shard-types.ts";
 
 /** A candidate on its way: its unit's slot, and what is known of it. */
@@ -40,7 +41,7 @@ class Search {
   readonly #resident: Resident;
   readonly #request: CandidateRequest;
   readonly #filter: Bitmap | null;
-  readonly #terms: QueryTerm[];
+  readonly #terms: Bm25Term[];
   readonly #query: QuantizedQuery | null;
   readonly #byDocument: boolean;
   readonly #timings: Record<string, number> = {};
@@ -55,9 +56,9 @@ class Search {
     this.#resident = resident;
     this.#request = request;
     this.#filter = filter;
-    this.#byDocument = resident.options.bm25_unit === "document";
+    this.#byDocument = resident.byDocument;
     this.#terms = request.terms.map(({ term, qtf }) => {
-      return { id: resident.vocabulary.find(term) ?? null, qtf };
+      return { id: resident.lexicon.find(term) ?? null, qtf };
     });
     this.#query = request.mode === "bm25" ? null : this.#checked(request.vector);
   }
@@ -93,32 +94,44 @@ class Search {
   }
 
   #findByTerms(found: Map<number, Candidate>): void {
-    const { slots } = this.#resident;
-    const allowed = this.#byDocument
-      ? slots.documentsOf(this.#filter)
-      : slots.passagesOf(this.#filter);
     const { statistics, bm25Depth } = this.#request;
-    const best = this.#resident.search(this.#terms, statistics, bm25Depth, allowed);
+    const allowed = this.#filter === null ? null : this.#units(this.#filter);
+    const best = this.#resident.lexical.search(this.#terms, statistics, bm25Depth, allowed);
     for (const { slot, score } of best)
       found.set(slot, { ...blank(slot), bm25: score, lexical: true });
   }
 
-  #findByVector(found: Map<number, Candidate>): void {
-    const best = new TopK(this.#request.vectorDepth);
-    const estimates = this.#resident.estimates(this.#request.vector!);
+  #units(filter: Bitmap): Bitmap {
     const { slots } = this.#resident;
-    if (this.#byDocument)
-      for (const document of slots.documentsOf(this.#filter)) {
-        const [from, to] = slots.span(document);
-        best.push(
-          document,
-          estimates.subarray(from, to).reduce((a, b) => Math.max(a, b)),
-        );
-      }
-    else
-      for (const passage of slots.passagesOf(this.#filter)) best.push(passage, estimates[passage]!);
-    for (const { id, score } of best.sorted())
-      found.set(id, { ...(found.get(id) ?? blank(id)), estimate: score });
+    return this.#byDocument ? slots.documentsOf(filter) : slots.passagesOf(filter);
+  }
+
+  #findByVector(found: Map<number, Candidate>): void {
+    const [slots, estimates] = this.#byDocument ? this.#bestDocuments() : this.#bestPassages();
+    for (const [i, slot] of slots.entries())
+      found.set(slot, { ...(found.get(slot) ?? blank(slot)), estimate: estimates[i]! });
+  }
+
+  #bestPassages(): [Uint32Array, Float32Array] {
+    const { codes, slots } = this.#resident;
+    const { vector, vectorDepth } = this.#request;
+    const best = codes!.best(vector!, vectorDepth, slots.passagesOf(this.#filter));
+    return [best.slots, best.estimates];
+  }
+
+  /** A document's estimate is the greatest of its passages. */
+  #bestDocuments(): [Uint32Array, Float32Array] {
+    const { codes, slots } = this.#resident;
+    const estimates = codes!.estimates(this.#request.vector!);
+    const best = new TopK(this.#request.vectorDepth);
+    for (const document of slots.documentsOf(this.#filter)) {
+      const [from, to] = slots.span(document);
+      let greatest = Number.NEGATIVE_INFINITY;
+      for (let i = from; i < to; i++) if (estimates[i]! > greatest) greatest = estimates[i]!;
+      best.push(document, greatest);
+    }
+    const sorted = best.sorted();
+    return [Uint32Array.from(sorted, ({ id }) => id), Float32Array.from(sorted, (x) => x.score)];
   }
 
   #scorePassages(candidates: readonly Candidate[]): void {
@@ -130,7 +143,7 @@ class Search {
       candidate.passage = candidate.unit;
       candidate.time = time;
       candidate.counts = counts;
-      if (this.#query !== null) candidate.cosine = dotOf(this.#query, vector);
+      if (this.#query !== null) candidate.cosine = cosineOf(this.#query, vector);
       this.#scoreTerms(candidate, counts);
     }
   }
@@ -140,7 +153,7 @@ class Search {
     if (this.#request.mode === "vector" || !Number.isNaN(candidate.bm25)) return;
     const { statistics } = this.#request;
     const holds = tfsOf(this.#terms, counts).some((tf) => tf > 0);
-    candidate.bm25 = holds ? this.#resident.score(this.#terms, statistics, counts) : 0;
+    candidate.bm25 = holds ? this.#resident.lexical.score(this.#terms, statistics, counts) : 0;
   }
 
   /** A document counts as its closest passage does, and that one shows it; without a vector the
@@ -178,7 +191,7 @@ class Search {
   #closest(candidate: Candidate, from: number, passages: readonly ScoredPassage[]): void {
     let best = Number.NEGATIVE_INFINITY;
     for (const [seq, { vector }] of passages.entries()) {
-      const cosine = dotOf(this.#query!, vector);
+      const cosine = cosineOf(this.#query!, vector);
       if (cosine <= best) continue;
       best = cosine;
       candidate.passage = from + seq;
@@ -199,7 +212,7 @@ class Search {
     let best = { seq: 0, score: 0 };
     for (const [seq, { counts }] of passages.entries()) {
       if (!tfsOf(this.#terms, counts).some((tf) => tf > 0)) continue;
-      const score = this.#resident.score(this.#terms, statistics, counts);
+      const score = this.#resident.lexical.score(this.#terms, statistics, counts);
       if (score > best.score) best = { seq, score };
     }
     return best.seq;
@@ -234,24 +247,15 @@ function* groupsOf<T>(items: readonly T[], sizeOf: (item: T) => number): Generat
 }
 
 /** How often counts have each of the query's terms. O(terms * log n). */
-function tfsOf(terms: readonly QueryTerm[], { ids, tfs }: TermCounts): number[] {
-  return terms.map(({ id }) => {
-    if (id === null) return 0;
-    let low = 0;
-    for (let high = ids.length; low < high; ) {
-      const middle = (low + high) >> 1;
-      if (ids[middle]! < id) low = middle + 1;
-      else high = middle;
-    }
-    return ids[low] === id ? tfs[low]! : 0;
-  });
+function tfsOf(terms: readonly Bm25Term[], counts: TermCounts): number[] {
+  return terms.map(({ id }) => (id === null ? 0 : tfOf(counts, id)));
 }
 
 function listOf(
   candidates: readonly Candidate[],
   { slots }: Resident,
   { explain, mode }: CandidateRequest,
-  terms: readonly QueryTerm[] = [],
+  terms: readonly Bm25Term[] = [],
 ): CandidateList {
   const rowOf = ({ passage }: Candidate) => slots.rowOf(slots.documentOf(passage));
   const explained = explain && mode !== "vector";

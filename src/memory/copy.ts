@@ -1,16 +1,11 @@
 /** Documents as they leave a shard for another one: whole, in the order of their rows. */
 import { COPY_PAGE_BYTES_MAX, COPY_PAGE_DOCUMENTS_MAX } from "../limits.ts";
-import type { PassageStore } from "./passage-store.ts";
+import type { Tables } from "./index-store.ts";
 import type { CopiedDocument, CopyPage } from "./shard-types.ts";
-import type { DocumentRow, MemoryStore } from "./store.ts";
+import type { DocumentRow } from "./store.ts";
 
-interface Tables {
-  store: MemoryStore;
-  passages: PassageStore;
-}
-
-/** Documents after row `row` and removals after `removal`, at most `limit` of each, and documents of
- *  about COPY_PAGE_BYTES_MAX but at least one. `end` holds where both lists are at their end. */
+/** Documents after row `row` and removals after `removal`, at most `limit` of each; of documents
+ *  one or as many as COPY_PAGE_BYTES_MAX holds. `end`: both lists are at their end. */
 export function readCopy(tables: Tables, row: number, removal: number, limit: number): CopyPage {
   const most = Math.min(limit, COPY_PAGE_DOCUMENTS_MAX);
   const documents: CopiedDocument[] = [];

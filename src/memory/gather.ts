@@ -88,15 +88,23 @@ export async function gather(
       return { answer: others.answer, missing: [...lost, ...others.missing] };
     }
   });
-  const mine = own.map((leaf) => ({ answer: answerOfShard(node.shard(), leaf, question) }));
-  const all = await Promise.all(asked);
+  const mine = own.map(async (leaf): Promise<Gathered> => {
+    return { answer: answerOfShard(node.shard(), leaf, question), missing: [] };
+  });
+  const all = await allOver([...mine, ...asked]);
   return {
     answer: answerOf(
       question,
-      [...mine, ...all].map(({ answer }) => answer),
+      all.map(({ answer }) => answer),
     ),
     missing: all.flatMap(({ missing }) => missing),
   };
+}
+
+/** Results once all are over; where some failed it throws the first failure. */
+async function allOver<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
 }
 
 /** The question as far as it concerns a group. */

@@ -1,11 +1,10 @@
 /** What every object of the memory does, root or shard: it knows who it is, holds a shard's tables,
  *  reaches other objects and has one alarm for all that is due. */
 import { DurableObject } from "cloudflare:workers";
-import { WasmScan } from "../../index/wasm-scan.ts";
 import { assert, ServiceError } from "../errors.ts";
 import {
   COPY_PAGE_DOCUMENTS,
-  PASSAGES_MAX,
+  COPY_STEP_PAGES,
   SHARD_PASSAGES_SPLIT,
   SHARD_RESIDENT_BYTES_SPLIT,
   SHARDS_MAX,
@@ -18,7 +17,7 @@ import { isMigrated } from "./migrations.ts";
 import { Namespace, type NamespaceBounds } from "./namespace.ts";
 import { NamespaceStore } from "./namespace-store.ts";
 import { ownShard } from "./own-shard.ts";
-import { Shard } from "./shard.ts";
+import { Shard, type ShardSettings } from "./shard.ts";
 import { evenRanges, HASHES } from "./shard-map.ts";
 import type { ShardCall, ShardMethod, ShardMethods } from "./shard-port.ts";
 import { MemoryStore } from "./store.ts";
@@ -31,7 +30,7 @@ export interface MemoryEnv {
 }
 
 /** What a root calls of a shard's object. */
-interface ShardStub {
+export interface ShardStub {
   shardCall(root: string, method: ShardMethod, args: unknown[]): Promise<never>;
   shardGather(
     root: string,
@@ -56,9 +55,9 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
     destroy: () => this.#destroyOwn(),
   });
 
-  /** How many passages fit into one object. A test lowers it. */
-  protected get passagesMax(): number {
-    return PASSAGES_MAX;
+  /** Bounds of the object's shard that are not the usual ones. A test lowers some. */
+  protected get settings(): Partial<ShardSettings> {
+    return {};
   }
 
   /** A test lowers them. */
@@ -68,6 +67,7 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
       passagesSplit: SHARD_PASSAGES_SPLIT,
       residentBytesSplit: SHARD_RESIDENT_BYTES_SPLIT,
       pageDocuments: COPY_PAGE_DOCUMENTS,
+      stepPages: COPY_STEP_PAGES,
     };
   }
 
@@ -118,7 +118,7 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
   /** Runs a method on any shard of the namespace. */
   protected readonly call: ShardCall = async (object, method, ...args) => {
     if (object === null) return (this.#own[method] as (...a: unknown[]) => never)(...args);
-    return this.#stub(object).shardCall(this.#rootName(), method, args);
+    return this.shardStub(object).shardCall(this.#rootName(), method, args);
   };
 
   /** This object as a node of the tree: `object` is its name, or null for a root. */
@@ -127,7 +127,7 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
       object,
       shard: () => this.#ownShard(),
       ask: (other, leaves, question, deadlineMs) =>
-        this.#stub(other).shardGather(this.#rootName(), other, leaves, question, deadlineMs),
+        this.shardStub(other).shardGather(this.#rootName(), other, leaves, question, deadlineMs),
     };
   }
 
@@ -176,6 +176,7 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
     try {
       const store = NamespaceStore.find(this.ctx.storage);
       if (store?.destroying) return await this.destroyNamespace();
+      if (isMigrated(this.ctx.storage)) this.#ownShard().maintain();
       await this.#scheduleOwn();
       if (store?.role()?.kind !== "root" || store.options() === null) return;
       const next = await this.namespace().tend();
@@ -213,17 +214,15 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
       store.setOptions(this.#ownShard().options());
       store.setMap(evenRanges(0, HASHES, [null]));
       store.setNextRow(lastRow + 1);
-      const dim = tables.meta("dim");
-      store.setDim(dim === null ? null : Number(dim));
+      store.setDim(tables.numbers().dim || null);
       return store;
     });
   }
 
   #ownShard(): Shard {
-    this.#shard ??= new Shard(this.ctx.storage, {
-      passagesMax: this.passagesMax,
+    this.#shard ??= new Shard(this.ctx.storage, kernels, {
       now: () => this.now(),
-      makeScan: (dim) => new WasmScan(kernels, dim, this.passagesMax),
+      ...this.settings,
     });
     return this.#shard;
   }
@@ -263,14 +262,15 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
     return name;
   }
 
-  #stub(object: string): ShardStub {
+  /** A shard's object. A test has it fail. */
+  protected shardStub(object: string): ShardStub {
     return this.objects.getByName(object) as unknown as ShardStub;
   }
 
-  /** Does what is due in the own tables, and sets the alarm for what is due next. */
+  /** Sets the alarm for what is due next in the own tables. */
   async #scheduleOwn(): Promise<void> {
     if (!isMigrated(this.ctx.storage)) return;
-    const next = this.#ownShard().maintain();
+    const next = this.#ownShard().dueAt();
     if (next !== null) await this.#scheduleAt(next);
   }
 

@@ -210,8 +210,8 @@ export class MemoryObject extends MemoryNode {
   }
 
   /** Begins to put a snapshot in the place of all documents and options; until it is done nothing
-   *  changes and writes are `memory_busy`. Throws `snapshot_not_found`, `snapshot_damaged` as far as
-   *  the manifest and the sizes of parts tell, and `conflict` while other long work runs. */
+   *  changes and writes are `memory_busy`. Throws `snapshot_not_found`, `snapshot_damaged` as far
+   *  as the manifest and the sizes of parts tell, and `conflict` while other long work runs. */
   async restore(id: string): Promise<void> {
     await beginRestore(this.namespace().context, id);
     await this.wake();

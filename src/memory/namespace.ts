@@ -30,6 +30,7 @@ export interface NamespaceBounds {
   passagesSplit: number;
   residentBytesSplit: number;
   pageDocuments: number;
+  stepPages: number;
 }
 
 export interface NamespaceHost {
@@ -44,6 +45,9 @@ export interface NamespaceHost {
 
 /** What a change of would have to move documents, or count them anew. */
 const FIXED = ["bm25_unit", "shards", "vector_tier"] as const;
+
+/** How many full shards one call splits: a call's passages are few beside what one holds. */
+const ROOM_ROUNDS_MAX = 8;
 
 /** How many passages a shard takes between two looks at its size, as a share of the bound. */
 const SIZE_CHECK_SHARE = 1 / 32;
@@ -73,6 +77,7 @@ export class Namespace {
       objectName: (generation, i) => `${host.store.name()}/g${generation}-${i}`,
       now: () => host.now(),
       pageDocuments: host.bounds.pageDocuments,
+      stepPages: host.bounds.stepPages,
       shardsMax: host.bounds.shardsMax,
       bucket: host.bucket,
     };
@@ -191,10 +196,12 @@ export class Namespace {
    *  too many writes wait. */
   async apply(changes: readonly NewChange[]): Promise<ChangeOutcome[]> {
     const outcomes = await this.writes.run(() => this.#apply(changes));
-    const full = outcomes.flatMap(({ error }, at) => (error?.code === "memory_full" ? [at] : []));
-    if (full.length === 0 || !(await this.#makeRoom(changes[full[0]!]!))) return outcomes;
-    const again = await this.writes.run(() => this.#apply(full.map((at) => changes[at]!)));
-    for (const [i, at] of full.entries()) outcomes[at] = again[i]!;
+    for (let round = 0; round < ROOM_ROUNDS_MAX; round++) {
+      const full = outcomes.flatMap(({ error }, at) => (error?.code === "memory_full" ? [at] : []));
+      if (full.length === 0 || !(await this.#makeRoom(changes[full[0]!]!))) break;
+      const again = await this.writes.run(() => this.#apply(full.map((at) => changes[at]!)));
+      for (const [i, at] of full.entries()) outcomes[at] = again[i]!;
+    }
     return outcomes;
   }
 

@@ -42,6 +42,9 @@ export interface ScoredPassage {
 }
 
 const AMONG = "IN (SELECT value FROM json_each(?))";
+const PASSAGE_COUNTS = `SELECT row, counts FROM passages WHERE row ${AMONG}`;
+const DOCUMENT_COUNTS = `SELECT document AS row, counts FROM document_terms
+  WHERE document ${AMONG} ORDER BY document, part`;
 
 export class PassageStore {
   readonly #sql: SqlStorage;
@@ -61,16 +64,16 @@ export class PassageStore {
     insertRows(this.#sql, "passages", PASSAGE_COLUMNS, rows);
   }
 
-  /** Deletes the rows [first, first + n) of each. */
-  delete(ranges: readonly { first: number; passages: number }[]): void {
-    for (const { first, passages } of ranges)
-      this.#sql.exec("DELETE FROM passages WHERE row >= ? AND row < ?", first, first + passages);
+  /** Deletes passages by their rows. */
+  delete(rows: readonly number[]): void {
+    this.#sql.exec(`DELETE FROM passages WHERE row ${AMONG}`, JSON.stringify(rows));
   }
 
-  /** Every passage after row `after`, by row, as the index needs it. */
-  *all(after: number): Generator<IndexedPassage> {
-    const select = "SELECT row, document, counts, vector FROM passages WHERE row > ? ORDER BY row";
-    for (const row of this.#sql.exec(select, after))
+  /** The passages of the rows [from, to), by row; `to` null: no end. */
+  *range(from: number, to: number | null): Generator<IndexedPassage> {
+    const select = `SELECT row, document, counts, vector FROM passages
+      WHERE row >= ? AND row < ? ORDER BY row`;
+    for (const row of this.#sql.exec(select, from, to ?? Number.MAX_SAFE_INTEGER))
       yield {
         row: Number(row.row),
         document: Number(row.document),
@@ -94,27 +97,39 @@ export class PassageStore {
     return found;
   }
 
-  /** Counts of the passages asked for, in that order; all are there. */
-  counts(rows: readonly number[]): TermCounts[] {
-    const select = `SELECT row, counts FROM passages WHERE row ${AMONG}`;
-    return this.#countsBy(select, rows);
+  /** Of each document the counts of its units in order: its own, or its passages'. */
+  unitCounts(
+    documents: readonly { row: number; first: number; passages: number }[],
+    byDocument: boolean,
+  ): TermCounts[][] {
+    if (byDocument) {
+      const found = this.#countsOf(
+        DOCUMENT_COUNTS,
+        documents.map(({ row }) => row),
+      );
+      return documents.map(({ row }) => (found.has(row) ? [found.get(row)!] : []));
+    }
+    const rows = documents.map(({ first, passages }) =>
+      Array.from({ length: passages }, (_, seq) => first + seq),
+    );
+    const found = this.#countsOf(PASSAGE_COUNTS, rows.flat());
+    return rows.map((own) => own.map((row) => found.get(row)!));
   }
 
-  #countsBy(select: string, rows: readonly number[]): TermCounts[] {
+  /** Counts of whole documents, by their rows, in that order; all are there. */
+  documentCounts(rows: readonly number[]): TermCounts[] {
+    const found = this.#countsOf(DOCUMENT_COUNTS, rows);
+    return rows.map((row) => found.get(row)!);
+  }
+
+  #countsOf(select: string, rows: readonly number[]): Map<number, TermCounts> {
     const parts = new Map<number, Uint8Array[]>();
     for (const row of this.#sql.exec(select, JSON.stringify(rows))) {
       const held = parts.get(Number(row.row));
       if (held === undefined) parts.set(Number(row.row), [bytesOf(row.counts!)]);
       else held.push(bytesOf(row.counts!));
     }
-    return rows.map((row) => decodeCounts(joined(parts.get(row)!)));
-  }
-
-  /** Counts of whole documents, by their rows, in that order; all are there. */
-  documentCounts(rows: readonly number[]): TermCounts[] {
-    const select = `SELECT document AS row, counts FROM document_terms
-      WHERE document ${AMONG} ORDER BY document, part`;
-    return this.#countsBy(select, rows);
+    return new Map(Array.from(parts, ([row, bytes]) => [row, decodeCounts(joined(bytes))]));
   }
 
   insertDocumentCounts(document: number, counts: TermCounts): void {
@@ -122,12 +137,14 @@ export class PassageStore {
     insertRows(this.#sql, "document_terms", ["document", "part", "counts"], rows);
   }
 
-  /** The counts of every whole document after row `after`, by row. */
-  *allDocumentCounts(after: number): Generator<{ row: number; counts: TermCounts }> {
+  /** The counts of the whole documents from the one that has the passage `from` on, by row. */
+  *wholeCounts(from: number): Generator<{ row: number; counts: TermCounts }, undefined> {
     const parts: Uint8Array[] = [];
     let row = -1;
-    const select = "SELECT * FROM document_terms WHERE document > ? ORDER BY document, part";
-    for (const part of this.#sql.exec(select, after)) {
+    const select = `SELECT * FROM document_terms
+      WHERE document >= (SELECT document FROM passages WHERE row >= ? ORDER BY row LIMIT 1)
+      ORDER BY document, part`;
+    for (const part of this.#sql.exec(select, from)) {
       if (Number(part.document) !== row && parts.length > 0)
         yield { row, counts: decodeCounts(joined(parts.splice(0))) };
       row = Number(part.document);
@@ -157,8 +174,9 @@ export class PassageStore {
     insertRows(this.#sql, "terms", ["id", "term"], rows);
   }
 
-  *terms(): Generator<{ id: number; term: string }> {
-    for (const row of this.#sql.exec("SELECT id, term FROM terms ORDER BY id"))
+  /** The terms of the numbers from `id` on. */
+  *terms(id: number): Generator<{ id: number; term: string }> {
+    for (const row of this.#sql.exec("SELECT id, term FROM terms WHERE id >= ? ORDER BY id", id))
       yield { id: Number(row.id), term: String(row.term) };
   }
 

@@ -1,101 +1,74 @@
 /** What a memory object keeps in memory: the index that derives from its tables. Nothing here is
  *  the truth; dropping it costs a reload. */
-
-import type { Bitmap } from "../../index/bitmap.ts";
-import { Bm25Index } from "../../index/bm25.ts";
-import { countTerms, type TermCounts, Vocabulary } from "../../index/term-counts.ts";
+import type { Bm25Options } from "../../index/bm25.ts";
+import { CodeIndex } from "../../index/code-index.ts";
+import { codeBytes, encodeCode } from "../../index/codes.ts";
+import { LexicalIndex } from "../../index/lexical-index.ts";
+import { Lexicon } from "../../index/lexicon.ts";
+import { countTerms, type TermCounts } from "../../index/term-counts.ts";
 import { terms } from "../../index/terms.ts";
-import { TopK } from "../../index/top-k.ts";
-import { type QuantizedVector, VectorIndex, type VectorScan } from "../../index/vectors.ts";
-import { ServiceError } from "../errors.ts";
-import type { PassageStore } from "./passage-store.ts";
-import type { CorpusStatistics } from "./shard-types.ts";
+import type { QuantizedVector } from "../../index/vectors.ts";
+import { assert, ServiceError } from "../errors.ts";
+import { encodeMap, restoreMap } from "./segment-map.ts";
+import type { SegmentBlobs } from "./segment-table.ts";
 import { Slots } from "./slots.ts";
-import type { MemoryStore } from "./store.ts";
 import type { NamespaceOptions } from "./types.ts";
 
-export interface QueryTerm {
-  id: number | null;
-  qtf: number;
+/** Memory that an index let go of, for the next one. */
+export interface Spare {
+  lexical: LexicalIndex;
+  codes: CodeIndex | null;
 }
 
 export class Resident {
   readonly options: NamespaceOptions;
-  readonly vocabulary = new Vocabulary();
+  readonly lexicon = new Lexicon();
   readonly slots = new Slots();
-  readonly #bm25: Bm25Index;
-  readonly #makeScan: (dim: number) => VectorScan;
-  #vectors: VectorIndex | null = null;
+  readonly lexical: LexicalIndex;
+  readonly #kernels: WebAssembly.Module;
+  #codes: CodeIndex | null = null;
+  #spareCodes: CodeIndex | null;
   #dim: number | null = null;
-  #lengthSum = 0;
+  /** The codes of the passages that no segment holds, one after the other. */
+  #fresh = new Uint8Array(0);
+  #sealedDocuments = 0;
+  #sealedPassages = 0;
 
-  constructor(options: NamespaceOptions, makeScan: (dim: number) => VectorScan) {
+  /** An empty index; it takes over the memory of `spare`, which must not be used any more. */
+  constructor(kernels: WebAssembly.Module, options: NamespaceOptions, spare: Spare | null) {
     this.options = options;
-    this.#bm25 = new Bm25Index(options);
-    this.#makeScan = makeScan;
+    this.#kernels = kernels;
+    spare?.lexical.clear();
+    this.lexical = spare?.lexical ?? new LexicalIndex(kernels, bm25Options(options));
+    this.lexical.options = bm25Options(options);
+    this.#spareCodes = spare?.codes ?? null;
   }
 
-  /** The index of what is stored. O(stored passages). */
-  static load(
-    store: MemoryStore,
-    passages: PassageStore,
-    options: NamespaceOptions,
-    makeScan: (dim: number) => VectorScan,
-  ): Resident {
-    const resident = new Resident(options, makeScan);
-    for (const { id, term } of passages.terms()) resident.vocabulary.restore(id, term);
-    const dim = store.number("dim", 0);
-    if (dim > 0) resident.reserve(dim, store.counts().passages);
-    const vectors: QuantizedVector[] = [];
-    const counts: TermCounts[] = [];
-    let open = { document: -1, first: 0 };
-    const close = () => {
-      if (counts.length > 0) resident.#restore(passages, open, vectors.splice(0), counts.splice(0));
-    };
-    for (const { row, document, vector, counts: own } of passages.all(0)) {
-      if (document !== open.document) {
-        close();
-        open = { document, first: row };
-      }
-      vectors.push(vector);
-      counts.push(own);
-    }
-    close();
-    return resident;
+  get spare(): Spare {
+    return { lexical: this.lexical, codes: this.#codes };
   }
 
-  #restore(
-    passages: PassageStore,
-    { document, first }: { document: number; first: number },
-    vectors: QuantizedVector[],
-    counts: TermCounts[],
-  ): void {
-    const whole =
-      this.options.bm25_unit === "document" ? passages.documentCounts([document])[0]! : null;
-    this.append(document, first, vectors, counts, whole);
+  /** Whether BM25 counts whole documents: then their slots are its units, else those of
+   *  passages. */
+  get byDocument(): boolean {
+    return this.options.bm25_unit === "document";
   }
 
-  /** Units of BM25 that live, and the sum of their lengths. */
-  get units(): number {
-    return this.#bm25.units;
+  /** Null before the first vector. */
+  get codes(): CodeIndex | null {
+    return this.#codes;
   }
 
-  get lengthSum(): number {
-    return this.#lengthSum;
+  /** Passages since the last seal, removed ones included. */
+  get memtablePassages(): number {
+    return this.slots.passages - this.#sealedPassages;
   }
 
-  df(term: number): number {
-    return this.#bm25.df(term);
-  }
-
-  get termCount(): number {
-    return this.#bm25.termCount();
-  }
-
-  /** Estimate of the memory held, in bytes. */
+  /** Bytes held, linear memory included. */
   get bytes(): number {
-    const vectors = this.#vectors?.bytes ?? 0;
-    return this.slots.bytes + this.vocabulary.bytes + this.#bm25.bytes + vectors;
+    const { slots, lexicon, lexical } = this;
+    const codes = (this.#codes ?? this.#spareCodes)?.bytes ?? 0;
+    return slots.bytes + lexicon.bytes + lexical.bytes + codes + this.#fresh.byteLength;
   }
 
   /** Throws `invalid_request` for a dimension other than that of the vectors held. */
@@ -107,82 +80,89 @@ export class Resident {
     );
   }
 
-  /** Makes room for `passages` vectors in all. Throws `memory_full` where there is none. */
-  reserve(dim: number, passages: number): void {
+  /** Sets the dimension of all vectors to come. */
+  setDimension(dim: number): void {
     this.checkDimension(dim);
+    if (this.#codes !== null) return;
     this.#dim = dim;
-    this.#vectors ??= new VectorIndex(this.#makeScan(dim));
-    this.#vectors.reserve(passages);
+    const spare = this.#spareCodes?.dim === dim ? this.#spareCodes : null;
+    spare?.clear();
+    this.#codes = spare ?? new CodeIndex(this.#kernels, dim);
+    this.#spareCodes = null;
   }
 
-  /** Adds a document with one passage or more; `whole` are its own counts where it is BM25's
-   *  unit. */
+  /** Adds a document with one passage or more; `units` are the counts of BM25's units: of the
+   *  document, or of each passage. */
   append(
     row: number,
     first: number,
     vectors: readonly QuantizedVector[],
-    counts: readonly TermCounts[],
-    whole: TermCounts | null,
+    units: readonly TermCounts[],
   ): void {
     const slot = this.slots.append(row, first, vectors.length);
     const [from] = this.slots.span(slot);
-    for (const [seq, vector] of vectors.entries()) {
-      this.#vectors!.add(from + seq, vector);
-      if (whole === null) this.#addUnit(from + seq, counts[seq]!);
+    for (const [seq, vector] of vectors.entries()) this.#addCode(from + seq, encodeCode(vector));
+    for (const [i, counts] of units.entries()) {
+      const unit = this.lexical.append(counts);
+      assert(unit === (this.byDocument ? slot : from + i), "units have the slots that they count");
     }
-    if (whole !== null) this.#addUnit(slot, whole);
   }
 
-  #addUnit(slot: number, counts: TermCounts): void {
-    this.#bm25.add(slot, counts);
-    this.#lengthSum += counts.length;
+  #addCode(slot: number, code: Uint8Array): void {
+    assert(this.#codes!.append(code) === slot, "codes have the slots of their passages");
+    const at = (slot - this.#sealedPassages) * code.length;
+    if (at + code.length > this.#fresh.length) {
+      const larger = new Uint8Array(Math.max(at + code.length, this.#fresh.length * 2));
+      larger.set(this.#fresh);
+      this.#fresh = larger;
+    }
+    this.#fresh.set(code, at);
   }
 
-  /** Removes a document by its row; `counts` are those of its units, in order. */
-  remove(row: number, counts: readonly TermCounts[]): void {
+  /** Removes a document by its row; `units` are the counts of its units, in order. One without
+   *  passages is not there, which is no error. */
+  remove(row: number, units: readonly TermCounts[]): void {
     const slot = this.slots.find(row);
-    if (slot < 0) return; // it has no passages
-    const [from, to] = this.slots.span(slot);
-    for (let passage = from; passage < to; passage++) {
-      this.#vectors!.remove(passage);
-      if (this.options.bm25_unit === "passage") this.#bm25.remove(passage);
-    }
-    if (this.options.bm25_unit === "document") this.#bm25.remove(slot);
-    for (const { length } of counts) this.#lengthSum -= length;
+    if (slot < 0) return;
+    const from = this.byDocument ? slot : this.slots.span(slot)[0];
+    for (const [i, counts] of units.entries()) this.lexical.remove(from + i, counts);
     this.slots.remove(slot);
+  }
+
+  /** Adds a stored segment, while the memtable is empty. Throws a plain error where it is damaged,
+   *  and must then be dropped. */
+  load({ postings, codes, map }: SegmentBlobs): void {
+    const before = this.slots.passages;
+    restoreMap(this.slots, map);
+    this.#codes!.load(codes, this.slots.passages - before);
+    this.lexical.load(postings);
+    const { documents, passages } = this.slots;
+    const units = this.byDocument ? documents : passages;
+    assert(this.lexical.slots === units, "a segment's postings have the slots of its map");
+    this.#sealedDocuments = documents;
+    this.#sealedPassages = passages;
+  }
+
+  /** Turns the memtable into a segment, in place: slots stay as they are. What is to be stored, and
+   *  its last document's row. */
+  seal(): { hi: number; passages: number; blobs: SegmentBlobs } {
+    const { documents, passages } = this.slots;
+    const map = encodeMap(this.slots, this.#sealedDocuments, documents);
+    const count = passages - this.#sealedPassages;
+    const codes = this.#fresh.slice(0, count * codeBytes(this.#dim!));
+    const blobs = { postings: this.lexical.seal(), codes, map };
+    this.#fresh = new Uint8Array(0);
+    this.#sealedDocuments = documents;
+    this.#sealedPassages = passages;
+    return { hi: this.slots.rowOf(documents - 1), passages: count, blobs };
   }
 
   /** A document text's term counts; terms seen for the first time are appended to `added`. */
   count(text: string, added: { id: number; term: string }[]): TermCounts {
-    return countTerms(terms(text, "document").map((term) => this.vocabulary.idOf(term, added)));
+    return countTerms(terms(text, "document").map((term) => this.lexicon.idOf(term, added)));
   }
+}
 
-  /** The best k allowed units by BM25, best first, ties to the lower slot. */
-  search(
-    query: readonly QueryTerm[],
-    statistics: CorpusStatistics,
-    k: number,
-    allowed: Bitmap,
-  ): { slot: number; score: number }[] {
-    const best = new TopK(k);
-    this.#bm25
-      .scores(query, statistics, (slot) => allowed.has(slot))
-      .forEach((score, slot) => {
-        best.push(slot, score);
-      });
-    return best.sorted().map(({ id, score }) => ({ slot: id, score }));
-  }
-
-  score(query: readonly QueryTerm[], statistics: CorpusStatistics, counts: TermCounts): number {
-    return this.#bm25.score(query, statistics, counts);
-  }
-
-  /** Estimates of the query's cosine with each passage, by slot; NaN where there is none. */
-  estimates(query: Float32Array): Float32Array {
-    const estimates = new Float32Array(this.slots.passages).fill(Number.NaN);
-    this.#vectors!.scores(query).forEach((score, slot) => {
-      estimates[slot] = score;
-    });
-    return estimates;
-  }
+function bm25Options({ bm25_variant, k1, b, delta }: NamespaceOptions): Bm25Options {
+  return { variant: bm25_variant, k1, b, delta };
 }

@@ -1,7 +1,7 @@
 /** Restoring a snapshot: new objects are filled from its parts, and one transaction puts them in
  *  the place of all documents and options there are. Until then nothing changes. */
 import { assert } from "../errors.ts";
-import { COPY_STEP_PAGES, SHARD_FANOUT } from "../limits.ts";
+import { SHARD_FANOUT } from "../limits.ts";
 import { pooled } from "./shard-port.ts";
 import { bucketOf, objectsUnder, readManifest } from "./snapshot.ts";
 import { damaged, decodePart, partKey, partsPrefix, type SnapshotPart } from "./snapshot-format.ts";
@@ -59,7 +59,7 @@ export async function stepRestore(context: WorkContext, work: RestoreWork): Prom
     store.setWork({ ...work, phase: "copy", failures: 0 });
     return false;
   }
-  for (let n = 0; n < COPY_STEP_PAGES && work.part < work.parts; n++) await fill(context, work);
+  for (let n = 0; n < context.stepPages && work.part < work.parts; n++) await fill(context, work);
   if (work.part < work.parts) return false;
   await context.writes.run(() => finish(context, work), true);
   return true;
@@ -84,7 +84,7 @@ async function fill(context: WorkContext, work: RestoreWork): Promise<void> {
   store.setWork(work);
 }
 
-/** Puts the new objects to use once their counts are the manifest's; what expired since may lack. */
+/** Puts the new objects to use once their counts are the manifest's, less what expired since. */
 async function finish(context: WorkContext, work: RestoreWork): Promise<void> {
   const { store, call } = context;
   const stats = await pooled(work.targets, SHARD_FANOUT, ({ object }) => call(object, "stats"));

@@ -9,7 +9,8 @@ import { digestBytes, insertRows, type SqlRow, vectorBytes, vectorFrom } from ".
  *    the document; `end` says where the passage itself ends, `start` where it begins.
  *  - counts are encodeCounts() blobs over terms.id; a vector is its f32 scale and its i8 values.
  *  - document_terms holds whole documents' counts in parts, only with bm25_unit "document".
- *  - removals lists what was removed while a copy of the documents is made. */
+ *  - removals lists what was removed while a copy of the documents is made.
+ *  - segments, with their parts, and tombstones derive from the rest: see segment-table.ts. */
 export const SCHEMA_2 = `
   CREATE TABLE documents (
     row INTEGER PRIMARY KEY,
@@ -46,6 +47,24 @@ export const SCHEMA_2 = `
     PRIMARY KEY (document, part)
   ) WITHOUT ROWID;
   CREATE TABLE terms (id INTEGER PRIMARY KEY, term TEXT NOT NULL);
+  CREATE TABLE segments (
+    id INTEGER PRIMARY KEY,
+    lo INTEGER NOT NULL,
+    hi INTEGER NOT NULL,
+    passages INTEGER NOT NULL,
+    dead INTEGER NOT NULL
+  );
+  CREATE TABLE segment_parts (
+    number INTEGER PRIMARY KEY,
+    checksum INTEGER NOT NULL,
+    bytes BLOB NOT NULL
+  );
+  CREATE TABLE tombstones (
+    document INTEGER NOT NULL,
+    unit INTEGER NOT NULL,
+    counts BLOB NOT NULL,
+    PRIMARY KEY (document, unit)
+  ) WITHOUT ROWID;
   CREATE TABLE removals (
     removal INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL,

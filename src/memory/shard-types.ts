@@ -166,4 +166,6 @@ export interface ShardStats {
   segments: number;
   memtable_passages: number;
   tombstones: number;
+  /** Segments that were found damaged and made anew. */
+  rebuilt: number;
 }

@@ -2,17 +2,25 @@
  *  knows of other objects or of RPC, and every method is synchronous, so that nothing comes
  *  between a change and what reads it. */
 import { type Filter, matches } from "../../index/filter.ts";
-import { encodeCounts, type TermCounts } from "../../index/term-counts.ts";
-import type { VectorScan } from "../../index/vectors.ts";
-import { assert, ServiceError } from "../errors.ts";
-import { EXPIRED_REMOVED_MAX } from "../limits.ts";
+import { ServiceError } from "../errors.ts";
+import {
+  EXPIRED_REMOVED_MAX,
+  INDEX_BYTES_MAX,
+  ISOLATE_INDEX_BYTES_MAX,
+  MERGE_SEGMENTS,
+  SEAL_PASSAGES,
+  SEGMENT_PASSAGES_MAX,
+} from "../limits.ts";
 import { findCandidates } from "./candidates.ts";
-import { type ChangePlan, idOf, type NewDocument, planChanges } from "./changes.ts";
+import { type ChangePlan, idOf, planChanges } from "./changes.ts";
 import { readCopy, wholeDocument } from "./copy.ts";
-import { Filters } from "./filters.ts";
+import { type IndexBounds, IndexHolder } from "./index-holder.ts";
+import type { Tables } from "./index-store.ts";
+import { type SegmentBounds, segmentsDue } from "./maintenance.ts";
 import { isMigrated, migrate } from "./migrations.ts";
-import { type NewPassage, PassageStore, textParts } from "./passage-store.ts";
-import { Resident } from "./resident.ts";
+import { PassageStore } from "./passage-store.ts";
+import type { Resident } from "./resident.ts";
+import { type SegmentRow, SegmentTable } from "./segment-table.ts";
 import type {
   CandidateList,
   CandidateRequest,
@@ -26,32 +34,49 @@ import type {
 } from "./shard-types.ts";
 import { showPassages } from "./show.ts";
 import type { ShardStorage } from "./sql.ts";
-import { type DocumentRow, type FoundDocument, listed, MemoryStore } from "./store.ts";
+import { type FoundDocument, listed, MemoryStore } from "./store.ts";
 import type { NamespaceOptions, StoredDocument } from "./types.ts";
+import { deleteDocuments, insertDocuments, sealWhereLarge } from "./writer.ts";
 
-/** What a shard is told by its object: bounds, which tests lower, and the clock. */
-export interface ShardSettings {
-  /** How many passages fit. */
-  passagesMax: number;
+/** Bounds, which tests lower, and the clock. */
+export interface ShardSettings extends SegmentBounds, IndexBounds {
   /** Unix time in ms. */
   now(): number;
-  makeScan(dim: number): VectorScan;
 }
+
+const SETTINGS: ShardSettings = {
+  indexBytesMax: INDEX_BYTES_MAX,
+  isolateBytesMax: ISOLATE_INDEX_BYTES_MAX,
+  sealPassages: SEAL_PASSAGES,
+  segmentPassagesMax: SEGMENT_PASSAGES_MAX,
+  mergeFan: MERGE_SEGMENTS,
+  now: () => Date.now(),
+};
+
+const TABLES = [
+  ...["documents", "passages", "document_terms", "terms"],
+  ...["segments", "segment_parts", "tombstones", "removals", "meta"],
+];
 
 /** Every method but `configure` throws `namespace_not_found` before that was called, and sees
  *  nothing that has expired. */
 export class Shard {
   readonly #storage: ShardStorage;
   readonly #settings: ShardSettings;
-  readonly #filters = new Filters();
-  #tables: { store: MemoryStore; passages: PassageStore } | null = null;
-  #resident: Resident | null = null;
+  readonly #index: IndexHolder;
+  #tables: Tables | null = null;
   /** When the next document expires; undefined: not read since the last write. */
   #nextExpiry: number | null | undefined;
 
-  constructor(storage: ShardStorage, settings: ShardSettings) {
+  /** `kernels` is the compiled build/kernels.wasm. */
+  constructor(
+    storage: ShardStorage,
+    kernels: WebAssembly.Module,
+    settings: Partial<ShardSettings> = {},
+  ) {
     this.#storage = storage;
-    this.#settings = settings;
+    this.#settings = { ...SETTINGS, ...settings };
+    this.#index = new IndexHolder(storage, kernels, this.#settings);
   }
 
   /** Makes the shard, or gives it new options: `bm25_unit` throws `conflict` once documents are
@@ -72,7 +97,7 @@ export class Shard {
 
   /** The greatest row that a change ever brought; 0 before the first. Rows are never used twice. */
   get lastRow(): number {
-    return this.#open().store.number("last_row", 0);
+    return this.#open().store.numbers().last_row;
   }
 
   /** Of each id what is stored under it; null: nothing. */
@@ -90,19 +115,18 @@ export class Shard {
     const stored = store.findAll([...new Set(changes.map(idOf))]);
     const load = (id: string) => wholeDocument(this.#tables!, store.get(id)!).document;
     const plan = planChanges(changes, stored, load, this.#settings.now());
-    this.#admit(plan);
-    this.#write(() => this.#store(plan));
+    this.#store(plan);
     return plan.outcomes;
   }
 
   /** Counts over this shard's living units. */
   statistics(terms: readonly string[]): CorpusStatistics {
     this.#open();
-    const resident = this.#index();
-    const { units, lengthSum } = resident;
+    const resident = this.#resident();
+    const { units, lengthSum } = resident.lexical;
     const df = terms.map((term) => {
-      const id = resident.vocabulary.find(term);
-      return id === undefined ? 0 : resident.df(id);
+      const id = resident.lexicon.find(term);
+      return id === undefined ? 0 : resident.lexical.df(id);
     });
     return { units, lengthSum, df };
   }
@@ -110,9 +134,10 @@ export class Shard {
   /** See CandidateList. Throws `invalid_request` for a vector of the wrong size. */
   candidates(request: CandidateRequest): CandidateList {
     const { store, passages } = this.#open();
-    const resident = this.#index();
+    const resident = this.#resident();
     const { filter } = request;
-    const passing = filter === null ? null : this.#filters.passing(store, resident.slots, filter);
+    const passing =
+      filter === null ? null : this.#index.filters.passing(store, resident.slots, filter);
     return findCandidates(passages, resident, request, passing);
   }
 
@@ -162,9 +187,7 @@ export class Shard {
     const { store } = this.#open();
     const stored = store.findAll(page.documents.map(({ document }) => document.id));
     const removed = Array.from(stored, ([id, found]) => ({ ...found, id }));
-    const documents: ChangePlan = { removed, added: page.documents, outcomes: [] };
-    this.#admit(documents);
-    this.#write(() => this.#store(documents));
+    this.#store({ removed, added: page.documents, outcomes: [] });
     this.apply(page.removed.map(({ id, row }) => ({ kind: "forget", id, row })));
   }
 
@@ -177,54 +200,83 @@ export class Shard {
     return rows.length;
   }
 
+  /** Counts; O(documents). */
   stats(): ShardStats {
-    const { store } = this.#open();
-    const resident = this.#index();
-    const { units, lengthSum, slots } = resident;
+    const { store, segments } = this.#open();
+    const { lexical, lexicon, memtablePassages, bytes } = this.#resident();
     return {
       ...store.counts(),
-      terms: resident.termCount,
-      length_sum: lengthSum,
-      units,
+      terms: lexicon.terms,
+      length_sum: lexical.lengthSum,
+      units: lexical.units,
       sqlite_bytes: store.bytes,
-      resident_bytes: resident.bytes,
-      segments: 0,
-      memtable_passages: slots.livePassages,
-      tombstones: 0,
+      resident_bytes: bytes,
+      segments: segments.list().length,
+      memtable_passages: memtablePassages,
+      tombstones: segments.tombstoneCount(),
+      rebuilt: store.numbers().rebuilt,
     };
   }
 
-  /** Does one bounded piece of what is due; when to come again, Unix ms, or null: not before a
-   *  change. */
-  maintain(): number | null {
+  /** When `maintain` has something to do, Unix ms; null: not before the next change. */
+  dueAt(): number | null {
     const { store } = this.#open();
+    if (this.#sealIsDue() || this.#segmentsDue() !== null) return this.#settings.now();
     this.#nextExpiry ??= store.nextExpiry();
     return this.#nextExpiry;
   }
 
-  /** Drops terms that no unit holds any more and loads the index anew. Changes no result. */
+  /** Does one bounded piece of what is due: drops what has expired, seals a full memtable, or makes
+   *  segments anew. When to come again, as `dueAt` says. Changes no result. */
+  maintain(): number | null {
+    const tables = this.#open();
+    if (this.#sealIsDue()) {
+      const resident = this.#resident();
+      this.#write(() => sealWhereLarge(tables, resident, this.#settings.sealPassages));
+    } else {
+      const due = this.#segmentsDue();
+      if (due !== null) this.#index.rebuild(tables, due);
+    }
+    return this.dueAt();
+  }
+
+  #sealIsDue(): boolean {
+    const { next_passage, sealed_passage } = this.#tables!.store.numbers();
+    return next_passage - sealed_passage >= this.#settings.sealPassages;
+  }
+
+  #segmentsDue(): SegmentRow[] | null {
+    return segmentsDue(this.#tables!.segments.list(), this.#settings);
+  }
+
+  /** Drops terms that no unit holds any more, and all that is dead in segments. Changes no result.
+   *  O(passages). */
   compact(): void {
-    const { passages } = this.#open();
-    const resident = this.#index();
+    const tables = this.#open();
+    const { lexical } = this.#resident();
     this.#write(() => {
-      const unused = [...passages.terms()].filter(({ id }) => resident.df(id) === 0);
-      passages.deleteTerms(unused.map(({ id }) => id));
+      const unused: number[] = [];
+      for (const { id } of tables.passages.terms(0)) if (lexical.df(id) === 0) unused.push(id);
+      tables.passages.deleteTerms(unused);
+      tables.segments.putVocabulary(null);
     });
     this.#forget();
+    for (const segment of tables.segments.list())
+      if (segment.dead > 0) this.#index.rebuild(tables, [segment]);
   }
 
   /** Deletes everything, the options included; `configure` makes the shard anew. */
   destroy(): void {
-    const tables = "documents passages document_terms terms removals meta".split(" ");
     this.#storage.transactionSync(() => {
-      for (const table of tables) this.#storage.sql.exec(`DROP TABLE IF EXISTS ${table}`);
+      for (const table of TABLES) this.#storage.sql.exec(`DROP TABLE IF EXISTS ${table}`);
     });
     this.#tables = null;
-    this.#forget();
+    this.#nextExpiry = undefined;
+    this.#index.release();
   }
 
   /** The tables, without what has expired. */
-  #open(): { store: MemoryStore; passages: PassageStore } {
+  #open(): Tables {
     this.#tables ??= this.#openTables();
     const { store } = this.#tables;
     for (;;) {
@@ -237,12 +289,13 @@ export class Shard {
   }
 
   /** Looks before it migrates: asking for a namespace that nobody made leaves no tables behind. */
-  #openTables(): { store: MemoryStore; passages: PassageStore } {
+  #openTables(): Tables {
     if (isMigrated(this.#storage)) {
       migrate(this.#storage);
       const { sql } = this.#storage;
       const store = new MemoryStore(sql);
-      if (store.options() !== null) return { store, passages: new PassageStore(sql) };
+      if (store.options() !== null)
+        return { store, passages: new PassageStore(sql), segments: new SegmentTable(sql) };
     }
     throw new ServiceError(
       "namespace_not_found",
@@ -251,23 +304,20 @@ export class Shard {
     );
   }
 
-  #index(): Resident {
-    const { store, passages } = this.#tables!;
-    this.#resident ??= Resident.load(store, passages, store.options()!, this.#settings.makeScan);
-    return this.#resident;
+  #resident(): Resident {
+    return this.#index.get(this.#tables!);
   }
 
   /** Drops what is derived; the next use loads it again. */
   #forget(): void {
-    this.#resident = null;
-    this.#filters.forget();
+    this.#index.forget();
     this.#nextExpiry = undefined;
   }
 
   /** Runs one transaction. Where it fails the tables are as before, so the index, which may be
    *  half way, is forgotten. */
   #write(change: () => void): void {
-    this.#filters.forget();
+    this.#index.filters.forget();
     this.#nextExpiry = undefined;
     try {
       this.#storage.transactionSync(change);
@@ -277,99 +327,26 @@ export class Shard {
     }
   }
 
-  /** Checks a plan against the bounds before anything is written. */
-  #admit({ removed, added }: ChangePlan): void {
-    const vectors = added.flatMap(({ document }) => document.passages.map(({ vector }) => vector));
-    const dim = vectors[0]?.qs.length;
-    if (dim === undefined) return;
-    if (vectors.some(({ qs, scale }) => qs.length !== dim || !Number.isFinite(scale)))
-      throw new ServiceError("invalid_request", `a vector is not ${dim} finite numbers`);
-    const resident = this.#index();
-    resident.checkDimension(dim);
-    const replaced = removed.reduce((sum, { passages }) => sum + passages, 0);
-    const total = resident.slots.livePassages - replaced + vectors.length;
-    const { passagesMax } = this.#settings;
-    if (total > passagesMax)
-      throw new ServiceError(
-        "memory_full",
-        `the memory would hold ${total} passages, the limit is ${passagesMax}`,
-      );
-    resident.reserve(dim, total);
-  }
-
   #removeRows(rows: readonly number[]): void {
     if (rows.length === 0) return;
-    const removed = this.#tables!.store.byRows(rows);
-    this.#write(() => this.#delete(removed));
+    const tables = this.#tables!;
+    const resident = this.#resident();
+    this.#write(() => deleteDocuments(tables, resident, tables.store.byRows(rows)));
   }
 
   #store({ removed, added }: ChangePlan): void {
-    this.#delete(removed);
-    if (added.length === 0) return;
-    const { store } = this.#tables!;
-    const last = store.number("last_row", 0);
-    assert(added[0]!.row > last, `row ${added[0]!.row} comes after row ${last}`);
-    this.#insert(added);
-    store.setMeta("last_row", String(added.at(-1)!.row));
-  }
-
-  #delete(removed: readonly (FoundDocument & { id: string })[]): void {
-    if (removed.length === 0) return;
-    const { store, passages } = this.#tables!;
-    const byDocument = this.#index().options.bm25_unit === "document";
-    for (const { row, first, passages: n } of removed) {
-      if (n === 0) continue;
-      const rows = byDocument ? [row] : Array.from({ length: n }, (_, seq) => first + seq);
-      const counts = byDocument ? passages.documentCounts(rows) : passages.counts(rows);
-      this.#resident!.remove(row, counts);
-    }
-    passages.delete(removed);
-    store.delete(
-      removed.map(({ row }) => row),
-      byDocument,
+    if (removed.length === 0 && added.length === 0) return;
+    const tables = this.#tables!;
+    this.#index.admit(
+      tables,
+      added.map(({ document }) => document),
     );
-    if (store.meta("copying") !== null) store.logRemovals(removed);
-  }
-
-  #insert(added: readonly NewDocument[]): void {
-    const { store, passages } = this.#tables!;
-    const resident = this.#index();
-    const terms: { id: number; term: string }[] = [];
-    const rows: (DocumentRow & { tail: string })[] = [];
-    const parts: NewPassage[] = [];
-    const next = store.number("next_passage", 1);
-    for (const { row, version, updated_at, document } of added) {
-      const first = next + parts.length;
-      const { parts: texts, tail } = textParts(document);
-      const { passages: prepared, title, text } = document;
-      const heading = title === null ? "" : `${title}\n`;
-      const counts: TermCounts[] = [];
-      for (const [seq, passage] of prepared.entries()) {
-        const own = resident.count(heading + text.slice(passage.start, passage.end), terms);
-        counts.push(own);
-        parts.push({
-          ...{ row: first + seq, document: row, passage, text: texts[seq]! },
-          counts: encodeCounts(own),
-        });
-      }
-      rows.push({ ...document, row, version, updated_at, first, passages: prepared.length, tail });
-      if (prepared.length === 0) continue;
-      const vectors = prepared.map(({ vector }) => vector);
-      resident.append(row, first, vectors, counts, this.#countWhole(row, heading + text, terms));
-    }
-    store.insert(rows);
-    passages.insert(parts);
-    passages.insertTerms(terms);
-    if (parts.length === 0) return;
-    store.setMeta("next_passage", String(next + parts.length));
-    store.setMeta("dim", String(parts[0]!.passage.vector.qs.length));
-  }
-
-  /** Counts and stores a whole document where it is BM25's unit. */
-  #countWhole(row: number, text: string, terms: { id: number; term: string }[]): TermCounts | null {
-    if (this.#resident!.options.bm25_unit === "passage") return null;
-    const counts = this.#resident!.count(text, terms);
-    this.#tables!.passages.insertDocumentCounts(row, counts);
-    return counts;
+    const resident = this.#resident();
+    this.#write(() => {
+      deleteDocuments(tables, resident, removed);
+      if (added.length === 0) return;
+      sealWhereLarge(tables, resident, this.#settings.sealPassages * 2);
+      insertDocuments(tables, resident, added);
+    });
   }
 }

@@ -2,13 +2,7 @@
  *  every shard go to parts while writes go on, pass after pass, until little is new; for the last
  *  of it writes wait; then the manifest makes the snapshot exist. */
 import { assert, ServiceError } from "../errors.ts";
-import {
-  COPY_CATCH_UP_PAGES,
-  COPY_STEP_PAGES,
-  SHARD_FANOUT,
-  SNAPSHOT_PARTS_MAX,
-  SNAPSHOTS_MAX,
-} from "../limits.ts";
+import { SHARD_FANOUT, SNAPSHOT_PARTS_MAX, SNAPSHOT_PASSES_MAX, SNAPSHOTS_MAX } from "../limits.ts";
 import { pooled } from "./shard-port.ts";
 import {
   decodeManifest,
@@ -47,7 +41,8 @@ export async function beginSnapshot(context: WorkContext): Promise<string> {
   if (known.length >= SNAPSHOTS_MAX)
     throw new ServiceError("conflict", `there are ${SNAPSHOTS_MAX} snapshots: delete one first`);
   const now = context.now();
-  const id = `${new Date(now).toISOString().replace(/[-:.]/g, "")}-${crypto.randomUUID().slice(0, 8)}`;
+  const time = new Date(now).toISOString().replace(/[-:.]/g, "");
+  const id = `${time}-${crypto.randomUUID().slice(0, 8)}`;
   const shards = store.map().map((range) => ({ range, cursor: { row: 0, removal: 0 } }));
   const work: SnapshotWork = {
     ...begun(now),
@@ -56,7 +51,9 @@ export async function beginSnapshot(context: WorkContext): Promise<string> {
     id,
     shards,
     at: 0,
+    passes: 0,
     pass_pages: 0,
+    pass_row: store.nextRow() - 1,
     caught_up: false,
     parts: 0,
     bytes: 0,
@@ -79,7 +76,7 @@ export async function stepSnapshot(context: WorkContext, work: SnapshotWork): Pr
     return false;
   }
   if (work.phase === "copy") {
-    for (let page = 0; page < COPY_STEP_PAGES && !work.caught_up; page++)
+    for (let page = 0; page < context.stepPages && !work.caught_up; page++)
       await copyPass(context, work);
     if (work.caught_up) await context.writes.run(() => seal(context, work), true);
     return false;
@@ -93,16 +90,17 @@ export async function stepSnapshot(context: WorkContext, work: SnapshotWork): Pr
   return true;
 }
 
-/** The next page of a pass over all shards. A pass that brought a page a shard or less caught up,
- *  and so has one that goes on for ever because writes come as fast. */
+/** The next page of a pass over all shards, which takes what was written before the pass began.
+ *  Once a pass brought a page a shard or less, or many have passed, the rest is left to `seal`. */
 async function copyPass(context: WorkContext, work: SnapshotWork): Promise<void> {
   const ended = await copyPage(context, work, work.at);
   work.pass_pages += 1;
+  if (ended || work.shards[work.at]!.cursor.row >= work.pass_row) work.at += 1;
   const all = work.shards.length;
-  if (ended || work.pass_pages > all * COPY_CATCH_UP_PAGES * COPY_STEP_PAGES) work.at += 1;
   if (work.at === all) {
-    work.caught_up = work.pass_pages <= all;
-    Object.assign(work, { at: 0, pass_pages: 0 });
+    work.passes += 1;
+    work.caught_up = work.pass_pages <= all || work.passes >= SNAPSHOT_PASSES_MAX;
+    Object.assign(work, { at: 0, pass_pages: 0, pass_row: context.store.nextRow() - 1 });
   }
   context.store.setWork(work);
 }

@@ -2,7 +2,7 @@
  *  answering and taking writes; what was written meanwhile follows; for the last of it writes wait,
  *  and one transaction swaps the map. */
 import { assert, ServiceError } from "../errors.ts";
-import { COPY_CATCH_UP_PAGES, COPY_STEP_PAGES } from "../limits.ts";
+import { COPY_CATCH_UP_PAGES } from "../limits.ts";
 import { evenRanges, hashOf, replaced } from "./shard-map.ts";
 import type { CopyPage, ShardRange } from "./shard-types.ts";
 import { begun, type SplitWork, type WorkContext } from "./work.ts";
@@ -46,7 +46,7 @@ export async function stepSplit(context: WorkContext, work: SplitWork): Promise<
     store.setWork({ ...work, phase: "copy", cursor: { row: 0, removal: 0 }, failures: 0 });
     return false;
   }
-  for (let page = 0; page < COPY_STEP_PAGES; page++) {
+  for (let page = 0; page < context.stepPages; page++) {
     const caughtUp = await copyPage(context, work);
     if (caughtUp || work.behind > COPY_CATCH_UP_PAGES)
       return context.writes.run(() => finish(context, work), true);

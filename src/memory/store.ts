@@ -2,7 +2,13 @@
  *  that everything in memory derives from. */
 import { DOCUMENT_COLUMNS } from "./schema-2.ts";
 import { digestBytes, digestFrom, insertRows, PARAMETERS_MAX, type SqlRow } from "./sql.ts";
-import type { ContentType, Metadata, NamespaceOptions, StoredDocument } from "./types.ts";
+import {
+  type ContentType,
+  type Metadata,
+  NAMESPACE_DEFAULTS,
+  type NamespaceOptions,
+  type StoredDocument,
+} from "./types.ts";
 
 /** A document's row without any of its text. */
 export interface DocumentRow {
@@ -29,6 +35,27 @@ export type FoundDocument = Pick<
   "row" | "version" | "digest" | "first" | "passages" | "time"
 >;
 
+/** What a shard counts beside its tables. */
+export interface ShardNumbers {
+  /** The greatest row that a document ever had. */
+  last_row: number;
+  /** The row that the next passage gets. */
+  next_passage: number;
+  /** The row of the first passage that no segment holds. */
+  sealed_passage: number;
+  /** The dimension of every vector; 0 before the first. */
+  dim: number;
+  /** Segments that were found damaged and made anew. */
+  rebuilt: number;
+}
+
+const FIRST_NUMBERS: ShardNumbers = {
+  ...{ last_row: 0, next_passage: 1, sealed_passage: 1, dim: 0, rebuilt: 0 },
+};
+const NUMBER_NAMES = Object.keys(FIRST_NUMBERS)
+  .map((name) => `'${name}'`)
+  .join(", ");
+
 /** How many ids one statement looks up: few texts of statements, each prepared once. */
 const LISTED = DOCUMENT_COLUMNS.filter((column) => column !== "tail").join(", ");
 
@@ -47,17 +74,26 @@ export class MemoryStore {
 
   options(): NamespaceOptions | null {
     const value = this.meta("options");
-    return value === null ? null : JSON.parse(value);
+    return value === null ? null : { ...NAMESPACE_DEFAULTS, ...JSON.parse(value) };
   }
 
   setOptions(options: NamespaceOptions): void {
     this.setMeta("options", JSON.stringify(options));
   }
 
-  /** A number kept beside the tables; `otherwise` where there is none. */
-  number(name: string, otherwise: number): number {
-    const value = this.meta(name);
-    return value === null ? otherwise : Number(value);
+  /** The numbers kept beside the tables, as they are where nothing was ever stored. */
+  numbers(): ShardNumbers {
+    const numbers = { ...FIRST_NUMBERS };
+    const select = `SELECT name, value FROM meta WHERE name IN (${NUMBER_NAMES})`;
+    for (const { name, value } of this.#sql.exec(select))
+      numbers[name as keyof ShardNumbers] = Number(value);
+    return numbers;
+  }
+
+  setNumbers(numbers: Partial<ShardNumbers>): void {
+    const rows = Object.entries(numbers).map(([name, value]) => [name, String(value)]);
+    const values = rows.map(() => "(?, ?)").join(", ");
+    this.#sql.exec(`INSERT OR REPLACE INTO meta (name, value) VALUES ${values}`, ...rows.flat());
   }
 
   meta(name: string): string | null {
@@ -107,6 +143,20 @@ export class MemoryStore {
       ];
     });
     insertRows(this.#sql, "documents", DOCUMENT_COLUMNS, rows);
+  }
+
+  /** The row of the first passage of the documents after `row`; null where they have none. */
+  firstPassageAfter(row: number): number | null {
+    const select = "SELECT min(first) AS at FROM documents WHERE row > ? AND passages > 0";
+    return this.#one(select, row)!.at as number | null;
+  }
+
+  /** Where the passages of the documents of the rows (lo, hi] lie: [from, to); null: nowhere. */
+  passageRange(lo: number, hi: number): { from: number; to: number } | null {
+    const select = `SELECT min(first) AS "from", max(first + passages) AS "to" FROM documents
+      WHERE row > ? AND row <= ? AND passages > 0`;
+    const { from, to } = this.#one(select, lo, hi)!;
+    return from === null ? null : { from: Number(from), to: Number(to) };
   }
 
   /** Deletes documents by their rows, with whole documents' counts; passages are not its own. */

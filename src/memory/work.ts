@@ -44,10 +44,13 @@ export interface SnapshotWork extends Begun {
   phase: "prepare" | "copy" | "seal";
   id: string;
   shards: { range: ShardRange; cursor: CopyCursor }[];
-  /** The shard that is read, and pages read in this pass over all. */
+  /** The shard that is read. */
   at: number;
+  /** Passes over all shards; pages that this one read, and the last row when it began. */
+  passes: number;
   pass_pages: number;
-  /** Whether the last pass over all found little. */
+  pass_row: number;
+  /** Whether what is left is little, or passes would never end. */
   caught_up: boolean;
   parts: number;
   bytes: number;
@@ -103,6 +106,8 @@ export interface WorkContext {
   objectName(generation: number, i: number): string;
   now(): number;
   pageDocuments: number;
+  /** Pages that a step copies at most. */
+  stepPages: number;
   shardsMax: number;
   bucket: R2Bucket | null;
 }

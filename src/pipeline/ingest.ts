@@ -1,4 +1,6 @@
 /** From submitted documents to documents ready to be stored: digest, chunk, embed. */
+import { type CountTokens, chunk, countByWord, type Passage } from "../../index/chunk.ts";
+import { htmlToMarkdown } from "../../index/html-to-markdown.ts";
 import { type QuantizedVector, quantizeVector } from "../../index/vectors.ts";
 import { codeOf, ERROR_CODES, ServiceError } from "../errors.ts";
 import { DOCUMENT_ID_CHARS_MAX, UPSERT_PASSAGES_MAX } from "../limits.ts";
@@ -6,7 +8,6 @@ import { documentDigest } from "../memory/document-digest.ts";
 import type { ChangeOutcome } from "../memory/shard-types.ts";
 import type { PreparedDocument } from "../memory/types.ts";
 import type { Encoder } from "../model/encoder.ts";
-import { type Passage, passagesOf } from "./passages.ts";
 import type { IngestOutcome, SubmittedDocument } from "./types.ts";
 
 /** What ingest needs of an encoder: its tests have one without weights. */
@@ -53,8 +54,11 @@ export async function ingest(
   const pending = await changed(memory, digestAll(encoder, documents, outcome), outcome);
   let batch: Ready[] = [];
   let passages = 0;
+  const countTokens = counterOf(encoder);
   for (const one of pending) {
-    const spans = await passagesOf(one.document, (text) => encoder.countTokens(text));
+    const { text, content_type } = one.document;
+    const type = content_type === "text/markdown" ? content_type : "text/plain";
+    const spans = await chunk(text, countTokens, type);
     if (batch.length > 0 && passages + spans.length > UPSERT_PASSAGES_MAX) {
       await store(memory, embed(encoder, batch), outcome);
       batch = [];
@@ -67,6 +71,26 @@ export async function ingest(
   return outcome;
 }
 
+const counters = new WeakMap<IngestEncoder, CountTokens>();
+
+/** An encoder's counts, with the words that it met remembered from call to call. */
+function counterOf(encoder: IngestEncoder): CountTokens {
+  const known = counters.get(encoder) ?? countByWord((text) => encoder.countTokens(text));
+  counters.set(encoder, known);
+  return known;
+}
+
+/** A document as it is stored, digested, found and exported: HTML becomes the Markdown that it is
+ *  read as, with its own title where none was given. Throws `invalid_request` for a page that says
+ *  nothing. */
+function asStored(document: SubmittedDocument): SubmittedDocument {
+  if (document.content_type !== "text/html") return document;
+  const { text, title } = htmlToMarkdown(document.text);
+  if (text.trim() === "")
+    throw new ServiceError("invalid_request", "text: the page has no text", { param: "text" });
+  return { ...document, text, title: document.title ?? title, content_type: "text/markdown" };
+}
+
 /** Ids, quantized vectors and digests; of repeated ids only the last is kept. */
 function digestAll(
   encoder: IngestEncoder,
@@ -74,8 +98,9 @@ function digestAll(
   outcome: IngestOutcome,
 ): Pending[] {
   const byId = new Map<string, Pending>();
-  for (const [index, document] of documents.entries()) {
+  for (const [index, sent] of documents.entries()) {
     try {
+      const document = asStored(sent);
       const { embedding } = document;
       const brought =
         embedding === null ? null : quantizeVector(toUnitVector(embedding, encoder.dim));

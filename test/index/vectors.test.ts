@@ -2,7 +2,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { PlainScan, quantizeQuery, quantizeVector, VectorIndex } from "../../index/vectors.ts";
+import {
+  cosineOf,
+  cosinesOf,
+  dequantizeVector,
+  PlainScan,
+  quantizeQuery,
+  quantizeVector,
+  VectorIndex,
+  vectorBytes,
+  vectorFrom,
+} from "../../index/vectors.ts";
 import { WasmScan } from "../../index/wasm-scan.ts";
 import { codeOf } from "../../src/errors.ts";
 
@@ -19,17 +29,64 @@ function dot(query: Float32Array, stored: Float32Array): number {
   return Math.fround(Math.fround(Math.fround(sum) * x.scale) * y.scale);
 }
 
-it("quantizing moves no value by more than half the scale", () => {
+/** Brought to unit length in f64; null for zeros. */
+function unit(values: Float32Array): Float32Array | null {
+  const length = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+  return length === 0 ? null : values.map((value) => value / length);
+}
+
+it("quantizing moves no value of a unit vector by more than the steps account for", () => {
   fc.assert(
-    fc.property(vector, (values) => {
+    fc.property(vector, (any) => {
+      const values = unit(any);
+      if (values === null) return;
       const { qs, scale } = quantizeVector(values);
-      // One part in 2^20 for the rounding of the scale to f32.
-      const bound = scale / 2 + Math.max(...values.map(Math.abs)) * 2 ** -20;
+      const step = Math.max(...values.map(Math.abs)) / 127;
+      // A value moves by half a step, and the length, which is then mended, by sqrt(DIM) half
+      // steps at most; one part in 2^20 is for the rounding to f32.
+      const bound = ((1 + Math.sqrt(DIM)) * step) / 2 + 2 ** -20;
       for (const [i, q] of qs.entries())
         expect(Math.abs(q * scale - values[i]!)).toBeLessThanOrEqual(bound);
     }),
     { seed },
   );
+});
+
+it("a stored vector has unit length", () => {
+  fc.assert(
+    fc.property(vector, (values) => {
+      if (unit(values) === null) return;
+      const length = Math.hypot(...dequantizeVector(quantizeVector(values)));
+      expect(Math.abs(length - 1)).toBeLessThan(2 ** -22);
+    }),
+    { seed },
+  );
+});
+
+it("a stored vector read back, made unit in f32 or f64, and stored again is the same", () => {
+  fc.assert(
+    fc.property(vector, (values) => {
+      const stored = quantizeVector(values);
+      const read = dequantizeVector(stored);
+      expect(quantizeVector(read)).toEqual(stored);
+      expect(quantizeVector(unit(read) ?? read)).toEqual(stored);
+      const length = Math.fround(Math.hypot(...read)) || 1;
+      expect(quantizeVector(read.map((value) => value / length))).toEqual(stored);
+    }),
+    { seed, numRuns: 500 },
+  );
+});
+
+it("a cosine is the exact integer product, times both scales in f32", () => {
+  fc.assert(
+    fc.property(vector, vector, (query, stored) => {
+      expect(cosineOf(quantizeQuery(query), quantizeVector(stored))).toBe(dot(query, stored));
+    }),
+    { seed },
+  );
+  const ones = new Float32Array(4_096).fill(1 / 64);
+  const cosine = cosineOf(quantizeQuery(ones), quantizeVector(ones));
+  expect(Math.abs(cosine - 1)).toBeLessThan(2 ** -12);
 });
 
 it("a vector of zeros has scale 0 and scores 0 with everything", () => {
@@ -42,6 +99,19 @@ it("a query's dot product with the largest vector stays within i32, whatever the
     expect(qs.reduce((sum, q) => sum + q * 127, 0)).toBeLessThan(2 ** 31);
     expect(qs[0]).toBeGreaterThan(4_000);
   }
+});
+
+it("a vector is read back from its bytes, and many are scored as one is", () => {
+  fc.assert(
+    fc.property(vector, fc.array(vector, { maxLength: 9 }), (values, others) => {
+      const query = quantizeQuery(values);
+      const stored = others.map(quantizeVector);
+      const rows = stored.map((one) => vectorBytes(one).buffer as ArrayBuffer);
+      expect(rows.map(vectorFrom)).toEqual(stored);
+      expect(Array.from(cosinesOf(query, rows))).toEqual(stored.map((o) => cosineOf(query, o)));
+    }),
+    { seed },
+  );
 });
 
 it("search equals brute force after any run of additions and removals", () => {

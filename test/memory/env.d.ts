@@ -3,6 +3,9 @@ declare namespace Cloudflare {
   interface Env {
     MEMORY: DurableObjectNamespace<import("../../src/memory/memory-object.ts").MemoryObject>;
     SMALL_MEMORY: DurableObjectNamespace<import("./worker.ts").SmallMemory>;
+    STEPPED_MEMORY: DurableObjectNamespace<import("./worker.ts").SteppedMemory>;
+    TIGHT_MEMORY: DurableObjectNamespace<import("./worker.ts").TightMemory>;
+    SNAPSHOTS: R2Bucket;
     LEDGER: DurableObjectNamespace<import("../../src/ledger/ledger-object.ts").LedgerObject>;
     SMALL_LEDGER: DurableObjectNamespace<import("./worker.ts").SmallLedger>;
     PAST_LEDGER: DurableObjectNamespace<import("./worker.ts").PastLedger>;

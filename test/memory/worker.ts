@@ -1,17 +1,93 @@
 /** The two Durable Object classes, and both once more with bounds that a test can reach. */
 import { LedgerObject } from "../../src/ledger/ledger-object.ts";
+import type { ShardStub } from "../../src/memory/memory-node.ts";
 import { MemoryObject } from "../../src/memory/memory-object.ts";
 import type { NamespaceBounds } from "../../src/memory/namespace.ts";
+import type { Work } from "../../src/memory/work.ts";
 
 export { LedgerObject, MemoryObject };
 
 export class SmallMemory extends MemoryObject {
-  protected override get passagesMax(): number {
-    return 4;
+  protected override get settings() {
+    return { indexBytesMax: 1_000_000 };
   }
 
   protected override get bounds(): NamespaceBounds {
     return { ...super.bounds, shardsMax: 1 };
+  }
+}
+
+/** An object of it holds little, and nothing splits it but a write that needs room. */
+export class TightMemory extends MemoryObject {
+  protected override get settings() {
+    return { indexBytesMax: 2_000_000 };
+  }
+
+  protected override get objects(): DurableObjectNamespace {
+    return (this.env as unknown as { TIGHT_MEMORY: DurableObjectNamespace }).TIGHT_MEMORY;
+  }
+}
+
+/** When one of its calls of another object breaks off: the n-th, before or after that did its
+ *  part. */
+export interface Fault {
+  call: number;
+  after: boolean;
+}
+
+/** Splits early and copies in small pages. Its alarm does nothing: the test takes the steps. */
+export class SteppedMemory extends MemoryObject {
+  fault: Fault | null = null;
+  /** Objects that do not answer. */
+  readonly silent = new Set<string>();
+  #calls = 0;
+
+  protected override get bounds(): NamespaceBounds {
+    return { ...super.bounds, passagesSplit: 40, pageDocuments: 3, stepPages: 1 };
+  }
+
+  protected override get objects(): DurableObjectNamespace {
+    return (this.env as unknown as { STEPPED_MEMORY: DurableObjectNamespace }).STEPPED_MEMORY;
+  }
+
+  override async alarm(): Promise<void> {}
+
+  /** What the alarm would do. */
+  async tick(): Promise<void> {
+    await super.alarm();
+  }
+
+  work(): Work | null {
+    return this.namespace().store.work();
+  }
+
+  /** Whether nothing is under way and nothing is to be destroyed. */
+  isIdle(): boolean {
+    return this.work() === null && this.namespace().store.retired().length === 0;
+  }
+
+  /** How many calls of other objects there were. */
+  calls(): number {
+    return this.#calls;
+  }
+
+  protected override shardStub(object: string): ShardStub {
+    const stub = super.shardStub(object);
+    const through =
+      <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
+      async (...args: A): Promise<R> => {
+        if (this.silent.has(object)) throw new Error(`${object} does not answer`);
+        const n = ++this.#calls;
+        const fails = this.fault?.call === n;
+        if (fails && !this.fault!.after) throw new Error("the call broke off before");
+        const result = await call(...args);
+        if (fails) throw new Error("the call broke off after");
+        return result;
+      };
+    return {
+      shardCall: through((...args) => stub.shardCall(...args)),
+      shardGather: through((...args) => stub.shardGather(...args)),
+    };
   }
 }
 

@@ -216,6 +216,38 @@ it("titles are embedded with the text", async () => {
   expect(encoder.embedded).toEqual(["Birds\nthe heron"]);
 });
 
+it("HTML is stored as the Markdown that it is read as, and comes again as the same", async () => {
+  const text = "<title>Birds</title><h1>Herons</h1><p>The heron is back.</p><script>x()</script>";
+  await load({ id: "a", text, content_type: "text/html" });
+  const { document } = memory.stored.get("a")!;
+  expect(document).toMatchObject({ content_type: "text/markdown", title: "Birds" });
+  expect(document.text).toContain("# Herons");
+  expect(document.text).not.toContain("x()");
+  expect(document.passages[0]!.heading_path).toEqual(["Herons"]);
+  expect(await load({ id: "a", text, content_type: "text/html" })).toMatchObject({ unchanged: 1 });
+  const { content_type, title } = document;
+  const exported = { id: "a", text: document.text, content_type, title };
+  expect(await load(exported)).toMatchObject({ unchanged: 1, upserted: 0 });
+  const named = await load({ id: "b", text, content_type: "text/html", title: "Mine" });
+  expect(named.upserted).toBe(1);
+  expect(memory.stored.get("b")!.document.title).toBe("Mine");
+});
+
+it("a page that says nothing is refused and holds up no other document", async () => {
+  const blank = { id: "a", text: "<script>x()</script>", content_type: "text/html" as const };
+  const outcome = await load(blank, { id: "b" });
+  expect(outcome).toMatchObject({ upserted: 1, errors: [{ index: 0, code: "invalid_request" }] });
+});
+
+it("Markdown's headings stand above its passages, and plain text has none", async () => {
+  const text = `# Birds\n\n## Herons\n\n${"The heron is back. ".repeat(60)}`;
+  await load({ id: "m", text, content_type: "text/markdown" }, { id: "p", text });
+  const paths = (id: string) =>
+    memory.stored.get(id)!.document.passages.map(({ heading_path }) => heading_path);
+  expect(paths("m").at(-1)).toEqual(["Birds", "Herons"]);
+  for (const path of paths("p")) expect(path).toEqual([]);
+});
+
 function seeded(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,0 +1,30 @@
+/** `npm run bench -- index`: the memory's index, alone and behind the service. */
+import { exitOnSignals } from "../scripts/service.ts";
+import { type BoundedFigure, printFigures, writeFigures } from "./figures.ts";
+import type { BenchOptions } from "./main.ts";
+
+/** Parts in the order they run. */
+const PARTS: Record<string, (data: string, quick: boolean) => Promise<BoundedFigure[]>> = {
+  service: async (data, quick) => (await import("./index-service.ts")).benchService(data, quick),
+};
+const BY_DEFAULT = "service";
+
+export async function run({ json, quick, only, data }: BenchOptions): Promise<void> {
+  const wanted = (only ?? BY_DEFAULT).split(",");
+  const unknown = wanted.filter((part) => !Object.hasOwn(PARTS, part));
+  if (unknown.length > 0)
+    throw new Error(`no part is named ${unknown.join(", ")}: ${Object.keys(PARTS).join(", ")}`);
+  if (data === null)
+    throw new Error(
+      "--data PATH is needed: a folder with texts in SQuAD's layout (.json) or BEIR's " +
+        "(corpus.jsonl, queries.jsonl)",
+    );
+  exitOnSignals();
+  const figures: BoundedFigure[] = [];
+  for (const part of wanted) {
+    const own = await PARTS[part]!(data, quick);
+    printFigures(part, own);
+    figures.push(...own.map((figure) => ({ ...figure, name: `${part}: ${figure.name}` })));
+    if (json !== null) writeFigures("index", figures, json);
+  }
+}

@@ -1,0 +1,189 @@
+/** The built Worker with one large namespace, called through HTTP: filling it, searching it, what
+ *  it takes, and how soon it answers after a start. Wall time: the work is in another process. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type RunningService, startService } from "../scripts/service.ts";
+import { BruteForce } from "./brute-force.ts";
+import { BenchClient, toBase64 } from "./client.ts";
+import { type BenchQuery, Corpus } from "./corpus.ts";
+import { type BoundedFigure, percentiles, quantile } from "./figures.ts";
+import { fill, settle } from "./fill.ts";
+import { checkAnswers } from "./index-checks.ts";
+
+const NAMESPACE = "bench";
+/** Beside it, one that is empty but for a document: what a start costs that is not the object's. */
+const SMALL = "small";
+const K = 10;
+
+interface Sizes {
+  passages: number;
+  originals: number;
+  queries: number;
+  checked: number;
+  starts: number;
+}
+
+const FULL: Sizes = {
+  passages: 100_000,
+  originals: 12_000,
+  queries: 1_000,
+  checked: 25,
+  starts: 3,
+};
+const QUICK: Sizes = { passages: 2_000, originals: 300, queries: 100, checked: 10, starts: 1 };
+
+/** `data`: a folder for readTexts. */
+export async function benchService(data: string, quick: boolean): Promise<BoundedFigure[]> {
+  const sizes = quick ? QUICK : FULL;
+  const corpus = await Corpus.open(data, sizes);
+  const state = mkdtempSync(join(tmpdir(), "brink-bench-"));
+  try {
+    const filled = await withService(state, (client) => fillAndSearch(client, corpus, sizes));
+    return [...filled, ...(await coldStarts(state, corpus, sizes.starts))];
+  } finally {
+    rmSync(state, { recursive: true, force: true });
+  }
+}
+
+async function withService<T>(
+  state: string,
+  work: (client: BenchClient) => Promise<T>,
+): Promise<T> {
+  // Not /healthz, which embeds the documentation.
+  const service: RunningService = await startService({ state, readyPath: "/openapi.json" });
+  const client = new BenchClient(service.url);
+  try {
+    return await work(client);
+  } finally {
+    client.close();
+    await service.stop();
+  }
+}
+
+async function fillAndSearch(
+  client: BenchClient,
+  corpus: Corpus,
+  { passages, checked }: Sizes,
+): Promise<BoundedFigure[]> {
+  const sample = corpus.queries.slice(0, checked);
+  const truth = new BruteForce(sample, passages);
+  await client.call("PUT", `/admin/namespaces/${SMALL}`, {});
+  await fill(client, SMALL, corpus, { to: 1 });
+  await client.call("PUT", `/admin/namespaces/${NAMESPACE}`, {});
+  const { seconds, textBytes } = await fill(client, NAMESPACE, corpus, {
+    to: passages,
+    visit: (document) => truth.add(document),
+  });
+  const stats = await settle(client, NAMESPACE);
+  if (stats.passages !== passages)
+    throw new Error(`${passages} texts of one passage each became ${stats.passages} passages`);
+  const recalls = await checkAnswers(client, NAMESPACE, sample, truth);
+  const beside = (stats.sqlite_bytes - textBytes) / passages;
+  return [
+    { name: "passages", value: passages, unit: "" },
+    { name: "ingest, vectors given", value: passages / seconds, unit: "passages/s", least: 1_500 },
+    {
+      name: "embedding, where none is given",
+      value: await embedRate(client, corpus),
+      unit: "passages/s",
+    },
+    { name: "resident", value: stats.resident_bytes / passages, unit: "B/passage", most: 300 },
+    { name: "on disk beside the text", value: beside, unit: "B/passage", most: 1_800 },
+    { name: "recall@10, vector", value: recalls.vector, unit: "", least: 0.98 },
+    { name: "recall@10, hybrid", value: recalls.hybrid, unit: "", least: 0.98 },
+    ...(await searchTimes(client, corpus.queries)),
+  ];
+}
+
+/** Passages a second through POST /v1/embeddings. */
+async function embedRate(client: BenchClient, corpus: Corpus): Promise<number> {
+  const embed = (from: number, n: number) => {
+    const input = Array.from({ length: n }, (_, i) => corpus.document(from + i).text);
+    return client.call("POST", "/v1/embeddings", { input, encoding_format: "base64" });
+  };
+  await embed(0, 16);
+  const startMs = performance.now();
+  for (let call = 1; call <= 4; call++) await embed(call * 16, 16);
+  return 64_000 / (performance.now() - startMs);
+}
+
+async function searchTimes(
+  client: BenchClient,
+  queries: readonly BenchQuery[],
+): Promise<BoundedFigure[]> {
+  const filter = { shelf: { lt: 20 }, year: { gte: 2005 } }; // about one in nine
+  const given = (mode: string) => (query: BenchQuery) => {
+    return { mode, query: query.text, embedding: toBase64(query.vector) };
+  };
+  const kinds: [string, (query: BenchQuery) => object, { p50?: number; p99?: number }][] = [
+    ["hybrid, vector given", given("hybrid"), { p50: 15, p99: 40 }],
+    ["hybrid, text alone", ({ text }) => ({ mode: "hybrid", query: text }), { p50: 30 }],
+    ["bm25", ({ text }) => ({ mode: "bm25", query: text }), {}],
+    ["vector, vector given", given("vector"), {}],
+    ["hybrid, filtered", (query) => ({ ...given("hybrid")(query), filter }), {}],
+  ];
+  const figures: BoundedFigure[] = [];
+  for (const [name, ask, bounds] of kinds)
+    figures.push(...percentiles(name, await timeEach(client, queries, ask), bounds));
+  return figures;
+}
+
+/** Wall time of each query, ms, one at a time; a twentieth of them is asked before, untimed. */
+async function timeEach(
+  client: BenchClient,
+  queries: readonly BenchQuery[],
+  ask: (query: BenchQuery) => object,
+): Promise<number[]> {
+  const warmUp = queries.slice(0, Math.ceil(queries.length / 20));
+  for (const query of warmUp) await timeSearch(client, NAMESPACE, ask(query));
+  const samples: number[] = [];
+  for (const query of queries) samples.push(await timeSearch(client, NAMESPACE, ask(query)));
+  return samples;
+}
+
+async function timeSearch(client: BenchClient, namespace: string, query: object): Promise<number> {
+  const startMs = performance.now();
+  const hits = await client.search(namespace, { k: K, ...query });
+  const ms = performance.now() - startMs;
+  if (hits.length === 0) throw new Error(`nothing found for ${JSON.stringify(query)}`);
+  return ms;
+}
+
+/** The first query after a start, less a warm one: what the object adds by loading. The Worker and
+ *  the models have been used before, on the small namespace. */
+async function coldStarts(state: string, corpus: Corpus, starts: number): Promise<BoundedFigure[]> {
+  const cold: Record<string, number[]> = { bm25: [], hybrid: [] };
+  for (let start = 0; start < starts; start++)
+    for (const [mode, samples] of Object.entries(cold))
+      samples.push(await withService(state, (client) => coldStart(client, corpus.queries, mode)));
+  return Object.entries(cold).map(([mode, samples]) => {
+    const median = quantile(
+      samples.sort((a, b) => a - b),
+      0.5,
+    );
+    return { name: `cold start, ${mode}`, value: median, unit: "ms", most: 300 };
+  });
+}
+
+async function coldStart(
+  client: BenchClient,
+  queries: readonly BenchQuery[],
+  mode: string,
+): Promise<number> {
+  const ask = ({ text, vector }: BenchQuery) => {
+    return { mode, query: text, ...(mode === "bm25" ? {} : { embedding: toBase64(vector) }) };
+  };
+  for (const query of queries.slice(0, 5)) await client.search(SMALL, { k: K, ...ask(query) });
+  const first = await timeSearch(client, NAMESPACE, ask(queries[0]!));
+  const warm: number[] = [];
+  for (const query of queries.slice(1, 6))
+    warm.push(await timeSearch(client, NAMESPACE, ask(query)));
+  return (
+    first -
+    quantile(
+      warm.sort((a, b) => a - b),
+      0.5,
+    )
+  );
+}
