@@ -12,6 +12,9 @@ const TAKEN_OUT = 0.4;
 /** Names that are taken from one passage, its most frequent ones. */
 const NAMES_MAX = 32;
 
+/** A capitalized word after a word or punctuation that ends no sentence. */
+const NAME = /(?<=[\p{Ll}\p{N},;:)\]”’"] )\p{Lu}[\p{L}\p{M}\p{N}'’-]+/gu;
+
 export interface FollowUp {
   terms: { term: string; qtf: number }[];
   /** Unit-length, f32 [dim]; null where the query has none. */
@@ -42,7 +45,7 @@ export function followUp(
  *  have no capitals bring none. */
 export function namesOf(text: string): string[] {
   const counts = new Map<string, number>();
-  for (const [name] of text.matchAll(/(?<=[\p{Ll}\p{N},;:)\]”’"] )\p{Lu}[\p{L}\p{M}\p{N}'’-]+/gu))
+  for (const [name] of text.matchAll(NAME))
     for (const term of new Set(terms(name, "query"))) counts.set(term, (counts.get(term) ?? 0) + 1);
   const found = Array.from(counts, ([term, count]) => ({ term, count }));
   return found.sort((a, b) => b.count - a.count).map(({ term }) => term);

@@ -33,8 +33,8 @@ export const SearchRequest = z
       .nullish()
       .openapi({
         description:
-          "Whether hits of some shards are welcome where others do not answer; the reply then says " +
-          "how many are missing. Otherwise that is the error shard_unavailable.",
+          "Whether hits of some shards are welcome where others do not answer; the reply then " +
+          "counts the missing ones. Otherwise that is the error shard_unavailable.",
       }),
   })
   .superRefine((body, ctx) => {
