@@ -12,10 +12,31 @@ const COSINE_WEIGHT = 0.75;
 interface Tally {
   terms: Map<string, { qtf: number; df: number }>;
   vector: Float32Array;
-  /** Passages that hold a term, and each term's tf in them, in the order of `terms`. */
-  found: { passage: number; length: number; tfs: number[] }[];
+  /** A row for each passage that holds a term: the passage, its length, and the tf of each term in
+   *  the order of `terms`. */
+  found: Numbers;
   /** By passage. */
   cosines: Float32Array;
+}
+
+/** Numbers of 32 bits in a row, as many as come. */
+class Numbers {
+  #values = new Uint32Array(1_024);
+  #length = 0;
+
+  push(values: readonly number[]): void {
+    if (this.#length + values.length > this.#values.length) {
+      const larger = new Uint32Array(this.#values.length * 2 + values.length);
+      larger.set(this.#values);
+      this.#values = larger;
+    }
+    this.#values.set(values, this.#length);
+    this.#length += values.length;
+  }
+
+  get values(): Uint32Array {
+    return this.#values.subarray(0, this.#length);
+  }
 }
 
 export interface Expected {
@@ -37,7 +58,7 @@ export class BruteForce {
         if (known === undefined) wanted.set(term, { qtf: 1, df: 0 });
         else known.qtf++;
       }
-      return { terms: wanted, vector, found: [], cosines: new Float32Array(capacity) };
+      return { terms: wanted, vector, found: new Numbers(), cosines: new Float32Array(capacity) };
     });
   }
 
@@ -46,7 +67,7 @@ export class BruteForce {
   }
 
   /** Documents come in the order in which the service stores them: ties break by it. */
-  add({ id, text, vector }: BenchDocument): void {
+  add({ id, text, vector }: Pick<BenchDocument, "id" | "text" | "vector">): void {
     const passage = this.#ids.push(id) - 1;
     const tfs = new Map<string, number>();
     const all = terms(text, "document");
@@ -56,7 +77,7 @@ export class BruteForce {
       tally.cosines[passage] = dot(tally.vector, vector);
       const held = Array.from(tally.terms.keys(), (term) => tfs.get(term) ?? 0);
       if (held.every((tf) => tf === 0)) continue;
-      tally.found.push({ passage, length: all.length, tfs: held });
+      tally.found.push([passage, all.length, ...held]);
       for (const [i, entry] of [...tally.terms.values()].entries()) if (held[i]! > 0) entry.df++;
     }
   }
@@ -76,12 +97,13 @@ export class BruteForce {
   hybrid(q: number, k: number): Expected[] {
     const bm25 = this.#bm25(q);
     const cosines = this.#tallies[q]!.cosines.subarray(0, this.size);
-    const bm25Max = Math.max(0, ...bm25.values()) || 1;
+    let bm25Max = 0;
+    for (const score of bm25.values()) bm25Max = Math.max(bm25Max, score);
     const cosineMax = cosines.reduce((max, cosine) => Math.max(max, cosine), -1);
     const fused = new Map<number, number>();
     for (const [passage, cosine] of cosines.entries()) {
       const semantic = (cosine + 1) / (cosineMax + 1);
-      const lexical = (bm25.get(passage) ?? 0) / bm25Max;
+      const lexical = (bm25.get(passage) ?? 0) / (bm25Max || 1);
       fused.set(passage, COSINE_WEIGHT * semantic + (1 - COSINE_WEIGHT) * lexical);
     }
     return this.#best(fused, k);
@@ -95,11 +117,13 @@ export class BruteForce {
       return qtf * Math.log(1 + (n - df + 0.5) / (df + 0.5));
     });
     const scores = new Map<number, number>();
-    for (const { passage, length, tfs } of found) {
-      const norm = K1 * (1 - B + (B * length) / avgdl);
+    const width = 2 + weights.length;
+    for (let row = 0; row < found.values.length; row += width) {
+      const [passage, length, ...tfs] = found.values.subarray(row, row + width);
+      const norm = K1 * (1 - B + (B * length!) / avgdl);
       let score = 0;
       for (const [i, tf] of tfs.entries()) if (tf > 0) score += (weights[i]! * tf) / (tf + norm);
-      scores.set(passage, score);
+      scores.set(passage!, score);
     }
     return scores;
   }

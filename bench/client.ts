@@ -10,6 +10,19 @@ export interface ServiceHit {
   score: number;
 }
 
+/** The service answered, and refused. */
+export class Refusal extends Error {
+  readonly status: number;
+  /** The service's own code, such as `conflict`. */
+  readonly code: string;
+
+  constructor(call: string, status: number, text: string) {
+    super(`${call}: ${status} ${text.slice(0, 500)}`);
+    this.status = status;
+    this.code = /"code":"(\w+)"/.exec(text)?.[1] ?? "";
+  }
+}
+
 export class BenchClient {
   readonly #url: string;
   readonly #agent: Agent;
@@ -20,7 +33,7 @@ export class BenchClient {
     this.#agent = new Agent({ keepAlive: true, maxSockets: connections });
   }
 
-  /** The reply's JSON. Throws, with the service's words, for any status but 2xx. */
+  /** The reply's JSON. Throws a Refusal for any status but 2xx. */
   async call<T>(method: string, path: string, body?: unknown): Promise<T> {
     const text = body === undefined ? "" : JSON.stringify(body);
     return JSON.parse(await this.send(method, path, text, JSON_TYPE)) as T;
@@ -54,7 +67,7 @@ export class BenchClient {
           const text = Buffer.concat(parts).toString();
           const status = reply.statusCode ?? 0;
           if (status >= 200 && status < 300) done(text);
-          else fail(new Error(`${method} ${path}: ${status} ${text.slice(0, 500)}`));
+          else fail(new Refusal(`${method} ${path}`, status, text));
         });
       });
       call.on("error", fail);

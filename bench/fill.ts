@@ -66,4 +66,5 @@ export interface NamespaceStats {
   passages: number;
   sqlite_bytes: number;
   resident_bytes: number;
+  shards: { passages: number; resident_bytes: number }[];
 }

@@ -1,6 +1,6 @@
 /** Answers are checked before a time counts: what the service finds against brute force. */
 import { type BruteForce, recallOf, sameRanking } from "./brute-force.ts";
-import { type BenchClient, toBase64 } from "./client.ts";
+import type { BenchClient } from "./client.ts";
 import type { BenchQuery } from "./corpus.ts";
 
 const K = 10;
@@ -22,7 +22,7 @@ export async function checkAnswers(
 ): Promise<Recalls> {
   const sums = { vector: 0, hybrid: 0 };
   for (const [q, { text, vector }] of queries.entries()) {
-    const embedding = toBase64(vector);
+    const embedding = Array.from(vector);
     const find = async (query: object) => {
       const hits = await client.search(namespace, { query: text, k: K, ...query });
       return hits.map(({ document_id, score }) => ({ id: document_id, score }));

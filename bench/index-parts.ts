@@ -3,11 +3,13 @@ import { exitOnSignals } from "../scripts/service.ts";
 import { type BoundedFigure, printFigures, writeFigures } from "./figures.ts";
 import type { BenchOptions } from "./main.ts";
 
-/** Parts in the order they run. */
+/** Parts in the order they run; a million passages, most of an hour, are asked for by name. */
 const PARTS: Record<string, (data: string, quick: boolean) => Promise<BoundedFigure[]>> = {
+  vectors: async (_data, quick) => vectorFigures(quick),
   service: async (data, quick) => (await import("./index-service.ts")).benchService(data, quick),
+  million: async (data, quick) => (await import("./index-million.ts")).benchMillion(data, quick),
 };
-const BY_DEFAULT = "service";
+const BY_DEFAULT = "vectors,service";
 
 export async function run({ json, quick, only, data }: BenchOptions): Promise<void> {
   const wanted = (only ?? BY_DEFAULT).split(",");
@@ -27,4 +29,21 @@ export async function run({ json, quick, only, data }: BenchOptions): Promise<vo
     figures.push(...own.map((figure) => ({ ...figure, name: `${part}: ${figure.name}` })));
     if (json !== null) writeFigures("index", figures, json);
   }
+}
+
+/** Every time of the search over vectors, and how it stands beside the same in JavaScript. */
+async function vectorFigures(quick: boolean): Promise<BoundedFigure[]> {
+  const { benchVectors } = await import("./index-vectors.ts");
+  const { results, bytesPerVector } = await benchVectors({ quick });
+  const times = results.map(({ name, msMedian }) => ({ name, value: msMedian, unit: "ms" }));
+  const ratios = results.flatMap(({ name, ratio, peer }) =>
+    ratio === undefined
+      ? []
+      : [{ name: `${name}, beside ${peer}`, value: ratio, unit: "x", least: 10 }],
+  );
+  return [
+    ...times,
+    ...ratios,
+    { name: "codes, resident", value: bytesPerVector, unit: "B/vector" },
+  ];
 }

@@ -5,11 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunningService, startService } from "../scripts/service.ts";
 import { BruteForce } from "./brute-force.ts";
-import { BenchClient, toBase64 } from "./client.ts";
+import { BenchClient } from "./client.ts";
 import { type BenchQuery, Corpus } from "./corpus.ts";
 import { type BoundedFigure, percentiles, quantile } from "./figures.ts";
 import { fill, settle } from "./fill.ts";
 import { checkAnswers } from "./index-checks.ts";
+import { given, timeEach, timeSearch } from "./search-times.ts";
 
 const NAMESPACE = "bench";
 /** Beside it, one that is empty but for a document: what a start costs that is not the object's. */
@@ -51,7 +52,7 @@ async function withService<T>(
   work: (client: BenchClient) => Promise<T>,
 ): Promise<T> {
   // Not /healthz, which embeds the documentation.
-  const service: RunningService = await startService({ state, readyPath: "/openapi.json" });
+  const service: RunningService = await startService({ state, readyPath: "/console" });
   const client = new BenchClient(service.url);
   try {
     return await work(client);
@@ -113,41 +114,17 @@ async function searchTimes(
   queries: readonly BenchQuery[],
 ): Promise<BoundedFigure[]> {
   const filter = { shelf: { lt: 20 }, year: { gte: 2005 } }; // about one in nine
-  const given = (mode: string) => (query: BenchQuery) => {
-    return { mode, query: query.text, embedding: toBase64(query.vector) };
-  };
   const kinds: [string, (query: BenchQuery) => object, { p50?: number; p99?: number }][] = [
     ["hybrid, vector given", given("hybrid"), { p50: 15, p99: 40 }],
     ["hybrid, text alone", ({ text }) => ({ mode: "hybrid", query: text }), { p50: 30 }],
-    ["bm25", ({ text }) => ({ mode: "bm25", query: text }), {}],
+    ["bm25", given("bm25"), {}],
     ["vector, vector given", given("vector"), {}],
     ["hybrid, filtered", (query) => ({ ...given("hybrid")(query), filter }), {}],
   ];
   const figures: BoundedFigure[] = [];
   for (const [name, ask, bounds] of kinds)
-    figures.push(...percentiles(name, await timeEach(client, queries, ask), bounds));
+    figures.push(...percentiles(name, await timeEach(client, NAMESPACE, queries, ask), bounds));
   return figures;
-}
-
-/** Wall time of each query, ms, one at a time; a twentieth of them is asked before, untimed. */
-async function timeEach(
-  client: BenchClient,
-  queries: readonly BenchQuery[],
-  ask: (query: BenchQuery) => object,
-): Promise<number[]> {
-  const warmUp = queries.slice(0, Math.ceil(queries.length / 20));
-  for (const query of warmUp) await timeSearch(client, NAMESPACE, ask(query));
-  const samples: number[] = [];
-  for (const query of queries) samples.push(await timeSearch(client, NAMESPACE, ask(query)));
-  return samples;
-}
-
-async function timeSearch(client: BenchClient, namespace: string, query: object): Promise<number> {
-  const startMs = performance.now();
-  const hits = await client.search(namespace, { k: K, ...query });
-  const ms = performance.now() - startMs;
-  if (hits.length === 0) throw new Error(`nothing found for ${JSON.stringify(query)}`);
-  return ms;
 }
 
 /** The first query after a start, less a warm one: what the object adds by loading. The Worker and
@@ -171,9 +148,7 @@ async function coldStart(
   queries: readonly BenchQuery[],
   mode: string,
 ): Promise<number> {
-  const ask = ({ text, vector }: BenchQuery) => {
-    return { mode, query: text, ...(mode === "bm25" ? {} : { embedding: toBase64(vector) }) };
-  };
+  const ask = given(mode);
   for (const query of queries.slice(0, 5)) await client.search(SMALL, { k: K, ...ask(query) });
   const first = await timeSearch(client, NAMESPACE, ask(queries[0]!));
   const warm: number[] = [];

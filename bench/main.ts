@@ -24,7 +24,8 @@ const HELP = `usage: npm run bench -- <what> [options]
   ingest    documents on their way to the memory, by stage
   service   the built Worker: first answer of a fresh isolate, warm answers, memory
   generator the memory of the generator's isolate with a model of SmolLM2-135M's shape
-  index     the memory's index on --data: service, 100,000 passages through HTTP
+  index     the memory's index on the texts of --data: its parts alone, and 100,000 passages
+            through HTTP; --only million: 1,000,000 over shards, most of an hour
 
   --json FILE   also write the figures, machine and date to FILE
   --quick       fewer rounds: a smoke test rather than a figure

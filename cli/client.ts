@@ -1,9 +1,42 @@
-/** Calls of a service's admin endpoints. */
+/** Calls of a service's endpoints. */
+import { setTimeout as wait } from "node:timers/promises";
+import { CLI_ATTEMPTS_MAX, CLI_RETRY_MS, CLI_RETRY_MS_MAX } from "../src/limits.ts";
 import { CommandError, type Values } from "./command.ts";
 
 export interface Client {
-  /** The reply's JSON. Throws CommandError with the service's own message and code. */
+  /** The reply's JSON. Throws ReplyError with the service's own message and code. */
   call(method: string, path: string, body?: unknown): Promise<unknown>;
+  /** Sends lines of NDJSON, again where the call fails for what may pass: the caller's lines must
+   *  be such that sending them twice does no harm. */
+  sendLines(path: string, lines: string): Promise<unknown>;
+  /** The reply as it comes. Throws as `call` does. */
+  stream(path: string): Promise<Response>;
+}
+
+/** The service refused a call, or did not answer. */
+export class ReplyError extends CommandError {
+  /** HTTP status; 0: there was no reply. */
+  readonly status: number;
+  readonly code: string | null;
+  /** What the service asks to wait before another try, in ms; null: it does not say. */
+  readonly retryAfterMs: number | null;
+
+  constructor(
+    message: string,
+    status: number,
+    code: string | null = null,
+    retryAfterMs: number | null = null,
+  ) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.retryAfterMs = retryAfterMs;
+  }
+
+  /** Whether the same call may succeed later. */
+  get passes(): boolean {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
 }
 
 /** The service that the options, the environment or the local default name. */
@@ -13,41 +46,63 @@ export function connect(values: Values): Client {
     throw new CommandError(`${base} is no http or https URL`);
   const key = String(values.key ?? process.env.BRINK_KEY ?? "brink-admin");
   const root = base.replace(/\/+$/, "");
+  const send = async (method: string, path: string, type: string, body?: BodyInit) => {
+    const headers = {
+      authorization: `Bearer ${key}`,
+      ...(body === undefined ? {} : { "content-type": type }),
+    };
+    const response = await reach(`${root}${path}`, { method, headers, body });
+    if (response.ok) return response;
+    throw refusal(response, await response.text());
+  };
   return {
     async call(method, path, body) {
-      const binary = body instanceof Uint8Array;
-      const response = await send(`${root}${path}`, {
-        method,
-        headers: {
-          authorization: `Bearer ${key}`,
-          ...(body === undefined
-            ? {}
-            : { "content-type": binary ? "application/octet-stream" : "application/json" }),
-        },
-        body: body === undefined ? undefined : binary ? (body as BodyInit) : JSON.stringify(body),
-      });
-      const text = await response.text();
-      if (response.ok) return JSON.parse(text);
-      throw new CommandError(describe(response.status, text));
+      const response =
+        body instanceof Uint8Array
+          ? await send(method, path, "application/octet-stream", body as BodyInit)
+          : await send(method, path, "application/json", JSON.stringify(body));
+      return response.json();
     },
+    sendLines: (path, lines) =>
+      repeat(async () => (await send("POST", path, "application/x-ndjson", lines)).json()),
+    stream: (path) => send("GET", path, ""),
   };
 }
 
-async function send(url: string, init: RequestInit): Promise<Response> {
+/** Repeats what fails for what may pass, CLI_ATTEMPTS_MAX times in all. */
+async function repeat<T>(call: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof ReplyError && error.passes) || attempt === CLI_ATTEMPTS_MAX)
+        throw error;
+      const ms = error.retryAfterMs ?? CLI_RETRY_MS * 2 ** (attempt - 1);
+      await wait(Math.min(ms, CLI_RETRY_MS_MAX));
+    }
+  }
+}
+
+async function reach(url: string, init: RequestInit): Promise<Response> {
   try {
     return await fetch(url, init);
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     const fact = cause instanceof Error ? cause.message || cause.name : String(cause);
-    throw new CommandError(`${new URL(url).origin} cannot be reached (${fact}): is it running?`);
+    const { origin } = new URL(url);
+    throw new ReplyError(`${origin} cannot be reached (${fact}): is it running?`, 0);
   }
 }
 
-function describe(status: number, text: string): string {
+function refusal(response: Response, text: string): ReplyError {
+  const { status, headers } = response;
+  const seconds = Number(headers.get("retry-after") ?? Number.NaN);
+  const retryAfterMs = seconds >= 0 ? seconds * 1000 : null;
   try {
     const { error } = JSON.parse(text) as { error: { message: string; code: string } };
-    return `${error.message} (${error.code})`;
+    return new ReplyError(`${error.message} (${error.code})`, status, error.code, retryAfterMs);
   } catch {
-    return `the service answered ${status}: ${text.slice(0, 200)}`;
+    const message = `the service answered ${status}: ${text.slice(0, 200)}`;
+    return new ReplyError(message, status, null, retryAfterMs);
   }
 }

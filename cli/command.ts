@@ -29,6 +29,8 @@ export interface Command {
   options: Record<string, CommandOption>;
   /** What `--json` prints; without it the command has printed for people. */
   run(positionals: string[], values: Values): Promise<unknown>;
+  /** Whether the result is a failure in part, which exits with 1; omitted: never. */
+  failed?(result: unknown): boolean;
 }
 
 /** Options of every command that calls a service. */
@@ -41,6 +43,19 @@ const COMMON: Record<string, CommandOption> = {
   json: { type: "boolean", help: "print one JSON document and nothing else" },
   help: { type: "boolean", help: "print this" },
 };
+
+/** A whole number of the option's, or `otherwise`. Throws UsageError outside of its bounds. */
+export function countOf(
+  values: Values,
+  name: string,
+  otherwise: number,
+  min: number,
+  max: number,
+): number {
+  const value = values[name] === undefined ? otherwise : Number(values[name]);
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new UsageError(`--${name} is a number from ${min} to ${max}`);
+}
 
 /** Parses what follows the command's name. Throws UsageError. */
 export function parseCommand(command: Command, args: string[]) {

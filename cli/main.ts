@@ -6,10 +6,32 @@ import {
   parseCommand,
   UsageError,
 } from "./command.ts";
+import { exportCommand } from "./export.ts";
+import { ingest } from "./ingest.ts";
 import { modelsList, modelsRemove } from "./models.ts";
 import { modelsAdd } from "./models-add.ts";
+import {
+  namespacesCreate,
+  namespacesDelete,
+  namespacesList,
+  namespacesStats,
+} from "./namespaces.ts";
+import { search } from "./search.ts";
+import { snapshot } from "./snapshot.ts";
 
-const COMMANDS: Command[] = [modelsAdd, modelsList, modelsRemove];
+const COMMANDS: Command[] = [
+  ingest,
+  search,
+  exportCommand,
+  snapshot,
+  namespacesList,
+  namespacesCreate,
+  namespacesStats,
+  namespacesDelete,
+  modelsAdd,
+  modelsList,
+  modelsRemove,
+];
 
 function overview(): string {
   const names = COMMANDS.map(({ name, args }) => `${name} ${args}`.trimEnd());
@@ -48,7 +70,7 @@ async function main(words: string[]): Promise<number> {
     }
     const result = await command.run(positionals, values);
     if (values.json) console.log(JSON.stringify(result, null, 2));
-    return 0;
+    return command.failed?.(result) ? 1 : 0;
   } catch (error) {
     if (error instanceof UsageError) {
       console.error(`${error.message}\nnpx brink ${command.name} --help says more`);

@@ -4,12 +4,14 @@ import cliProgress from "cli-progress";
 export interface Progress {
   /** What is done so far, of the total. */
   update(done: number): void;
+  /** Prints a line that stays, above the bar. */
+  log(line: string): void;
   end(): void;
 }
 
 /** Starts one. `total` and what `update` gets are bytes; `silent` shows nothing. */
 export function startProgress(label: string, total: number, silent: boolean): Progress {
-  if (silent) return { update() {}, end() {} };
+  if (silent) return { update() {}, log: (line) => console.error(line), end() {} };
   if (!process.stderr.isTTY) return plainLines(label, total);
   const bar = new cliProgress.SingleBar({
     stream: process.stderr,
@@ -20,7 +22,29 @@ export function startProgress(label: string, total: number, silent: boolean): Pr
     etaBuffer: 100,
   });
   bar.start(total, 0, { size: showBytes(total) });
-  return { update: (done) => bar.update(done), end: () => bar.stop() };
+  return { update: (done) => bar.update(done), log: logOverLine, end: () => bar.stop() };
+}
+
+/** A step whose length nobody knows: counts what is done, as `what`. */
+export function startCounter(label: string, what: string, silent: boolean): Progress {
+  const tty = process.stderr.isTTY && !silent;
+  let told = 0;
+  return {
+    update(done) {
+      if (silent || done === told || (!tty && done < 2 * told)) return;
+      told = done;
+      process.stderr.write(`${tty ? "\r\x1b[K" : ""}${label}: ${done} ${what}${tty ? "" : "\n"}`);
+    },
+    log: tty ? logOverLine : (line) => console.error(line),
+    end() {
+      if (tty && told > 0) process.stderr.write("\n");
+    },
+  };
+}
+
+/** In the place of the bar's line, which comes back with its next update. */
+function logOverLine(line: string): void {
+  process.stderr.write(`\r\x1b[K${line}\n`);
 }
 
 function plainLines(label: string, total: number): Progress {
@@ -31,6 +55,7 @@ function plainLines(label: string, total: number): Progress {
       if (tenth > told) console.error(`${label}: ${tenth * 10} % of ${showBytes(total)}`);
       told = Math.max(told, tenth);
     },
+    log: (line) => console.error(line),
     end() {},
   };
 }

@@ -9,6 +9,7 @@ import { showProgress } from "./report.ts";
 
 const root = join(import.meta.dirname, "..");
 const DOCUMENTS_PER_CALL = 32;
+const TEXTS_PER_CALL = 32;
 
 export interface Client {
   call<T>(method: string, path: string, body?: unknown): Promise<T>;
@@ -18,6 +19,8 @@ export interface SubmittedDocument {
   id: string;
   text: string;
   title?: string;
+  /** Base64 of little-endian f32. */
+  embedding?: string;
 }
 
 /** Runs `work` against the service at `url`, or against a fresh one of its own that is ended,
@@ -79,4 +82,29 @@ export async function fillNamespace(
     if (errors.length > 0) throw new Error(`refused: ${JSON.stringify(errors[0])}`);
     showProgress("documents", i + batch.length, documents.length);
   }
+}
+
+/** The embeddings of texts by the running service, each as base64 of little-endian f32. */
+export async function embedAll(
+  client: Client,
+  label: string,
+  texts: readonly string[],
+): Promise<string[]> {
+  const embeddings: string[] = [];
+  for (let i = 0; i < texts.length; i += TEXTS_PER_CALL) {
+    const input = texts.slice(i, i + TEXTS_PER_CALL);
+    const { data } = await client.call<{ data: { embedding: string }[] }>(
+      "POST",
+      "/v1/embeddings",
+      { input, encoding_format: "base64" },
+    );
+    embeddings.push(...data.map(({ embedding }) => embedding));
+    showProgress(`embedding ${label}`, embeddings.length, texts.length);
+  }
+  return embeddings;
+}
+
+export function fromBase64(text: string): Float32Array {
+  const bytes = Buffer.from(text, "base64");
+  return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 }

@@ -1,10 +1,11 @@
-/** `npm run eval -- retrieval|reader|router|encoder --data PATH`: quality on labelled data. */
+/** `npm run eval -- retrieval|reader|router|encoder|codes --data PATH`: quality on labelled data. */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { evaluateCodes } from "./codes.ts";
 import { evaluateEncoder } from "./encoder.ts";
 import { evaluateReader } from "./reader.ts";
 import type { EvalOptions, EvalReport } from "./report.ts";
-import { printReport } from "./report.ts";
+import { isWithinBounds, printReport } from "./report.ts";
 import { evaluateRetrieval } from "./retrieval.ts";
 import { evaluateRouter } from "./router.ts";
 
@@ -15,6 +16,7 @@ what
   reader      F1 and exact match; PATH is a file in SQuAD's layout (1.1 or 2.0)
   encoder     cosine with the fp32 original; PATH is what train/export_reference.py wrote
   router      AUROC and calibration of the difficulty score; PATH is a SQuAD 1.1 file
+  codes       recall of the vector index against exact search; PATH as for retrieval
 
 options
   --data PATH      the data (required)
@@ -23,6 +25,7 @@ options
   --setting S      reader only: gold (the question's own paragraph), open (all paragraphs in
                    memory, through /v1/chat/completions) or both (default)
   --split NAME     retrieval only: which qrels, default test
+  --tune           retrieval only: search the weight of hybrid search on the train qrels
   --limit N        only the first N questions
   --help           this text`;
 
@@ -31,6 +34,7 @@ const evaluations: Record<string, (options: EvalOptions) => Promise<EvalReport>>
   reader: evaluateReader,
   router: evaluateRouter,
   encoder: evaluateEncoder,
+  codes: evaluateCodes,
 };
 
 const { values, positionals } = parseArgs({
@@ -41,6 +45,7 @@ const { values, positionals } = parseArgs({
     url: { type: "string" },
     setting: { type: "string", default: "both" },
     split: { type: "string", default: "test" },
+    tune: { type: "boolean", default: false },
     limit: { type: "string" },
     help: { type: "boolean", default: false },
   },
@@ -55,7 +60,9 @@ const report = await evaluate({
   url: values.url ?? null,
   setting: values.setting,
   split: values.split,
+  tune: values.tune,
   limit: values.limit === undefined ? Number.POSITIVE_INFINITY : Number(values.limit),
 });
 printReport(report);
 if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+if (!isWithinBounds(report)) process.exitCode = 1;

@@ -8,6 +8,8 @@ export interface EvalOptions {
   setting: string;
   split: string;
   limit: number;
+  /** Whether to search the fusion's weight on the training queries. */
+  tune: boolean;
 }
 
 /** A figure with its 95 % bootstrap interval. */
@@ -17,11 +19,21 @@ export interface Figure {
   high: number;
 }
 
+/** What a figure is held to. */
+export interface Bound {
+  name: string;
+  value: number;
+  least?: number;
+  most?: number;
+}
+
 export interface EvalReport {
   what: string;
   data: string;
   questions: number;
   figures: Record<string, Figure | number>;
+  /** Absent: there are none. */
+  bounds?: Bound[];
 }
 
 /** The mean of `values` with its 95 % percentile bootstrap interval (1,000 seeded resamplings of
@@ -45,13 +57,33 @@ export function bootstrap<T>(
 
 export function printReport(report: EvalReport): void {
   console.log(`\n${report.what} on ${report.data}, ${report.questions} questions`);
+  const width = Math.max(36, ...Object.keys(report.figures).map((name) => name.length));
   for (const [name, figure] of Object.entries(report.figures)) {
     const text =
       typeof figure === "number"
         ? show(figure)
         : `${show(figure.value)}   95 % [${show(figure.low)}, ${show(figure.high)}]`;
-    console.log(`  ${name.padEnd(36)} ${text}`);
+    console.log(`  ${name.padEnd(width)} ${text}`);
   }
+  for (const bound of report.bounds ?? []) {
+    const { name, value, least, most } = bound;
+    const within = [
+      ...(least === undefined ? [] : [`at least ${show(least)}`]),
+      ...(most === undefined ? [] : [`at most ${show(most)}`]),
+    ].join(", ");
+    console.log(`  ${isMet(bound) ? "ok    " : "MISSED"} ${name}: ${show(value)}, ${within}`);
+  }
+}
+
+/** Whether every bound of a report is met. */
+export function isWithinBounds(report: EvalReport): boolean {
+  return (report.bounds ?? []).every(isMet);
+}
+
+function isMet({ value, least, most }: Bound): boolean {
+  return (
+    value >= (least ?? Number.NEGATIVE_INFINITY) && value <= (most ?? Number.POSITIVE_INFINITY)
+  );
 }
 
 function show(value: number): string {

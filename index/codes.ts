@@ -10,9 +10,10 @@ import { assert } from "../src/errors.ts";
 import { rotatedDim, rotationOf } from "./rotation.ts";
 import { type QuantizedVector, quantizeQuery } from "./vectors.ts";
 
-/** Bits of a query's values. Five lose nothing that can be measured against more, and let the
- *  kernel add two table entries in a byte; see docs/memory.md. */
-export const QUERY_BITS = 5;
+/** Bits of a query's values. Of the ten nearest, four find as many as more bits or none rounded
+ *  off, and three lose 4 in 1,000 (docs/vectors.md); with four the kernel adds up four table entries
+ *  in a byte. */
+export const QUERY_BITS = 4;
 
 /** The largest magnitude of a query's values, which are odd. */
 const LEVEL_MAX = 2 ** QUERY_BITS - 1;
@@ -50,7 +51,7 @@ export function encodeCode({ qs }: QuantizedVector): Uint8Array {
 /** A query as codes meet it: sum over i of sign(o_i) levels[i], times a code's factor and `scale`,
  *  estimates the cosine. */
 export interface QueryLevels {
-  /** Odd integers in [-31, 31], i8 [rotatedDim]. */
+  /** Odd integers in [-15, 15], i8 [rotatedDim]. */
   levels: Int8Array;
   /** f32. */
   scale: number;
@@ -79,11 +80,11 @@ export function quantizeLevels(query: Float32Array): QueryLevels {
   return { levels, scale: Math.fround(unit * scale) };
 }
 
-/** Step of the best uniform 32-level quantizer of a Gaussian of variance 1: J. Max, IRE
+/** Step of the best uniform 16-level quantizer of a Gaussian of variance 1: J. Max, IRE
  *  Transactions on Information Theory 6 (1960), table II. */
-const STEP = 0.1881;
+const STEP = 0.3352;
 
-/** Each entry of a table is raised by this, so that it is not negative: u8 in [0, 124]. */
+/** Each entry of a table is raised by this, so that it is not negative: u8 in [0, 60]. */
 export const TABLE_BIAS = 2 * LEVEL_MAX;
 
 /** What the kernel adds up instead of multiplying: for each four signs, of all 16 values they can

@@ -4,14 +4,11 @@
 export const SEGMENT_MAGIC = 0x31584c42;
 export const SEGMENT_VERSION = 1;
 export const SEGMENT_HEADER_BYTES = 40;
-/** Terms that share an entry of the directory: 8 bytes over 16 terms, 15 steps at most to one. */
-export const SEGMENT_TERM_BLOCK = 16;
+/** Terms that share an entry of the directory: 8 bytes over 8 terms, 7 steps at most to one. */
+export const SEGMENT_TERM_BLOCK = 8;
 /** Slots are u16, and 65,535 as index of a length marks a dead slot. */
 export const SEGMENT_SLOTS_MAX = 65_535;
 export const SEGMENT_DEAD = 65_535;
-/** From this many slots on a run says, for each block of it, the least `lengthOf` in the block. */
-export const SEGMENT_RUN_LONG = 16;
-export const SEGMENT_RUN_BLOCK = 128;
 /** Numbers of terms are dense from 0: this many are past any object's vocabulary. */
 export const TERM_NUMBERS_MAX = 2 ** 24;
 
@@ -30,11 +27,6 @@ export interface SegmentLayout {
   lengthOfAt: number;
   streamAt: number;
   bytes: number;
-}
-
-/** Bytes of a run's minima. */
-export function minimaBytes(count: number): number {
-  return count < SEGMENT_RUN_LONG ? 0 : 2 * Math.ceil(count / SEGMENT_RUN_BLOCK);
 }
 
 const damaged = (what: string) => new Error(`damaged segment: ${what}`);
@@ -98,7 +90,7 @@ export class SegmentCursor {
  *  each slot's tfs add up to its dl. Throws a plain error otherwise. O(postings). */
 export function checkSegment(segment: Uint8Array, layout: SegmentLayout): void {
   const view = new DataView(segment.buffer, segment.byteOffset, segment.length);
-  const { lengthOf, left } = checkLengths(view, layout);
+  const left = checkLengths(view, layout);
   const cursor = new SegmentCursor(segment, layout.streamAt, segment.length);
   let [postings, previous] = [0, -1];
   for (let i = 0; i < layout.terms; i++) {
@@ -113,25 +105,23 @@ export function checkSegment(segment: Uint8Array, layout: SegmentLayout): void {
     }
     if (term <= previous || term >= TERM_NUMBERS_MAX) throw damaged("terms do not ascend");
     previous = term;
-    postings += checkRuns(cursor, cursor.varint(), left, lengthOf);
+    postings += checkRuns(cursor, cursor.varint(), left);
   }
   if (cursor.at !== segment.length || postings !== layout.postings) throw damaged("its postings");
   if (left.some((rest) => rest !== 0)) throw damaged("a length is not the sum of its tfs");
 }
 
-/** By slot the index of its length, and the length (0 of a dead slot). */
-function checkLengths(view: DataView, layout: SegmentLayout) {
+/** Each slot's length, 0 of a dead one. */
+function checkLengths(view: DataView, layout: SegmentLayout): Float64Array {
   const lengths = Array.from({ length: layout.lengths }, (_, i) =>
     view.getUint32(layout.lengthsAt + 4 * i, true),
   );
   if (lengths.some((length, i) => i > 0 && length <= lengths[i - 1]!))
     throw damaged("lengths do not ascend");
-  const lengthOf = new Uint16Array(layout.slots);
   const left = new Float64Array(layout.slots);
   let [units, lengthSum] = [0, 0];
   for (let slot = 0; slot < layout.slots; slot++) {
     const index = view.getUint16(layout.lengthOfAt + 2 * slot, true);
-    lengthOf[slot] = index;
     if (index === SEGMENT_DEAD) continue;
     if (index >= layout.lengths) throw damaged("a length is not there");
     left[slot] = lengths[index]!;
@@ -139,38 +129,27 @@ function checkLengths(view: DataView, layout: SegmentLayout) {
     units++;
   }
   if (units !== layout.units || lengthSum !== layout.lengthSum) throw damaged("its totals");
-  return { lengthOf, left };
+  return left;
 }
 
 /** The runs of one term; how many postings they have. Takes their tfs off the slots' lengths. */
-function checkRuns(
-  cursor: SegmentCursor,
-  bytes: number,
-  left: Float64Array,
-  lengthOf: Uint16Array,
-): number {
+function checkRuns(cursor: SegmentCursor, bytes: number, left: Float64Array): number {
   const end = cursor.at + bytes;
   if (bytes === 0 || end > cursor.end) throw damaged("a term's lists");
   let [postings, previousTf] = [0, 0];
   while (cursor.at < end) {
-    const [tf, count] = [cursor.varint(), cursor.varint()];
+    const head = cursor.varint();
+    const count = Math.floor(head / 2);
+    const tf = head % 2 === 0 ? previousTf + 1 : cursor.varint();
     if (tf <= previousTf || count === 0) throw damaged("a list's head");
-    const minima = cursor.at;
-    cursor.skip(minimaBytes(count));
     const at = cursor.at;
     cursor.skip(2 * count);
-    let [previous, least] = [-1, SEGMENT_DEAD];
+    let previous = -1;
     for (let i = 0; i < count; i++) {
       const slot = cursor.u16(at + 2 * i);
       if (slot <= previous || slot >= left.length) throw damaged("slots do not ascend");
       left[slot]! -= tf;
       previous = slot;
-      least = Math.min(least, lengthOf[slot]!);
-      if (count < SEGMENT_RUN_LONG) continue;
-      if ((i + 1) % SEGMENT_RUN_BLOCK !== 0 && i + 1 < count) continue;
-      const block = Math.floor(i / SEGMENT_RUN_BLOCK);
-      if (cursor.u16(minima + 2 * block) !== least) throw damaged("a list's minima");
-      least = SEGMENT_DEAD;
     }
     postings += count;
     previousTf = tf;

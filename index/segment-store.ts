@@ -25,9 +25,9 @@ interface Bm25Exports {
 const PAGE_BYTES = 65_536;
 /** As the kernel lays them out. */
 const RECORD_BYTES = 44;
-const TERM_BYTES = 40;
-const RUN_BYTES = 40;
-const WINDOW_BYTES = 2_048 * 8 + 256;
+const TERM_BYTES = 16;
+const RUN_BYTES = 32;
+const WINDOW_BYTES = 16_384 * 8 + 2_048;
 /** Saturations of tf 1 to 4 stand in tables, which nine postings in ten read, where a segment
  *  has so few distinct lengths that they stay in the cache. */
 const TABLES = 4;
@@ -191,7 +191,7 @@ export class SegmentStore {
       const { id } = query[i]!;
       if (id === null || weights[i] === 0) continue;
       words[(n * TERM_BYTES) / 4] = id;
-      doubles[(n * TERM_BYTES) / 8 + 2] = weights[i]!;
+      doubles[(n * TERM_BYTES) / 8 + 1] = weights[i]!;
       n++;
     }
     return n;
@@ -249,7 +249,7 @@ export class SegmentStore {
     };
     const fits = have !== undefined && room.terms === have.terms && room.runs === have.runs;
     if (fits && room.slots === have.slots && room.k === have.k) return this.#scratch!;
-    const terms = this.#allocate(room.terms * (TERM_BYTES + 4));
+    const terms = this.#allocate(room.terms * TERM_BYTES);
     const runs = this.#allocate(room.runs * RUN_BYTES);
     const window = this.#allocate(WINDOW_BYTES);
     const alive = this.#allocate(4 * Math.ceil(room.slots / 32));

@@ -6,21 +6,20 @@
  *    header       u32 magic, u32 version, u32 slots, u32 units, f64 lengthSum,
  *                 u32 postings, u32 terms, u32 lengths, u32 streamBytes
  *    lengths      u32 [lengths]: the distinct dl, ascending
- *    firstTerm    u32 [blocks]: number of the first term of each block of 16 terms
+ *    firstTerm    u32 [blocks]: number of the first term of each block of 8 terms
  *    blockOffset  u32 [blocks]: where that block begins in the stream
  *    lengthOf     u16 [slots]: index into `lengths`; 65,535 of a dead slot
  *    stream       per term: varint distance from the block's previous term (0 for its first),
  *                 varint bytes of its runs, its runs
- *    run          the term's slots of one tf: varint tf, varint count, from 16 slots on a u16
- *                 for each 128, the least of their `lengthOf`; u16 [count] slots, ascending
+ *    run          the term's slots of one tf: varint 2 * count, and where tf is not the previous
+ *                 run's + 1 (1 for the first) 2 * count + 1 and varint tf; u16 [count] slots,
+ *                 ascending
  *  A term's runs ascend by tf, terms by number. Most postings take their two bytes and no more. */
 import { assert } from "../src/errors.ts";
 import {
   SEGMENT_DEAD,
   SEGMENT_HEADER_BYTES,
   SEGMENT_MAGIC,
-  SEGMENT_RUN_BLOCK,
-  SEGMENT_RUN_LONG,
   SEGMENT_SLOTS_MAX,
   SEGMENT_TERM_BLOCK,
   SEGMENT_VERSION,
@@ -123,16 +122,13 @@ class Writer {
 class RunWriter {
   readonly #out = new Writer();
   readonly #later: number[] = [];
+  #tf = 0;
   readonly #slots = new Uint16Array(SEGMENT_SLOTS_MAX);
-  readonly #lengthOf: Uint16Array;
-
-  constructor(lengthOf: Uint16Array) {
-    this.#lengthOf = lengthOf;
-  }
 
   /** Valid until the next call. */
   encode({ slots, tfs }: Grouped, from: number, to: number): Writer {
     this.#out.length = 0;
+    this.#tf = 0;
     const later = this.#later;
     later.length = 0;
     let n = 0;
@@ -151,19 +147,13 @@ class RunWriter {
   }
 
   #run(tf: number, n: number): void {
-    this.#out.varint(tf);
-    this.#out.varint(n);
-    if (n >= SEGMENT_RUN_LONG) this.#minima(n);
-    this.#out.u16s(this.#slots, n);
-  }
-
-  #minima(n: number): void {
-    const minima = new Uint16Array(Math.ceil(n / SEGMENT_RUN_BLOCK)).fill(SEGMENT_DEAD);
-    for (let i = 0; i < n; i++) {
-      const block = Math.floor(i / SEGMENT_RUN_BLOCK);
-      minima[block] = Math.min(minima[block]!, this.#lengthOf[this.#slots[i]!]!);
+    if (tf === this.#tf + 1) this.#out.varint(2 * n);
+    else {
+      this.#out.varint(2 * n + 1);
+      this.#out.varint(tf);
     }
-    this.#out.u16s(minima, minima.length);
+    this.#tf = tf;
+    this.#out.u16s(this.#slots, n);
   }
 }
 
@@ -182,7 +172,7 @@ export function encodeSegment(units: Iterable<TermCounts | null>): Uint8Array {
   for (const counts of units) gathered.add(counts);
   const { distinct, of } = indexLengths(gathered.lengths);
   const grouped = groupByTerm(gathered);
-  const runs = new RunWriter(of);
+  const runs = new RunWriter();
   const stream = new Writer();
   const [firstTerms, blockOffsets]: [number[], number[]] = [[], []];
   let terms = 0;

@@ -38,6 +38,8 @@ export interface RunningService {
   process: ChildProcess;
   /** Ends the runtime and all it started; resolves when it has gone. */
   stop(): Promise<void>;
+  /** The same by SIGKILL to every process at once, as a crash would: nothing is finished first. */
+  kill(): Promise<void>;
 }
 
 /** For programs that start a service: end on a signal by exiting, which ends the service too. */
@@ -89,17 +91,20 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     detached: true, // its own group, so that stop() reaches workerd too
   });
   // Whatever ends this process, a signal during the start included, ends the runtime with it.
-  process.once("exit", () => signalGroup(child.pid, "SIGTERM"));
+  const end = () => signalGroup(child.pid, "SIGTERM");
+  process.once("exit", end);
+  child.once("exit", () => process.off("exit", end));
   const tail = collectLog(child, options.onLog);
   const url = `http://127.0.0.1:${port}`;
   const stop = () => stopGroup(child, variablesFile);
+  const kill = () => killGroup(child, variablesFile);
   try {
     await untilReady(url + (options.readyPath ?? "/healthz"), child, tail, options.onProgress);
   } catch (error) {
     await stop();
     throw error;
   }
-  return { url, inspectorUrl: `http://127.0.0.1:${inspectorPort}`, process: child, stop };
+  return { url, inspectorUrl: `http://127.0.0.1:${inspectorPort}`, process: child, stop, kill };
 }
 
 /** The main Worker's configuration with the optional Workers bound, and theirs. */
@@ -173,6 +178,22 @@ async function stopGroup(child: ChildProcess, variablesFile: string): Promise<vo
   const timer = setTimeout(() => signalGroup(child.pid, "SIGKILL"), STOP_MS_MAX);
   await gone;
   clearTimeout(timer);
+}
+
+async function killGroup(child: ChildProcess, variablesFile: string): Promise<void> {
+  signalGroup(child.pid, "SIGKILL");
+  rmSync(variablesFile, { force: true });
+  // The processes under the first one may outlive it by a moment, and they hold the state.
+  while (groupLives(child.pid)) await new Promise((done) => setTimeout(done, 5));
+}
+
+function groupLives(pid: number | undefined): boolean {
+  if (pid === undefined) return false;
+  try {
+    return process.kill(process.platform === "win32" ? pid : -pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {

@@ -166,6 +166,18 @@ export const CODE_DEPTH_MAX = 4_096;
 // dimensions, part by part.
 export const PQ_SAMPLE_MAX = 4_096;
 export const PQ_ITERATIONS = 8;
+// Cloudflare Vectorize (developers.cloudflare.com/vectorize/platform/limits, 2026-11): vectors of
+// one upsert from a Worker, results of a query that returns neither values nor metadata, and
+// dimensions. It takes 100 ids in a deletion and refuses more (error 40007).
+export const TIER_UPSERT_MAX = 1_000;
+export const TIER_DELETE_MAX = 100;
+export const TIER_TOP_K_MAX = 100;
+export const TIER_DIM_MAX = 1_536;
+// Writes that Vectorize does not show yet are held here, 500 bytes each at 384 dimensions.
+export const TIER_PENDING_MAX = 10_000;
+// Its clock and ours may differ by this; a write takes it seconds, and minutes under load.
+export const TIER_CLOCK_SKEW_MS = 10_000;
+export const TIER_RESEND_MS = 15 * 60_000;
 export const PASSAGE_TOKENS_TARGET = 200;
 export const PASSAGE_TOKENS_MAX = 240;
 // A word of any length can be one unknown token, so characters have a bound of their own.
@@ -363,3 +375,29 @@ export const MIXED_TOKENS_MIN = 12;
 export const FAST_TOKENS_MIN = 32;
 // An outlier column of 16 times the rest's size needs 4 of its own bits; 16 * 127 fits an i16.
 export const SPLIT_COPIES_MAX = 16;
+
+// The command line. A part of a job is as much as the service stores in one or two batches, so that
+// a break costs little; a line above its bound would be refused by the service. A file of one
+// document may be larger than its text, which has a bound of its own; a JSON array is parsed whole.
+export const CLI_PART_BYTES = 2 * 1024 * 1024;
+export const CLI_PART_LINES_MAX = 1_000;
+export const CLI_FILE_BYTES_MAX = 16 * 1024 * 1024;
+export const CLI_JSON_BYTES_MAX = 256 * 1024 * 1024;
+// Folders: what a documentation or a wiki has, many times over; a loop of mounts ends here too.
+export const CLI_FILES_MAX = 200_000;
+export const CLI_FOLDER_DEPTH_MAX = 32;
+// A call that fails for what may pass is repeated: after .5, 1, 2, 4 and 8 s, or when the service
+// says, within a minute.
+export const CLI_ATTEMPTS_MAX = 6;
+export const CLI_RETRY_MS = 500;
+export const CLI_RETRY_MS_MAX = 60_000;
+// Pages of a web site: one at a time, with a pause between two that its robots.txt may lengthen.
+export const CLI_PAGES_DEFAULT = 100;
+export const CLI_PAGES_MAX = 10_000;
+export const CLI_DEPTH_MAX = 16;
+export const CLI_PAGE_MS_MAX = 30_000;
+export const CLI_PAGE_PAUSE_MS = 250;
+export const CLI_PAGE_PAUSE_MS_MAX = 10_000;
+export const CLI_ROBOTS_BYTES_MAX = 512 * 1024;
+// How often a snapshot's or a restore's progress is asked for.
+export const CLI_POLL_MS = 1_000;

@@ -7,10 +7,11 @@
  *               then factors f32 [16]
  *  Four signs are a lane's index into a table in a register (as in Andre et al., VLDB 2015, for
  *  product quantization), which takes a fifth of the instructions that counting bits plane by plane
- *  takes. Requires bytes % 16 == 0 and entries of at most 127, so that two fit a byte; those are
- *  added in 16 bits over up to 256 bytes of signs (256 * 254 < 2^16), then in 32. Sums are exact up
- *  to 2^24. The relaxed swizzle meets no index above 15, where all machines agree. */
+ *  takes. Requires bytes % 16 == 0 and bytes <= 512, and entries of at most 63: four then fit a
+ *  byte, and 256 such sums 16 bits (256 * 252 < 2^16). The relaxed swizzle meets no index above 15,
+ *  where all machines agree. */
 
+/** Of 16 vectors: what the signs of one byte stand for, two entries each. */
 // @ts-ignore: decorator
 @inline
 function entries(signs: v128, low: v128, high: v128): v128 {
@@ -29,45 +30,13 @@ function store4(to: usize, sums: v128, bias: v128, factors: v128, scale: v128): 
   v128.store(to, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(dots), factors), scale));
 }
 
-/** One block; `total` is what the bias adds to a sum. */
-function block16(
-  estimates: usize, tables: usize, codes: usize, bytes: usize, total: i32, scale: f32,
-): void {
-  let a = i32x4.splat(0), b = i32x4.splat(0), c = i32x4.splat(0), d = i32x4.splat(0);
-  for (let j: usize = 0; j < bytes; ) {
-    const end = min(j + 256, bytes);
-    // Lanes of `all` hold even vectors' sums plus 256 times odd ones', modulo 2^16.
-    let all = i16x8.splat(0), odd = i16x8.splat(0);
-    for (; j < end; j++) {
-      const table = tables + (j << 5);
-      const sum = entries(v128.load(codes + (j << 4)), v128.load(table), v128.load(table, 16));
-      all = i16x8.add(all, sum);
-      odd = i16x8.add(odd, i16x8.shr_u(sum, 8));
-    }
-    const even = i16x8.sub(all, i16x8.shl(odd, 8));
-    const low = i8x16.shuffle(
-      even, odd, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
-    const high = i8x16.shuffle(
-      even, odd, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
-    a = i32x4.add(a, i32x4.extend_low_i16x8_u(low));
-    b = i32x4.add(b, i32x4.extend_high_i16x8_u(low));
-    c = i32x4.add(c, i32x4.extend_low_i16x8_u(high));
-    d = i32x4.add(d, i32x4.extend_high_i16x8_u(high));
-  }
-  const bias = i32x4.splat(total), s = f32x4.splat(scale);
-  const factors = codes + (bytes << 4);
-  store4(estimates, a, bias, v128.load(factors), s);
-  store4(estimates + 16, b, bias, v128.load(factors, 16), s);
-  store4(estimates + 32, c, bias, v128.load(factors, 32), s);
-  store4(estimates + 48, d, bias, v128.load(factors, 48), s);
-}
-
-/** Lanes of u16 that hold sums of even vectors and of odd ones, as estimates of all 16. */
+/** One block. Lanes of `all` hold even vectors' sums plus 256 times odd ones', modulo 2^16. */
 // @ts-ignore: decorator
 @inline
 function finish16(
-  estimates: usize, even: v128, odd: v128, bias: v128, factors: usize, scale: v128,
+  estimates: usize, all: v128, odd: v128, bias: v128, factors: usize, scale: v128,
 ): void {
+  const even = i16x8.sub(all, i16x8.shl(odd, 8));
   const low = i8x16.shuffle(even, odd, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
   const high = i8x16.shuffle(
     even, odd, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
@@ -77,39 +46,70 @@ function finish16(
   store4(estimates + 48, i32x4.extend_high_i16x8_u(high), bias, v128.load(factors, 48), scale);
 }
 
-/** Two blocks of at most 256 bytes of signs: they share the loads of the tables. */
-function block32(
-  estimates: usize, tables: usize, codes: usize, bytes: usize, total: i32, scale: f32,
+function block16(
+  estimates: usize, tables: usize, codes: usize, signs: usize, bias: v128, scale: v128,
 ): void {
-  const signs = bytes << 4;
+  let all = i16x8.splat(0), odd = i16x8.splat(0);
+  for (let at: usize = 0; at < signs; at += 32, tables += 64) {
+    const first = entries(v128.load(codes + at), v128.load(tables), v128.load(tables, 16));
+    const next = entries(
+      v128.load(codes + at, 16), v128.load(tables, 32), v128.load(tables, 48));
+    const sum = i8x16.add(first, next);
+    all = i16x8.add(all, sum);
+    odd = i16x8.add(odd, i16x8.shr_u(sum, 8));
+  }
+  finish16(estimates, all, odd, bias, codes + signs, scale);
+}
+
+/** How many blocks ahead lines are touched. */
+const AHEAD: i32 = 4;
+
+/** Two blocks, which share the loads of the tables. Each step touches one line of what lies
+ *  further on, from `ahead`: codes come from beyond the caches, and what is asked for early waits
+ *  less. The result, made of what was touched, has no meaning; it keeps the touches in. */
+function block32(
+  estimates: usize, tables: usize, codes: usize, signs: usize, bias: v128, scale: v128,
+  ahead: usize,
+): i32 {
+  let touched: i32 = 0;
   const second = codes + signs + 64;
   let all_a = i16x8.splat(0), odd_a = i16x8.splat(0);
   let all_b = i16x8.splat(0), odd_b = i16x8.splat(0);
-  for (let at: usize = 0; at < signs; at += 16, tables += 32) {
+  for (let at: usize = 0; at < signs; at += 32, tables += 64, ahead += 64) {
+    touched ^= load<i32>(ahead);
     const low = v128.load(tables), high = v128.load(tables, 16);
-    const a = entries(v128.load(codes + at), low, high);
-    const b = entries(v128.load(second + at), low, high);
+    const next_low = v128.load(tables, 32), next_high = v128.load(tables, 48);
+    const a = i8x16.add(
+      entries(v128.load(codes + at), low, high),
+      entries(v128.load(codes + at, 16), next_low, next_high),
+    );
     all_a = i16x8.add(all_a, a);
-    all_b = i16x8.add(all_b, b);
     odd_a = i16x8.add(odd_a, i16x8.shr_u(a, 8));
+    const b = i8x16.add(
+      entries(v128.load(second + at), low, high),
+      entries(v128.load(second + at, 16), next_low, next_high),
+    );
+    all_b = i16x8.add(all_b, b);
     odd_b = i16x8.add(odd_b, i16x8.shr_u(b, 8));
   }
-  const bias = i32x4.splat(total), s = f32x4.splat(scale);
-  const even_a = i16x8.sub(all_a, i16x8.shl(odd_a, 8));
-  const even_b = i16x8.sub(all_b, i16x8.shl(odd_b, 8));
-  finish16(estimates, even_a, odd_a, bias, codes + signs, s);
-  finish16(estimates + 64, even_b, odd_b, bias, second + signs, s);
+  finish16(estimates, all_a, odd_a, bias, codes + signs, scale);
+  finish16(estimates + 64, all_b, odd_b, bias, second + signs, scale);
+  return touched;
 }
 
 export function estimate_b1(
   estimates: usize, tables: usize, codes: usize, blocks: i32, bytes: i32, bias: i32, scale: f32,
-): void {
-  const stride = (<usize>bytes << 4) + 64;
-  const total = 2 * bytes * bias;
+): i32 {
+  const signs = <usize>bytes << 4;
+  const stride = signs + 64;
+  const total = i32x4.splat(2 * bytes * bias), s = f32x4.splat(scale);
+  let touched: i32 = 0;
   let i: i32 = 0;
-  if (bytes <= 256)
-    for (; i + 2 <= blocks; i += 2, codes += stride << 1, estimates += 128)
-      block32(estimates, tables, codes, <usize>bytes, total, scale);
-  for (; i < blocks; i++, codes += stride, estimates += 64)
-    block16(estimates, tables, codes, <usize>bytes, total, scale);
+  for (; i + 2 <= blocks; i += 2, codes += stride << 1, estimates += 128) {
+    // Of the last blocks, their own lines: nothing past the end is read.
+    const ahead = i + AHEAD + 2 <= blocks ? codes + <usize>AHEAD * stride : codes;
+    touched ^= block32(estimates, tables, codes, signs, total, s, ahead);
+  }
+  if (i < blocks) block16(estimates, tables, codes, signs, total, s);
+  return touched;
 }

@@ -79,6 +79,13 @@ export const PASSAGE_COLUMNS = [
   ...["row", "document", "start", '"end"', "counts", "vector", "heading_path", "anchor", "text"],
 ];
 
+/** Of a document without any term schema 1 stored no counts, where it stored others'. */
+const EMPTY_COUNTS = `
+  INSERT INTO document_terms (document, part, counts)
+  SELECT row, 0, x'' FROM old_documents
+  WHERE passages > 0 AND row NOT IN (SELECT document FROM old_document_terms)
+    AND (SELECT value FROM meta WHERE name = 'options') LIKE '%"bm25_unit":"document"%'`;
+
 /** From schema 1, whose passages repeated the text of their document and whose vectors were scaled
  *  by their largest value. O(stored bytes). */
 export function toSchema2(sql: SqlStorage): void {
@@ -92,6 +99,7 @@ export function toSchema2(sql: SqlStorage): void {
   sql.exec(SCHEMA_2);
   sql.exec("INSERT INTO terms SELECT * FROM old_terms");
   sql.exec("INSERT INTO document_terms SELECT * FROM old_document_terms");
+  sql.exec(EMPTY_COUNTS);
   let next = 1;
   let last = 0;
   for (const { row } of sql.exec("SELECT row FROM old_documents ORDER BY row").toArray()) {

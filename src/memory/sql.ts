@@ -28,12 +28,13 @@ export function insertRows(
   }
 }
 
-/** The bytes in parts that a row can hold. */
+/** The bytes in parts that a row can hold: one at least, also of none. */
 export function partsOf(bytes: Uint8Array): ArrayBuffer[] {
-  const parts: ArrayBuffer[] = [];
-  for (let at = 0; at < bytes.length; at += PART_BYTES)
-    parts.push(bytes.slice(at, at + PART_BYTES).buffer as ArrayBuffer);
-  return parts;
+  const count = Math.max(1, Math.ceil(bytes.length / PART_BYTES));
+  return Array.from({ length: count }, (_, part) => {
+    const at = part * PART_BYTES;
+    return bytes.slice(at, at + PART_BYTES).buffer as ArrayBuffer;
+  });
 }
 
 /** The inverse of `partsOf`. */

@@ -114,9 +114,14 @@ async function firstReranker(onnx: OnnxModels): Promise<string | null> {
   return models.find(({ kind }) => kind === "reranker")?.id ?? null;
 }
 
-/** Half of the score is the chance of an answer in the passage, as the reader's answerability head
- *  sees it, and half is the retrieval's, relative to the best: each is right where the other errs
- *  (measured in docs/memory.md). 0 to 1 where scores are not negative. */
+/** What the reader's surest span counts beside the retrieval's score, and the logits that make it
+ *  surer by a factor e. Alone it orders worse than retrieval: it is sure of a wrong date in the next
+ *  paragraph too (measured in docs/memory.md). */
+const SPAN_WEIGHT = 0.2;
+const SPAN_SCALE = 4;
+
+/** The retrieval's score relative to the best, and how sure the reader is of a span in the passage:
+ *  0 to 1 where scores are not negative. */
 function scoreByReader(reader: SpanReader, query: string, hits: readonly SearchHit[]): number[] {
   const readings = reader.read(
     query,
@@ -124,7 +129,8 @@ function scoreByReader(reader: SpanReader, query: string, hits: readonly SearchH
   );
   const best = Math.max(...hits.map(({ score }) => score));
   return readings.map((reading, i) => {
-    const answered = reading.best === null ? 0 : 1 / (1 + Math.exp(-reading.answerable));
-    return (answered + (best > 0 ? hits[i]!.score / best : 0)) / 2;
+    const logit = reading.best === null ? Number.NEGATIVE_INFINITY : reading.best.score;
+    const relative = best > 0 ? hits[i]!.score / best : 0;
+    return SPAN_WEIGHT / (1 + Math.exp(-logit / SPAN_SCALE)) + (1 - SPAN_WEIGHT) * relative;
   });
 }

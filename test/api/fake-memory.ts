@@ -18,7 +18,7 @@ const STATS = {
     {
       ...{ object: null, lo: 0, hi: 2 ** 32, documents: 1, passages: 1, terms: 4, units: 1 },
       ...{ length_sum: 4, sqlite_bytes: 4096, resident_bytes: 100 },
-      ...{ segments: 0, memtable_passages: 1, tombstones: 0 },
+      ...{ segments: 0, memtable_passages: 1, tombstones: 0, rebuilt: 0 },
     },
   ],
   work: null,

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { ndcgAt } from "../../eval/retrieval.ts";
+import { ndcgAt } from "../../eval/beir.ts";
 import { auroc, expectedCalibrationError } from "../../eval/router.ts";
 import { exactMatch, f1Score } from "../../eval/squad.ts";
 

@@ -5,6 +5,7 @@ import { mulberry32 } from "../../eval/random.ts";
 import { Bitmap } from "../../index/bitmap.ts";
 import { BM25_DEFAULTS, BM25_VARIANTS, type Bm25Options, tfOf, weigh } from "../../index/bm25.ts";
 import { type LexicalHit, LexicalIndex } from "../../index/lexical-index.ts";
+import { encodeSegment } from "../../index/segment.ts";
 import { countTerms, type TermCounts } from "../../index/term-counts.ts";
 import { variantOracle } from "../oracle/bm25.ts";
 
@@ -133,8 +134,9 @@ class Watched {
   }
 }
 
-/** Every living, allowed unit scored one by one; the scores agree with the printed formulas. */
-function bruteForce(watched: Watched, asked: Query): LexicalHit[] {
+/** Every living, allowed unit scored one by one; the scores of one in `step` agree with the printed
+ *  formulas. */
+function bruteForce(watched: Watched, asked: Query, step = 1): LexicalHit[] {
   const { index, units } = watched;
   const statistics = watched.statistics(asked);
   const allowed = watched.allowed(asked);
@@ -144,10 +146,12 @@ function bruteForce(watched: Watched, asked: Query): LexicalHit[] {
   for (const [slot, counts] of units.entries()) {
     if (counts === null || allowed?.has(slot) === false) continue;
     const score = index.score(asked.terms, statistics, counts);
-    const map = new Map(Array.from(counts.ids, (id, i) => [id, counts.tfs[i]!]));
-    const wanted = variantOracle(index.options, statistics, printed, map);
-    const agrees = Math.abs(score - wanted) <= 1e-12 * Math.max(1, wanted);
-    if (counts.length > 0 && !agrees) expect(score).toBe(wanted);
+    if (slot % step === 0 && counts.length > 0) {
+      const map = new Map(Array.from(counts.ids, (id, i) => [id, counts.tfs[i]!]));
+      const wanted = variantOracle(index.options, statistics, printed, map);
+      const agrees = Math.abs(score - wanted) <= 1e-12 * Math.max(1, wanted);
+      if (!agrees) expect(score).toBe(wanted);
+    }
     if (score > base) hits.push({ slot, score });
   }
   return hits.sort((a, b) => b.score - a.score || a.slot - b.slot).slice(0, asked.k);
@@ -181,11 +185,11 @@ it("finds exactly what scoring every unit finds, after any run of changes", () =
   );
 }, 120_000);
 
-/** `n` units of about 40 terms out of 2,000, in Zipf's shares. */
+/** `n` units of about 30 terms out of 2,000, in Zipf's shares. */
 function corpus(n: number, from: number): TermCounts[] {
   const next = mulberry32(from);
   return Array.from({ length: n }, () => {
-    const words = Array.from({ length: 10 + Math.floor(next() * 60) }, () =>
+    const words = Array.from({ length: 5 + Math.floor(next() * 50) }, () =>
       Math.floor(2_000 ** next() - 1),
     );
     return countTerms(words);
@@ -193,11 +197,11 @@ function corpus(n: number, from: number): TermCounts[] {
 }
 
 it.each(BM25_VARIANTS)(
-  "finds the same in segments of many blocks, in every variant: %s",
+  "finds the same in segments of two windows, in every variant: %s",
   (variant) => {
     const watched = new Watched({ ...BM25_DEFAULTS, variant });
     const next = mulberry32(5);
-    for (const size of [9_000, 5_000, 300]) {
+    for (const size of [18_000, 4_000, 300]) {
       for (const counts of corpus(size, size)) watched.add(counts);
       for (let i = 0; i < size / 10; i++) watched.remove(Math.floor(next() * watched.units.length));
       if (size > 1_000) watched.seal();
@@ -223,6 +227,47 @@ it.each(BM25_VARIANTS)(
     }
   },
 );
+
+it("finds the same where a term has a thousand different tfs, in two segments", () => {
+  const watched = new Watched(BM25_DEFAULTS);
+  const next = mulberry32(8);
+  for (let i = 0; i < 4_000; i++) {
+    const entries = [
+      { term: 0, tf: 1 + Math.floor(next() * 1_000) },
+      { term: 1 + (i % 3), tf: 1 + Math.floor(next() * 400) },
+    ];
+    watched.add(countsOf(entries));
+    if (i % 1_500 === 1_499) watched.seal();
+  }
+  const terms = [0, 2, 3].map((id) => ({ id, qtf: 1 }));
+  const asked = { terms, k: 30, filter: null, more: { units: 0, length: 1, df: 0 } };
+  const found = watched.index.search(terms, watched.statistics(asked), 30, null);
+  expect(found).toEqual(bruteForce(watched, asked));
+});
+
+it("starts anew after clear, in the memory that it has", () => {
+  const units = corpus(500, 6);
+  const index = new LexicalIndex(kernels, BM25_DEFAULTS);
+  const segment = encodeSegment(units);
+  const terms = [0, 5, 40].map((id) => ({ id, qtf: 1 }));
+  const ask = () => {
+    const df = terms.map(({ id }) => index.df(id));
+    const { lengthSum } = index;
+    return index.search(terms, { units: index.units, lengthSum, df }, 10, null);
+  };
+  index.load(segment);
+  const [first, { bytes }] = [ask(), index];
+  for (let i = 0; i < 5; i++) {
+    index.append(units[3]!);
+    index.remove(7, units[7]!);
+    index.clear();
+    expect(index.slots).toBe(0);
+    expect(ask()).toEqual([]);
+    index.load(segment);
+    expect(ask()).toEqual(first);
+  }
+  expect(index.bytes).toBeLessThanOrEqual(bytes + 4_096);
+});
 
 it("an explanation's shares add up to the score", () => {
   for (const variant of BM25_VARIANTS) {

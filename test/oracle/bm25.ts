@@ -69,3 +69,22 @@ export function variantOracle(
   }
   return score;
 }
+
+/** What the kernel bm25_top_f64 keeps of one segment: by slot base, then weight * tf / (length + tf)
+ *  of each term that the slot has, in order; the best k above the base, a tie to the lower slot. */
+export function topOracle(
+  terms: readonly { id: number; weight: number }[],
+  slots: readonly { tfs: ReadonlyMap<number, number>; lengthTerm: number; alive: boolean }[],
+  base: number,
+  k: number,
+): { slot: number; score: number }[] {
+  const scored = slots.flatMap(({ tfs, lengthTerm, alive }, slot) => {
+    let score = base;
+    for (const { id, weight } of terms) {
+      const tf = tfs.get(id) ?? 0;
+      if (tf > 0) score += weight * (tf / (lengthTerm + tf));
+    }
+    return alive && score > base ? [{ slot, score }] : [];
+  });
+  return scored.sort((a, b) => b.score - a.score || a.slot - b.slot).slice(0, k);
+}

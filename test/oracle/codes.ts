@@ -60,9 +60,9 @@ export function levelsOf(query: Float32Array): { levels: number[]; scale: number
   const rotated = rotate(qs);
   const squares = sumOf(rotated, (value) => value * value);
   if (squares === 0) return { levels: rotated.map(() => 0), scale: 0 };
-  const step = Math.sqrt(squares / rotated.length) * 0.1881;
+  const step = Math.sqrt(squares / rotated.length) * 0.3352;
   const levels = rotated.map((value) =>
-    Math.max(-31, Math.min(31, 2 * Math.floor(value / step) + 1)),
+    Math.max(-15, Math.min(15, 2 * Math.floor(value / step) + 1)),
   );
   const product = sumOf(rotated, (value, i) => levels[i]! * value);
   return { levels, scale: Math.fround((squares / product / Math.sqrt(2 ** 21)) * scale) };

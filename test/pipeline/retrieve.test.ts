@@ -147,12 +147,12 @@ it("the time of a search with everything is the sum of its parts", async () => {
   expect(total).toBe(embed! + 5 + 5 + read!);
 });
 
-const reading = (answerable: number): PassageReading => {
-  return { best: { start: 0, end: 1, score: 1 }, runnerUpScore: 0, nullScore: 0, answerable };
+const reading = (score: number): PassageReading => {
+  return { best: { start: 0, end: 1, score }, runnerUpScore: 0, nullScore: 0, answerable: 0 };
 };
 const noOnnx = new OnnxModels(null);
 
-it("without an ONNX reranker answerability and score count half each", async () => {
+it("without an ONNX reranker the reader's surest span counts beside the score", async () => {
   const readers: string[][] = [];
   const reader = {
     read: (_question: string, texts: string[]) => {
@@ -164,8 +164,9 @@ it("without an ONNX reranker answerability and score count half each", async () 
   const deps = { onnx: noOnnx, reader: async () => reader };
   const { model, scores } = await scoreHits({ model: null, depth: 3 }, "q", hits, deps);
   expect(model).toBe("brink-reader");
-  const chance = (logit: number) => 1 / (1 + Math.exp(-logit));
-  expect(scores).toEqual([(chance(-4) + 1) / 2, (chance(6) + 0.5) / 2, (0 + 0.25) / 2]);
+  const sure = (logit: number) => 1 / (1 + Math.exp(-logit / 4));
+  const expected = [0.2 * sure(-4) + 0.8, 0.2 * sure(6) + 0.8 / 2, 0.8 / 4];
+  for (const [i, score] of scores.entries()) expect(score).toBeCloseTo(expected[i]!, 12);
   expect(readers).toEqual([hits.map(({ text }) => text)]);
 });
 

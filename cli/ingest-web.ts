@@ -1,0 +1,185 @@
+/** Web pages as documents: the addresses that were named and, on request, those that they link to
+ *  on the same origin. One request at a time, within robots.txt, with pauses. */
+import { setTimeout as wait } from "node:timers/promises";
+import { Parser } from "htmlparser2";
+import robotsParser from "robots-parser";
+import {
+  CLI_FILE_BYTES_MAX,
+  CLI_PAGE_MS_MAX,
+  CLI_PAGE_PAUSE_MS_MAX,
+  CLI_ROBOTS_BYTES_MAX,
+  DOCUMENT_LINE_BYTES_MAX,
+} from "../src/limits.ts";
+import { fault, type Item, jsonItems, lineItems, textItem } from "./ingest-item.ts";
+
+const AGENT = "brink-ingest";
+
+export interface CrawlOptions {
+  /** How many links away from the first page; 0: that page alone. */
+  depth: number;
+  pagesMax: number;
+  /** Between two requests, in ms, unless robots.txt asks for more. */
+  pauseMs: number;
+  prefix: string;
+}
+
+interface Page {
+  url: string;
+  depth: number;
+}
+
+/** The documents of the page at `start` and of those that it leads to, nearest first. */
+export async function* webItems(start: string, options: CrawlOptions): AsyncGenerator<Item> {
+  const first = addressOf(start, start)!;
+  const { origin } = new URL(first);
+  const robots = options.depth > 0 ? await fetchRobots(origin) : null;
+  const pauseMs = Math.min(
+    Math.max(options.pauseMs, 1000 * (robots?.getCrawlDelay(AGENT) ?? 0)),
+    CLI_PAGE_PAUSE_MS_MAX,
+  );
+  const queue: Page[] = [{ url: first, depth: 0 }];
+  const seen = new Set([first]);
+  for (let fetched = 0; queue.length > 0 && fetched < options.pagesMax; fetched++) {
+    const page = queue.shift()!;
+    if (fetched > 0) await wait(pauseMs);
+    const reply = await fetchPage(page.url);
+    if ("fault" in reply) {
+      yield fault(page.url, reply.fault);
+      continue;
+    }
+    if (page.depth > 0 && new URL(reply.url).origin !== origin) continue; // led elsewhere
+    seen.add(reply.url);
+    const links = reply.type === "text/html" ? readLinks(reply) : { index: true, links: [] };
+    if (links.index || page.depth === 0) yield* pageItems(reply, options.prefix);
+    if (page.depth >= options.depth) continue;
+    for (const url of links.links) {
+      if (seen.has(url) || new URL(url).origin !== origin) continue;
+      if (seen.size >= options.pagesMax || robots?.isDisallowed(url, AGENT)) continue;
+      seen.add(url);
+      queue.push({ url, depth: page.depth + 1 });
+    }
+  }
+}
+
+interface Fetched {
+  /** After redirects, without its fragment. */
+  url: string;
+  type: string;
+  text: string;
+  bytes: number;
+}
+
+const READ: Record<string, string> = {
+  "text/html": "text/html",
+  "application/xhtml+xml": "text/html",
+  "text/markdown": "text/markdown",
+  "text/x-markdown": "text/markdown",
+  "text/plain": "text/plain",
+  "application/json": "json",
+  "application/x-ndjson": "lines",
+  "application/ndjson": "lines",
+  "application/jsonl": "lines",
+};
+
+async function fetchPage(url: string): Promise<Fetched | { fault: string }> {
+  try {
+    const response = await fetch(url, {
+      headers: { "user-agent": AGENT, accept: `${Object.keys(READ).join(", ")};q=0.9` },
+      signal: AbortSignal.timeout(CLI_PAGE_MS_MAX),
+    });
+    const header = response.headers.get("content-type") ?? "";
+    const [type = ""] = header.toLowerCase().split(";");
+    const kind = READ[type.trim()];
+    if (!response.ok || kind === undefined) {
+      await response.body?.cancel();
+      if (!response.ok) return { fault: `the site answered ${response.status}` };
+      return { fault: `it is ${type.trim() || "of no type"}, which is not read` };
+    }
+    const bytes = await readBody(response, CLI_FILE_BYTES_MAX);
+    if (bytes === null) return { fault: `it has more than ${CLI_FILE_BYTES_MAX} bytes` };
+    const charset = /charset="?([\w-]+)/i.exec(header)?.[1] ?? "utf-8";
+    const text = new TextDecoder(charset).decode(bytes);
+    const final = addressOf(response.url, url) ?? url;
+    // Markdown is often served as plain text.
+    const named = kind === "text/plain" && /\.(md|markdown)$/i.test(new URL(final).pathname);
+    return { url: final, type: named ? "text/markdown" : kind, text, bytes: bytes.length };
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    return { fault: `it cannot be fetched: ${(cause as Error).message || (cause as Error).name}` };
+  }
+}
+
+/** The body, or null where it has more bytes than that. */
+async function readBody(response: Response, bytesMax: number): Promise<Uint8Array | null> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of response.body ?? []) {
+    bytes += part.length;
+    if (bytes > bytesMax) return null; // leaving the loop cancels the body
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+async function* pageItems(page: Fetched, prefix: string): AsyncGenerator<Item> {
+  const { url, type, text, bytes } = page;
+  if (type === "json") yield* jsonItems(url, text, bytes);
+  else if (type === "lines")
+    yield* lineItems(url, once(Buffer.from(text)), DOCUMENT_LINE_BYTES_MAX);
+  else {
+    const kind = type as "text/plain" | "text/markdown" | "text/html";
+    yield textItem(url, `${prefix}${url}`, text, kind, { url }, bytes);
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+/** What a page links to, and whether it wants to be kept: as its robots meta element and the links'
+ *  rel say. */
+function readLinks({ url, text }: Fetched): { index: boolean; links: string[] } {
+  let [index, follow, base] = [true, true, url];
+  const links: string[] = [];
+  const parser = new Parser({
+    onopentag(name, { href, rel, name: meta, content }) {
+      if (name === "base" && href) base = URL.parse(href, url)?.href ?? base;
+      if (name === "meta" && meta?.toLowerCase() === "robots") {
+        index &&= !/\b(noindex|none)\b/i.test(content ?? "");
+        follow &&= !/\b(nofollow|none)\b/i.test(content ?? "");
+      }
+      if (name !== "a" || !href || /\bnofollow\b/i.test(rel ?? "")) return;
+      const link = addressOf(href, base);
+      if (link !== null) links.push(link);
+    },
+  });
+  parser.end(text);
+  return { index, links: follow ? links : [] };
+}
+
+/** The address in one form, without fragment; null where it is no http or https one. */
+export function addressOf(href: string, base: string): string | null {
+  const url = URL.parse(href, base);
+  if (url === null || !/^https?:$/.test(url.protocol)) return null;
+  url.hash = "";
+  return url.href;
+}
+
+type Robots = ReturnType<typeof robotsParser>;
+
+/** Null: the site has none, and all may be read. One that fails means that nothing may (RFC 9309,
+ *  2.3.1.4). */
+async function fetchRobots(origin: string): Promise<Robots | null> {
+  const url = `${origin}/robots.txt`;
+  try {
+    const response = await fetch(url, {
+      headers: { "user-agent": AGENT },
+      signal: AbortSignal.timeout(CLI_PAGE_MS_MAX),
+    });
+    if (response.status >= 500) return robotsParser(url, "User-agent: *\nDisallow: /");
+    const body = response.ok ? await readBody(response, CLI_ROBOTS_BYTES_MAX) : null;
+    return body === null ? null : robotsParser(url, new TextDecoder().decode(body));
+  } catch {
+    return null;
+  }
+}

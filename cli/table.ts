@@ -1,0 +1,56 @@
+/** Rows for people: columns side by side, bars, paragraphs as wide as the terminal. */
+
+/** The rows with each column as wide as its widest cell; numbers are right-aligned. */
+export function table(rows: readonly (string | number)[][]): string {
+  const cells = rows.map((row) => row.map(String));
+  const widths = (cells[0] ?? []).map((_, i) => Math.max(...cells.map((row) => row[i]!.length)));
+  return cells
+    .map((row, r) =>
+      row
+        .map((cell, i) =>
+          typeof rows[r]![i] === "number" ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!),
+        )
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+const BAR_CHARS = 20;
+const EIGHTHS = " ▏▎▍▌▋▊▉█";
+
+/** A bar for a share of 0 to 1, BAR_CHARS wide when it is 1. */
+export function bar(share: number): string {
+  const eighths = Math.round(Math.min(1, Math.max(0, share)) * BAR_CHARS * 8);
+  const whole = "█".repeat(Math.floor(eighths / 8));
+  return (eighths % 8 === 0 ? whole : whole + EIGHTHS[eighths % 8]).padEnd(BAR_CHARS);
+}
+
+/** The text's words in lines of `width` characters, `linesMax` at most, each after `indent`; what
+ *  is cut off is an ellipsis. A longer word stands alone. */
+export function paragraph(text: string, width: number, indent: string, linesMax: number): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(/\s+/).filter((word) => word !== "")) {
+    if (line !== "" && indent.length + line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+      if (lines.length === linesMax) break;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  const cut = lines.length === linesMax;
+  if (!cut && line !== "") lines.push(line);
+  return lines
+    .map((one, i) => `${indent}${one}${cut && i === linesMax - 1 ? " …" : ""}`)
+    .join("\n");
+}
+
+/** How wide lines may be. */
+export function terminalWidth(): number {
+  return Math.min(process.stdout.columns ?? 100, 120);
+}
+
+/** `2026-11-24 18:05` of Unix ms, in UTC. */
+export function showTime(unixMs: number): string {
+  return new Date(unixMs).toISOString().slice(0, 16).replace("T", " ");
+}

@@ -1,0 +1,152 @@
+/** Pages of a site on loopback as documents, one after the other, as its robots.txt allows. */
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import type { Item } from "../../cli/ingest-item.ts";
+import { addressOf, type CrawlOptions, webItems } from "../../cli/ingest-web.ts";
+
+interface Page {
+  type?: string;
+  body: string | Uint8Array;
+  status?: number;
+  location?: string;
+}
+
+let server: Server;
+let site: string;
+let pages: Record<string, Page>;
+let asked: string[];
+beforeEach(async () => {
+  asked = [];
+  server = createServer((request, response) => {
+    asked.push(request.url!);
+    const page = pages[request.url!] ?? { status: 404, body: "" };
+    const { type = "text/html; charset=utf-8", status = 200, location, body } = page;
+    response.writeHead(status, { "content-type": type, ...(location ? { location } : {}) });
+    response.end(body);
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  site = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterEach(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+async function items(path: string, options: Partial<CrawlOptions> = {}): Promise<Item[]> {
+  const found: Item[] = [];
+  const all = { depth: 0, pagesMax: 100, pauseMs: 0, prefix: "", ...options };
+  for await (const item of webItems(`${site}${path}`, all)) found.push(item);
+  return found;
+}
+
+const ids = (found: Item[]) =>
+  found.map(({ line, source, fault }) =>
+    (line === null ? `${source} ${fault}` : JSON.parse(line).id).replace(site, ""),
+  );
+const links = (...hrefs: string[]): Page => {
+  return { body: hrefs.map((href) => `<a href="${href}">x</a>`).join("") };
+};
+
+it("a page is a document by what its type says", async () => {
+  pages = {
+    "/page": { body: "<title>T</title><p>text" },
+    "/readme.md": { type: "text/plain", body: "# Title\n\ntext" },
+    "/notes": { type: "text/plain; charset=iso-8859-1", body: Uint8Array.of(0x6e, 0xe9) },
+    "/data.ndjson": { type: "application/x-ndjson", body: '{"id":"a","text":"1"}\n{"text":"2"}\n' },
+    "/list.json": { type: "application/json", body: '[{"id":"b","text":"3"}]' },
+  };
+  const read = async (path: string) => (await items(path)).map(({ line }) => JSON.parse(line!));
+  const metadata = (path: string) => ({ url: `${site}${path}` });
+  expect(await read("/page#part")).toEqual([
+    {
+      id: `${site}/page`,
+      text: "<title>T</title><p>text",
+      content_type: "text/html",
+      metadata: metadata("/page"),
+    },
+  ]);
+  expect(await read("/readme.md")).toMatchObject([
+    { title: "Title", content_type: "text/markdown" },
+  ]);
+  expect(await read("/notes")).toMatchObject([{ text: "né", metadata: metadata("/notes") }]);
+  expect(await read("/data.ndjson")).toEqual([{ id: "a", text: "1" }, { text: "2" }]);
+  expect(await read("/list.json")).toEqual([{ id: "b", text: "3" }]);
+  expect(asked).not.toContain("/robots.txt");
+});
+
+it("links are followed so deep, on the same origin, once each, and so many", async () => {
+  pages = {
+    "/": links(
+      "/a",
+      "b#x",
+      "/a#y",
+      "https://example.invalid/",
+      "mailto:a@b.c",
+      "javascript:1",
+      "/",
+    ),
+    "/a": links("/c", "/"),
+    "/b": links("/c", "/d"),
+    "/c": links("/e"),
+    "/d": { body: "<p>d" },
+    "/e": { body: "<p>e" },
+  };
+  expect(ids(await items("/"))).toEqual(["/"]);
+  expect(ids(await items("/", { depth: 1 }))).toEqual(["/", "/a", "/b"]);
+  expect(ids(await items("/", { depth: 2 }))).toEqual(["/", "/a", "/b", "/c", "/d"]);
+  expect(ids(await items("/", { depth: 9 }))).toEqual(["/", "/a", "/b", "/c", "/d", "/e"]);
+  expect(ids(await items("/", { depth: 9, pagesMax: 3 }))).toEqual(["/", "/a", "/b"]);
+});
+
+it("robots.txt, nofollow and noindex are heeded; the page that was named is read", async () => {
+  pages = {
+    "/robots.txt": { type: "text/plain", body: "User-agent: *\nDisallow: /private\n" },
+    "/": {
+      body:
+        '<a href="/private/a">x</a><a rel="nofollow" href="/b">x</a>' +
+        '<a href="/c">x</a><a href="/d">',
+    },
+    "/private/a": { body: "<p>a" },
+    "/b": { body: "<p>b" },
+    "/c": { body: '<meta name="robots" content="noindex"><a href="/e">x</a>' },
+    "/d": { body: '<meta name="ROBOTS" content="index, nofollow"><a href="/f">x</a>' },
+    "/e": { body: "<p>e" },
+    "/f": { body: "<p>f" },
+  };
+  expect(ids(await items("/", { depth: 5 }))).toEqual(["/", "/d", "/e"]);
+  expect(ids(await items("/private/a"))).toEqual(["/private/a"]);
+  pages["/robots.txt"] = { status: 500, body: "" };
+  expect(ids(await items("/", { depth: 5 }))).toEqual(["/"]);
+});
+
+it("a page that cannot be read is told, and the others are read", async () => {
+  pages = {
+    "/": links("/gone", "/image", "/moved", "/away", "/b"),
+    "/image": { type: "image/png", body: "x" },
+    "/moved": { status: 302, location: "/target", body: "" },
+    "/target": { body: "<p>t" },
+    "/away": { status: 302, location: "http://localhost:1/", body: "" },
+    "/b": { body: " " },
+  };
+  const found = ids(await items("/", { depth: 1 }));
+  expect(found.slice(0, 4)).toEqual([
+    "/",
+    "/gone the site answered 404",
+    "/image it is image/png, which is not read",
+    "/target",
+  ]);
+  expect(found[4]).toMatch(/^\/away it cannot be fetched/);
+  expect(found[5]).toBe("/b it is empty");
+});
+
+it("base elements count, and only http and https are addresses", async () => {
+  pages = {
+    "/": { body: '<base href="/docs/"><a href="a">x</a>' },
+    "/docs/a": { body: "<p>a" },
+  };
+  expect(ids(await items("/", { depth: 1 }))).toEqual(["/", "/docs/a"]);
+  expect(addressOf("//b.example/x#y", "https://a.example/")).toBe("https://b.example/x");
+  expect(addressOf("ftp://a.example/", "https://a.example/")).toBeNull();
+  expect(addressOf("http://", "https://a.example/")).toBeNull();
+});

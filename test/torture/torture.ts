@@ -1,0 +1,208 @@
+/** Kills the running service at random moments while it is changed, and checks after each start
+ *  that nothing acknowledged is lost, nothing deleted is back, and search is as it must be. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BenchClient, Refusal } from "../../bench/client.ts";
+import { mulberry32 } from "../../eval/random.ts";
+import { type RunningService, startService } from "../../scripts/service.ts";
+import { checkSearch } from "./checks.ts";
+import { integer } from "./documents.ts";
+import { type Effect, ExpectedMemory, type Found } from "./expected-memory.ts";
+import { NAMESPACE, type Operation, Operations, unlessBusy } from "./operations.ts";
+
+/** The real Worker with bounds that a few hundred documents reach. */
+const CONFIG = join(import.meta.dirname, "wrangler.toml");
+/** A kill falls within this time after the first change of its round: half of them early, while the
+ *  first, which is often a long one, runs. */
+const ROUND_MS_MAX = 2_000;
+const EARLY_MS_MAX = 250;
+const WORK_MS_MAX = 120_000;
+
+export interface TortureOptions {
+  kills: number;
+  seed: number;
+  say(line: string): void;
+}
+
+export interface Tally {
+  kills: number;
+  /** Kills by the operation that was under way. */
+  during: Record<string, number>;
+  operations: number;
+  /** Greatest number of documents and of shards seen. */
+  documents: number;
+  shards: number;
+}
+
+/** Throws at the first thing that is not as it must be; the state's folder is then kept and named
+ *  in the message. A run is not the same for the same seed, since the kill falls by the clock. */
+export async function torture(options: TortureOptions): Promise<Tally> {
+  const state = mkdtempSync(join(tmpdir(), "brink-torture-"));
+  const run = new Torture(state, options);
+  try {
+    await run.all();
+  } catch (cause) {
+    throw new Error(`after ${run.tally.kills} kills, state in ${state}: ${String(cause)}`, {
+      cause,
+    });
+  }
+  rmSync(state, { recursive: true, force: true });
+  return run.tally;
+}
+
+class Torture {
+  readonly tally: Tally = { kills: 0, during: {}, operations: 0, documents: 0, shards: 0 };
+  readonly #state: string;
+  readonly #options: TortureOptions;
+  readonly #random: () => number;
+  readonly #expected = new ExpectedMemory();
+  readonly #operations: Operations;
+  /** What was under way when the runtime died. */
+  #pending: Effect | null = null;
+
+  constructor(state: string, options: TortureOptions) {
+    this.#state = state;
+    this.#options = options;
+    this.#random = mulberry32(options.seed);
+    this.#operations = new Operations(this.#random, this.#expected);
+  }
+
+  async all(): Promise<void> {
+    while (this.tally.kills < this.#options.kills) {
+      await this.#withService(async (client, service) => {
+        if (this.tally.kills === 0) await client.call("PUT", `/admin/namespaces/${NAMESPACE}`, {});
+        await this.#check(client);
+        await this.#driveUntilKilled(client, service);
+      });
+      this.tally.kills += 1;
+    }
+    await this.#withService((client) => this.#check(client));
+  }
+
+  async #withService(
+    work: (client: BenchClient, service: RunningService) => Promise<void>,
+  ): Promise<void> {
+    const service = await startService({
+      state: this.#state,
+      configs: [CONFIG],
+      readyPath: "/console", // cheaper to make than most
+    });
+    const client = new BenchClient(service.url);
+    try {
+      await work(client, service);
+    } finally {
+      client.close();
+      await service.kill();
+    }
+  }
+
+  async #check(client: BenchClient): Promise<void> {
+    if (this.#pending?.kind === "replace") await untilIdle(client);
+    const found = await readAll(client);
+    this.#expected.settle(this.#pending, found);
+    this.#pending = null;
+    this.#operations.changed();
+    const stats = await readStats(client);
+    if (stats.documents !== found.size)
+      throw new Error(`the statistics count ${stats.documents} documents of ${found.size}`);
+    await checkSearch(client, this.#random, this.#expected.contents);
+    this.tally.documents = Math.max(this.tally.documents, found.size);
+    this.tally.shards = Math.max(this.tally.shards, stats.shards.length);
+    this.#operations.shards = stats.shards.length;
+  }
+
+  async #driveUntilKilled(client: BenchClient, service: RunningService): Promise<void> {
+    const early = this.#random() < 0.5;
+    const window = early ? EARLY_MS_MAX : ROUND_MS_MAX;
+    let dead = false;
+    const timer = setTimeout(
+      () => {
+        dead = true;
+        service.kill();
+      },
+      integer(this.#random, window),
+    );
+    const long = this.#expected.contents.size > 0 && this.#random() < 0.5;
+    let operation = long ? this.#operations.long() : this.#operations.next();
+    try {
+      for (;;) {
+        await this.#take(client, operation);
+        operation = this.#operations.next();
+      }
+    } catch (error) {
+      clearTimeout(timer);
+      if (error instanceof Refusal || !dead) throw error;
+    }
+    const { during, kills } = this.tally;
+    during[operation.kind] = (during[operation.kind] ?? 0) + 1;
+    this.#options.say(`kill ${kills + 1}: during ${operation.kind}, ${this.#size()}`);
+  }
+
+  #size(): string {
+    return `${this.#expected.contents.size} documents, at most ${this.tally.shards} shards`;
+  }
+
+  async #take(client: BenchClient, operation: Operation): Promise<void> {
+    const { effect } = operation;
+    this.#pending = effect;
+    if (effect?.kind === "replace") return this.#restore(client, operation, effect);
+    await operation.call(client);
+    this.#pending = null;
+    if (effect !== null) this.#expected.apply(effect);
+    if (effect !== null) this.#operations.changed();
+    this.tally.operations += 1;
+    if (this.tally.operations % 8 === 0 && (await readStats(client)).work === null)
+      await this.#operations.collectSnapshots(client);
+  }
+
+  /** Begins a restore and waits for its end: nothing may be written meanwhile. Where it cannot
+   *  begin because other work runs, nothing changes. */
+  async #restore(
+    client: BenchClient,
+    operation: Operation,
+    effect: Extract<Effect, { kind: "replace" }>,
+  ): Promise<void> {
+    if (!(await unlessBusy(operation.call(client)))) {
+      this.#pending = null;
+      return;
+    }
+    await untilIdle(client);
+    if (!this.#expected.replace(effect.contents, await readAll(client)))
+      throw new Error("a restore gave none of the contents that its snapshot may have");
+    this.#pending = null;
+    this.#operations.changed();
+    this.tally.operations += 1;
+  }
+}
+
+interface Stats {
+  documents: number;
+  work: object | null;
+  shards: object[];
+}
+
+function readStats(client: BenchClient): Promise<Stats> {
+  return client.call("GET", `/admin/namespaces/${NAMESPACE}/stats`);
+}
+
+/** Waits until no split, snapshot or restore is under way. */
+async function untilIdle(client: BenchClient): Promise<void> {
+  const deadlineMs = Date.now() + WORK_MS_MAX;
+  while ((await readStats(client)).work !== null) {
+    if (Date.now() > deadlineMs) throw new Error("work did not end in time");
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
+
+/** Every document by its id. Throws where one comes twice. */
+async function readAll(client: BenchClient): Promise<Map<string, Found>> {
+  const lines = await client.send("GET", `/admin/namespaces/${NAMESPACE}/export`, "", "");
+  const found = new Map<string, Found>();
+  for (const line of lines.split("\n").filter((text) => text !== "")) {
+    const { id, text, metadata } = JSON.parse(line) as Found & { id: string };
+    if (found.has(id)) throw new Error(`the export has ${id} twice`);
+    found.set(id, { text, metadata });
+  }
+  return found;
+}
