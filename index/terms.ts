@@ -65,6 +65,13 @@ export function terms(text: string, of: "document" | "query"): string[] {
   return out;
 }
 
+/** A query's terms, each once, in the order of the text, with how often it has them. */
+export function countQueryTerms(query: string): { term: string; qtf: number }[] {
+  const counts = new Map<string, number>();
+  for (const term of terms(query, "query")) counts.set(term, (counts.get(term) ?? 0) + 1);
+  return Array.from(counts, ([term, qtf]) => ({ term, qtf }));
+}
+
 function pushWord(word: string, out: string[]): void {
   if (word.length < 2 || STOPWORDS.has(word)) return;
   out.push(word.length > TERM_CHARS_MAX ? cut(word) : stem(word));

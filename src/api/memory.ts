@@ -1,10 +1,11 @@
 /** POST /v1/memory/search -> 200, the passages that fit the query best. Errors: invalid_request,
- *  namespace_forbidden, namespace_not_found. */
+ *  namespace_forbidden, namespace_not_found, model_not_found, shard_unavailable. */
 import type { SearchHit } from "../memory/types.ts";
 import { readJson } from "./body.ts";
 import { endpoint, newApi } from "./context.ts";
-import { parseSearch, SearchReply, SearchRequest } from "./schema/memory.ts";
+import { parseSearch, SearchRequest } from "./schema/memory.ts";
 import { jsonBody, NEEDS_KEY, replies } from "./schema/replies.ts";
+import { SearchReply } from "./schema/search-reply.ts";
 
 export const memory = newApi();
 
@@ -20,13 +21,17 @@ endpoint(
   },
   async (c) => {
     const { caller, service } = c.var;
-    const { hits, took_ms } = await service.search(caller, parseSearch(await readJson(c), caller));
-    return c.json({ hits: hits.map(describeHit), took_ms });
+    const query = parseSearch(await readJson(c), caller);
+    const { hits, took_ms, partial, stages_ms } = await service.search(caller, query);
+    return c.json({
+      hits: hits.map(describeHit),
+      took_ms,
+      ...(partial === null ? {} : { partial }),
+      ...(query.explain ? { stages_ms } : {}),
+    });
   },
 );
 
-function describeHit(hit: SearchHit) {
-  const { document_id, passage_id, score, text, title, metadata, bm25, cosine, explain } = hit;
-  const why = explain === undefined ? {} : { explain: { bm25, cosine, ...explain } };
-  return { document_id, passage_id, score, text, title, metadata, ...why };
+function describeHit({ bm25, cosine, explain, vector: _, ...shown }: SearchHit) {
+  return explain === undefined ? shown : { ...shown, explain: { bm25, cosine, ...explain } };
 }

@@ -1,4 +1,4 @@
-/** Why a hit stands where it does: the numbers behind its rank, as arithmetic that can be redone. */
+/** Why a hit stands where it does: the numbers behind its rank, as arithmetic to redo. */
 import { explainScore } from "../../index/bm25.ts";
 import type { DiverseChoice } from "../../index/diversity.ts";
 import { explainFilter } from "../../index/filter.ts";

@@ -4,7 +4,7 @@ import { weigh } from "../../index/bm25.ts";
 import { type DiverseChoice, diversify } from "../../index/diversity.ts";
 import { type Fusing, fuse, orderBy, RRF_K } from "../../index/fuse.ts";
 import { decayFactor, decayScore } from "../../index/recency.ts";
-import { terms } from "../../index/terms.ts";
+import { countQueryTerms } from "../../index/terms.ts";
 import { BM25_DEPTH, DIVERSITY_POOL_MAX, SEARCH_DEPTH_MAX, VECTOR_DEPTH } from "../limits.ts";
 import { type Chosen, explainHit, type Ranking } from "./explain.ts";
 import type {
@@ -34,7 +34,7 @@ interface Shown {
 
 /** The best k hits. Ties go to the lower (document row, passage). A filter applies before anything
  *  is ranked; decay and diversity to the candidates only, that is, to the best of each list. With
- *  bm25_unit "document" a document is found once, by its best passage. Throws what the shards throw:
+ *  bm25_unit "document" a document is found once, by its best passage. Throws what shards throw:
  *  `invalid_request` for a vector of the wrong size. */
 export async function search(
   gatherer: Gatherer,
@@ -89,12 +89,8 @@ class Stages {
   }
 }
 
-/** The query's terms, each once, in the order of the text; none in mode `vector`. */
-function queryTerms({ mode, query }: SearchRequest): CandidateRequest["terms"] {
-  const counts = new Map<string, number>();
-  if (mode !== "vector")
-    for (const term of terms(query, "query")) counts.set(term, (counts.get(term) ?? 0) + 1);
-  return Array.from(counts, ([term, qtf]) => ({ term, qtf }));
+function queryTerms({ mode, query, terms }: SearchRequest): CandidateRequest["terms"] {
+  return mode === "vector" ? [] : (terms ?? countQueryTerms(query));
 }
 
 async function gatherStatistics(

@@ -95,6 +95,8 @@ export interface SearchRequest {
   mode: SearchMode;
   filter: Filter | null;
   explain: boolean;
+  /** The query's terms where they are not those of its text, each once; weights above 0. */
+  terms?: { term: string; qtf: number }[] | null;
   /** How mode `hybrid` fuses, instead of the namespace's way. */
   fusion?: "convex" | "rrf" | null;
   /** 0 to 1, instead of the namespace's. */
@@ -138,6 +140,8 @@ export interface HitExplanation {
   fused: number;
   recency: { age_days: number; half_life_days: number; factor: number } | null;
   diversity: DiversityExplanation | null;
+  /** The reranker's id, and where the hit stood before it, from 1. */
+  rerank?: { model: string; rank: number };
   /** Every condition of the filter with what the document has. */
   filter: ConditionExplanation[];
 }
@@ -193,6 +197,10 @@ export interface SearchHit {
   version?: number;
   /** Passages that say the same and were linked to this one. */
   duplicates?: { document_id: string; passage_id: string }[];
+  /** Of an iterative search: which of its searches found the hit; its scores are that one's. */
+  hop?: 1 | 2;
+  /** What a reranker gave the hit, by which hits are ordered then; of those that it read. */
+  rerank_score?: number;
   /** With `neighbours`: other hits whose text overlaps this one's. */
   overlaps?: string[];
   /** Unit-length, f32 [dim]; with `vectors`. */

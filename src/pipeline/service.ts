@@ -8,7 +8,7 @@ import { ServiceError } from "../errors.ts";
 import type { LedgerObject } from "../ledger/ledger-object.ts";
 import { GENERATOR_CONTEXT_DEFAULT, MODEL_NAME_PATTERN } from "../limits.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
-import type { SearchHit } from "../memory/types.ts";
+import type { SearchReply } from "../memory/types.ts";
 import { linearMemoryBytes } from "../model/linear-memory.ts";
 import { ModelStore } from "../store/model-store.ts";
 import { answer } from "./answer.ts";
@@ -21,6 +21,7 @@ import { ENCODER_ID, encoderKernels, loadModels, type Models } from "./models.ts
 import { OPERATOR_TENANT } from "./operator.ts";
 import { preloadDocs } from "./preload.ts";
 import { countTokens, rerank } from "./rerank.ts";
+import { retrieve, scoreHits } from "./retrieve.ts";
 import { type RouterTarget, RouterTargets } from "./router-targets.ts";
 import type * as types from "./types.ts";
 
@@ -55,7 +56,7 @@ export class BrinkService implements types.Service {
   answer(request: types.AnswerRequest): Promise<types.AnswerStream> {
     const deps = {
       models: () => this.#models(),
-      search: (query: types.MemoryQuery) => this.#search(request.caller, query),
+      search: async (query: types.MemoryQuery) => (await this.#search(request.caller, query)).hits,
       backend: this.#backend,
       generator: this.#defaultGenerator(),
       findGenerator: (model: string) => this.#findGenerator(model),
@@ -83,14 +84,21 @@ export class BrinkService implements types.Service {
 
   async search(caller: types.Caller, query: types.MemoryQuery) {
     const startMs = performance.now();
-    const hits = await this.#search(caller, query);
-    return { hits, took_ms: Math.round((performance.now() - startMs) * 10) / 10 };
+    const reply = await this.#search(caller, query);
+    return { ...reply, took_ms: Math.round((performance.now() - startMs) * 10) / 10 };
   }
 
-  async #search(caller: types.Caller, query: types.MemoryQuery): Promise<SearchHit[]> {
-    const { namespace, embedding, ...request } = query;
-    const vector = request.mode === "bm25" ? null : await this.#queryVector(query.query, embedding);
-    return (await this.#memory(caller, namespace).search({ ...request, vector })).hits;
+  #search(caller: types.Caller, query: types.MemoryQuery): Promise<SearchReply> {
+    const memory = this.#memory(caller, query.namespace);
+    const reader = async () => (await this.#models()).reader;
+    return retrieve(
+      {
+        search: (request) => memory.search(request),
+        embed: () => this.#queryVector(query.query, query.embedding),
+        score: (choice, text, hits) => scoreHits(choice, text, hits, { onnx: this.#onnx, reader }),
+      },
+      query,
+    );
   }
 
   async #queryVector(query: string, embedding: number[] | null): Promise<Float32Array> {

@@ -6,8 +6,9 @@ import type {
   ContentType,
   Metadata,
   NamespaceOptions,
-  SearchHit,
   SearchMode,
+  SearchReply,
+  SearchRequest,
 } from "../memory/types.ts";
 import type { StoredModel } from "../store/model-store.ts";
 import type { MemoryAdmin } from "./memory-types.ts";
@@ -25,11 +26,32 @@ export interface Caller {
 
 export type Permission = "memory:write";
 
-export interface MemoryChoice {
+/** How passages are found. What is left out is not asked for; see SearchRequest. */
+export interface MemoryChoice
+  extends Pick<
+    SearchRequest,
+    | "fusion"
+    | "cosine_weight"
+    | "recency"
+    | "diversity"
+    | "neighbours"
+    | "group_by_document"
+    | "partial"
+  > {
   namespace: string;
   k: number;
   mode: SearchMode;
   filter: Filter | null;
+  rerank?: RerankChoice;
+  /** A second search led by the first one's best hit. */
+  iterative?: { hops: number };
+}
+
+/** The best `depth` hits, by a model's id; null: an ONNX reranker where there is one, or else the
+ *  reader. */
+export interface RerankChoice {
+  model: string | null;
+  depth: number;
 }
 
 export interface AnswerRequest {
@@ -117,14 +139,10 @@ export interface IngestOutcome {
 }
 
 /** What POST /v1/memory/search asks for; `MemoryChoice` plus what only a search has. */
-export interface MemoryQuery {
-  namespace: string;
+export interface MemoryQuery extends MemoryChoice {
   query: string;
   /** A precomputed query vector, f32-able [dim]; null: the encoder makes one. */
   embedding: number[] | null;
-  k: number;
-  mode: SearchMode;
-  filter: Filter | null;
   explain: boolean;
 }
 
@@ -271,7 +289,7 @@ export interface Service {
   rerank(request: RerankRequest): Promise<Reranking>;
   classify(model: string, texts: string[]): Promise<Classification>;
   /** Throws `invalid_request` with param `embedding` for a vector of the wrong size. */
-  search(caller: Caller, query: MemoryQuery): Promise<{ hits: SearchHit[]; took_ms: number }>;
+  search(caller: Caller, query: MemoryQuery): Promise<SearchReply & { took_ms: number }>;
 
   /** `key` is shown this once. Throws `forbidden` for another tenant's. */
   createKey(caller: Caller, request: KeyRequest): Promise<KeyInfo & { key: string }>;

@@ -267,7 +267,8 @@ it("memory can be switched off or chosen; other fields go to the engine as they 
     parameters: { custom: { deep: [1] }, user: "u" },
   });
   const chosen = startApi();
-  const memory = { namespace: "docs", k: 3, mode: "bm25", filter: { language: "en" } };
+  const ways = { neighbours: 1, rerank: { model: null, depth: 5 }, iterative: { hops: 2 } };
+  const memory = { namespace: "docs", k: 3, mode: "bm25", filter: { language: "en" }, ...ways };
   await chosen.call(PATH, { json: { messages, memory, explain: true } });
   expect(requestSeen(chosen.service)).toMatchObject({ memory, explain: true, parameters: {} });
 });

@@ -4,7 +4,7 @@ import { createApp } from "../../src/api/app.ts";
 import type { ApiConfig } from "../../src/api/context.ts";
 import type { EnginePiece } from "../../src/engine/engine.ts";
 import { ServiceError } from "../../src/errors.ts";
-import type { SearchHit } from "../../src/memory/types.ts";
+import type { HitExplanation, SearchHit } from "../../src/memory/types.ts";
 import type {
   AnswerRequest,
   AnswerStream,
@@ -48,6 +48,20 @@ export const HIT: SearchHit = {
   end: 24,
   bm25: 2.5,
   cosine: 0.8,
+};
+
+const EXPLANATION: HitExplanation = {
+  bm25_terms: [{ term: "leas", qtf: 1, df: 1, idf: 0.5, tf: 1, contribution: 2.5 }],
+  length: 4,
+  avgdl: 4,
+  estimate: 0.79,
+  bm25_rank: 1,
+  vector_rank: null,
+  fusion: "1 / (60 + 1)",
+  fused: 1 / 61,
+  recency: null,
+  diversity: null,
+  filter: [],
 };
 
 const PIECES: EnginePiece[] = [
@@ -137,6 +151,8 @@ export class FakeService implements Service {
   calls: [string, ...unknown[]][] = [];
   /** By SHA-256 of the key. */
   callers = new Map<string, Caller>();
+  /** Of searches. */
+  partial: { shards: number; missing: number } | null = null;
   pieces: () => AsyncIterable<EnginePiece> = async function* () {
     yield* PIECES;
   };
@@ -185,12 +201,9 @@ export class FakeService implements Service {
 
   async search(...args: Parameters<Service["search"]>) {
     knows(args[1].namespace);
-    const explain = {
-      ...{ bm25_terms: [], length: 4, avgdl: 4, estimate: null, bm25_rank: 1, vector_rank: null },
-      ...{ fusion: "rrf", fused: 1, recency: null, diversity: null, filter: [] },
-    };
-    const hit = args[1].explain ? { ...HIT, explain } : HIT;
-    return this.#log({ hits: [hit], took_ms: 1.5 }, "search", ...args);
+    const hit = args[1].explain ? { ...HIT, explain: EXPLANATION } : HIT;
+    const reply = { hits: [hit], took_ms: 1.5, stages_ms: { total: 1.25 }, partial: this.partial };
+    return this.#log(reply, "search", ...args);
   }
 
   createKey(...args: Parameters<Service["createKey"]>) {

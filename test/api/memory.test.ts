@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { shorten } from "../../src/api/embeddings.ts";
-import { EmbeddingReply, SearchReply } from "../../src/api/schema/memory.ts";
+import { EmbeddingReply } from "../../src/api/schema/memory.ts";
+import { SearchReply } from "../../src/api/schema/search-reply.ts";
 import { toBase64 } from "../../src/api/schema/vector.ts";
 import { startApi } from "./fake-service.ts";
 
@@ -19,6 +20,8 @@ it("a search answers with hits of the contract's fields and the time", async () 
         text: "The lease ends on 3 May.",
         title: null,
         metadata: { language: "en" },
+        start: 0,
+        end: 24,
       },
     ],
     took_ms: 1.5,
@@ -34,10 +37,46 @@ it("a search answers with hits of the contract's fields and the time", async () 
   });
 });
 
-it("an explained hit tells the scores it was fused from", async () => {
+it("an explained hit tells the scores it was fused from, and the reply its stages", async () => {
   const json = { query: "lease", explain: true, filter: {}, embedding: null };
   const reply = SearchReply.parse(await (await startApi().call(SEARCH, { json })).json());
   expect(reply.hits[0]!.explain).toMatchObject({ bm25: 2.5, cosine: 0.8, bm25_rank: 1 });
+  expect(reply.stages_ms).toEqual({ total: 1.25 });
+  expect(reply).not.toHaveProperty("partial");
+});
+
+it("every way of finding reaches the service, with defaults where none is given", async () => {
+  const { call, service } = startApi();
+  const ways = {
+    fusion: "rrf",
+    cosine_weight: 0.5,
+    recency: { half_life_days: 7 },
+    neighbours: 2,
+    group_by_document: true,
+    partial: true,
+    iterative: { hops: 2 },
+  };
+  const given = { ...ways, diversity: {}, rerank: true };
+  await call(SEARCH, { json: { query: "lease", k: 5, ...given } });
+  const rerank = { model: null, depth: 10 };
+  const diversity = { lambda: 0.7, pool: 20 };
+  expect(service.calls[0]![2]).toMatchObject({ ...ways, diversity, rerank, k: 5 });
+  const chosen = { diversity: { lambda: 0, pool: 256 }, rerank: { model: "m", depth: 50 } };
+  await call(SEARCH, { json: { query: "lease", ...chosen } });
+  expect(service.calls[1]![2]).toMatchObject(chosen);
+  const nulls = Object.fromEntries(Object.keys(given).map((field) => [field, null]));
+  const off = { neighbours: 0, group_by_document: false, rerank: false, iterative: { hops: 1 } };
+  for (const rest of [nulls, off]) await call(SEARCH, { json: { query: "lease", ...rest } });
+  const plain = ["embedding", "explain", "filter", "k", "mode", "namespace", "query"];
+  for (const [, , query] of service.calls.slice(2))
+    expect(Object.keys(query as object).toSorted()).toEqual(plain);
+});
+
+it("a reply without some shards says how many are missing", async () => {
+  const { call, service } = startApi();
+  service.partial = { shards: 3, missing: 1 };
+  const reply = await (await call(SEARCH, { json: { query: "lease", partial: true } })).json();
+  expect(SearchReply.parse(reply).partial).toEqual({ shards: 3, missing: 1 });
 });
 
 it("a vector search with its own embedding needs no query", async () => {
@@ -62,6 +101,19 @@ it.each<[object, string]>([
   [{ query: "x", filter: [] }, "filter"],
   [{ query: "x", filter: { a: 1, or: [] } }, "filter"],
   [{ query: "x", top_k: 3 }, "top_k"],
+  [{ query: "x", fusion: "sum" }, "fusion"],
+  [{ query: "x", cosine_weight: 1.1 }, "cosine_weight"],
+  [{ query: "x", recency: { half_life_days: 0 } }, "recency.half_life_days"],
+  [{ query: "x", recency: { half_life_days: 1e9 } }, "recency.half_life_days"],
+  [{ query: "x", recency: { half_life_days: 1, x: 1 } }, "recency.x"],
+  [{ query: "x", diversity: { lambda: 2 } }, "diversity.lambda"],
+  [{ query: "x", diversity: { pool: 257 } }, "diversity.pool"],
+  [{ query: "x", neighbours: 5 }, "neighbours"],
+  [{ query: "x", rerank: { depth: 51 } }, "rerank.depth"],
+  [{ query: "x", rerank: { top_n: 5 } }, "rerank.top_n"],
+  [{ query: "x", iterative: { hops: 3 } }, "iterative.hops"],
+  [{ query: "x", iterative: true }, "iterative"],
+  [{ embedding: [1], mode: "vector", rerank: true }, "rerank"],
   [{ query: "x", namespace: "a\0" }, "namespace"],
 ])("a search of %j is refused at %s", async (json, param) => {
   const response = await startApi().call(SEARCH, { json });

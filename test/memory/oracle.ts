@@ -6,6 +6,7 @@ import { terms } from "../../index/terms.ts";
 import { type QuantizedVector, quantizeQuery } from "../../index/vectors.ts";
 import type { NamespaceOptions, PreparedDocument, SearchRequest } from "../../src/memory/types.ts";
 import { bm25Oracle } from "../oracle/bm25.ts";
+import { convexOracle } from "../oracle/fuse.ts";
 
 interface Unit {
   document: PreparedDocument;
@@ -53,7 +54,7 @@ export class MemoryOracle {
     const cosine = only(request.vector === null ? [] : this.#cosines(units, request.vector));
     const ranked =
       request.mode === "hybrid"
-        ? fuseConvex(bm25, cosine)
+        ? convexOracle(bm25, cosine, COSINE_WEIGHT)
         : Array.from(request.mode === "bm25" ? bm25 : cosine, ([id, score]) => ({ id, score }));
     ranked.sort((a, b) => b.score - a.score || a.id - b.id);
     return ranked.map(({ id, score }) => {
@@ -89,14 +90,4 @@ export class MemoryOracle {
       return [i, Math.max(...scores)];
     });
   }
-}
-
-/** The convex combination of a namespace's default options, of all there is. */
-function fuseConvex(bm25: ReadonlyMap<number, number>, cosine: ReadonlyMap<number, number>) {
-  const best = { bm25: Math.max(0, ...bm25.values()), cosine: Math.max(-1, ...cosine.values()) };
-  return Array.from(cosine, ([id, score]) => {
-    const lexical = best.bm25 > 0 ? (bm25.get(id) ?? 0) / best.bm25 : 0;
-    const semantic = (score + 1) / (best.cosine + 1 || 1);
-    return { id, score: COSINE_WEIGHT * semantic + (1 - COSINE_WEIGHT) * lexical };
-  });
 }

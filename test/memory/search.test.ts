@@ -165,7 +165,7 @@ it("hits, scores, order and ties are those of the definition, however many shard
   );
 });
 
-it("every explanation adds up: terms to BM25, formula to the fused score, decay to the score", async () => {
+it("explanations add up: terms to BM25, formula to fused score, decay to the score", async () => {
   await fc.assert(
     fc.asyncProperty(documents, request, options, async (all, asked, how) => {
       const gatherer = new FakeGatherer(all, how, 2);
@@ -298,7 +298,7 @@ it("stages say how long they took, shards' own among them", async () => {
   expect(total).toBe(ms - 1);
 });
 
-it("a search by vector alone asks for no statistics, and vectors come only when asked for", async () => {
+it("a search by vector alone needs no statistics, and vectors come on request", async () => {
   const gatherer = new FakeGatherer([LEASE], NAMESPACE_DEFAULTS);
   const asked = asking("rent", { mode: "vector", vectors: true });
   const { hits } = await search(gatherer, NAMESPACE_DEFAULTS, asked, clock);

@@ -54,3 +54,18 @@ export function fuseOracle(list: ScoredCandidates, how: Fusing): FusedUnit[] {
     cosineRank: rankIn(byCosine, unit),
   }));
 }
+
+/** The convex combination of everything there is, by id: what no cosine names is not found. */
+export function convexOracle(
+  bm25: ReadonlyMap<number, number>,
+  cosine: ReadonlyMap<number, number>,
+  cosineWeight: number,
+): { id: number; score: number }[] {
+  const best = { bm25: Math.max(0, ...bm25.values()), cosine: Math.max(-1, ...cosine.values()) };
+  const hits = Array.from(cosine, ([id, score]) => {
+    const lexical = best.bm25 > 0 ? (bm25.get(id) ?? 0) / best.bm25 : 0;
+    const semantic = (score + 1) / (best.cosine + 1 || 1);
+    return { id, score: cosineWeight * semantic + (1 - cosineWeight) * lexical };
+  });
+  return hits.sort((a, b) => b.score - a.score || a.id - b.id);
+}

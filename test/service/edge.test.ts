@@ -165,6 +165,29 @@ describe("memory", () => {
     expect(body.hits.map((hit: { document_id: string }) => hit.document_id)).toEqual(["leave"]);
   });
 
+  it("every way of finding works together, and the explanation tells of each", async () => {
+    const ways = {
+      diversity: { lambda: 0.7 },
+      recency: { half_life_days: 30 },
+      rerank: true,
+      iterative: { hops: 2 },
+      neighbours: 1,
+      group_by_document: true,
+    };
+    const { status, body } = await search("front door locked", { ...ways, explain: true });
+    expect(status).toBe(200);
+    const [best] = body.hits;
+    expect(best).toMatchObject({ document_id: "doors", hop: 1, overlaps: [] });
+    expect(best.explain).toMatchObject({
+      recency: { half_life_days: 30 },
+      diversity: { lambda: 0.7 },
+      rerank: { rank: 1 },
+    });
+    expect(Object.keys(body.stages_ms)).toEqual(
+      expect.arrayContaining(["embed", "candidates", "second_candidates", "rerank", "total"]),
+    );
+  });
+
   it("explained terms add up to the BM25 score", async () => {
     const { body } = await search("paid leave days", { mode: "bm25", explain: true });
     const [hit] = body.hits;

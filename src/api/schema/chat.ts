@@ -6,14 +6,13 @@ import {
   MESSAGE_CHARS_MAX,
   MESSAGES_MAX,
   SEARCH_K_DEFAULT,
-  SEARCH_K_MAX,
   STOP_STRINGS_MAX,
   TOP_LOGPROBS_MAX,
 } from "../../limits.ts";
 import type { AnswerRequest, Caller, MemoryChoice } from "../../pipeline/types.ts";
 import { reachNamespace } from "../auth.ts";
-import { Namespace, parse, SearchModeField, unsupported, z } from "./common.ts";
-import { FilterField } from "./filter.ts";
+import { Namespace, parse, unsupported, z } from "./common.ts";
+import { readRetrieval, retrievalFields } from "./retrieval.ts";
 
 const ContentPart = z
   .looseObject({ type: z.string() })
@@ -46,9 +45,7 @@ const Memory = z.union(
     z.literal(false),
     z.strictObject({
       namespace: Namespace.nullish(),
-      k: z.int().min(1).max(SEARCH_K_MAX).nullish(),
-      mode: SearchModeField.nullish(),
-      filter: FilterField.nullish(),
+      ...retrievalFields,
     }),
   ],
   { error: "must be false or an object" },
@@ -179,8 +176,6 @@ function chooseMemory(
   if (asked === false || (asked == null && caller.default_namespace === null)) return null;
   return {
     namespace: reachNamespace(caller, asked?.namespace, "memory.namespace"),
-    k: asked?.k ?? SEARCH_K_DEFAULT,
-    mode: asked?.mode ?? "hybrid",
-    filter: asked?.filter ?? null,
+    ...readRetrieval(asked ?? {}),
   };
 }

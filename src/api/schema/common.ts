@@ -90,7 +90,7 @@ export const CountText = z
 
 export const SearchModeField = z
   .enum(["hybrid", "bm25", "vector"])
-  .openapi({ description: "How passages are found; hybrid fuses the two others by rank." });
+  .openapi({ description: "How passages are found; hybrid fuses the two others." });
 
 export const Metadata = z
   .record(z.string(), z.unknown())

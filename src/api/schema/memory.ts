@@ -3,14 +3,12 @@ import {
   DOCUMENT_CHARS_MAX,
   EMBEDDING_INPUTS_MAX,
   QUERY_CHARS_MAX,
-  SEARCH_K_DEFAULT,
-  SEARCH_K_MAX,
   VECTOR_DIM_MAX,
 } from "../../limits.ts";
 import type { Caller, MemoryQuery } from "../../pipeline/types.ts";
 import { reachNamespace } from "../auth.ts";
-import { Metadata, Namespace, parse, SearchModeField, z } from "./common.ts";
-import { FilterField } from "./filter.ts";
+import { Namespace, parse, z } from "./common.ts";
+import { readRetrieval, retrievalFields } from "./retrieval.ts";
 
 /** A precomputed vector: numbers, finite as JSON makes them; its dim is checked by the service. */
 export const Vector = z
@@ -26,19 +24,29 @@ export const SearchRequest = z
       .max(QUERY_CHARS_MAX, { error: `a query has ${QUERY_CHARS_MAX} characters at most` })
       .nullish(),
     embedding: Vector.nullish().openapi({ description: "The query's vector, where you have one." }),
-    k: z.int().min(1).max(SEARCH_K_MAX).nullish(),
-    mode: SearchModeField.nullish(),
-    filter: FilterField.nullish(),
-    explain: z.boolean().nullish(),
+    ...retrievalFields,
+    explain: z.boolean().nullish().openapi({
+      description: "Each hit says why it stands where it does, the reply how long stages took.",
+    }),
+    partial: z
+      .boolean()
+      .nullish()
+      .openapi({
+        description:
+          "Whether hits of some shards are welcome where others do not answer; the reply then " +
+          "counts the missing ones. Otherwise that is the error shard_unavailable.",
+      }),
   })
   .superRefine((body, ctx) => {
-    const blank = (body.query ?? "").trim() === "";
-    if (blank && (body.embedding == null || body.mode !== "vector"))
+    if ((body.query ?? "").trim() !== "") return;
+    if (body.embedding == null || body.mode !== "vector")
       ctx.addIssue({
         code: "custom",
         path: ["query"],
         message: "may not be empty; only a search by mode vector with an embedding needs none",
       });
+    else if (body.rerank)
+      ctx.addIssue({ code: "custom", path: ["rerank"], message: "needs a query to read" });
   })
   .openapi("SearchRequest");
 
@@ -49,48 +57,11 @@ export function parseSearch(body: unknown, caller: Caller): MemoryQuery {
     namespace: reachNamespace(caller, asked.namespace, "namespace"),
     query: asked.query ?? "",
     embedding: asked.embedding ?? null,
-    k: asked.k ?? SEARCH_K_DEFAULT,
-    mode: asked.mode ?? "hybrid",
-    filter: asked.filter ?? null,
+    ...readRetrieval(asked),
     explain: asked.explain ?? false,
+    ...(asked.partial ? { partial: true } : {}),
   };
 }
-
-const rank = z.int().nullable().openapi({ description: "From 1; null: not in that list." });
-
-export const SearchReply = z
-  .object({
-    hits: z.array(
-      z.object({
-        document_id: z.string(),
-        passage_id: z.string(),
-        score: z.number(),
-        text: z.string(),
-        title: z.string().nullable(),
-        metadata: Metadata,
-        explain: z
-          .object({
-            bm25: z.number().nullable(),
-            cosine: z.number().nullable(),
-            bm25_rank: rank,
-            vector_rank: rank,
-            fusion: z.string(),
-            bm25_terms: z.array(
-              z.object({
-                term: z.string(),
-                df: z.number(),
-                idf: z.number(),
-                tf: z.number(),
-                contribution: z.number(),
-              }),
-            ),
-          })
-          .optional(),
-      }),
-    ),
-    took_ms: z.number(),
-  })
-  .openapi("SearchReply");
 
 const Input = z
   .string({ error: "must be text: token arrays are not taken" })

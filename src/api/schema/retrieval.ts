@@ -64,7 +64,8 @@ const Rerank = z
   .openapi({
     description:
       "Reads the best hits together with the query and orders them by what it finds. Costs one " +
-      "model run a hit. What lies deeper keeps its order behind them.",
+      "model run a hit. What lies deeper keeps its order behind them. brink-reader looks for " +
+      "answers: it helps questions and harms other queries.",
   });
 
 const Iterative = z.strictObject({ hops: z.int().min(1).max(HOPS_MAX) }).openapi({

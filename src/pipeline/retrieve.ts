@@ -1,0 +1,136 @@
+/** Finding passages for a question: a search, a second one where the first leads to it, and a
+ *  reader of what was found. The memory ranks; this orders searches and models. */
+import { followUp, joinHops } from "../../index/second-hop.ts";
+import { countQueryTerms } from "../../index/terms.ts";
+import type { OnnxModels } from "../engine/onnx.ts";
+import { READER_ID } from "../engine/reader.ts";
+import type { SearchHit, SearchReply, SearchRequest } from "../memory/types.ts";
+import type { SpanReader } from "../model/reader.ts";
+import type { MemoryQuery, RerankChoice } from "./types.ts";
+
+export interface RetrieveDeps {
+  /** Searches the namespace. */
+  search: (request: SearchRequest) => Promise<SearchReply>;
+  /** The query's embedding, unit-length, f32 [dim]. */
+  embed: () => Promise<Float32Array>;
+  score: (choice: RerankChoice, query: string, hits: SearchHit[]) => Promise<HitScores>;
+}
+
+/** A score a hit, comparable among them, and the model that gave them. */
+export interface HitScores {
+  model: string;
+  scores: number[];
+}
+
+/** The best k hits. At most HOPS_MAX searches and RERANK_DEPTH_MAX model runs. `stages_ms` has the
+ *  stages of the search, those of a second one with the prefix `second_`, and `embed`, `rerank`. */
+export async function retrieve(deps: RetrieveDeps, query: MemoryQuery): Promise<SearchReply> {
+  const { namespace: _, embedding: __, rerank, iterative, ...asked } = query;
+  const stages: Record<string, number> = {};
+  const vector = asked.mode === "bm25" ? null : await timed(stages, "embed", deps.embed);
+  const k = rerank ? Math.max(asked.k, rerank.depth) : asked.k;
+  const request: SearchRequest = { ...asked, k, vector, vectors: iterative !== undefined };
+  const first = await deps.search(request);
+  Object.assign(stages, first.stages_ms);
+  let { hits, partial } = first;
+  if (iterative !== undefined && hits.length > 0) {
+    const second = await deps.search(secondRequest(request, hits[0]!));
+    for (const [stage, ms] of Object.entries(second.stages_ms)) stages[`second_${stage}`] = ms;
+    hits = join(request, hits, second.hits);
+    partial ??= second.partial;
+  }
+  if (rerank !== undefined)
+    hits = await timed(stages, "rerank", () => rerankHits(deps, rerank, query.query, hits));
+  const total = Object.entries(stages).reduce((sum, [stage, ms]) => {
+    return /^(embed|rerank|(second_)?total)$/.test(stage) ? sum + ms : sum;
+  }, 0);
+  return { hits: hits.slice(0, asked.k), stages_ms: { ...stages, total }, partial };
+}
+
+async function timed<T>(
+  stages: Record<string, number>,
+  stage: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  const startMs = performance.now();
+  const result = await work();
+  stages[stage] = performance.now() - startMs;
+  return result;
+}
+
+/** What the best hit leaves open. */
+function secondRequest(request: SearchRequest, best: SearchHit): SearchRequest {
+  const text = best.title === null ? best.text : `${best.title}\n${best.text}`;
+  const query = countQueryTerms(request.query);
+  return { ...request, ...followUp(query, text, request.vector, best.vector ?? null) };
+}
+
+function join(request: SearchRequest, first: SearchHit[], second: SearchHit[]): SearchHit[] {
+  const idOf = ({ document_id, passage_id }: SearchHit) =>
+    request.group_by_document ? document_id : passage_id;
+  return joinHops(request.k, first, second, idOf).map(({ item, hop }) => {
+    const { vector: _, ...hit } = item;
+    return { ...hit, hop };
+  });
+}
+
+/** The first `depth` hits by what the reranker gives them, ties as they stood; the rest behind. */
+async function rerankHits(
+  deps: RetrieveDeps,
+  choice: RerankChoice,
+  query: string,
+  hits: SearchHit[],
+): Promise<SearchHit[]> {
+  const head = hits.slice(0, choice.depth);
+  if (head.length === 0) return hits;
+  const { model, scores } = await deps.score(choice, query, head);
+  const read = head.map((hit, i): SearchHit => {
+    const scored = { ...hit, rerank_score: scores[i]! };
+    if (hit.explain === undefined) return scored;
+    return { ...scored, explain: { ...hit.explain, rerank: { model, rank: i + 1 } } };
+  });
+  read.sort((a, b) => b.rerank_score! - a.rerank_score!); // stable
+  return [...read, ...hits.slice(head.length)];
+}
+
+/** Scores by the model that was chosen: an ONNX reranker of that id; without an id the first one
+ *  that the deployment has, or else the reader. Throws `model_not_found`. */
+export async function scoreHits(
+  { model }: RerankChoice,
+  query: string,
+  hits: readonly SearchHit[],
+  deps: { onnx: OnnxModels; reader: () => Promise<SpanReader> },
+): Promise<HitScores> {
+  const chosen = model ?? (await firstReranker(deps.onnx)) ?? READER_ID;
+  if (chosen === READER_ID)
+    return { model: READER_ID, scores: scoreByReader(await deps.reader(), query, hits) };
+  const texts = hits.map(({ title, text }) => (title === null ? text : `${title}\n${text}`));
+  const { scores } = await deps.onnx.rerank(chosen, query, texts);
+  return { model: chosen, scores };
+}
+
+async function firstReranker(onnx: OnnxModels): Promise<string | null> {
+  const models = await onnx.list();
+  return models.find(({ kind }) => kind === "reranker")?.id ?? null;
+}
+
+/** What the reader's surest span counts beside the retrieval's score, and the logits that make it
+ *  surer by a factor e. Alone it orders worse than retrieval: it is sure of a wrong date in the next
+ *  paragraph too (measured in docs/memory.md). */
+const SPAN_WEIGHT = 0.2;
+const SPAN_SCALE = 4;
+
+/** The retrieval's score relative to the best, and how sure the reader is of a span in the passage:
+ *  0 to 1 where scores are not negative. */
+function scoreByReader(reader: SpanReader, query: string, hits: readonly SearchHit[]): number[] {
+  const readings = reader.read(
+    query,
+    hits.map(({ text }) => text),
+  );
+  const best = Math.max(...hits.map(({ score }) => score));
+  return readings.map((reading, i) => {
+    const logit = reading.best === null ? Number.NEGATIVE_INFINITY : reading.best.score;
+    const relative = best > 0 ? hits[i]!.score / best : 0;
+    return SPAN_WEIGHT / (1 + Math.exp(-logit / SPAN_SCALE)) + (1 - SPAN_WEIGHT) * relative;
+  });
+}
