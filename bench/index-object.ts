@@ -96,7 +96,7 @@ function made(i: number): PreparedDocument {
 function search(shard: Shard, words: string[], query: Float32Array): CandidateList {
   const terms = words.map((term) => ({ term, qtf: 1 }));
   const statistics = shard.statistics(words);
-  const depths = { bm25Depth: 128, vectorDepth: 256, explain: false };
+  const depths = { bm25Depth: 128, vectorDepth: 256, explain: false, times: false };
   return shard.candidates({
     mode: "hybrid",
     terms,

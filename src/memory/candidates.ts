@@ -144,20 +144,22 @@ class Search {
     const standIns = slots.standIns(this.#filter);
     const shown = candidates.filter(({ unit }) => standIns.has(unit));
     for (const candidate of shown) candidate.passage = standIns.get(candidate.unit)!;
+    if (!this.#request.times) return;
     const rows = shown.map(({ passage }) => slots.passageRowOf(passage));
-    const stored = this.#store.scored(rows);
+    const stored = this.#store.scored(rows, true);
     for (const [i, candidate] of shown.entries()) candidate.time = stored.get(rows[i]!)!.time;
   }
 
   #scorePassages(candidates: readonly Candidate[]): void {
+    const { mode, explain, times } = this.#request;
+    if (mode === "bm25" && !explain && !times) return; // the list of terms has all there is
     const { slots } = this.#resident;
     const rows = candidates.map(({ unit }) => slots.passageRowOf(unit));
-    const stored = this.#store.scored(rows);
+    const stored = this.#store.scored(rows, times);
     for (const [i, candidate] of candidates.entries()) {
       const { vector, counts, time } = stored.get(rows[i]!)!;
-      candidate.passage = candidate.unit;
       candidate.time = time;
-      if (this.#request.explain) candidate.counts = counts();
+      if (explain) candidate.counts = counts();
       if (this.#query !== null) candidate.cosine = cosineOf(this.#query, vector);
       this.#scoreTerms(candidate, () => candidate.counts ?? counts());
     }
@@ -181,7 +183,7 @@ class Search {
       const rows = some.flatMap(({ unit }) =>
         passageRows(slots.firstRowOf(unit), slots.span(unit)),
       );
-      const stored = this.#store.scored(rows);
+      const stored = this.#store.scored(rows, this.#request.times);
       for (const candidate of some) {
         const [from, to] = slots.span(candidate.unit);
         const first = slots.firstRowOf(candidate.unit);
@@ -238,7 +240,7 @@ class Search {
 
 function blank(unit: number): Candidate {
   const unknown = { bm25: Number.NaN, estimate: Number.NaN, cosine: Number.NaN };
-  return { unit, passage: unit, lexical: false, ...unknown, time: 0, counts: null };
+  return { unit, passage: unit, lexical: false, ...unknown, time: Number.NaN, counts: null };
 }
 
 const spanLength = ([from, to]: [number, number]) => to - from;

@@ -53,6 +53,7 @@ export async function search(
     ...depthsFor(request),
     statistics,
     explain: request.explain,
+    times: request.recency != null,
   };
   const list = await stages.time("candidates", () => gatherCandidates(gatherer, request, asked));
   for (const [stage, ms] of Object.entries(list.timings_ms)) stages.ms[`shard_${stage}`] = ms;

@@ -63,6 +63,8 @@ export interface CandidateRequest {
   statistics: CorpusStatistics;
   /** With `explain`, tfs and lengths come along. */
   explain: boolean;
+  /** Whether the times of documents come along, which costs a look at each. */
+  times: boolean;
 }
 
 /** Candidates, one a unit, in no promised order: the best `bm25Depth` units by BM25 and the best
@@ -82,7 +84,7 @@ export interface CandidateList {
   estimate: Float32Array;
   /** Exact cosine of the int8 vectors; NaN in mode `bm25`. */
   cosine: Float32Array;
-  /** When the document happened, Unix ms: for recency. */
+  /** When the document happened, Unix ms: for recency; NaN where it was not asked for. */
   time: Float64Array;
   /** Index into the namespace's shards; set by whoever merges. */
   shard: Uint16Array;

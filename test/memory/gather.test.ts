@@ -31,7 +31,7 @@ interface FakeUnit {
 function asking(depth: number, mode: CandidateRequest["mode"] = "hybrid"): CandidateRequest {
   const statistics = { units: 0, lengthSum: 0, df: [] };
   const terms = [{ term: "a", qtf: 1 }];
-  const depths = { bm25Depth: depth, vectorDepth: depth };
+  const depths = { bm25Depth: depth, vectorDepth: depth, times: true };
   return { mode, terms, vector: null, filter: null, ...depths, statistics, explain: true };
 }
 

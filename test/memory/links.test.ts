@@ -34,7 +34,7 @@ const remove = (id: string): Change => ({ kind: "remove", id, if_version: null }
 function found(shard: Shard, term: string, filter: Filter | null = null): string[] {
   const terms = [{ term, qtf: 1 }];
   const statistics = shard.statistics([term]);
-  const depths = { bm25Depth: 10, vectorDepth: 10, explain: false };
+  const depths = { bm25Depth: 10, vectorDepth: 10, explain: false, times: false };
   const request = { mode: "bm25" as const, vector: null, filter, terms, statistics, ...depths };
   const { passage, row } = shard.candidates(request);
   const order = Array.from(passage.keys()).sort((a, b) => row[a]! - row[b]!);

@@ -74,7 +74,7 @@ async function expected(gatherer: FakeGatherer, asked: SearchRequest): Promise<[
   const statistics = await gatherer.statistics(words.map(({ term }) => term));
   const depth = { bm25Depth: 1_000, vectorDepth: 1_000 };
   const rest = { mode, terms: words, vector: asked.vector, filter: asked.filter, statistics };
-  const list = await gatherer.candidates({ ...rest, ...depth, explain: false });
+  const list = await gatherer.candidates({ ...rest, ...depth, explain: false, times: true });
   const fusion = asked.fusion ?? options.fusion;
   const cosineWeight = asked.cosine_weight ?? options.cosine_weight;
   const convex = {

@@ -171,7 +171,12 @@ export class ShardOracle {
       const explained = request.explain && request.mode !== "vector";
       const { row, document } = (standIn ?? unit).source;
       return {
-        ...{ row, seq: standIn?.seq ?? seq, cosine, time: document.time },
+        ...{
+          row,
+          seq: standIn?.seq ?? seq,
+          cosine,
+          time: request.times ? document.time : Number.NaN,
+        },
         bm25: request.mode === "vector" ? null : bm25,
         estimate: byVector.includes(i) ? estimates[i]! : null,
         tfs: explained ? tfs : null,

@@ -73,6 +73,7 @@ const query = fc.record({
   bm25Depth: fc.integer({ min: 1, max: 12 }),
   vectorDepth: fc.integer({ min: 1, max: 12 }),
   explain: fc.boolean(),
+  times: fc.boolean(),
 });
 const operation = fc.oneof(
   {

@@ -40,7 +40,7 @@ const ids = (shard: Shard) => shard.list(0, 100).documents.map(({ id }) => id);
 function found(shard: Shard, query: string): string[] {
   const asked = query.split(" ").map((term) => ({ term, qtf: 1 }));
   const statistics = shard.statistics(asked.map(({ term }) => term));
-  const depths = { bm25Depth: 10, vectorDepth: 10, explain: false };
+  const depths = { bm25Depth: 10, vectorDepth: 10, explain: false, times: false };
   const rest = { mode: "bm25" as const, vector: null, filter: null, ...depths };
   const list = shard.candidates({ ...rest, terms: asked, statistics });
   const passages = [...list.passage].sort((a, b) => a - b);
