@@ -1,4 +1,5 @@
-/** How the index of metadata writes a value: as a key that SQLite orders as filters order values. */
+/** How the index of metadata writes a value: as a key. SQLite orders keys as filters order what
+ *  they stand for. */
 import { METADATA_VALUE_CHARS_MAX } from "../limits.ts";
 
 /** The blobs that stand for values which are neither numbers nor texts. */
