@@ -15,8 +15,8 @@ import {
   FILTERS_REMEMBERED_MAX,
   METADATA_FIELDS_REMEMBERED_MAX,
   METADATA_PAGE_ROWS,
-  METADATA_VALUE_CHARS_MAX,
 } from "../limits.ts";
+import { cut, isCut, isReserved, type Key, keyOf, keysOf, successor } from "./metadata-keys.ts";
 import type { Metadata } from "./types.ts";
 
 /** The tables; a migration makes them.
@@ -39,13 +39,6 @@ const EVERY_DOCUMENT = 0;
 const VALUES_PER_QUERY = 90;
 const ENTRIES_PER_INSERT = 33;
 
-/** The blobs that stand for values which are neither numbers nor texts. */
-const NULL = Uint8Array.of(0).buffer;
-const FALSE = Uint8Array.of(1).buffer;
-const TRUE = Uint8Array.of(2).buffer;
-const OTHER = Uint8Array.of(3).buffer;
-
-type Key = string | number | ArrayBuffer;
 /** Field, value, document. */
 type Entry = [number, Key, number];
 
@@ -357,46 +350,3 @@ export class MetadataIndex {
 }
 
 const SIGN = { gt: ">", gte: ">=", lt: "<", lte: "<=" } as const;
-
-/** No filter can ask for a field of these names. */
-function isReserved(field: string): boolean {
-  return field === "and" || field === "or" || field === "not";
-}
-
-/** The entries of a field's value, each once. */
-function keysOf(value: unknown): Iterable<Key> {
-  if (!Array.isArray(value)) return [keyOf(value)];
-  return value.length === 0 ? [OTHER] : new Set(value.map(keyOf));
-}
-
-function keyOf(value: unknown): Key {
-  if (typeof value === "string") return cut(value);
-  if (typeof value === "number") return value === 0 ? 0 : value; // -0 equals 0
-  if (value === null) return NULL;
-  if (typeof value === "boolean") return value ? TRUE : FALSE;
-  return OTHER;
-}
-
-/** The first METADATA_VALUE_CHARS_MAX code points. Whole code points, so that order is kept. */
-function cut(text: string): string {
-  if (text.length <= METADATA_VALUE_CHARS_MAX) return text;
-  const points = Array.from(text.slice(0, METADATA_VALUE_CHARS_MAX * 2));
-  return points.slice(0, METADATA_VALUE_CHARS_MAX).join("");
-}
-
-/** Whether a longer text may have been cut to this key. */
-function isCut(key: Key): boolean {
-  if (typeof key !== "string" || key.length < METADATA_VALUE_CHARS_MAX) return false;
-  return Array.from(key).length === METADATA_VALUE_CHARS_MAX;
-}
-
-/** The least text after all those that begin with `prefix`; null where there is none. */
-function successor(prefix: string): string | null {
-  const points = Array.from(prefix, (character) => character.codePointAt(0)!);
-  while (points.length > 0) {
-    const last = points.pop()!;
-    if (last === 0x10ffff) continue;
-    return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1);
-  }
-  return null;
-}

@@ -115,8 +115,8 @@ async function firstReranker(onnx: OnnxModels): Promise<string | null> {
 }
 
 /** What the reader's surest span counts beside the retrieval's score, and the logits that make it
- *  surer by a factor e. Alone it orders worse than retrieval: it is sure of a wrong date in the next
- *  paragraph too (measured in docs/memory.md). */
+ *  surer by a factor e. Alone it orders worse than retrieval: it is sure of a wrong date in the
+ *  next paragraph too (measured in docs/memory.md). */
 const SPAN_WEIGHT = 0.2;
 const SPAN_SCALE = 4;
 

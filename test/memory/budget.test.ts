@@ -3,7 +3,7 @@ import { codeOf } from "../../src/errors.ts";
 import { IndexBudget } from "../../src/memory/budget.ts";
 import { xxh32 } from "../../src/memory/xxh32.ts";
 
-/** A budget beside models of `models` bytes, and three owners with the order they were dropped in. */
+/** A budget beside models of `models` bytes; three owners, with the order they were dropped in. */
 function setUp(models: number) {
   const budget = new IndexBudget(() => models);
   const dropped: string[] = [];

@@ -194,6 +194,51 @@ it.each(Object.entries(DAMAGES))(
   },
 );
 
+it("a term that was dropped and comes back is found, its vocabulary stored or gone", async () => {
+  const settings = { sealPassages: 4, mergeFan: 100, now: () => 1_000 };
+  const stub = env.MEMORY.getByName("shard/terms again");
+  await runInDurableObject(stub, (_, { storage }) => {
+    const open = () => new Shard(storage, kernels, settings);
+    let row = 0;
+    const seal = (shard: Shard, text: string) => {
+      for (let i = 0; i < 4; i++) shard.apply([upsert(++row, prepared(`${row}`, text))]);
+      shard.maintain();
+    };
+    const shard = open();
+    shard.configure(NAMESPACE_DEFAULTS);
+    seal(shard, "amber birch"); // numbers in the middle and at the end are dropped in turn
+    seal(shard, "cedar");
+    seal(shard, "delta");
+    for (const [gone, back] of [
+      ["cedar", "cedar elder"],
+      ["delta", "delta fern cedar"],
+    ] as const) {
+      const ids = found(shard, gone).map((text) => text.split(":")[0]!);
+      shard.apply(ids.map((id) => ({ kind: "remove", id, if_version: null })));
+      shard.compact();
+      const terms = () => storage.sql.exec("SELECT count(*) AS n FROM terms").one().n;
+      expect(shard.stats().terms).toBe(terms());
+      expect(found(open(), gone)).toEqual([]);
+      seal(shard, back);
+      const all = ["amber", "birch", "cedar", "delta", "elder", "fern"];
+      const summary = (of: Shard) => [
+        all.map((term) => found(of, term)),
+        of.statistics(all),
+        of.stats().terms,
+      ];
+      const before = summary(shard);
+      expect(found(shard, gone)).toEqual(
+        Array.from({ length: 4 }, (_, i) => `${row - 3 + i}: ${back}`),
+      );
+      expect(shard.stats().terms).toBe(terms());
+      expect(summary(open())).toEqual(before);
+      storage.sql.exec("DELETE FROM segment_parts WHERE number < 1000"); // the vocabulary alone
+      expect(summary(open())).toEqual(before);
+      expect(open().stats().rebuilt).toBe(0);
+    }
+  });
+});
+
 it("an index gives way to another of the isolate, and finds the same when it is back", async () => {
   const stub = env.MEMORY.getByName("shard/budget");
   await runInDurableObject(stub, (_, { storage }) => {
