@@ -96,6 +96,9 @@ export const SEARCH_ATTEMPTS_MAX = 3;
 // minutes and CPU has 5.
 export const COPY_PAGE_DOCUMENTS = 64;
 export const COPY_STEP_PAGES = 16;
+// A split rests so long before each page: objects of one process that only call each other keep its
+// event loop from sockets, and 4 clients that search without pause got nothing until the end.
+export const COPY_REST_MS = 20;
 // Pages of what was written while a copy ran; then writes wait for the rest.
 export const COPY_CATCH_UP_PAGES = 64;
 // Work that fails is tried again after this long, and given up after so many failures in a row.

@@ -2,7 +2,7 @@
  *  requests. Documents lie on shards by the hash of their id. */
 import type { Filter } from "../../index/filter.ts";
 import { ServiceError } from "../errors.ts";
-import { SHARD_FANOUT, WORK_RETRY_MS, WRITES_WAITING_MAX } from "../limits.ts";
+import { COPY_REST_MS, SHARD_FANOUT, WORK_RETRY_MS, WRITES_WAITING_MAX } from "../limits.ts";
 import { forget } from "./forget.ts";
 import {
   dimOf,
@@ -77,6 +77,7 @@ export class Namespace {
       writes: this.writes,
       objectName: (generation, i) => `${host.store.name()}/g${generation}-${i}`,
       now: () => host.now(),
+      giveWay: () => scheduler.wait(COPY_REST_MS),
       pageDocuments: host.bounds.pageDocuments,
       partDocuments: host.bounds.partDocuments,
       stepPages: host.bounds.stepPages,

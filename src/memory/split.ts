@@ -57,6 +57,7 @@ export async function stepSplit(context: WorkContext, work: SplitWork): Promise<
 /** Copies one page and remembers that; whether there was nothing after it. */
 async function copyPage(context: WorkContext, work: SplitWork): Promise<boolean> {
   const { store, call } = context;
+  await context.giveWay();
   const { row, removal } = work.cursor;
   const page = await call(work.source.object, "copyPage", row, removal, context.pageDocuments);
   await Promise.all(

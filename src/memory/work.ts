@@ -105,6 +105,8 @@ export interface WorkContext {
   /** Name of the i-th object of a generation. */
   objectName(generation: number, i: number): string;
   now(): number;
+  /** Lets requests come first that wait for the process; see COPY_REST_MS. */
+  giveWay(): Promise<void>;
   /** Documents of a split's page, and of a snapshot's part. */
   pageDocuments: number;
   partDocuments: number;
