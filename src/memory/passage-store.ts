@@ -54,11 +54,19 @@ const PASSAGE_COUNTS = `SELECT row, counts FROM passages WHERE row ${AMONG}`;
 const DOCUMENT_COUNTS = `SELECT document AS row, counts FROM document_terms
   WHERE document ${AMONG} ORDER BY document, part`;
 
+/** Told of what comes and goes, within its transaction. */
+export interface PassageWatcher {
+  added(passages: readonly { row: number; vector: QuantizedVector }[]): void;
+  removed(rows: readonly number[]): void;
+}
+
 export class PassageStore {
   readonly #sql: SqlStorage;
+  readonly #watcher: PassageWatcher | null;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: SqlStorage, watcher: PassageWatcher | null = null) {
     this.#sql = sql;
+    this.#watcher = watcher;
   }
 
   insert(passages: readonly NewPassage[]): void {
@@ -70,11 +78,13 @@ export class PassageStore {
       ];
     });
     insertRows(this.#sql, "passages", PASSAGE_COLUMNS, rows);
+    this.#watcher?.added(passages.map(({ row, passage: { vector } }) => ({ row, vector })));
   }
 
   /** Deletes passages by their rows. */
   delete(rows: readonly number[]): void {
     this.#sql.exec(`DELETE FROM passages WHERE row ${AMONG}`, JSON.stringify(rows));
+    this.#watcher?.removed(rows);
   }
 
   /** The passages of a range, by row. */
