@@ -1,12 +1,12 @@
-/** `npm run deploy [-- --dry-run] [--generator] [--onnx] [--snapshots]`: build, check sizes against
- *  the platform's limits, deploy. The optional Workers go first, since the main one is bound to
+/** `npm run deploy [-- --dry-run] [--generator] [--onnx] [--snapshots] [--vectorize]`: build,
+ *  check sizes against the platform's limits, deploy. The optional Workers go first, since the main one is bound to
  *  them; a dry run checks them all. */
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
-import { OPTIONAL_WORKERS, writeMainConfig } from "./workers.ts";
+import { OPTIONAL_WORKERS, STORES, type Store, writeMainConfig } from "./workers.ts";
 
 const root = join(import.meta.dirname, "..");
 const MIB = 1024 * 1024;
@@ -14,29 +14,30 @@ const MIB = 1024 * 1024;
 const CODE_GZIP_BYTES_MAX = 10 * MIB;
 const ASSET_BYTES_MAX = 25 * MIB;
 
-const { dryRun, optional, snapshots } = readOptions();
+const { dryRun, optional, stores } = readOptions();
 execFileSync(process.execPath, [join(root, "scripts/build.ts")], { stdio: "inherit" });
 const configs = [
   ...optional.map((worker) => OPTIONAL_WORKERS[worker]!.config),
-  writeMainConfig(optional, snapshots),
+  writeMainConfig(optional, stores),
 ];
 for (const config of configs) checkCode(config);
 checkAssets();
 if (!dryRun) for (const config of configs) wrangler("deploy", "--config", config, "--minify");
 
-function readOptions(): { dryRun: boolean; optional: string[]; snapshots: boolean } {
+function readOptions(): { dryRun: boolean; optional: string[]; stores: Store[] } {
   const names = Object.keys(OPTIONAL_WORKERS);
+  const storeNames = Object.keys(STORES) as Store[];
   const { values } = parseArgs({
     options: Object.fromEntries(
-      ["dry-run", "snapshots", ...names].map((name) => [name, { type: "boolean" as const }]),
+      ["dry-run", ...storeNames, ...names].map((name) => [name, { type: "boolean" as const }]),
     ),
   });
   const dryRun = values["dry-run"] === true;
   const asked = names.filter((name) => values[name] === true);
-  const snapshots = values.snapshots === true;
-  if (dryRun && asked.length === 0 && !snapshots)
-    return { dryRun, optional: names, snapshots: true };
-  return { dryRun, optional: asked, snapshots };
+  const stores = storeNames.filter((name) => values[name] === true);
+  if (dryRun && asked.length === 0 && stores.length === 0)
+    return { dryRun, optional: names, stores: storeNames };
+  return { dryRun, optional: asked, stores };
 }
 
 function wrangler(...args: string[]): void {

@@ -111,7 +111,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 function ownConfigs(onnx = false): string[] {
   const optional = Object.keys(OPTIONAL_WORKERS).filter((worker) => worker !== "onnx" || onnx);
   const others = optional.map((worker) => OPTIONAL_WORKERS[worker]!.config);
-  return [writeMainConfig(optional, true), ...others];
+  return [writeMainConfig(optional, ["snapshots"]), ...others];
 }
 
 function toEnvFile(variables: Record<string, string>): string {

@@ -47,16 +47,27 @@ binding = "SNAPSHOTS"
 bucket_name = "brink-snapshots"
 `;
 
-/** The file name of the main Worker's configuration with these optional Workers bound, and with the
- *  bucket of snapshots. It is written beside wrangler.toml, whose relative paths it shares, and
+/** Where namespaces with `vector_tier` "vectorize" search. */
+const VECTORIZE = `
+[[vectorize]]
+binding = "VECTORIZE"
+index_name = "brink-vectors"
+`;
+
+/** What the memory may have bound, each made once by hand (docs/operations.md). */
+export const STORES = { snapshots: SNAPSHOTS, vectorize: VECTORIZE } as const;
+export type Store = keyof typeof STORES;
+
+/** The file name of the main Worker's configuration with these optional Workers and stores of the
+ *  memory bound. It is written beside wrangler.toml, whose relative paths it shares, and
  *  only where it changes: a running service watches it. */
-export function writeMainConfig(optional: readonly string[], snapshots: boolean): string {
-  const parts = snapshots ? [...optional, "snapshots"] : optional;
+export function writeMainConfig(optional: readonly string[], stores: readonly Store[]): string {
+  const parts = [...optional, ...stores];
   if (parts.length === 0) return "wrangler.toml";
   const name = `wrangler.with-${parts.join("-")}.toml`;
   const bindings = optional.map((worker) => OPTIONAL_WORKERS[worker]!.bindings);
   if (optional.length > 0) bindings.unshift(BUCKET);
-  if (snapshots) bindings.push(SNAPSHOTS);
+  bindings.push(...stores.map((store) => STORES[store]));
   const base = readFileSync(join(root, "wrangler.toml"), "utf8");
   const text = [`# Written by scripts/workers.ts.\n${base}`, ...bindings].join("");
   const path = join(root, name);

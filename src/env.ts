@@ -15,6 +15,8 @@ export interface Env {
   MODELS?: R2Bucket;
   /** Where the memory's snapshots go; none are made where it is absent. */
   SNAPSHOTS?: R2Bucket;
+  /** Where namespaces with `vector_tier` "vectorize" search; there are none where it is absent. */
+  VECTORIZE?: Vectorize;
   /** The Worker of wrangler.generator.toml; absent where it is not deployed. */
   GENERATOR?: Fetcher;
   /** "1" under `npm start` only: the fixed keys work and Brink's documentation is preloaded. */

@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   snapshot_not_found: { status: 404, type: "invalid_request_error" },
   snapshot_damaged: { status: 422, type: "invalid_request_error" },
   snapshots_not_configured: { status: 503, type: "server_error" },
+  vectorize_not_configured: { status: 503, type: "server_error" },
   model_unavailable: { status: 503, type: "server_error" },
   starting: { status: 503, type: "server_error" },
   generator_not_configured: { status: 503, type: "server_error" },

@@ -28,7 +28,7 @@ const LAYERS: [string, RegExp][] = [
   ["index", /^index\//],
   ["generation", /^src\/generation\//],
   ["model", /^src\/model\//],
-  ["ground", /^src\/(env|errors|limits)\.ts$/],
+  ["ground", /^src\/(env|errors|limits(-memory)?)\.ts$/],
 ];
 
 function layerOf(path: string): number {

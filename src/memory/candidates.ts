@@ -8,7 +8,9 @@ import { ServiceError } from "../errors.ts";
 import { SCORED_ROWS_MAX } from "../limits.ts";
 import type { PassageStore, ScoredPassage } from "./passage-store.ts";
 import type { Resident } from "./resident.ts";
+import type { NearPassage } from "./shard-tier.ts";
 import type { CandidateList, CandidateRequest, CorpusStatistics } from "./shard-types.ts";
+import type { Slots } from "./slots.ts";
 
 /** A candidate on its way: its unit's slot, and what is known of it. */
 interface Candidate {
@@ -24,15 +26,17 @@ interface Candidate {
   counts: TermCounts | null;
 }
 
-/** The candidates among the living documents, or among those in `filter` (by slot). Throws
- *  `invalid_request` for a vector of the wrong size. */
+/** The candidates among the living documents, or among those in `filter` (by slot); with `near` the
+ *  list by vector is of those passages instead of the best by estimate. Throws `invalid_request`
+ *  for a vector of the wrong size. */
 export function findCandidates(
   store: PassageStore,
   resident: Resident,
   request: CandidateRequest,
   filter: Bitmap | null,
+  near: readonly NearPassage[] | null = null,
 ): CandidateList {
-  const search = new Search(store, resident, request, filter);
+  const search = new Search(store, resident, request, filter, near);
   return search.run();
 }
 
@@ -41,6 +45,7 @@ class Search {
   readonly #resident: Resident;
   readonly #request: CandidateRequest;
   readonly #filter: Bitmap | null;
+  readonly #near: readonly NearPassage[] | null;
   readonly #terms: Bm25Term[];
   readonly #query: QuantizedQuery | null;
   readonly #byDocument: boolean;
@@ -51,7 +56,9 @@ class Search {
     resident: Resident,
     request: CandidateRequest,
     filter: Bitmap | null,
+    near: readonly NearPassage[] | null,
   ) {
+    this.#near = near;
     this.#store = store;
     this.#resident = resident;
     this.#request = request;
@@ -118,6 +125,7 @@ class Search {
   #bestPassages(): [Uint32Array, Float32Array] {
     const { codes, slots } = this.#resident;
     const { vector, vectorDepth } = this.#request;
+    if (this.#near !== null) return livingOf(this.#near, slots);
     const best = codes!.best(vector!, vectorDepth, slots.passagesOf(this.#filter));
     return [best.slots, best.estimates];
   }
@@ -301,4 +309,15 @@ function listOf(
     lengths: explained ? filled(new Uint32Array(n), ({ counts }) => counts!.length) : null,
     timings_ms: {},
   };
+}
+
+/** The slots and scores of the passages that are still there. */
+function livingOf(near: readonly NearPassage[], slots: Slots): [Uint32Array, Float32Array] {
+  const found = near
+    .map(({ row, score }) => ({ slot: slots.findPassage(row), score }))
+    .filter(({ slot }) => slot >= 0);
+  return [
+    Uint32Array.from(found, ({ slot }) => slot),
+    Float32Array.from(found, ({ score }) => score),
+  ];
 }

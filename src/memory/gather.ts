@@ -37,7 +37,7 @@ export interface Gathered {
 /** What of a shard takes part in a search. */
 export interface SearchedShard {
   statistics(terms: string[]): CorpusStatistics;
-  candidates(request: CandidateRequest): CandidateList;
+  candidates(request: CandidateRequest): CandidateList | Promise<CandidateList>;
   /** Those of the passages that are still there. */
   show(request: ShowRequest): ShownPassage[];
 }
@@ -89,7 +89,7 @@ export async function gather(
     }
   });
   const mine = own.map(async (leaf): Promise<Gathered> => {
-    return { answer: answerOfShard(node.shard(), leaf, question), missing: [] };
+    return { answer: await answerOfShard(node.shard(), leaf, question), missing: [] };
   });
   const all = await allOver([...mine, ...asked]);
   return {
@@ -114,11 +114,15 @@ function questionFor(question: Question, group: readonly Leaf[]): Question {
   return { kind: "show", wanted: question.wanted.filter(({ shard }) => shards.has(shard)) };
 }
 
-function answerOfShard(own: SearchedShard, { shard }: Leaf, question: Question): Answer {
+async function answerOfShard(
+  own: SearchedShard,
+  { shard }: Leaf,
+  question: Question,
+): Promise<Answer> {
   if (question.kind === "statistics")
     return { kind: "statistics", statistics: own.statistics(question.terms) };
   if (question.kind === "candidates") {
-    const list = own.candidates(question.request);
+    const list = await own.candidates(question.request);
     return { kind: "candidates", list: { ...list, shard: list.shard.fill(shard) } };
   }
   const mine = question.wanted.filter((wanted) => wanted.shard === shard);

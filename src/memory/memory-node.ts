@@ -13,7 +13,14 @@ import {
   WORK_RETRY_MS,
 } from "../limits.ts";
 import kernels from "../model/kernels-module.ts";
-import { type Gathered, type GatherNode, gather, type Leaf, type Question } from "./gather.ts";
+import {
+  type Gathered,
+  type GatherNode,
+  gather,
+  type Leaf,
+  type Question,
+  type SearchedShard,
+} from "./gather.ts";
 import { Jobs } from "./jobs.ts";
 import { isMigrated } from "./migrations.ts";
 import { Namespace, type NamespaceBounds } from "./namespace.ts";
@@ -22,13 +29,18 @@ import { ownShard } from "./own-shard.ts";
 import { Shard, type ShardSettings } from "./shard.ts";
 import { evenRanges, HASHES } from "./shard-map.ts";
 import type { ShardCall, ShardMethod, ShardMethods } from "./shard-port.ts";
+import { ShardTier } from "./shard-tier.ts";
 import { MemoryStore } from "./store.ts";
+import { tieredCandidates } from "./tier-search.ts";
+import type { VectorizeBinding } from "./vectorize.ts";
 
 /** The bindings that the memory needs. */
 export interface MemoryEnv {
   MEMORY: DurableObjectNamespace;
   /** Where snapshots go; none are made without it. */
   SNAPSHOTS?: R2Bucket;
+  /** Where vectors are searched besides; see ShardTier. */
+  VECTORIZE?: Vectorize;
   /** What models and indexes may take of an isolate, in MB, where that is not what Cloudflare
    *  gives: on one machine all objects share an isolate. */
   BRINK_ISOLATE_MEMORY_MB?: string;
@@ -82,6 +94,11 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
     return Date.now();
   }
 
+  /** The index of `vector_tier` "vectorize"; null: none is bound. A test has its own. */
+  protected get vectorize(): VectorizeBinding | null {
+    return this.env.VECTORIZE ?? null;
+  }
+
   /** Where the namespace's other objects are made. */
   protected get objects(): DurableObjectNamespace {
     return this.env.MEMORY;
@@ -131,7 +148,7 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
   protected gatherNode(object: string | null): GatherNode {
     return {
       object,
-      shard: () => this.#ownShard(),
+      shard: () => searched(this.#ownShard()),
       ask: (other, leaves, question, deadlineMs) =>
         this.shardStub(other).shardGather(this.#rootName(), other, leaves, question, deadlineMs),
     };
@@ -182,7 +199,10 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
     try {
       const store = NamespaceStore.find(this.ctx.storage);
       if (store?.destroying) return await this.destroyNamespace();
-      if (isMigrated(this.ctx.storage)) this.#ownShard().maintain();
+      if (isMigrated(this.ctx.storage)) {
+        this.#ownShard().maintain();
+        await this.#ownShard().tier?.sync();
+      }
       await this.#scheduleOwn();
       if (store?.role()?.kind !== "root" || store.options() === null) return;
       const next = await this.namespace().tend();
@@ -202,6 +222,7 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
       wake: () => this.wake(),
       bounds: this.bounds,
       bucket: this.env.SNAPSHOTS ?? null,
+      tiered: this.vectorize !== null,
     });
   }
 
@@ -229,13 +250,26 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
     this.#shard ??= new Shard(this.ctx.storage, kernels, {
       isolateBytesMax: isolateBytes(this.env.BRINK_ISOLATE_MEMORY_MB),
       now: () => this.now(),
+      tier: () => this.#tier(),
       ...this.settings,
     });
     return this.#shard;
   }
 
+  #tier(): ShardTier {
+    return new ShardTier({
+      sql: this.ctx.storage.sql,
+      index: this.vectorize,
+      kernels,
+      name: () => this.#nameGiven(),
+      now: () => this.now(),
+    });
+  }
+
   /** A root keeps what is not its shard's; a shard's object has nothing else. */
   async #destroyOwn(): Promise<void> {
+    const tables = isMigrated(this.ctx.storage) ? new MemoryStore(this.ctx.storage.sql) : null;
+    if (tables?.options()?.vector_tier === "vectorize") await this.#ownShard().tier?.clear();
     this.#shard?.destroy();
     const isRoot = NamespaceStore.find(this.ctx.storage)?.role()?.kind === "root";
     if (isRoot && this.#shard === null) this.#ownShard().destroy();
@@ -277,14 +311,23 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
   /** Sets the alarm for what is due next in the own tables. */
   async #scheduleOwn(): Promise<void> {
     if (!isMigrated(this.ctx.storage)) return;
-    const next = this.#ownShard().dueAt();
-    if (next !== null) await this.#scheduleAt(next);
+    const shard = this.#ownShard();
+    for (const next of [shard.dueAt(), shard.tier?.dueAt() ?? null])
+      if (next !== null) await this.#scheduleAt(next);
   }
 
   async #scheduleAt(at: number): Promise<void> {
     const set = await this.ctx.storage.getAlarm();
     if (set === null || at < set) await this.ctx.storage.setAlarm(at);
   }
+}
+
+function searched(shard: Shard): SearchedShard {
+  return {
+    statistics: (terms) => shard.statistics(terms),
+    candidates: (request) => tieredCandidates(shard, request),
+    show: (request) => shard.show(request),
+  };
 }
 
 function isolateBytes(megabytes: string | undefined): number {

@@ -19,7 +19,7 @@ import type { Change, ChangeOutcome, ShardRange } from "./shard-types.ts";
 import { beginSplit } from "./split.ts";
 import type { FoundDocument } from "./store.ts";
 import { NAMESPACE_DEFAULTS, type NamespaceOptions } from "./types.ts";
-import type { WorkContext } from "./work.ts";
+import { checkTier, type WorkContext } from "./work.ts";
 import { WorkRunner } from "./work-runner.ts";
 import { WriteLock } from "./write-lock.ts";
 
@@ -42,6 +42,8 @@ export interface NamespaceHost {
   wake(): Promise<void>;
   bounds: NamespaceBounds;
   bucket: R2Bucket | null;
+  /** Whether there is a vector tier. */
+  tiered: boolean;
 }
 
 /** What a change of would have to move documents, or count them anew. */
@@ -83,12 +85,14 @@ export class Namespace {
       stepPages: host.bounds.stepPages,
       shardsMax: host.bounds.shardsMax,
       bucket: host.bucket,
+      tiered: host.tiered,
     };
     this.work = new WorkRunner(this.context, this.#steps);
   }
 
   /** Makes the namespace or changes its options. Throws `conflict` where documents are stored that
-   *  a change of `bm25_unit`, `shards` or `vector_tier` would have to move. */
+   *  a change of `bm25_unit`, `shards` or `vector_tier` would have to move,
+   *  `vectorize_not_configured` for a tier that the deployment lacks. */
   async configure(options: NamespaceOptions): Promise<void> {
     await this.#steps.run(() => this.writes.run(() => this.#configure(options)));
   }
@@ -96,6 +100,7 @@ export class Namespace {
   async #configure(options: NamespaceOptions): Promise<void> {
     const { store } = this;
     const known = store.options();
+    checkTier(this.context, options);
     if (known !== null && !store.optionsPending && equalOptions(known, options)) return;
     const moved = known === null ? FIXED : FIXED.filter((name) => known[name] !== options[name]);
     if (moved.length > 0) {

@@ -59,11 +59,19 @@ const SCORED = `SELECT row, vector, counts FROM passages WHERE row ${AMONG}`;
 const SCORED_WITH_TIMES = `SELECT p.row, p.vector, p.counts, d.time
   FROM passages p JOIN documents d ON d.row = p.document WHERE p.row ${AMONG}`;
 
+/** Told of what comes and goes, within its transaction. */
+export interface PassageWatcher {
+  added(passages: readonly { row: number; vector: QuantizedVector }[]): void;
+  removed(rows: readonly number[]): void;
+}
+
 export class PassageStore {
   readonly #sql: SqlStorage;
+  readonly #watcher: PassageWatcher | null;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: SqlStorage, watcher: PassageWatcher | null = null) {
     this.#sql = sql;
+    this.#watcher = watcher;
   }
 
   insert(passages: readonly NewPassage[]): void {
@@ -75,11 +83,13 @@ export class PassageStore {
       ];
     });
     insertRows(this.#sql, "passages", PASSAGE_COLUMNS, rows);
+    this.#watcher?.added(passages.map(({ row, passage: { vector } }) => ({ row, vector })));
   }
 
   /** Deletes passages by their rows. */
   delete(rows: readonly number[]): void {
     this.#sql.exec(`DELETE FROM passages WHERE row ${AMONG}`, JSON.stringify(rows));
+    this.#watcher?.removed(rows);
   }
 
   /** The passages of a range, by row. */

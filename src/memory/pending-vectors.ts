@@ -21,6 +21,8 @@ export class PendingVectors {
   #slots: (PendingWrite | null)[] = [];
   readonly #slotOf = new Map<string, number>();
   #order = 0;
+  /** What the writes of the transaction under way met, in order; null outside of one. */
+  #before: [string, PendingWrite | null][] | null = null;
 
   constructor(kernels: WebAssembly.Module, dim: number, journal: TierJournal) {
     this.#kernels = kernels;
@@ -59,17 +61,36 @@ export class PendingVectors {
     return 0;
   }
 
-  /** Errors: memory_full where TIER_PENDING_MAX other ids wait. */
+  /** Errors: memory_busy for a vector where TIER_PENDING_MAX others wait. Removals are never
+   *  refused, since expiry cannot wait; they are few bytes, and at most one a passage. */
   add(id: string, vector: QuantizedVector | null): void {
-    if (!this.#writes.has(id) && this.#writes.size >= TIER_PENDING_MAX)
+    if (vector !== null && !this.#slotOf.has(id) && this.#slotOf.size >= TIER_PENDING_MAX)
       throw new ServiceError(
-        "memory_full",
-        `${TIER_PENDING_MAX} writes wait for the vector tier, which is the limit`,
+        "memory_busy",
+        `${TIER_PENDING_MAX} vectors wait for the vector tier, which is the limit`,
       );
     this.#order++;
+    this.#before?.push([id, this.#writes.get(id) ?? null]);
     const write = { id, vector, order: this.#order, sent: null };
     this.#journal.put(write);
     this.#put(write);
+  }
+
+  /** Runs a transaction of the journal; where it throws, what was added in it is forgotten, as the
+   *  journal itself does. */
+  transaction<T>(run: () => T): T {
+    const before: [string, PendingWrite | null][] = [];
+    this.#before = before;
+    try {
+      return run();
+    } catch (error) {
+      for (const [id, write] of before.reverse())
+        if (write !== null) this.#put(write);
+        else this.#drop(id);
+      throw error;
+    } finally {
+      this.#before = null;
+    }
   }
 
   /** The oldest writes that were not sent, of vectors or of removals, at most `limit`. */
@@ -97,8 +118,7 @@ export class PendingVectors {
     for (const { id, sent } of [...this.#writes.values()]) {
       if (sent === null || !shown(sent)) continue;
       this.#journal.delete(id);
-      this.#writes.delete(id);
-      this.#vacate(id);
+      this.#drop(id);
     }
     if (this.#slots.length > 2 * this.#slotOf.size + 1_024) this.#rebuild();
   }
@@ -131,6 +151,11 @@ export class PendingVectors {
     if (write.vector === null) return;
     this.#slotOf.set(write.id, this.#codes.append(encodeCode(write.vector)));
     this.#slots.push(write);
+  }
+
+  #drop(id: string): void {
+    this.#writes.delete(id);
+    this.#vacate(id);
   }
 
   #vacate(id: string): void {

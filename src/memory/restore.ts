@@ -5,14 +5,15 @@ import { SHARD_FANOUT } from "../limits.ts";
 import { pooled } from "./shard-port.ts";
 import { bucketOf, objectsUnder, readManifest } from "./snapshot.ts";
 import { damaged, decodePart, partKey, partsPrefix, type SnapshotPart } from "./snapshot-format.ts";
-import { begun, type RestoreWork, type WorkContext } from "./work.ts";
+import { begun, checkTier, type RestoreWork, type WorkContext } from "./work.ts";
 
 /** Begins to restore a snapshot of this namespace. Throws `snapshot_not_found`, `snapshot_damaged`
- *  where the manifest is damaged or a part is missing or of another size, and `conflict` while
- *  other work runs. */
+ *  where the manifest is damaged or a part is missing or of another size, `conflict` while other
+ *  work runs, and `vectorize_not_configured`. */
 export async function beginRestore(context: WorkContext, id: string): Promise<void> {
   const { store } = context;
   const manifest = await readManifest(context, id);
+  checkTier(context, manifest.options);
   await checkParts(context, id, manifest.parts);
   store.transaction(() => {
     const generation = store.takeGeneration();

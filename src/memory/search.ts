@@ -5,7 +5,13 @@ import { type DiverseChoice, diversify } from "../../index/diversity.ts";
 import { type Fusing, fuse, orderBy, RRF_K } from "../../index/fuse.ts";
 import { decayFactor, decayScore } from "../../index/recency.ts";
 import { countQueryTerms } from "../../index/terms.ts";
-import { BM25_DEPTH, DIVERSITY_POOL_MAX, SEARCH_DEPTH_MAX, VECTOR_DEPTH } from "../limits.ts";
+import {
+  BM25_DEPTH,
+  DIVERSITY_POOL_MAX,
+  SEARCH_DEPTH_MAX,
+  TIER_TOP_K_MAX,
+  VECTOR_DEPTH,
+} from "../limits.ts";
 import { type Chosen, explainHit, type Ranking } from "./explain.ts";
 import type {
   CandidateList,
@@ -51,6 +57,7 @@ export async function search(
     vector: request.mode === "bm25" ? null : request.vector,
     filter: request.filter,
     ...depthsFor(request),
+    tier: sureOfTier(options, request),
     statistics,
     explain: request.explain,
     times: request.recency != null,
@@ -109,6 +116,16 @@ function depthsFor({ k, diversity }: SearchRequest) {
     bm25Depth: Math.max(BM25_DEPTH, wanted),
     vectorDepth: Math.max(VECTOR_DEPTH, wanted),
   };
+}
+
+/** How many passages a vector tier must be sure of; null where the search goes by codes: the tier
+ *  knows no filter, and lists so few passages that they may be of too few documents. */
+function sureOfTier(options: NamespaceOptions, request: SearchRequest): number | null {
+  const { mode, filter, k, diversity, group_by_document } = request;
+  const byPassage = options.bm25_unit === "passage" && !group_by_document;
+  const wanted = Math.max(k, diversity?.pool ?? 0);
+  const may = options.vector_tier === "vectorize" && mode !== "bm25" && filter === null;
+  return may && byPassage && wanted <= TIER_TOP_K_MAX ? wanted : null;
 }
 
 /** Candidates, from deeper lists where one hit a document needs more documents and there may be

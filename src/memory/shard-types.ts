@@ -60,6 +60,9 @@ export interface CandidateRequest {
   /** How many units the BM25 list holds at most, and how many the list of estimates. */
   bm25Depth: number;
   vectorDepth: number;
+  /** In the place of estimates, the nearest that a vector tier finds, of which so many must be
+   *  sure; null or absent: the index's own codes. Only without a filter, for units of passages. */
+  tier?: number | null;
   statistics: CorpusStatistics;
   /** With `explain`, tfs and lengths come along. */
   explain: boolean;
@@ -80,7 +83,7 @@ export interface CandidateList {
   bm25: Float64Array;
   /** 1: of the list by BM25; 0: only of the list of estimates. */
   lexical: Uint8Array;
-  /** Estimated cosine of units in the list of estimates; NaN for others. */
+  /** Estimated cosine of units in the list of estimates, or a tier's; NaN for others. */
   estimate: Float32Array;
   /** Exact cosine of the int8 vectors; NaN in mode `bm25`. */
   cosine: Float32Array;

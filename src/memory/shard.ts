@@ -25,6 +25,7 @@ import { isMigrated, migrate } from "./migrations.ts";
 import { PassageStore } from "./passage-store.ts";
 import type { Resident } from "./resident.ts";
 import { type SegmentRow, SegmentTable } from "./segment-table.ts";
+import type { NearPassage, ShardTier } from "./shard-tier.ts";
 import type {
   CandidateList,
   CandidateRequest,
@@ -46,6 +47,8 @@ import { deleteDocuments, insertDocuments, sealWhereLarge } from "./writer.ts";
 export interface ShardSettings extends SegmentBounds, IndexBounds {
   /** Unix time in ms. */
   now(): number;
+  /** The deployment's vector tier, for a namespace that has its vectors there. */
+  tier: (() => ShardTier) | null;
 }
 
 const SETTINGS: ShardSettings = {
@@ -56,12 +59,13 @@ const SETTINGS: ShardSettings = {
   segmentPassagesMax: SEGMENT_PASSAGES_MAX,
   mergeFan: MERGE_SEGMENTS,
   now: () => Date.now(),
+  tier: null,
 };
 
 const TABLES = [
   ...["documents", "passages", "links", "document_terms", "terms"],
   ...["segments", "segment_parts", "tombstones", "removals", "meta"],
-  ...["metadata_fields", "metadata_values"],
+  ...["metadata_fields", "metadata_values", "tier_writes"],
 ];
 
 /** Every method but `configure` throws `namespace_not_found` before that was called, and sees
@@ -71,6 +75,7 @@ export class Shard {
   readonly #settings: ShardSettings;
   readonly #index: IndexHolder;
   #tables: Tables | null = null;
+  #tier: ShardTier | null = null;
   /** When the next document expires; undefined: not read since the last write. */
   #nextExpiry: number | null | undefined;
 
@@ -143,13 +148,26 @@ export class Shard {
     return { units, lengthSum, df };
   }
 
-  /** See CandidateList. Throws `invalid_request` for a vector of the wrong size. */
-  candidates(request: CandidateRequest): CandidateList {
+  /** Where the vectors are searched besides; null: nowhere. */
+  get tier(): ShardTier | null {
+    this.#open();
+    return this.#tier;
+  }
+
+  /** Whether the passage of that row is there to be found as itself. */
+  holds(row: number): boolean {
+    this.#open();
+    return this.#resident().slots.findPassage(row) >= 0;
+  }
+
+  /** See CandidateList; `near` is what a tier found. Throws `invalid_request` for a vector of the
+   *  wrong size. */
+  candidates(request: CandidateRequest, near: readonly NearPassage[] | null = null): CandidateList {
     const { passages, metadata } = this.#open();
     const resident = this.#resident();
     const { filter } = request;
     const passing = filter === null ? null : slotsOfRows(metadata.rows(filter), resident.slots);
-    return findCandidates(passages, resident, request, passing);
+    return findCandidates(passages, resident, request, passing, near);
   }
 
   /** The passages that are still there, in the order asked for. */
@@ -282,6 +300,7 @@ export class Shard {
       for (const table of TABLES) this.#storage.sql.exec(`DROP TABLE IF EXISTS ${table}`);
     });
     this.#tables = null;
+    this.#tier = null;
     this.#nextExpiry = undefined;
     this.#index.release();
   }
@@ -307,7 +326,11 @@ export class Shard {
       const store = new MemoryStore(sql);
       const metadata = new MetadataIndex(sql, (row) => store.metadataOf(row));
       const derived = { segments: new SegmentTable(sql), links: new LinkTable(sql), metadata };
-      if (store.options() !== null) return { store, passages: new PassageStore(sql), ...derived };
+      const options = store.options();
+      if (options !== null) {
+        if (options.vector_tier === "vectorize") this.#tier ??= this.#settings.tier?.() ?? null;
+        return { store, passages: new PassageStore(sql, this.#tier), ...derived };
+      }
     }
     throw new ServiceError(
       "namespace_not_found",
@@ -331,7 +354,9 @@ export class Shard {
   #write(change: () => void): void {
     this.#nextExpiry = undefined;
     try {
-      this.#storage.transactionSync(change);
+      const write = () => this.#storage.transactionSync(change);
+      if (this.#tier === null) write();
+      else this.#tier.transaction(write);
     } catch (error) {
       this.#forget();
       this.#tables?.metadata.forget();

@@ -151,6 +151,21 @@ export class Slots {
     return this.#firstRows[this.#documentOf[passage]!]! + this.seqOf(passage);
   }
 
+  /** The slot of the living passage with that row, unless it is linked; -1: there is none.
+   *  O(log documents). */
+  findPassage(row: number): number {
+    let after = 0;
+    for (let high = this.#documents; after < high; ) {
+      const middle = (after + high) >> 1;
+      if (this.#firstRows[middle]! <= row) after = middle + 1;
+      else high = middle;
+    }
+    if (after === 0) return -1;
+    const [from, to] = this.span(after - 1);
+    const slot = from + row - this.#firstRows[after - 1]!;
+    return slot < to && this.#alive.has(slot) ? slot : -1;
+  }
+
   isAlive(document: number): boolean {
     return this.#liveDocuments.has(document);
   }

@@ -12,21 +12,29 @@ export interface TierMatch {
 /** What a query found, best first. */
 export interface TierResult {
   matches: TierMatch[];
-  /** False where the tier may hold more: it answers with so many at most, and of those too many
+  /** False where the tier may hold more: it answers with so many at most, and too many of those
    *  are removed already. */
   complete: boolean;
 }
 
 /** Vectors by id; ids come from `tierId`. */
 export interface VectorTier {
-  /** Stores a vector, or replaces it. Errors: memory_full where too many writes wait. */
+  /** Stores a vector, or replaces it. Errors: memory_busy where too many vectors wait. */
   upsert(id: string, vector: QuantizedVector): void;
-  /** Removes a vector; one that is not there is no error. Errors: memory_full. */
+  /** Removes a vector; one that is not there is no error. */
   remove(id: string): void;
-  /** The best k by cosine, best first; a tie goes to the lower id. Every write so far counts.
-   *  `living` is the truth about what is stored: an id it denies is never found, whatever the tier
+  /** Runs a transaction of the journal: where it throws, none of its writes was made. */
+  transaction<T>(run: () => T): T;
+  /** The best k by cosine, best first; a tie goes to the lower id. Every write so far counts, and
+   *  the first `sure` are missed by nothing but the tier's own approximation, or the result is not
+   *  complete. `living` is the truth about what is stored: an id it denies is never found, whatever the tier
    *  still holds. Errors: invalid_request beyond the tier's k, backend_unavailable. */
-  query(query: Float32Array, k: number, living: (id: string) => boolean): Promise<TierResult>;
+  query(
+    query: Float32Array,
+    k: number,
+    living: (id: string) => boolean,
+    sure?: number,
+  ): Promise<TierResult>;
   /** Sends what waits and looks at what was taken up; how many writes are still to be seen there.
    *  To be called again while there are any. Errors: backend_unavailable; nothing is lost. */
   sync(): Promise<number>;
@@ -54,25 +62,16 @@ export interface TierJournal {
 /** Hexadecimal digits of a hash: 160 bits, which do not collide by chance. */
 const HASH_CHARS = 40;
 
-function hashOf(...parts: string[]): string {
-  // Lengths keep ("ab", "c") and ("a", "bc") apart.
-  const text = parts.map((part) => `${part.length}:${part}`).join("");
-  return new Sha256().update(new TextEncoder().encode(text)).digest().slice(0, HASH_CHARS);
-}
+/** Name of a memory object's namespace within a tier: 40 characters, whatever it is called. */
+export const tierNamespace = (object: string): string =>
+  new Sha256().update(new TextEncoder().encode(object)).digest().slice(0, HASH_CHARS);
 
-/** Name of a memory's namespace within a tier: 40 characters, whatever the tenant is called. */
-export const tierNamespace = (namespace: string): string => hashOf(namespace);
+/** The id of a passage by its row: at most 57 bytes. A row is never used twice within an object,
+ *  so an id that was removed does not come back with another vector. */
+export const tierId = (namespace: string, row: number): string => `${namespace}.${row}`;
 
-/** The first part of the ids of a document's passages: 40 characters. */
-export const tierDocument = (namespace: string, document: string): string =>
-  hashOf(namespace, document);
-
-/** The id of a document's passage `seq`: at most 51 bytes. */
-export const tierId = (namespace: string, document: string, seq: number): string =>
-  `${tierDocument(namespace, document)}.${seq}`;
-
-/** The parts of a `tierId`; null for any other text. */
-export function readTierId(id: string): { document: string; seq: number } | null {
-  const match = /^([0-9a-f]{40})\.(\d{1,10})$/.exec(id);
-  return match === null ? null : { document: match[1]!, seq: Number(match[2]) };
+/** The row in a `tierId`; null for any other text. */
+export function rowOfTierId(id: string): number | null {
+  const match = /^[0-9a-f]{40}\.(\d{1,16})$/.exec(id);
+  return match === null ? null : Number(match[1]);
 }

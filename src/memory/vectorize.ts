@@ -66,10 +66,15 @@ export class VectorizeTier implements VectorTier {
     this.#pending.add(id, null);
   }
 
+  transaction<T>(run: () => T): T {
+    return this.#pending.transaction(run);
+  }
+
   async query(
     query: Float32Array,
     k: number,
     living: (id: string) => boolean,
+    sure = k,
   ): Promise<TierResult> {
     if (k > TIER_TOP_K_MAX)
       throw new ServiceError("invalid_request", `k is ${k}, the limit is ${TIER_TOP_K_MAX}`);
@@ -97,7 +102,7 @@ export class VectorizeTier implements VectorTier {
       .filter(({ id }) => living(id))
       .sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1))
       .slice(0, k);
-    return { matches, complete: reply.matches.length < topK || shown.length >= k };
+    return { matches, complete: reply.matches.length < topK || shown.length >= sure };
   }
 
   /** One at a time: the order of calls is the order of mutations. */

@@ -4,6 +4,7 @@
 
 import type { NamespaceStore } from "./namespace-store.ts";
 import type { ShardCall } from "./shard-port.ts";
+import { notConfigured } from "./shard-tier.ts";
 import type { ShardRange } from "./shard-types.ts";
 import type { NamespaceOptions } from "./types.ts";
 import type { WriteLock } from "./write-lock.ts";
@@ -114,6 +115,13 @@ export interface WorkContext {
   stepPages: number;
   shardsMax: number;
   bucket: R2Bucket | null;
+  /** Whether there is a vector tier. */
+  tiered: boolean;
+}
+
+/** Throws `vectorize_not_configured` for options that need what the deployment lacks. */
+export function checkTier({ tiered }: WorkContext, { vector_tier }: NamespaceOptions): void {
+  if (vector_tier === "vectorize" && !tiered) throw notConfigured();
 }
 
 export function begun(now: number): Begun {

@@ -4,6 +4,7 @@ declare namespace Cloudflare {
     MEMORY: DurableObjectNamespace<import("../../src/memory/memory-object.ts").MemoryObject>;
     SMALL_MEMORY: DurableObjectNamespace<import("./worker.ts").SmallMemory>;
     STEPPED_MEMORY: DurableObjectNamespace<import("./worker.ts").SteppedMemory>;
+    TIERED_MEMORY: DurableObjectNamespace<import("./worker.ts").TieredMemory>;
     TIGHT_MEMORY: DurableObjectNamespace<import("./worker.ts").TightMemory>;
     SNAPSHOTS: R2Bucket;
     LEDGER: DurableObjectNamespace<import("../../src/ledger/ledger-object.ts").LedgerObject>;

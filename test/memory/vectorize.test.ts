@@ -6,9 +6,8 @@ import { codeOf } from "../../src/errors.ts";
 import { TIER_PENDING_MAX, TIER_RESEND_MS } from "../../src/limits.ts";
 import {
   type PendingWrite,
-  readTierId,
+  rowOfTierId,
   type TierJournal,
-  tierDocument,
   tierId,
   tierNamespace,
 } from "../../src/memory/vector-tier.ts";
@@ -33,7 +32,7 @@ function vectorOf(n: number): QuantizedVector {
 }
 
 const queryOf = (n: number) => dequantizeVector(vectorOf(n));
-const idOf = (n: number) => tierId("tenant/ns", `document ${n}`, 0);
+const idOf = (n: number) => tierId(tierNamespace("tenant/ns"), n);
 
 /** An index, the truth about what is stored, and a tier over both, which `restart` makes anew. */
 function makeWorld(index = new VectorizeDouble(DIM), namespace = "tenant/ns") {
@@ -64,6 +63,16 @@ function makeWorld(index = new VectorizeDouble(DIM), namespace = "tenant/ns") {
   return world;
 }
 
+/** The code with which a call fails; null where it does not. */
+function outcomeOf(call: () => void) {
+  try {
+    call();
+    return null;
+  } catch (error) {
+    return codeOf(error);
+  }
+}
+
 /** Sync until everything is seen: two rounds, since what is processed is noticed by the next. */
 async function drain({ tier, index }: ReturnType<typeof makeWorld>): Promise<void> {
   await tier.sync();
@@ -72,26 +81,16 @@ async function drain({ tier, index }: ReturnType<typeof makeWorld>): Promise<voi
 }
 
 describe("ids", () => {
-  it("of the longest namespace and document fit, and say where they come from", () => {
-    const document = "\u{1f600}".repeat(128);
-    const id = tierId("t".repeat(127), document, 999_999_999);
+  it("of the longest name and the last row fit, and say which row they are of", () => {
+    const id = tierId(tierNamespace("\u{1f600}".repeat(500)), Number.MAX_SAFE_INTEGER);
     expect(new TextEncoder().encode(id).length).toBeLessThanOrEqual(64);
-    expect(readTierId(id)).toEqual({
-      document: tierDocument("t".repeat(127), document),
-      seq: 999_999_999,
-    });
-    expect(readTierId("something else")).toBeNull();
+    expect(rowOfTierId(id)).toBe(Number.MAX_SAFE_INTEGER);
+    expect(rowOfTierId("something else")).toBeNull();
   });
 
-  it("differ where namespace, document or seq do, also where the parts join alike", () => {
-    const ids = [
-      tierId("ab", "c", 0),
-      tierId("a", "bc", 0),
-      tierId("ab", "c", 1),
-      tierId("ab", "d", 0),
-      tierId("ab1:c", "", 0),
-    ];
-    expect(new Set(ids).size).toBe(ids.length);
+  it("differ where the object or the row does", () => {
+    const [one, two] = [tierNamespace("tenant/ns"), tierNamespace("tenant/ns/g1-0")];
+    expect(new Set([tierId(one, 1), tierId(one, 11), tierId(two, 1)]).size).toBe(3);
   });
 });
 
@@ -200,16 +199,16 @@ describe("a tier on Vectorize", () => {
   it("tells namespaces of one index apart, and sees through another's mutations", async () => {
     const index = new VectorizeDouble(DIM);
     const [one, two] = [makeWorld(index, "tenant/one"), makeWorld(index, "tenant/two")];
-    one.upsert(tierId("tenant/one", "a", 0), vectorOf(1));
+    one.upsert(tierId(tierNamespace("tenant/one"), 1), vectorOf(1));
     await one.tier.sync();
     index.nowMs += 60_000;
-    two.upsert(tierId("tenant/two", "a", 0), vectorOf(1));
+    two.upsert(tierId(tierNamespace("tenant/two"), 1), vectorOf(1));
     await two.tier.sync();
     index.process();
     // The last mutation is the other's, a minute later.
     expect(await one.tier.sync()).toBe(0);
-    expect(await one.find(queryOf(1), 5)).toEqual([tierId("tenant/one", "a", 0)]);
-    expect(await two.find(queryOf(1), 5)).toEqual([tierId("tenant/two", "a", 0)]);
+    expect(await one.find(queryOf(1), 5)).toEqual([tierId(tierNamespace("tenant/one"), 1)]);
+    expect(await two.find(queryOf(1), 5)).toEqual([tierId(tierNamespace("tenant/two"), 1)]);
   });
 
   it("sends again what another's mutation hides for too long", async () => {
@@ -254,22 +253,39 @@ describe("a tier on Vectorize", () => {
     expect((await world.query(queryOf(0), 100)).complete).toBe(true); // all 51 that there are
   });
 
-  it("is full where too many writes wait, and takes those of waiting ids still", () => {
+  it("is busy where too many vectors wait, and takes removals and waiting ids still", () => {
     const world = makeWorld();
     const vector = vectorOf(1);
-    for (let n = 0; n < TIER_PENDING_MAX; n++) world.tier.upsert(`id ${n}`, vector);
-    const codeOfCall = (call: () => void) => {
-      try {
-        call();
-        return null;
-      } catch (error) {
-        return codeOf(error);
-      }
+    for (let n = 0; n < TIER_PENDING_MAX; n++) world.tier.upsert(idOf(n), vector);
+    expect(outcomeOf(() => world.tier.upsert(idOf(TIER_PENDING_MAX), vector))).toBe("memory_busy");
+    expect(outcomeOf(() => world.tier.remove(idOf(TIER_PENDING_MAX)))).toBeNull();
+    expect(outcomeOf(() => world.tier.upsert(idOf(5), vector))).toBeNull();
+    expect(world.tier.pending).toBe(TIER_PENDING_MAX + 1);
+    world.tier.remove(idOf(5));
+    expect(outcomeOf(() => world.tier.upsert(idOf(TIER_PENDING_MAX + 1), vector))).toBeNull();
+  });
+
+  it("forgets what a failed transaction wrote, and waits for what it replaced", async () => {
+    const world = makeWorld();
+    world.upsert(idOf(1), vectorOf(1));
+    world.upsert(idOf(2), vectorOf(2));
+    const kept = world.journal.all();
+    const failing = () => {
+      world.tier.upsert(idOf(3), vectorOf(3));
+      world.tier.upsert(idOf(1), vectorOf(9));
+      world.tier.remove(idOf(2));
+      world.tier.upsert(idOf(2), vectorOf(8));
+      throw new Error("the transaction fails");
     };
-    expect(codeOfCall(() => world.tier.upsert("one more", vector))).toBe("memory_full");
-    expect(codeOfCall(() => world.tier.remove("one more"))).toBe("memory_full");
-    expect(codeOfCall(() => world.tier.remove("id 5"))).toBeNull();
-    expect(world.tier.pending).toBe(TIER_PENDING_MAX);
+    expect(() => world.tier.transaction(failing)).toThrow("fails");
+    world.journal.writes.clear(); // as the tables do
+    for (const write of kept) world.journal.put(write);
+    expect(world.tier.pending).toBe(2);
+    await drain(world);
+    expect(world.journal.writes.size).toBe(0);
+    expect(await world.find(queryOf(1), 1)).toEqual([idOf(1)]);
+    expect(await world.find(queryOf(2), 1)).toEqual([idOf(2)]);
+    expect((await world.index.describe()).vectorCount).toBe(2);
   });
 
   it("refuses a k, a dimension and an index that Vectorize does not take", async () => {

@@ -4,6 +4,7 @@ import type { ShardStub } from "../../src/memory/memory-node.ts";
 import { MemoryObject } from "../../src/memory/memory-object.ts";
 import type { NamespaceBounds } from "../../src/memory/namespace.ts";
 import type { Work } from "../../src/memory/work.ts";
+import { VectorizeDouble } from "../support/vectorize-double.ts";
 
 export { LedgerObject, MemoryObject };
 
@@ -93,6 +94,31 @@ export class SteppedMemory extends MemoryObject {
       shardCall: through((...args) => stub.shardCall(...args)),
       shardGather: through((...args) => stub.shardGather(...args)),
     };
+  }
+}
+
+/** Vectorize indexes, by the namespace that they were made for: they outlive its objects. */
+const doubles = new Map<string, VectorizeDouble>();
+
+/** Keeps its vectors in an index of its own, which the test processes. */
+export class TieredMemory extends SteppedMemory {
+  protected override get objects(): DurableObjectNamespace {
+    return (this.env as unknown as { TIERED_MEMORY: DurableObjectNamespace }).TIERED_MEMORY;
+  }
+
+  protected override now(): number {
+    return this.double.nowMs;
+  }
+
+  get double(): VectorizeDouble {
+    const name = this.ctx.id.name!.split("/").slice(0, 2).join("/");
+    const double = doubles.get(name) ?? new VectorizeDouble(384);
+    doubles.set(name, double);
+    return double;
+  }
+
+  protected override get vectorize() {
+    return this.double;
   }
 }
 

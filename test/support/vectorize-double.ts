@@ -26,6 +26,8 @@ export class VectorizeDouble {
   readonly calls = { upsert: 0, deleteByIds: 0, query: 0, describe: 0 };
   /** Makes the next mutation fail: before it is logged, or after, when only the reply is lost. */
   failing: "before" | "after" | null = null;
+  /** Whether no call is answered. */
+  down = false;
   /** Runs between a query's arrival and its reply, once what it finds is settled. */
   duringQuery: (() => Promise<void> | void) | null = null;
   readonly #log: Mutation[] = [];
@@ -52,6 +54,7 @@ export class VectorizeDouble {
 
   async upsert(vectors: VectorizeVector[]): Promise<VectorizeAsyncMutation> {
     this.calls.upsert++;
+    if (this.down) throw new Error("the index is down");
     if (vectors.length === 0 || vectors.length > UPSERT_MAX)
       throw new Error(`VECTOR_UPSERT_ERROR: ${vectors.length} vectors, of at most ${UPSERT_MAX}`);
     for (const vector of vectors) this.#check(vector);
@@ -65,6 +68,7 @@ export class VectorizeDouble {
 
   async deleteByIds(ids: string[]): Promise<VectorizeAsyncMutation> {
     this.calls.deleteByIds++;
+    if (this.down) throw new Error("the index is down");
     if (ids.length === 0 || ids.length > DELETE_MAX)
       throw new Error(
         `VECTOR_DELETE_ERROR (code = 40007): too many ids in payload; max id count is ` +
@@ -81,6 +85,7 @@ export class VectorizeDouble {
     options: VectorizeQueryOptions = {},
   ): Promise<VectorizeMatches> {
     this.calls.query++;
+    if (this.down) throw new Error("the index is down");
     const { topK = TOP_K_DEFAULT, namespace, returnValues, returnMetadata } = options;
     const whole = returnValues === true || returnMetadata === true || returnMetadata === "all";
     const most = whole ? TOP_K_WITH_VALUES_MAX : TOP_K_MAX;
@@ -100,6 +105,7 @@ export class VectorizeDouble {
 
   async describe(): Promise<VectorizeIndexInfo> {
     this.calls.describe++;
+    if (this.down) throw new Error("the index is down");
     return {
       vectorCount: this.#stored.size,
       dimensions: this.dimensions,
