@@ -5,6 +5,7 @@ import { encodeSegment } from "../../index/segment.ts";
 import type { TermCounts } from "../../index/term-counts.ts";
 import type { QuantizedVector } from "../../index/vectors.ts";
 import { assert } from "../errors.ts";
+import type { CodebookTable } from "./codebook-table.ts";
 import type { LinkTable } from "./link-table.ts";
 import type { MetadataIndex } from "./metadata-index.ts";
 import type { IndexedPassage, PassageRange, PassageStore } from "./passage-store.ts";
@@ -22,6 +23,7 @@ export interface Tables {
   segments: SegmentTable;
   links: LinkTable;
   metadata: MetadataIndex;
+  codebooks: CodebookTable;
 }
 
 /** A document as the index takes it. */

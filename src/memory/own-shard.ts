@@ -30,7 +30,7 @@ export function ownShard(owner: ShardOwner): ShardMethods {
   return {
     create: (options) => owner.create(options),
     destroy: () => owner.destroy(),
-    configure: (options) => shard().configure(options),
+    configure: async (options) => changed(shard().configure(options)),
     apply: async (changes) => changed(applyEach(shard(), changes)),
     find: (ids) => shard().find(ids),
     get: (id) => shard().get(id),

@@ -12,8 +12,10 @@ import {
   SEAL_PASSAGES,
   SEGMENT_PASSAGES_MAX,
 } from "../limits.ts";
+import { Archive } from "./archive.ts";
 import { findCandidates } from "./candidates.ts";
 import { type ChangePlan, idOf, planChanges } from "./changes.ts";
+import { CodebookTable, NO_CODEBOOK } from "./codebook-table.ts";
 import { readCopy, wholeDocument } from "./copy.ts";
 import { slotsOfRows } from "./filters.ts";
 import { type IndexBounds, IndexHolder } from "./index-holder.ts";
@@ -61,7 +63,7 @@ const SETTINGS: ShardSettings = {
 const TABLES = [
   ...["documents", "passages", "links", "document_terms", "terms"],
   ...["segments", "segment_parts", "tombstones", "removals", "meta"],
-  ...["metadata_fields", "metadata_values"],
+  ...["metadata_fields", "metadata_values", "codebooks"],
 ];
 
 /** Every method but `configure` throws `namespace_not_found` before that was called, and sees
@@ -70,6 +72,7 @@ export class Shard {
   readonly #storage: ShardStorage;
   readonly #settings: ShardSettings;
   readonly #index: IndexHolder;
+  readonly #archive: Archive;
   #tables: Tables | null = null;
   /** When the next document expires; undefined: not read since the last write. */
   #nextExpiry: number | null | undefined;
@@ -83,6 +86,7 @@ export class Shard {
     this.#storage = storage;
     this.#settings = { ...SETTINGS, ...settings };
     this.#index = new IndexHolder(storage, kernels, this.#settings);
+    this.#archive = new Archive(storage);
   }
 
   /** Makes the shard, or gives it new options: `bm25_unit` throws `conflict` once documents are
@@ -100,6 +104,7 @@ export class Shard {
     if (known !== null && known.bm25_unit !== options.bm25_unit && store.counts().documents > 0)
       throw new ServiceError("conflict", "what BM25 counts is fixed once documents are stored");
     store.setOptions(options);
+    this.#archive.forget();
     this.#forget();
   }
 
@@ -154,8 +159,8 @@ export class Shard {
 
   /** The passages that are still there, in the order asked for. */
   show(request: ShowRequest): ShownPassage[] {
-    this.#open();
-    return showPassages(this.#storage.sql, request);
+    const { codebooks } = this.#open();
+    return showPassages(this.#storage.sql, codebooks, request);
   }
 
   get(id: string): StoredDocument | null {
@@ -195,7 +200,11 @@ export class Shard {
 
   /** Takes a page of a copy over: documents as they were, then removals. */
   adopt(page: CopyPage): void {
-    const { store } = this.#open();
+    const { store, codebooks } = this.#open();
+    for (const bytes of page.codebooks) {
+      const codebook = codebooks.put(bytes);
+      if (store.numbers().codebook === NO_CODEBOOK) store.setNumbers({ codebook });
+    }
     const stored = store.findAll(page.documents.map(({ document }) => document.id));
     const removed = Array.from(stored, ([id, found]) => ({ ...found, id }));
     this.#store({ removed, added: page.documents, outcomes: [] });
@@ -211,10 +220,11 @@ export class Shard {
 
   /** Counts; O(documents). */
   stats(): ShardStats {
-    const { store, segments } = this.#open();
+    const { store, segments, passages } = this.#open();
     const { lexical, lexicon, memtablePassages, bytes } = this.#resident();
     return {
       ...store.counts(),
+      archived_passages: passages.archived(),
       terms: lexicon.terms,
       length_sum: lexical.lengthSum,
       units: lexical.units,
@@ -229,14 +239,17 @@ export class Shard {
 
   /** When `maintain` has something to do, Unix ms; null: not before the next change. */
   dueAt(): number | null {
-    const { store } = this.#open();
+    const tables = this.#open();
     if (this.#sealIsDue() || this.#segmentsDue() !== null) return this.#settings.now();
-    this.#nextExpiry ??= store.nextExpiry();
-    return this.#nextExpiry;
+    this.#nextExpiry ??= tables.store.nextExpiry();
+    const coldAt = this.#archive.dueAt(tables);
+    if (coldAt === null) return this.#nextExpiry;
+    return Math.min(this.#nextExpiry ?? Number.POSITIVE_INFINITY, coldAt);
   }
 
-  /** Does one bounded piece of what is due: drops what has expired, seals a full memtable, or makes
-   *  segments anew. When to come again, as `dueAt` says. Changes no result. */
+  /** Does one bounded piece of what is due: drops what has expired, seals a full memtable, makes
+   *  segments anew, or archives vectors. When to come again, as `dueAt` says. Changes no result,
+   *  but for the cosines of what it archives. */
   maintain(): number | null {
     const tables = this.#open();
     if (this.#sealIsDue()) {
@@ -245,8 +258,15 @@ export class Shard {
     } else {
       const due = this.#segmentsDue();
       if (due !== null) this.#index.rebuild(tables, due);
+      else this.#archiveWhatIsDue(tables);
     }
     return this.dueAt();
+  }
+
+  #archiveWhatIsDue(tables: Tables): void {
+    const now = this.#settings.now();
+    const coldAt = this.#archive.dueAt(tables);
+    if (coldAt !== null && coldAt <= now) this.#archive.step(tables, now);
   }
 
   #sealIsDue(): boolean {
@@ -306,8 +326,10 @@ export class Shard {
       const { sql } = this.#storage;
       const store = new MemoryStore(sql);
       const metadata = new MetadataIndex(sql, (row) => store.metadataOf(row));
+      const codebooks = new CodebookTable(sql);
+      const passages = new PassageStore(sql, codebooks);
       const derived = { segments: new SegmentTable(sql), links: new LinkTable(sql), metadata };
-      if (store.options() !== null) return { store, passages: new PassageStore(sql), ...derived };
+      if (store.options() !== null) return { store, passages, codebooks, ...derived };
     }
     throw new ServiceError(
       "namespace_not_found",
