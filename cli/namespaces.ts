@@ -31,6 +31,7 @@ interface Shard {
 interface Stats {
   documents: number;
   passages: number;
+  archived_passages: number;
   terms: number;
   avgdl: number;
   sqlite_bytes: number;
@@ -124,11 +125,12 @@ export const namespacesStats: Command = {
 };
 
 function describe(stats: Stats): string {
-  const { documents, passages, terms, avgdl, shards, work } = stats;
+  const { documents, passages, archived_passages, terms, avgdl, shards, work } = stats;
   const lines = [
     table([
       ["documents", documents],
       ["passages", passages],
+      ...(archived_passages > 0 ? [["archived passages", archived_passages]] : []),
       ["terms", terms],
       ["terms a unit", Number(avgdl.toFixed(1))],
     ]),

@@ -85,6 +85,30 @@ export class Codebook {
     return { qs, scale: inverseLength(qs) };
   }
 
+  /** The row that `decode` makes exactly this vector from; null where none does. */
+  rowOf({ qs }: QuantizedVector): Uint8Array | null {
+    if (qs.length !== this.dim) return null;
+    const width = this.dim / this.m;
+    const row = new Uint8Array(this.m);
+    for (let part = 0; part < this.m; part++) {
+      const found = this.#centroidAt(qs, part * width, part, width);
+      if (found < 0) return null;
+      row[part] = found;
+    }
+    return row;
+  }
+
+  /** Which centroid of a part the values from `at` on are, the first of equals; -1: none. */
+  #centroidAt(qs: Int8Array, at: number, part: number, width: number): number {
+    for (let c = 0; c < CENTROIDS; c++) {
+      const from = (part * CENTROIDS + c) * width;
+      let j = 0;
+      while (j < width && this.centroids[from + j] === qs[at + j]) j++;
+      if (j === width) return c;
+    }
+    return -1;
+  }
+
   #inFloats(width: number) {
     if (this.#plain === null) {
       const centroids = Float32Array.from(this.centroids);

@@ -95,6 +95,14 @@ export const CODE_DEPTH_MAX = 4_096;
 // dimensions, part by part.
 export const PQ_SAMPLE_MAX = 4_096;
 export const PQ_ITERATIONS = 8;
+// The archive. A code byte for four dimensions is 96 bytes at 384, which docs/vectors.md measures.
+// Fewer vectors than these give a codebook that is them and little else. A step encodes and writes
+// so many rows in about 0.1 s, between which the object answers.
+export const ARCHIVE_PART_WIDTH = 4;
+export const ARCHIVE_VECTORS_MIN = 1_024;
+export const ARCHIVE_ROWS_STEP = 500;
+// A century, as for forgetting.
+export const ARCHIVE_DAYS_MAX = 36_525;
 // Cloudflare Vectorize (developers.cloudflare.com/vectorize/platform/limits, 2026-11): vectors of
 // one upsert from a Worker, results of a query that returns neither values nor metadata, and
 // dimensions. It takes 100 ids in a deletion and refuses more (error 40007).

@@ -18,6 +18,13 @@ export const adminNamespaces = newApi();
 /** The path parameter {ns} of every endpoint below a namespace. */
 export const NamespaceParams = z.object({ ns: Namespace });
 
+const CompactQuery = z.strictObject({
+  rebuild: z
+    .enum(["true", "false"])
+    .optional()
+    .openapi({ description: "Make the whole index anew from the documents." }),
+});
+
 /** The namespace in the path, checked against the caller's reach. */
 export function pathNamespace(c: ApiContext): string {
   return reachNamespace(c.var.caller, parse(NamespaceParams, { ns: c.req.param("ns") }).ns, "ns");
@@ -106,10 +113,14 @@ endpoint(
   {
     method: "post",
     path: "/admin/namespaces/{ns}/compact",
-    summary: "Drop the expired and rewrite the index",
+    summary: "Drop the expired and what is dead in the index",
     security: NEEDS_ADMIN_KEY,
-    request: { params: NamespaceParams },
+    request: { params: NamespaceParams, query: CompactQuery },
     responses: replies(200, "The statistics afterwards", StatsReply),
   },
-  async (c) => c.json(await c.var.service.memoryAdmin.compact(c.var.caller, pathNamespace(c))),
+  async (c) => {
+    const { rebuild } = parse(CompactQuery, c.req.query());
+    const { memoryAdmin } = c.var.service;
+    return c.json(await memoryAdmin.compact(c.var.caller, pathNamespace(c), rebuild === "true"));
+  },
 );

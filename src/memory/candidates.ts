@@ -168,7 +168,7 @@ class Search {
       const { vector, counts, time } = stored.get(rows[i]!)!;
       candidate.time = time;
       if (explain) candidate.counts = counts();
-      if (this.#query !== null) candidate.cosine = cosineOf(this.#query, vector);
+      if (this.#query !== null) candidate.cosine = cosineOf(this.#query, vector());
       this.#scoreTerms(candidate, () => candidate.counts ?? counts());
     }
   }
@@ -217,7 +217,7 @@ class Search {
   #closest(candidate: Candidate, from: number, passages: readonly ScoredPassage[]): void {
     let best = Number.NEGATIVE_INFINITY;
     for (const [seq, { vector }] of passages.entries()) {
-      const cosine = cosineOf(this.#query!, vector);
+      const cosine = cosineOf(this.#query!, vector());
       if (cosine <= best) continue;
       best = cosine;
       candidate.passage = from + seq;

@@ -21,11 +21,19 @@ export function readCopy(tables: Tables, row: number, removal: number, limit: nu
   const taken = removed.slice(0, most);
   return {
     documents,
+    codebooks: codebooksOf(documents).map((id) => tables.codebooks.bytes(id)),
     removed: taken.map(({ id, row }) => ({ id, row })),
     row: documents.at(-1)?.row ?? row,
     removal: taken.at(-1)?.removal ?? removal,
     end: documents.length === rows.length && taken.length === removed.length,
   };
+}
+
+function codebooksOf(documents: readonly CopiedDocument[]): number[] {
+  const ids = documents.flatMap(({ document: { passages } }) =>
+    passages.flatMap(({ codebook }) => codebook ?? []),
+  );
+  return [...new Set(ids)];
 }
 
 function sizeOf({ document: { text, passages } }: CopiedDocument): number {

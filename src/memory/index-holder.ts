@@ -52,9 +52,9 @@ export class IndexHolder {
   }
 
   /** Makes neighbouring segments anew as one. The index is dropped: its slots are others then. */
-  rebuild(tables: Tables, segments: readonly SegmentRow[]): void {
+  rebuild(tables: Tables, segments: readonly SegmentRow[], anew = false): void {
     const byDocument = tables.store.options()!.bm25_unit === "document";
-    this.#storage.transactionSync(() => rebuildSegments(tables, segments, byDocument));
+    this.#storage.transactionSync(() => rebuildSegments(tables, segments, byDocument, anew));
     this.forget();
   }
 

@@ -5,6 +5,7 @@ import { encodeSegment } from "../../index/segment.ts";
 import type { TermCounts } from "../../index/term-counts.ts";
 import type { QuantizedVector } from "../../index/vectors.ts";
 import { assert } from "../errors.ts";
+import type { CodebookTable } from "./codebook-table.ts";
 import type { LinkTable } from "./link-table.ts";
 import type { MetadataIndex } from "./metadata-index.ts";
 import type { IndexedPassage, PassageRange, PassageStore } from "./passage-store.ts";
@@ -22,6 +23,7 @@ export interface Tables {
   segments: SegmentTable;
   links: LinkTable;
   metadata: MetadataIndex;
+  codebooks: CodebookTable;
 }
 
 /** A document as the index takes it. */
@@ -130,17 +132,21 @@ export function sealMemtable({ segments, store }: Tables, resident: Resident): v
 }
 
 /** Makes neighbouring segments anew as one, from the passages that are left; the index in memory
- *  must be dropped. To be called in a transaction. */
+ *  must be dropped. To be called in a transaction. `anew`: what segments hold is not looked at,
+ *  which takes longer. */
 export function rebuildSegments(
   tables: Tables,
   old: readonly SegmentRow[],
   byDocument: boolean,
+  anew = false,
 ): void {
   const [lo, hi] = [old[0]!.lo, old.at(-1)!.hi];
   const range = tables.store.passageRange(lo, hi);
   const slots = new Slots();
   const codes: Uint8Array[] = [];
-  const stored = storedCodes(tables, old);
+  // Archived vectors cannot give the codes that their int8 rows gave.
+  const reuse = !anew || tables.passages.archived() > 0;
+  const stored = reuse ? storedCodes(tables, old) : null;
   const units = function* () {
     if (range === null) return;
     const found = documents(tables, range, byDocument, stored === null);

@@ -17,7 +17,7 @@ import { mergedPage, rowOf } from "./pages.ts";
 import { beginRestore } from "./restore.ts";
 import { search } from "./search.ts";
 import { hashOf, shardOf } from "./shard-map.ts";
-import type { ChangeOutcome, DocumentPatch, ShardRange } from "./shard-types.ts";
+import type { ChangeOutcome, DocumentPatch, ShardRange, ShardStats } from "./shard-types.ts";
 import { beginSnapshot, deleteSnapshot, listSnapshots } from "./snapshot.ts";
 import type { SnapshotInfo } from "./snapshot-format.ts";
 import type { FoundDocument } from "./store.ts";
@@ -150,26 +150,26 @@ export class MemoryObject extends MemoryNode {
       const stats = await eachOf(map, (object) => this.call(object, "stats"));
       return stats.map((each, i) => ({ ...map[i]!, ...each }));
     });
-    const sum = (name: "documents" | "passages" | "terms" | "units" | "length_sum") =>
-      shards.reduce((total, shard) => total + shard[name], 0);
-    const bytes = (name: "sqlite_bytes" | "resident_bytes") =>
+    const sum = (name: Exclude<keyof ShardStats, "segments" | "tombstones" | "rebuilt">): number =>
       shards.reduce((total, shard) => total + shard[name], 0);
     return {
       documents: sum("documents"),
       passages: sum("passages"),
+      archived_passages: sum("archived_passages"),
       terms: sum("terms"),
       avgdl: sum("units") === 0 ? 0 : sum("length_sum") / sum("units"),
-      sqlite_bytes: bytes("sqlite_bytes"),
-      resident_bytes: bytes("resident_bytes"),
+      sqlite_bytes: sum("sqlite_bytes"),
+      resident_bytes: sum("resident_bytes"),
       shards,
       work: statusOf(namespace.store.work()),
       retired: namespace.store.retired().length,
     };
   }
 
-  /** Drops terms that no passage holds any more and rebuilds the index. Changes no result. */
-  async compact(): Promise<MemoryStats> {
-    await this.namespace().each((object) => this.call(object, "compact"));
+  /** Drops terms that no passage holds any more and what is dead in the index; with `rebuild` all
+   *  of it is made anew from the tables. Changes no result. */
+  async compact(rebuild = false): Promise<MemoryStats> {
+    await this.namespace().each((object) => this.call(object, "compact", rebuild));
     return this.stats();
   }
 

@@ -36,7 +36,18 @@ export const MIGRATIONS: readonly (string | ((sql: SqlStorage) => void))[] = [
    ) WITHOUT ROWID;
    CREATE TABLE terms (id INTEGER PRIMARY KEY, term TEXT NOT NULL);`,
   toSchema2,
+  `ALTER TABLE passages ADD COLUMN codebook INTEGER NOT NULL DEFAULT 0;
+   CREATE INDEX passages_by_codebook ON passages (codebook) WHERE codebook <> 0;
+   CREATE TABLE codebooks (
+     id INTEGER NOT NULL,
+     copy INTEGER NOT NULL,
+     bytes BLOB NOT NULL,
+     PRIMARY KEY (id, copy)
+   );`,
 ];
+
+/** The schema that SCHEMA_2 makes from nothing; later steps follow it. */
+const FIRST_SCHEMA = 2;
 
 /** Brings the tables up to date, in one transaction. A newer schema than this code knows throws:
  *  a rolled back deployment must not write over it. */
@@ -50,7 +61,7 @@ export function migrate(storage: ShardStorage): void {
     if (version > MIGRATIONS.length)
       throw new Error(`storage has schema ${version}, this code knows ${MIGRATIONS.length}`);
     if (version === 0) sql.exec(SCHEMA_2);
-    else for (const step of MIGRATIONS.slice(version)) runStep(sql, step);
+    for (const step of MIGRATIONS.slice(version || FIRST_SCHEMA)) runStep(sql, step);
     sql.exec(
       "INSERT OR REPLACE INTO meta (name, value) VALUES ('schema', ?)",
       String(MIGRATIONS.length),

@@ -30,7 +30,7 @@ export function ownShard(owner: ShardOwner): ShardMethods {
   return {
     create: (options) => owner.create(options),
     destroy: () => owner.destroy(),
-    configure: (options) => shard().configure(options),
+    configure: async (options) => changed(shard().configure(options)),
     apply: async (changes) => changed(applyEach(shard(), changes)),
     find: (ids) => shard().find(ids),
     get: (id) => shard().get(id),
@@ -42,7 +42,7 @@ export function ownShard(owner: ShardOwner): ShardMethods {
       return oldestDocuments(owner.sql, limit, before);
     },
     stats: () => shard().stats(),
-    compact: async () => changed(shard().compact()),
+    compact: async (rebuild) => changed(shard().compact(rebuild)),
     startCopy: () => shard().startCopy(),
     endCopy: () => shard().endCopy(),
     copyPage: (row, removal, limit) => shard().copyPage(row, removal, limit),

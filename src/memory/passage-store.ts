@@ -1,6 +1,9 @@
 /** The passages of a memory object, and the terms that their counts number. */
+
+import { Codebook } from "../../index/pq.ts";
 import { decodeCounts, encodeCounts, type TermCounts } from "../../index/term-counts.ts";
 import type { QuantizedVector } from "../../index/vectors.ts";
+import { type CodebookTable, NO_CODEBOOK } from "./codebook-table.ts";
 import { PASSAGE_COLUMNS } from "./schema-2.ts";
 import {
   bytesOf,
@@ -39,24 +42,33 @@ export interface PassageRange {
   to: number | null;
 }
 
+/** Rows [from, to) of passages. */
+export interface ClosedRange {
+  from: number;
+  to: number;
+}
+
 /** A passage as a search weighs it. */
 export interface ScoredPassage {
   row: number;
-  vector: QuantizedVector;
-  /** Decoded where they are asked for: most are not. */
+  /** These are decoded where they are asked for: most are not. */
+  vector(): QuantizedVector;
   counts(): TermCounts;
   /** When its document happened, Unix ms. */
   time: number;
 }
+
+/** Of passages whose vectors are archived. */
+const ARCHIVED_COLUMNS = [...PASSAGE_COLUMNS, "codebook"];
 
 const AMONG = "IN (SELECT value FROM json_each(?))";
 const PASSAGE_COUNTS = `SELECT row, counts FROM passages WHERE row ${AMONG}`;
 const DOCUMENT_COUNTS = `SELECT document AS row, counts FROM document_terms
   WHERE document ${AMONG} ORDER BY document, part`;
 
-const SCORED = `SELECT row, vector, counts FROM passages WHERE row ${AMONG}`;
+const SCORED = `SELECT row, vector, codebook, counts FROM passages WHERE row ${AMONG}`;
 /** Its join takes twice as long as all the rest. */
-const SCORED_WITH_TIMES = `SELECT p.row, p.vector, p.counts, d.time
+const SCORED_WITH_TIMES = `SELECT p.row, p.vector, p.codebook, p.counts, d.time
   FROM passages p JOIN documents d ON d.row = p.document WHERE p.row ${AMONG}`;
 
 /** Told of what comes and goes, within its transaction. */
@@ -67,40 +79,98 @@ export interface PassageWatcher {
 
 export class PassageStore {
   readonly #sql: SqlStorage;
+  readonly #codebooks: CodebookTable;
   readonly #watcher: PassageWatcher | null;
 
-  constructor(sql: SqlStorage, watcher: PassageWatcher | null = null) {
+  constructor(sql: SqlStorage, codebooks: CodebookTable, watcher: PassageWatcher | null = null) {
     this.#sql = sql;
+    this.#codebooks = codebooks;
     this.#watcher = watcher;
   }
 
+  /** Archived passages, as copies and patched documents have them, stay so: their codebooks are
+   *  stored. */
   insert(passages: readonly NewPassage[]): void {
-    const rows = passages.map(({ row, document, passage, counts, text }): SqlStorageValue[] => {
-      const { start, end, vector, heading_path, anchor } = passage;
+    const plain: SqlStorageValue[][] = [];
+    const archived: SqlStorageValue[][] = [];
+    for (const { row, document, passage, counts, text } of passages) {
+      const { start, end, vector, heading_path, anchor, codebook } = passage;
       const path = heading_path.length === 0 ? null : JSON.stringify(heading_path);
-      return [
-        ...[row, document, start, end, ownBuffer(counts), vectorBytes(vector), path, anchor, text],
-      ];
-    });
-    insertRows(this.#sql, "passages", PASSAGE_COLUMNS, rows);
+      const before = [row, document, start, end, ownBuffer(counts)];
+      const code = codebook ? this.#codebooks.get(codebook).rowOf(vector) : null;
+      if (code === null) plain.push([...before, vectorBytes(vector), path, anchor, text]);
+      else archived.push([...before, ownBuffer(code), path, anchor, text, codebook!]);
+    }
+    insertRows(this.#sql, "passages", PASSAGE_COLUMNS, plain);
+    insertRows(this.#sql, "passages", ARCHIVED_COLUMNS, archived);
     this.#watcher?.added(passages.map(({ row, passage: { vector } }) => ({ row, vector })));
+  }
+
+  /** Archives at most `limit` passages of a range by a codebook, given with its bytes; from where
+   *  to go on. Rows are written anew: one that only gets shorter leaves its page's room unused. */
+  archive({ from, to }: ClosedRange, limit: number, codebook: number, bytes: Uint8Array): number {
+    const select = `SELECT p.*, d.brought FROM passages p JOIN documents d ON d.row = p.document
+      WHERE p.row >= ? AND p.row < ? ORDER BY p.row LIMIT ?`;
+    const rows = this.#sql.exec(select, from, to, limit).toArray();
+    // Its tables for encoding are several times its size: they go with this call.
+    const book = Codebook.read(bytes);
+    const names = ARCHIVED_COLUMNS.map((name) => name.replaceAll('"', ""));
+    const taken: number[] = [];
+    const written: SqlStorageValue[][] = [];
+    for (const row of rows) {
+      if (row.codebook !== NO_CODEBOOK || row.brought !== 0) continue;
+      const code = book.encode(vectorFrom(row.vector!));
+      // Nothing has a cosine with a vector of zeros: such a row stays as it is.
+      if (book.decode(code).scale === 0) continue;
+      const changed: SqlRow = { ...row, vector: ownBuffer(code), codebook };
+      taken.push(Number(row.row));
+      written.push(names.map((name) => changed[name]!));
+    }
+    this.#deleteRows(taken);
+    insertRows(this.#sql, "passages", ARCHIVED_COLUMNS, written);
+    return rows.length < limit ? to : Number(rows.at(-1)!.row) + 1;
+  }
+
+  /** How many passages are archived. O(archived), of an index. */
+  archived(): number {
+    const select = "SELECT count(*) AS n FROM passages WHERE codebook <> 0";
+    return Number(this.#sql.exec(select).one().n);
+  }
+
+  /** The document of the first passage from `row` on; null where there is none. */
+  documentFrom(row: number): number | null {
+    const select = "SELECT document FROM passages WHERE row >= ? ORDER BY row LIMIT 1";
+    const found = this.#sql.exec(select, row).toArray()[0];
+    return found === undefined ? null : Number(found.document);
+  }
+
+  /** The vectors of those of the passages that are not archived, by row. */
+  unarchived(rows: readonly number[]): QuantizedVector[] {
+    const select = `SELECT vector FROM passages WHERE row ${AMONG} AND codebook = 0 ORDER BY row`;
+    const found = this.#sql.exec(select, JSON.stringify(rows)).toArray();
+    return found.map(({ vector }) => vectorFrom(vector!));
   }
 
   /** Deletes passages by their rows. */
   delete(rows: readonly number[]): void {
-    this.#sql.exec(`DELETE FROM passages WHERE row ${AMONG}`, JSON.stringify(rows));
+    this.#deleteRows(rows);
     this.#watcher?.removed(rows);
+  }
+
+  #deleteRows(rows: readonly number[]): void {
+    this.#sql.exec(`DELETE FROM passages WHERE row ${AMONG}`, JSON.stringify(rows));
   }
 
   /** The passages of a range, by row. */
   *range({ from, to }: PassageRange, withVectors: boolean): Generator<IndexedPassage> {
-    const select = `SELECT row, document, counts, ${withVectors ? "vector" : "NULL AS vector"}
+    const select = `SELECT row, document, counts, codebook,
+        ${withVectors ? "vector" : "NULL AS vector"}
       FROM passages WHERE row >= ? AND row < ? ORDER BY row`;
     for (const row of this.#sql.exec(select, from, to ?? Number.MAX_SAFE_INTEGER))
       yield {
         row: Number(row.row),
         document: Number(row.document),
-        vector: row.vector === null ? null : vectorFrom(row.vector!),
+        vector: row.vector === null ? null : this.#codebooks.vector(row.vector!, row.codebook!),
         counts: decodeCounts(bytesOf(row.counts!)),
       };
   }
@@ -112,7 +182,7 @@ export class PassageStore {
     for (const row of this.#sql.exec(select, JSON.stringify(rows)))
       found.set(Number(row.row), {
         row: Number(row.row),
-        vector: vectorFrom(row.vector!),
+        vector: () => this.#codebooks.vector(row.vector!, row.codebook!),
         counts: () => decodeCounts(bytesOf(row.counts!)),
         time: withTimes ? Number(row.time) : Number.NaN,
       });
@@ -181,7 +251,7 @@ export class PassageStore {
     return this.#sql
       .exec(select, first, first + passages)
       .toArray()
-      .map((row) => ({ passage: passageFrom(row), text: String(row.text) }));
+      .map((row) => ({ passage: this.#passageFrom(row), text: String(row.text) }));
   }
 
   /** The text of a document to the end of its last passage. */
@@ -189,6 +259,18 @@ export class PassageStore {
     const select = "SELECT text FROM passages WHERE row >= ? AND row < ? ORDER BY row";
     const parts = this.#sql.exec(select, first, first + passages).toArray();
     return parts.map(({ text }) => String(text)).join("");
+  }
+
+  #passageFrom(row: SqlRow): PreparedPassage {
+    const codebook = Number(row.codebook);
+    return {
+      start: Number(row.start),
+      end: Number(row.end),
+      vector: this.#codebooks.vector(row.vector!, codebook),
+      heading_path: row.heading_path === null ? [] : JSON.parse(String(row.heading_path)),
+      anchor: row.anchor as string | null,
+      ...(codebook === NO_CODEBOOK ? {} : { codebook }),
+    };
   }
 
   insertTerms(added: readonly { id: number; term: string }[]): void {
@@ -205,16 +287,6 @@ export class PassageStore {
   deleteTerms(ids: readonly number[]): void {
     this.#sql.exec(`DELETE FROM terms WHERE id ${AMONG}`, JSON.stringify(ids));
   }
-}
-
-export function passageFrom(row: SqlRow): PreparedPassage {
-  return {
-    start: Number(row.start),
-    end: Number(row.end),
-    vector: vectorFrom(row.vector!),
-    heading_path: row.heading_path === null ? [] : JSON.parse(String(row.heading_path)),
-    anchor: row.anchor as string | null,
-  };
 }
 
 /** What of the document's text each passage's row keeps, and what follows the last. */

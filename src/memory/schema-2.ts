@@ -12,6 +12,8 @@ import { digestBytes, insertRows, type SqlRow, vectorBytes, vectorFrom } from ".
  *  - document_terms holds whole documents' counts in parts, only with bm25_unit "document".
  *  - links has a row for each passage stored while near_duplicates is "link": see link-table.ts.
  *  - removals lists what was removed while a copy of the documents is made.
+ *  - Schema 3 adds passages.codebook: where it is not 0 the vector is archived, a row of that one
+ *    of codebooks, which keeps two copies of each.
  *  - segments, with their parts, and tombstones derive from the rest: see segment-table.ts. */
 export const SCHEMA_2 = `${METADATA_TABLES}
   CREATE TABLE documents (

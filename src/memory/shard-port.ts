@@ -36,7 +36,7 @@ export interface ShardMethods {
   /** The oldest documents by time, at most `limit`; with `before` only those that are older. */
   oldest(limit: number, before: number | null): AgedDocument[];
   stats(): ShardStats;
-  compact(): Promise<void>;
+  compact(rebuild: boolean): Promise<void>;
   startCopy(): void;
   endCopy(): void;
   copyPage(row: number, removal: number, limit: number): CopyPage;

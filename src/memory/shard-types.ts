@@ -152,6 +152,9 @@ export interface CopiedDocument {
 export interface CopyPage {
   documents: CopiedDocument[];
   removed: { id: string; row: number }[];
+  /** The codebooks by which vectors of the page were decoded, as Codebook.bytes() gives them: who
+   *  takes the page over archives those vectors again without another loss. */
+  codebooks: Uint8Array[];
   /** Where the next page begins. */
   row: number;
   removal: number;
@@ -162,6 +165,8 @@ export interface CopyPage {
 export interface ShardStats {
   documents: number;
   passages: number;
+  /** Passages whose vectors are archived. */
+  archived_passages: number;
   terms: number;
   length_sum: number;
   units: number;

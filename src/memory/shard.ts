@@ -12,8 +12,10 @@ import {
   SEAL_PASSAGES,
   SEGMENT_PASSAGES_MAX,
 } from "../limits.ts";
+import { Archive } from "./archive.ts";
 import { findCandidates } from "./candidates.ts";
 import { type ChangePlan, idOf, planChanges } from "./changes.ts";
+import { CodebookTable, NO_CODEBOOK } from "./codebook-table.ts";
 import { readCopy, wholeDocument } from "./copy.ts";
 import { slotsOfRows } from "./filters.ts";
 import { type IndexBounds, IndexHolder } from "./index-holder.ts";
@@ -65,7 +67,7 @@ const SETTINGS: ShardSettings = {
 const TABLES = [
   ...["documents", "passages", "links", "document_terms", "terms"],
   ...["segments", "segment_parts", "tombstones", "removals", "meta"],
-  ...["metadata_fields", "metadata_values", "tier_writes"],
+  ...["metadata_fields", "metadata_values", "codebooks", "tier_writes"],
 ];
 
 /** Every method but `configure` throws `namespace_not_found` before that was called, and sees
@@ -74,6 +76,7 @@ export class Shard {
   readonly #storage: ShardStorage;
   readonly #settings: ShardSettings;
   readonly #index: IndexHolder;
+  readonly #archive: Archive;
   #tables: Tables | null = null;
   #tier: ShardTier | null = null;
   /** When the next document expires; undefined: not read since the last write. */
@@ -88,6 +91,7 @@ export class Shard {
     this.#storage = storage;
     this.#settings = { ...SETTINGS, ...settings };
     this.#index = new IndexHolder(storage, kernels, this.#settings);
+    this.#archive = new Archive(storage);
   }
 
   /** Makes the shard, or gives it new options: `bm25_unit` throws `conflict` once documents are
@@ -105,6 +109,7 @@ export class Shard {
     if (known !== null && known.bm25_unit !== options.bm25_unit && store.counts().documents > 0)
       throw new ServiceError("conflict", "what BM25 counts is fixed once documents are stored");
     store.setOptions(options);
+    this.#archive.forget();
     this.#forget();
   }
 
@@ -172,8 +177,8 @@ export class Shard {
 
   /** The passages that are still there, in the order asked for. */
   show(request: ShowRequest): ShownPassage[] {
-    this.#open();
-    return showPassages(this.#storage.sql, request);
+    const { codebooks } = this.#open();
+    return showPassages(this.#storage.sql, codebooks, request);
   }
 
   get(id: string): StoredDocument | null {
@@ -213,7 +218,11 @@ export class Shard {
 
   /** Takes a page of a copy over: documents as they were, then removals. */
   adopt(page: CopyPage): void {
-    const { store } = this.#open();
+    const { store, codebooks } = this.#open();
+    for (const bytes of page.codebooks) {
+      const codebook = codebooks.put(bytes);
+      if (store.numbers().codebook === NO_CODEBOOK) store.setNumbers({ codebook });
+    }
     const stored = store.findAll(page.documents.map(({ document }) => document.id));
     const removed = Array.from(stored, ([id, found]) => ({ ...found, id }));
     this.#store({ removed, added: page.documents, outcomes: [] });
@@ -229,10 +238,11 @@ export class Shard {
 
   /** Counts; O(documents). */
   stats(): ShardStats {
-    const { store, segments } = this.#open();
+    const { store, segments, passages } = this.#open();
     const { lexical, lexicon, memtablePassages, bytes } = this.#resident();
     return {
       ...store.counts(),
+      archived_passages: passages.archived(),
       terms: lexicon.terms,
       length_sum: lexical.lengthSum,
       units: lexical.units,
@@ -247,14 +257,17 @@ export class Shard {
 
   /** When `maintain` has something to do, Unix ms; null: not before the next change. */
   dueAt(): number | null {
-    const { store } = this.#open();
+    const tables = this.#open();
     if (this.#sealIsDue() || this.#segmentsDue() !== null) return this.#settings.now();
-    this.#nextExpiry ??= store.nextExpiry();
-    return this.#nextExpiry;
+    this.#nextExpiry ??= tables.store.nextExpiry();
+    const coldAt = this.#archive.dueAt(tables);
+    if (coldAt === null) return this.#nextExpiry;
+    return Math.min(this.#nextExpiry ?? Number.POSITIVE_INFINITY, coldAt);
   }
 
-  /** Does one bounded piece of what is due: drops what has expired, seals a full memtable, or makes
-   *  segments anew. When to come again, as `dueAt` says. Changes no result. */
+  /** Does one bounded piece of what is due: drops what has expired, seals a full memtable, makes
+   *  segments anew, or archives vectors. When to come again, as `dueAt` says. Changes no result,
+   *  but for the cosines of what it archives. */
   maintain(): number | null {
     const tables = this.#open();
     if (this.#sealIsDue()) {
@@ -263,8 +276,15 @@ export class Shard {
     } else {
       const due = this.#segmentsDue();
       if (due !== null) this.#index.rebuild(tables, due);
+      else this.#archiveWhatIsDue(tables);
     }
     return this.dueAt();
+  }
+
+  #archiveWhatIsDue(tables: Tables): void {
+    const now = this.#settings.now();
+    const coldAt = this.#archive.dueAt(tables);
+    if (coldAt !== null && coldAt <= now) this.#archive.step(tables, now);
   }
 
   #sealIsDue(): boolean {
@@ -277,8 +297,8 @@ export class Shard {
   }
 
   /** Drops terms that no unit holds any more, and all that is dead in segments. Changes no result.
-   *  O(passages). */
-  compact(): void {
+   *  With `rebuild` every segment is made anew from the passages. O(passages). */
+  compact(rebuild = false): void {
     const tables = this.#open();
     const { lexical } = this.#resident();
     this.#write(() => {
@@ -291,7 +311,7 @@ export class Shard {
     });
     this.#forget();
     for (const segment of tables.segments.list())
-      if (segment.dead > 0) this.#index.rebuild(tables, [segment]);
+      if (rebuild || segment.dead > 0) this.#index.rebuild(tables, [segment], rebuild);
   }
 
   /** Deletes everything, the options included; `configure` makes the shard anew. */
@@ -325,11 +345,13 @@ export class Shard {
       const { sql } = this.#storage;
       const store = new MemoryStore(sql);
       const metadata = new MetadataIndex(sql, (row) => store.metadataOf(row));
+      const codebooks = new CodebookTable(sql);
       const derived = { segments: new SegmentTable(sql), links: new LinkTable(sql), metadata };
       const options = store.options();
       if (options !== null) {
         if (options.vector_tier === "vectorize") this.#tier ??= this.#settings.tier?.() ?? null;
-        return { store, passages: new PassageStore(sql, this.#tier), ...derived };
+        const passages = new PassageStore(sql, codebooks, this.#tier);
+        return { store, passages, codebooks, ...derived };
       }
     }
     throw new ServiceError(

@@ -1,15 +1,17 @@
 /** Passages as hits show them. */
+import type { CodebookTable } from "./codebook-table.ts";
 import { LinkTable } from "./link-table.ts";
 import type { ShownPassage, ShowRequest } from "./shard-types.ts";
-import { type SqlRow, vectorFrom } from "./sql.ts";
+import type { SqlRow } from "./sql.ts";
 
 /** The passages asked for that are still there, in the order asked. */
 export function showPassages(
   sql: SqlStorage,
+  codebooks: CodebookTable,
   { passages, vectors, neighbours }: ShowRequest,
 ): ShownPassage[] {
   const select = `SELECT p.row, p.start, p."end", p.text, p.heading_path, p.anchor,
-      ${vectors ? "p.vector" : "NULL AS vector"},
+      ${vectors ? "p.vector" : "NULL AS vector"}, p.codebook,
       d.id, d.title, d.metadata, d.version, d.first, d.passages
     FROM passages p JOIN documents d ON d.row = p.document
     WHERE p.row IN (SELECT value FROM json_each(?))`;
@@ -17,7 +19,7 @@ export function showPassages(
   const shown = new Map<number, ShownPassage>();
   for (const row of sql.exec(select, JSON.stringify(passages)).toArray())
     shown.set(Number(row.row), {
-      ...shownFrom(row),
+      ...shownFrom(row, codebooks),
       ...spanOf(sql, row, neighbours),
       duplicates: links.duplicates(Number(row.row)).map(({ document_id, seq }) => {
         return { document_id, passage_id: `${document_id}#${seq}` };
@@ -26,8 +28,11 @@ export function showPassages(
   return passages.flatMap((row) => shown.get(row) ?? []);
 }
 
-function shownFrom(row: SqlRow): Omit<ShownPassage, "start" | "end" | "text" | "duplicates"> {
-  const vector = row.vector === null ? null : vectorFrom(row.vector!);
+function shownFrom(
+  row: SqlRow,
+  codebooks: CodebookTable,
+): Omit<ShownPassage, "start" | "end" | "text" | "duplicates"> {
+  const vector = row.vector === null ? null : codebooks.vector(row.vector!, row.codebook!);
   return {
     passage: Number(row.row),
     document_id: String(row.id),

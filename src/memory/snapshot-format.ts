@@ -75,11 +75,12 @@ export async function sha256(bytes: Uint8Array): Promise<string> {
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** A page's documents and removals, one a line, gzipped. */
-export async function encodePart({ documents, removed }: CopyPage): Promise<Uint8Array> {
+/** A page's documents, removals and codebooks, one a line, gzipped. */
+export async function encodePart({ documents, removed, codebooks }: CopyPage): Promise<Uint8Array> {
   const lines = [
     ...documents.map((copied) => JSON.stringify({ copied: plain(copied) })),
     ...removed.map((one) => JSON.stringify({ removed: one })),
+    ...codebooks.map((bytes) => JSON.stringify({ codebook: base64(bytes) })),
   ];
   const text = new TextEncoder().encode(lines.map((line) => `${line}\n`).join(""));
   return piped(text, new CompressionStream("gzip"), Number.POSITIVE_INFINITY);
@@ -100,10 +101,14 @@ export async function decodePart(bytes: Uint8Array, part: SnapshotPart): Promise
   } catch (error) {
     throw damaged("a part cannot be unpacked", error);
   }
-  const page: CopyPage = { documents: [], removed: [], row: 0, removal: 0, end: false };
+  const page: CopyPage = {
+    ...{ documents: [], removed: [], codebooks: [] },
+    ...{ row: 0, removal: 0, end: false },
+  };
   for (const line of lines) {
-    const { copied, removed } = JSON.parse(line);
+    const { copied, removed, codebook } = JSON.parse(line);
     if (copied) page.documents.push(prepared(copied));
+    else if (codebook) page.codebooks.push(fromBase64(codebook));
     else page.removed.push(removed);
   }
   if (page.documents.length !== part.documents || page.removed.length !== part.removed)
@@ -124,17 +129,30 @@ function plain(copied: CopiedDocument): PlainCopied {
   const passages = copied.document.passages.map(({ vector, ...passage }) => {
     const { buffer, byteOffset, byteLength } = vector.qs;
     const bytes = new Uint8Array(buffer, byteOffset, byteLength);
-    return { ...passage, scale: vector.scale, qs: btoa(String.fromCharCode(...bytes)) };
+    return { ...passage, scale: vector.scale, qs: base64(bytes) };
   });
   return { ...copied, document: { ...copied.document, passages } };
 }
 
 function prepared(copied: PlainCopied): CopiedDocument {
   const passages = copied.document.passages.map(({ scale, qs, ...passage }) => {
-    const bytes = Uint8Array.from(atob(qs), (character) => character.charCodeAt(0));
-    return { ...passage, vector: { scale, qs: new Int8Array(bytes.buffer) } };
+    return { ...passage, vector: { scale, qs: new Int8Array(fromBase64(qs).buffer) } };
   });
   return { ...copied, document: { ...copied.document, passages } };
+}
+
+/** Arguments of one call are bounded: a codebook has a million bytes at 4,096 dimensions. */
+const CALL_BYTES = 8_192;
+
+function base64(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += CALL_BYTES)
+    text += String.fromCharCode(...bytes.subarray(at, at + CALL_BYTES));
+  return btoa(text);
+}
+
+function fromBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
 async function piped(

@@ -45,12 +45,19 @@ export interface ShardNumbers {
   sealed_passage: number;
   /** The dimension of every vector; 0 before the first. */
   dim: number;
+  /** The codebook that vectors are archived by; 0 before there is one. */
+  codebook: number;
+  /** The first passage that the archive has not come to, and where it found too few vectors to
+   *  train on. */
+  archived_passage: number;
+  archive_tried: number;
   /** Segments that were found damaged and made anew. */
   rebuilt: number;
 }
 
 const FIRST_NUMBERS: ShardNumbers = {
   ...{ last_row: 0, next_passage: 1, sealed_passage: 1, dim: 0, rebuilt: 0 },
+  ...{ codebook: 0, archived_passage: 1, archive_tried: 1 },
 };
 const NUMBER_NAMES = Object.keys(FIRST_NUMBERS)
   .map((name) => `'${name}'`)
@@ -157,6 +164,40 @@ export class MemoryStore {
       WHERE row > ? AND row <= ? AND passages > 0`;
     const { from, to } = this.#one(select, lo, hi)!;
     return from === null ? null : { from: Number(from), to: Number(to) };
+  }
+
+  /** Where the passages of the documents up to row `hi` end; there is such a document. */
+  passagesEnd(hi: number): number {
+    const select = `SELECT first + passages AS "end" FROM documents
+      WHERE row <= ? ORDER BY row DESC LIMIT 1`;
+    return Number(this.#one(select, hi)!.end);
+  }
+
+  /** When the last of the documents up to row `hi` was changed, Unix ms; there is such a one. */
+  changedAt(hi: number): number {
+    const select = "SELECT updated_at FROM documents WHERE row <= ? ORDER BY row DESC LIMIT 1";
+    return Number(this.#one(select, hi)!.updated_at);
+  }
+
+  /** Rows of at most `most` passages from row `from` on, spread evenly over those of documents up
+   *  to row `hi` whose embedding nobody brought. O(documents). */
+  sampleOfMade(from: number, hi: number, most: number): number[] {
+    const made = "FROM documents WHERE first >= ? AND row <= ? AND brought = 0 AND passages > 0";
+    const total = Number(this.#one(`SELECT coalesce(sum(passages), 0) AS n ${made}`, from, hi)!.n);
+    const count = Math.min(total, most);
+    const rows: number[] = [];
+    let before = 0;
+    const select = `SELECT first, passages ${made} ORDER BY row`;
+    for (const each of this.#sql.exec(select, from, hi)) {
+      const after = before + Number(each.passages);
+      for (;;) {
+        const place = Math.floor((rows.length * total) / count);
+        if (rows.length === count || place >= after) break;
+        rows.push(Number(each.first) + place - before);
+      }
+      before = after;
+    }
+    return rows;
   }
 
   /** Deletes documents by their rows, with whole documents' counts; passages are not its own. */

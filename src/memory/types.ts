@@ -32,6 +32,9 @@ export interface NamespaceOptions {
   shards: number;
   /** What is forgotten without being asked to: the oldest beyond either bound. */
   forget: { max_age_days?: number; max_documents?: number } | null;
+  /** Segments that nothing changed for so many days have their vectors archived in a quarter of the
+   *  bytes, with a loss (docs/vectors.md); null: none. What is archived stays archived. */
+  archive_after_days: number | null;
   /** Where vectors are searched: in the object, or in Cloudflare Vectorize. */
   vector_tier: "object" | "vectorize";
 }
@@ -49,6 +52,7 @@ export const NAMESPACE_DEFAULTS: NamespaceOptions = {
   near_duplicates: "keep",
   shards: 1,
   forget: null,
+  archive_after_days: null,
   vector_tier: "object",
 };
 
@@ -61,6 +65,8 @@ export interface PreparedPassage {
   /** Headings above the passage, outermost first, and the anchor of the innermost. */
   heading_path: string[];
   anchor: string | null;
+  /** Of an archived passage: by which codebook the vector was decoded. */
+  codebook?: number;
 }
 
 export type ContentType = "text/plain" | "text/markdown" | "text/html";
@@ -276,6 +282,7 @@ export interface MemoryStats {
   documents: number;
   passages: number;
   /** Added up over shards: a term on two of them counts twice. */
+  archived_passages: number;
   terms: number;
   /** Mean length of a BM25 unit, in terms. */
   avgdl: number;

@@ -82,8 +82,8 @@ export class NamespaceAdmin implements MemoryAdmin {
     return this.#memory(caller, namespace).stats();
   }
 
-  compact(caller: Caller, namespace: string) {
-    return this.#memory(caller, namespace).compact();
+  compact(caller: Caller, namespace: string, rebuild: boolean) {
+    return this.#memory(caller, namespace).compact(rebuild);
   }
 
   /** A new one is listed first: the list alone knows how many a tenant may have. Where the memory

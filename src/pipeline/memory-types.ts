@@ -68,8 +68,9 @@ export interface MemoryAdmin {
   ): Promise<{ documents: ExportedDocument[]; cursor: string | null }>;
 
   stats(caller: Caller, namespace: string): Promise<MemoryStats>;
-  /** Drops the expired and rewrites the index; the stats afterwards. */
-  compact(caller: Caller, namespace: string): Promise<MemoryStats>;
+  /** Drops the expired and what is dead in the index, or with `rebuild` makes all of it anew; the
+   *  stats afterwards. */
+  compact(caller: Caller, namespace: string, rebuild: boolean): Promise<MemoryStats>;
 
   /** Creates it, or changes the options that may change; omitted options are the defaults, or what
    *  an existing namespace has. Throws `conflict` where an option that is fixed differs. */

@@ -21,6 +21,7 @@ it("namespaces are made with options, without a body too", async () => {
     near_duplicates: "link",
     shards: 2,
     forget: { max_age_days: 30, max_documents: 1_000 },
+    archive_after_days: 90,
     vector_tier: "vectorize",
   };
   expect(NamespaceReply.parse(await (await put(options)).json())).toMatchObject(options);
@@ -30,7 +31,7 @@ it("namespaces are made with options, without a body too", async () => {
   expect(service.calls.map((args) => args[3])).toEqual([
     {},
     options,
-    { forget: null },
+    { forget: null, archive_after_days: null },
     { forget: { max_age_days: 0.5 } },
   ]);
   expect(await outcome("/admin/namespaces")).toEqual([200, null]);
@@ -57,6 +58,8 @@ it.each([
   { forget: { max_age_days: 0 } },
   { forget: { max_documents: 0 } },
   { forget: { max_age_days: 1, older: 2 } },
+  { archive_after_days: 0 },
+  { archive_after_days: 36_526 },
   { vector_tier: "r2" },
   { language: "en" },
   [],

@@ -242,6 +242,7 @@ it("namespaces are made, listed, counted and, with --yes, deleted", async () => 
     ...{
       documents: 7,
       passages: 8,
+      archived_passages: 5,
       terms: 90,
       avgdl: 10.25,
       sqlite_bytes: 1e7,
@@ -252,6 +253,7 @@ it("namespaces are made, listed, counted and, with --yes, deleted", async () => 
   };
   reply("GET /admin/namespaces/docs/stats", stats, stats);
   const { out } = await run(namespacesStats, ["docs"]);
+  expect(out).toMatch(/^archived passages +5$/m);
   expect(out).toContain("10.0 MB stored, 2.0 MB in memory");
   expect(out).toMatch(/^g1-0 +3 +4 +5.0 KB +0.6 KB +1 +0$/m);
   expect(out).toContain("a split runs (copy): 2 documents; it is tried again after: no reply");

@@ -58,6 +58,20 @@ it("a decoded row is close to its vector, and much closer than to others", () =>
   expect(mean(1)).toBeLessThan(0.5);
 });
 
+it("a decoded vector leads back to a row that decodes to it; no other vector does", () => {
+  for (const vector of vectors.slice(0, 50)) {
+    const decoded = codebook.decode(codebook.encode(vector));
+    const row = codebook.rowOf(decoded)!;
+    expect(codebook.decode(row)).toEqual(decoded);
+    for (let at = 0; at < DIM; at += WIDTH) {
+      // A part that is none of its centroids: 127 four times is farther out than any of them.
+      const other = decoded.qs.slice().fill(127, at, at + WIDTH);
+      expect(codebook.rowOf({ ...decoded, qs: other })).toBe(null);
+    }
+  }
+  expect(codebook.rowOf({ qs: new Int8Array(DIM - 1), scale: 1 })).toBe(null);
+});
+
 it("training leaves less distance than vectors taken as centroids", () => {
   const distance = (book: Codebook) =>
     vectors.reduce((sum, vector) => sum + 1 - cosine(vector, book.decode(book.encode(vector))), 0);

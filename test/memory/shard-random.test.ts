@@ -90,7 +90,10 @@ const operation = fc.oneof(
   { weight: 3, arbitrary: fc.record({ remove: fc.subarray(IDS, { maxLength: 4 }) }) },
   { weight: 1, arbitrary: fc.record({ removeWhere: fc.constantFrom(...FILTERS) }) },
   { weight: 4, arbitrary: fc.constantFrom("maintain" as const, "restart" as const) },
-  { weight: 1, arbitrary: fc.constantFrom("compact" as const, "later" as const) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom("compact" as const, "rebuild" as const, "later" as const),
+  },
   { weight: 1, arbitrary: fc.record({ configure: options }) },
   { weight: 12, arbitrary: fc.record({ query }) },
 );
@@ -117,6 +120,7 @@ class Run {
     if (step === "maintain") this.#shard.maintain();
     else if (step === "restart") this.#shard = this.#open(() => this.#now);
     else if (step === "compact") this.#shard.compact();
+    else if (step === "rebuild") this.#shard.compact(true);
     else if (step === "later") this.#now += 10;
     else if ("configure" in step) this.#configure(step.configure);
     else if ("query" in step) this.#query(step.query);

@@ -37,7 +37,7 @@ export async function checkSearch(
       );
   }
   if (contents.size > 0) await checkVector(client, random, contents);
-  await client.call("POST", `/admin/namespaces/${NAMESPACE}/compact`, {});
+  await client.call("POST", `/admin/namespaces/${NAMESPACE}/compact?rebuild=true`, {});
   const after: ServiceHit[][] = [];
   for (const query of queries) after.push(...(await findInEachMode(client, query)));
   for (const [i, hits] of after.entries())

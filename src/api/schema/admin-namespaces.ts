@@ -1,5 +1,10 @@
 /** Namespaces: their options and statistics. */
-import { FORGET_DAYS_MAX, FORGET_DOCUMENTS_MAX, SHARDS_MAX } from "../../limits.ts";
+import {
+  ARCHIVE_DAYS_MAX,
+  FORGET_DAYS_MAX,
+  FORGET_DOCUMENTS_MAX,
+  SHARDS_MAX,
+} from "../../limits.ts";
 import type { NamespaceOptions } from "../../memory/types.ts";
 import { parse, z } from "./common.ts";
 import { WorkReply } from "./snapshots.ts";
@@ -55,16 +60,27 @@ export const NamespaceRequest = z
       description: "How many objects it starts with; it splits by itself when it grows. Fixed.",
     }),
     forget: Forget.nullish().openapi({ description: "Null: nothing is forgotten by itself." }),
+    archive_after_days: z
+      .number()
+      .positive()
+      .max(ARCHIVE_DAYS_MAX)
+      .nullish()
+      .openapi({
+        description:
+          "Segments that nothing changed for so many days have their vectors archived, in a " +
+          "quarter of the bytes and with a loss; null: none from now on.",
+      }),
     vector_tier: VectorTier.nullish(),
   })
   .openapi("NamespaceOptions");
 
-/** The options that are given; null is one that is not, except for `forget`, where it is a value.
- *  Throws `invalid_request`. */
+/** The options that are given; null is one that is not, except for `forget` and
+ *  `archive_after_days`, where it is a value. Throws `invalid_request`. */
 export function parseNamespaceOptions(body: unknown): Partial<NamespaceOptions> {
-  const { forget, ...asked } = parse(NamespaceRequest, body);
+  const { forget, archive_after_days, ...asked } = parse(NamespaceRequest, body);
   const given = Object.entries(asked).filter(([, value]) => value != null);
   const options = Object.fromEntries(given) as Partial<NamespaceOptions>;
+  if (archive_after_days !== undefined) options.archive_after_days = archive_after_days;
   if (forget === undefined) return options;
   const bounds = Object.entries(forget ?? {}).filter(([, value]) => value != null);
   return { ...options, forget: forget === null ? null : Object.fromEntries(bounds) };
@@ -85,6 +101,7 @@ export const NamespaceReply = z
     forget: z
       .object({ max_age_days: z.number().optional(), max_documents: z.int().optional() })
       .nullable(),
+    archive_after_days: z.number().nullable(),
     vector_tier: VectorTier,
     created_at: z.number().openapi({ description: "Unix time in ms." }),
   })
@@ -104,6 +121,7 @@ const ShardReply = z.object({
   hi: z.int(),
   documents: z.int(),
   passages: z.int(),
+  archived_passages: z.int().openapi({ description: "Whose vectors are archived." }),
   terms: z.int(),
   units: z.int().openapi({ description: "What BM25 counts." }),
   length_sum: z.int().openapi({ description: "Of the units, in terms." }),
@@ -119,6 +137,7 @@ export const StatsReply = z
   .object({
     documents: z.int(),
     passages: z.int(),
+    archived_passages: z.int().openapi({ description: "Whose vectors are archived." }),
     terms: z.int().openapi({ description: "A term on two shards counts twice." }),
     avgdl: z.number().openapi({ description: "Mean length of a BM25 unit, in terms." }),
     sqlite_bytes: bytes,
