@@ -1,6 +1,6 @@
-/** `npm run deploy [-- --dry-run] [--generator] [--onnx] [--snapshots] [--vectorize]`: build,
- *  check sizes against the platform's limits, deploy. The optional Workers go first, since the main one is bound to
- *  them; a dry run checks them all. */
+/** `npm run deploy [-- --dry-run] [--generator] [--onnx] [--snapshots] [--vectorize]`: build, check
+ *  sizes against the platform's limits, deploy. The optional Workers go first, since the main one
+ *  is bound to them; a dry run checks them all. */
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";

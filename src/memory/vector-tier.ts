@@ -26,9 +26,10 @@ export interface VectorTier {
   /** Runs a transaction of the journal: where it throws, none of its writes was made. */
   transaction<T>(run: () => T): T;
   /** The best k by cosine, best first; a tie goes to the lower id. Every write so far counts, and
-   *  the first `sure` are missed by nothing but the tier's own approximation, or the result is not
-   *  complete. `living` is the truth about what is stored: an id it denies is never found, whatever the tier
-   *  still holds. Errors: invalid_request beyond the tier's k, backend_unavailable. */
+   *  the first `sure`, or all k, are missed by nothing but the tier's own approximation, or the
+   *  result is not complete. `living` is the truth about what is stored: an id it denies is never
+   *  found, whatever the tier still holds. Errors: invalid_request beyond the tier's k,
+   *  backend_unavailable. */
   query(
     query: Float32Array,
     k: number,
