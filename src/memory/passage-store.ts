@@ -175,7 +175,7 @@ export class PassageStore {
       };
   }
 
-  /** Of the passages asked for those that are there, by row; without times NaN is in their place. */
+  /** Of the passages asked for those that are there, by row. Without times NaN stands for them. */
   scored(rows: readonly number[], withTimes: boolean): Map<number, ScoredPassage> {
     const select = withTimes ? SCORED_WITH_TIMES : SCORED;
     const found = new Map<number, ScoredPassage>();

@@ -3,30 +3,23 @@
  *  between a change and what reads it. */
 import type { Filter } from "../../index/filter.ts";
 import { ServiceError } from "../errors.ts";
-import {
-  EXPIRED_REMOVED_MAX,
-  INDEX_BYTES_MAX,
-  ISOLATE_INDEX_BYTES_MAX,
-  MERGE_SEGMENTS,
-  PASSAGES_MAX,
-  SEAL_PASSAGES,
-  SEGMENT_PASSAGES_MAX,
-} from "../limits.ts";
+import { EXPIRED_REMOVED_MAX } from "../limits.ts";
 import { Archive } from "./archive.ts";
 import { findCandidates } from "./candidates.ts";
 import { type ChangePlan, idOf, planChanges } from "./changes.ts";
 import { CodebookTable, NO_CODEBOOK } from "./codebook-table.ts";
 import { readCopy, wholeDocument } from "./copy.ts";
 import { slotsOfRows } from "./filters.ts";
-import { type IndexBounds, IndexHolder } from "./index-holder.ts";
+import { IndexHolder } from "./index-holder.ts";
 import type { Tables } from "./index-store.ts";
 import { LinkTable } from "./link-table.ts";
-import { type SegmentBounds, segmentsDue } from "./maintenance.ts";
+import { segmentsDue } from "./maintenance.ts";
 import { MetadataIndex } from "./metadata-index.ts";
 import { isMigrated, migrate } from "./migrations.ts";
 import { PassageStore } from "./passage-store.ts";
 import type { Resident } from "./resident.ts";
 import { type SegmentRow, SegmentTable } from "./segment-table.ts";
+import { SETTINGS, type ShardSettings, TABLES } from "./shard-settings.ts";
 import type { NearPassage, ShardTier } from "./shard-tier.ts";
 import type {
   CandidateList,
@@ -44,31 +37,6 @@ import type { ShardStorage } from "./sql.ts";
 import { type FoundDocument, listed, MemoryStore } from "./store.ts";
 import type { NamespaceOptions, StoredDocument } from "./types.ts";
 import { deleteDocuments, insertDocuments, sealWhereLarge } from "./writer.ts";
-
-/** Bounds, which tests lower, and the clock. */
-export interface ShardSettings extends SegmentBounds, IndexBounds {
-  /** Unix time in ms. */
-  now(): number;
-  /** The deployment's vector tier, for a namespace that has its vectors there. */
-  tier: (() => ShardTier) | null;
-}
-
-const SETTINGS: ShardSettings = {
-  passagesMax: PASSAGES_MAX,
-  indexBytesMax: INDEX_BYTES_MAX,
-  isolateBytesMax: ISOLATE_INDEX_BYTES_MAX,
-  sealPassages: SEAL_PASSAGES,
-  segmentPassagesMax: SEGMENT_PASSAGES_MAX,
-  mergeFan: MERGE_SEGMENTS,
-  now: () => Date.now(),
-  tier: null,
-};
-
-const TABLES = [
-  ...["documents", "passages", "links", "document_terms", "terms"],
-  ...["segments", "segment_parts", "tombstones", "removals", "meta"],
-  ...["metadata_fields", "metadata_values", "codebooks", "tier_writes"],
-];
 
 /** Every method but `configure` throws `namespace_not_found` before that was called, and sees
  *  nothing that has expired. */
