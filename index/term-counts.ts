@@ -9,45 +9,6 @@ export interface TermCounts {
   length: number;
 }
 
-/** Terms to numbers. A number whose term was dropped from storage stays a hole until the highest
- *  ones are dropped too: no stored text carries it any more. */
-export class Vocabulary {
-  readonly #ids = new Map<string, number>();
-  #next = 0;
-  #chars = 0;
-
-  /** One past the highest number in use. */
-  get limit(): number {
-    return this.#next;
-  }
-
-  /** Estimate of the heap held, in bytes: a map entry and a string header cost about 56. */
-  get bytes(): number {
-    return this.#ids.size * 56 + this.#chars;
-  }
-
-  find(term: string): number | undefined {
-    return this.#ids.get(term);
-  }
-
-  /** The term's number; a new term gets the next one and is appended to `added`. */
-  idOf(term: string, added: { id: number; term: string }[]): number {
-    const known = this.#ids.get(term);
-    if (known !== undefined) return known;
-    const id = this.#next;
-    this.restore(id, term);
-    added.push({ id, term });
-    return id;
-  }
-
-  /** Puts a stored pair back. */
-  restore(id: number, term: string): void {
-    this.#ids.set(term, id);
-    this.#chars += term.length;
-    this.#next = Math.max(this.#next, id + 1);
-  }
-}
-
 /** Counts term numbers given in text order. O(n log n). */
 export function countTerms(numbers: readonly number[]): TermCounts {
   const sorted = Uint32Array.from(numbers).sort();

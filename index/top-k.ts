@@ -5,23 +5,6 @@ export interface Scored {
   score: number;
 }
 
-/** A scored subset of ids. What an index hands out reads the index's own arrays and is valid until
- *  the index's next call. */
-export interface ScoreList {
-  /** Undefined for an id that is not in the list. */
-  get(id: number): number | undefined;
-  forEach(visit: (score: number, id: number) => void): void;
-}
-
-/** The best k of a list, best first. O(n log k). */
-export function bestOf(list: ScoreList, k: number): Scored[] {
-  const best = new TopK(k);
-  list.forEach((score, id) => {
-    best.push(id, score);
-  });
-  return best.sorted();
-}
-
 /** Whether a ranks before b. */
 function before(a: Scored, b: Scored): boolean {
   return a.score > b.score || (a.score === b.score && a.id < b.id);

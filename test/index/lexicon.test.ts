@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { Lexicon } from "../../index/lexicon.ts";
-import { Vocabulary } from "../../index/term-counts.ts";
+import { Vocabulary } from "../oracle/vocabulary.ts";
 
 const seed = 20261124;
 /** Any string of UTF-16 units, halves of surrogate pairs included, with many near misses. */

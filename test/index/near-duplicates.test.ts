@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, it } from "vitest";
@@ -55,16 +55,16 @@ it("fingerprints are equal where the passages say the same, and not otherwise", 
   expect(bits.size).toBe(200_000);
 });
 
-/** Passages of about 100 words from the documentation. */
-const passages = readdirSync(join(import.meta.dirname, "../../docs"))
-  .filter((name) => name.endsWith(".md"))
-  .flatMap((name) => {
+/** Passages of about 100 words from documents that tell of different things. */
+const passages = ["engine.md", "generation.md", "kernels.md", "onnx.md", "routing.md"].flatMap(
+  (name) => {
     const words = readFileSync(join(import.meta.dirname, "../../docs", name), "utf8").match(
       /[A-Za-z]+/g,
     )!;
     const starts = Array.from({ length: Math.floor(words.length / 100) }, (_, i) => i * 100);
     return starts.map((start) => words.slice(start, start + 100).join(" "));
-  });
+  },
+);
 
 /** A seeded generator of numbers in [0, 1): mulberry32. */
 function randomFrom(state: number): () => number {
