@@ -3,6 +3,7 @@
  *  the answers after a reload must be those before. `node bench/index-object.ts [PASSAGES]` */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { quantizeVector } from "../index/vectors.ts";
+import { xorshift32 } from "../index/xorshift.ts";
 import { Shard } from "../src/memory/shard.ts";
 import type { CandidateList, Change } from "../src/memory/shard-types.ts";
 import type { ShardStorage } from "../src/memory/sql.ts";
@@ -61,18 +62,9 @@ function cursorOver(rows: Record<string, unknown>[]) {
   return Object.assign(rows.values(), { toArray: () => rows, one: () => rows[0]! });
 }
 
-/** Seeded numbers in [0, 1): Marsaglia's xorshift. */
-function random(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
-
-const next = random(20261124);
+/** Seeded numbers in [0, 1). */
+const bits = xorshift32(20261124);
+const next = () => bits() / 2 ** 32;
 const word = () => {
   const rank = Math.floor(WORDS ** next());
   let name = "";

@@ -1,23 +1,10 @@
 /** A job of the service: lines sent in parts, which go on where they broke off. */
-
+import { LINE_ERRORS_KEPT_MAX } from "../src/limits.ts";
+import type { Job } from "../src/memory/jobs.ts";
 import type { Client } from "./client.ts";
 import { CommandError } from "./command.ts";
 import type { Item } from "./ingest-item.ts";
 import { CLI_PART_BYTES, CLI_PART_LINES_MAX } from "./limits.ts";
-
-export interface JobState {
-  id: string;
-  name: string | null;
-  state: "open" | "finished";
-  /** How many lines it has taken. */
-  lines: number;
-  upserted: number;
-  unchanged: number;
-  passages: number;
-  error_count: number;
-  /** The first 1,000. */
-  errors: { line: number; code: string; message: string }[];
-}
 
 export interface ItemError {
   source: string;
@@ -36,30 +23,30 @@ export async function findJob(
   client: Client,
   namespace: string,
   name: string,
-): Promise<JobState | null> {
+): Promise<Job | null> {
   const path = `${namespacePath(namespace)}/jobs`;
-  const { jobs } = (await client.call("GET", path)) as { jobs: Omit<JobState, "errors">[] };
+  const { jobs } = (await client.call("GET", path)) as { jobs: Omit<Job, "errors">[] };
   const found = jobs.find((job) => job.state === "open" && job.name === name);
   return found === undefined ? null : readJob(client, namespace, found.id);
 }
 
-export async function readJob(client: Client, namespace: string, id: string): Promise<JobState> {
+export async function readJob(client: Client, namespace: string, id: string): Promise<Job> {
   const path = `${namespacePath(namespace)}/jobs/${encodeURIComponent(id)}`;
-  return (await client.call("GET", path)) as JobState;
+  return (await client.call("GET", path)) as Job;
 }
 
 export async function createJob(
   client: Client,
   namespace: string,
   name: string | null,
-): Promise<JobState> {
-  return (await client.call("POST", `${namespacePath(namespace)}/jobs`, { name })) as JobState;
+): Promise<Job> {
+  return (await client.call("POST", `${namespacePath(namespace)}/jobs`, { name })) as Job;
 }
 
 /** Sends a job's items in order. Those that it has taken before are passed over. */
 export class JobSender {
   /** The job as the service last told. */
-  job: JobState;
+  job: Job;
   /** What was refused since this sender began, as far as reasons are kept. */
   readonly errors: ItemError[] = [];
   private readonly client: Client;
@@ -71,7 +58,7 @@ export class JobSender {
   private part: { sources: string[]; lines: string[]; bytes: number };
 
   /** `tell` gets every refusal that has a reason, as it comes. */
-  constructor(client: Client, namespace: string, job: JobState, tell: (error: ItemError) => void) {
+  constructor(client: Client, namespace: string, job: Job, tell: (error: ItemError) => void) {
     this.client = client;
     this.path = `${namespacePath(namespace)}/jobs/${encodeURIComponent(job.id)}`;
     this.job = job;
@@ -111,7 +98,7 @@ export class JobSender {
         `job ${this.job.id} has taken ${this.skip} documents, here are ${this.position}: ` +
           "it is of other files; --restart begins anew",
       );
-    this.job = (await this.client.call("POST", `${this.path}/finish`)) as JobState;
+    this.job = (await this.client.call("POST", `${this.path}/finish`)) as Job;
   }
 
   /** Forgets the job, of which nobody could go on. */
@@ -125,7 +112,7 @@ export class JobSender {
     this.part = { sources: [], lines: [], bytes: 0 };
     const from = this.position;
     const body = lines.map((line) => `${line}\n`).join("");
-    this.job = (await this.client.sendLines(`${this.path}/lines?from=${from}`, body)) as JobState;
+    this.job = (await this.client.sendLines(`${this.path}/lines?from=${from}`, body)) as Job;
     this.position += lines.length;
     if (this.job.lines !== this.position)
       throw new CommandError(
@@ -137,12 +124,9 @@ export class JobSender {
   }
 
   private refuse(error: ItemError): void {
-    if (this.errors.length < ERRORS_KEPT_MAX) {
+    if (this.errors.length < LINE_ERRORS_KEPT_MAX) {
       this.errors.push(error);
       this.tell(error);
     }
   }
 }
-
-/** As many as the service keeps of a job. */
-const ERRORS_KEPT_MAX = 1_000;

@@ -1,7 +1,9 @@
 /** `brink ingest`: files, folders and pages into a namespace, as one job of the service. */
+
 import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
 import { DOCUMENT_LINE_BYTES_MAX, JOB_NAME_CHARS_MAX } from "../src/limits.ts";
+import type { Job } from "../src/memory/jobs.ts";
 import { type Client, connect, ReplyError } from "./client.ts";
 import {
   type Command,
@@ -18,7 +20,6 @@ import {
   findJob,
   type ItemError,
   JobSender,
-  type JobState,
   namespacePath,
   readJob,
 } from "./ingest-job.ts";
@@ -190,7 +191,7 @@ async function openJob(
   namespace: string,
   sources: Sources,
   values: Values,
-): Promise<JobState> {
+): Promise<Job> {
   const { fingerprint, label } = sources;
   try {
     if (typeof values.resume === "string") {

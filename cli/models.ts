@@ -2,6 +2,7 @@
 import { connect } from "./client.ts";
 import { type Command, SERVICE_OPTIONS, UsageError } from "./command.ts";
 import { showBytes } from "./progress.ts";
+import { table } from "./table.ts";
 
 interface StoredModel {
   name: string;
@@ -31,8 +32,7 @@ export const modelsList: Command = {
       showBytes(bytes),
       new Date(created_at).toISOString().slice(0, 10),
     ]);
-    const widths = [0, 1, 2, 3, 4].map((i) => Math.max(0, ...rows.map((row) => row[i]!.length)));
-    for (const row of rows) console.log(row.map((cell, i) => cell.padEnd(widths[i]!)).join("  "));
+    if (rows.length > 0) console.log(table(rows));
     return reply;
   },
 };

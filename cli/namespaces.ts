@@ -1,4 +1,5 @@
 /** `brink namespaces`: list, create, delete, stats. */
+import type { MemoryStats, WorkStatus } from "../src/memory/types.ts";
 import { connect } from "./client.ts";
 import { type Command, CommandError, SERVICE_OPTIONS, UsageError } from "./command.ts";
 import { namespacePath } from "./ingest-job.ts";
@@ -9,35 +10,6 @@ interface Namespace {
   name: string;
   created_at: number;
   [option: string]: unknown;
-}
-
-export interface Work {
-  kind: string;
-  phase: string;
-  documents: number;
-  error: string | null;
-}
-
-interface Shard {
-  object: string | null;
-  documents: number;
-  passages: number;
-  sqlite_bytes: number;
-  resident_bytes: number;
-  segments: number;
-  tombstones: number;
-}
-
-interface Stats {
-  documents: number;
-  passages: number;
-  archived_passages: number;
-  terms: number;
-  avgdl: number;
-  sqlite_bytes: number;
-  resident_bytes: number;
-  shards: Shard[];
-  work: Work | null;
 }
 
 /** The one namespace that is named. Throws UsageError. */
@@ -102,7 +74,10 @@ export const namespacesDelete: Command = {
     const name = oneName(positionals);
     const client = connect(values);
     if (!values.yes) {
-      const { documents } = (await client.call("GET", `${namespacePath(name)}/stats`)) as Stats;
+      const { documents } = (await client.call(
+        "GET",
+        `${namespacePath(name)}/stats`,
+      )) as MemoryStats;
       throw new CommandError(`this deletes ${name} with its ${documents} documents: add --yes`);
     }
     const reply = await client.call("DELETE", namespacePath(name));
@@ -118,13 +93,16 @@ export const namespacesStats: Command = {
   options: SERVICE_OPTIONS,
   async run(positionals, values) {
     const name = oneName(positionals);
-    const stats = (await connect(values).call("GET", `${namespacePath(name)}/stats`)) as Stats;
+    const stats = (await connect(values).call(
+      "GET",
+      `${namespacePath(name)}/stats`,
+    )) as MemoryStats;
     if (!values.json) console.log(describe(stats));
     return stats;
   },
 };
 
-function describe(stats: Stats): string {
+function describe(stats: MemoryStats): string {
   const { documents, passages, archived_passages, terms, avgdl, shards, work } = stats;
   const lines = [
     table([
@@ -156,7 +134,7 @@ function describe(stats: Stats): string {
 }
 
 /** One line on long work that runs. */
-export function describeWork({ kind, phase, documents, error }: Work): string {
+export function describeWork({ kind, phase, documents, error }: WorkStatus): string {
   const trouble = error === null ? "" : `; it is tried again after: ${error}`;
   return `a ${kind} runs (${phase}): ${documents} documents${trouble}`;
 }

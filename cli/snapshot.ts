@@ -1,10 +1,12 @@
 /** `brink snapshot`: a namespace to R2 and back. */
+
 import { setTimeout as wait } from "node:timers/promises";
+import type { WorkStatus } from "../src/memory/types.ts";
 import { type Client, connect } from "./client.ts";
 import { type Command, CommandError, SERVICE_OPTIONS, UsageError, type Values } from "./command.ts";
 import { namespacePath } from "./ingest-job.ts";
 import { CLI_POLL_MS } from "./limits.ts";
-import { describeWork, type Work } from "./namespaces.ts";
+import { describeWork } from "./namespaces.ts";
 import { type Progress, showBytes, startCounter } from "./progress.ts";
 import { showTime, table } from "./table.ts";
 
@@ -21,7 +23,7 @@ interface Snapshot {
 
 interface Snapshots {
   snapshots: Snapshot[];
-  work: Work | null;
+  work: WorkStatus | null;
   last_restore: {
     state: "done" | "failed";
     id: string | null;
