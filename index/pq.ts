@@ -4,7 +4,7 @@
  *  vector like any other, and its cosine is exact integer arithmetic like that of `vectors.ts`. */
 import { assert, ServiceError } from "../src/errors.ts";
 import { PQ_ITERATIONS, PQ_SAMPLE_MAX } from "../src/limits.ts";
-import { inverseLength, type QuantizedQuery, type QuantizedVector } from "./vectors.ts";
+import { inverseLength, type QuantizedVector } from "./vectors.ts";
 import { xorshift32 } from "./xorshift.ts";
 
 const CENTROIDS = 256;
@@ -161,50 +161,6 @@ export class CodebookTraining {
     const step = Math.fround(largest / 127);
     const centroids = Int8Array.from(this.#centroids, (value) => Math.round(value / step));
     return new Codebook(this.#dim, this.#m, centroids, step);
-  }
-}
-
-/** The cosines of one query with many rows, by tables: for every centroid its part of the sum of
- *  products, and of the squared length (asymmetric distances). Exactly what `cosineOf` gives for
- *  the decoded rows. Pays from about as many rows as a part has centroids. */
-export class PqScan {
-  readonly #m: number;
-  readonly #scale: number;
-  /** i32 [m, 256] each. */
-  readonly #products: Int32Array;
-  readonly #squares: Int32Array;
-
-  constructor({ dim, m, centroids }: Codebook, query: QuantizedQuery) {
-    assert(query.qs.length === dim, "a query has the codebook's dimension");
-    const width = dim / m;
-    this.#m = m;
-    this.#scale = query.scale;
-    this.#products = new Int32Array(m * CENTROIDS);
-    this.#squares = new Int32Array(m * CENTROIDS);
-    for (let entry = 0, at = 0; entry < m * CENTROIDS; entry++) {
-      const from = Math.floor(entry / CENTROIDS) * width;
-      for (let j = 0; j < width; j++, at++) {
-        this.#products[entry]! += query.qs[from + j]! * centroids[at]!;
-        this.#squares[entry]! += centroids[at]! ** 2;
-      }
-    }
-  }
-
-  /** f32 [n], of rows u8 [n, m]. */
-  cosines(rows: Uint8Array): Float32Array {
-    const m = this.#m;
-    const cosines = new Float32Array(rows.length / m);
-    for (let i = 0, at = 0; i < cosines.length; i++) {
-      let dot = 0;
-      let squares = 0;
-      for (let entry = 0; entry < m * CENTROIDS; entry += CENTROIDS, at++) {
-        dot += this.#products[entry + rows[at]!]!;
-        squares += this.#squares[entry + rows[at]!]!;
-      }
-      const scale = squares === 0 ? 0 : Math.fround(1 / Math.sqrt(squares));
-      cosines[i] = Math.fround(Math.fround(dot) * this.#scale) * scale;
-    }
-    return cosines;
   }
 }
 
