@@ -130,7 +130,7 @@ const ShardReply = z.object({
   segments: z.int(),
   memtable_passages: z.int(),
   tombstones: z.int(),
-  rebuilt: z.int().openapi({ description: "Damaged segments that were made anew, since it woke." }),
+  rebuilt: z.int().openapi({ description: "Damaged segments that were made anew." }),
 });
 
 export const StatsReply = z

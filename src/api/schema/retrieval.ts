@@ -47,7 +47,8 @@ const Rerank = z
       z.boolean(),
       z.strictObject({
         model: z.string().min(1).max(200).nullish().openapi({
-          description: "An ONNX reranker of GET /v1/models, or brink-reader (the default).",
+          description:
+            "An ONNX reranker of GET /v1/models, or brink-reader; by default the first of these.",
         }),
         depth: z
           .int()
@@ -71,7 +72,7 @@ const Rerank = z
 const Iterative = z.strictObject({ hops: z.int().min(1).max(HOPS_MAX) }).openapi({
   description:
     "With 2 hops, what the first search finds leads to a second one for what the query alone " +
-    "does not name; half of the hits are kept for it.",
+    "does not name; a quarter of the hits are kept for it.",
   example: { hops: 2 },
 });
 
