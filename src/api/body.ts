@@ -1,4 +1,5 @@
 /** Reads request bodies: bounded, decoded strictly, and as JSON that is safe to store. */
+import { joined } from "../../index/bytes.ts";
 import { ServiceError } from "../errors.ts";
 import { BODY_BYTES_MAX, BODY_DRAIN_BYTES_MAX, JSON_DEPTH_MAX } from "../limits.ts";
 import type { ApiContext } from "./context.ts";
@@ -152,16 +153,5 @@ async function readBytes(body: ReadableStream<Uint8Array> | null): Promise<Uint8
   }
   if (length > BODY_BYTES_MAX)
     throw new ServiceError("body_too_large", `a body may have ${BODY_BYTES_MAX} bytes at most`);
-  return join(chunks, length);
-}
-
-function join(chunks: Uint8Array[], length: number): Uint8Array {
-  if (chunks.length === 1) return chunks[0]!;
-  const bytes = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return bytes;
+  return joined(chunks);
 }

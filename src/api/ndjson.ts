@@ -1,4 +1,5 @@
 /** A body of NDJSON, line by line as it comes: of any length, in bounded memory. */
+import { joined } from "../../index/bytes.ts";
 import { ServiceError } from "../errors.ts";
 import { BODY_DRAIN_BYTES_MAX, DOCUMENT_LINE_BYTES_MAX } from "../limits.ts";
 import { refuseCompressed } from "./body.ts";
@@ -88,23 +89,12 @@ class OpenLine {
       return { ...read, fault: new ServiceError("body_too_large", message) };
     }
     try {
-      return { ...read, text: this.#decoder.decode(joined(parts, bytes)) };
+      return { ...read, text: this.#decoder.decode(joined(parts)) };
     } catch (cause) {
       const fault = new ServiceError("invalid_json", "the line is not valid UTF-8", { cause });
       return { ...read, fault };
     }
   }
-}
-
-function joined(parts: Uint8Array[], bytes: number): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const out = new Uint8Array(bytes);
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }
 
 async function drain(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {

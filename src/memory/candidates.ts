@@ -5,12 +5,12 @@ import type { TermCounts } from "../../index/term-counts.ts";
 import { TopK } from "../../index/top-k.ts";
 import { cosineOf, type QuantizedQuery, quantizeQuery } from "../../index/vectors.ts";
 import { ServiceError } from "../errors.ts";
-import { SCORED_ROWS_MAX } from "../limits.ts";
 import type { PassageStore, ScoredPassage } from "./passage-store.ts";
 import type { Resident } from "./resident.ts";
 import type { NearPassage } from "./shard-tier.ts";
 import type { CandidateList, CandidateRequest, CorpusStatistics } from "./shard-types.ts";
 import type { Slots } from "./slots.ts";
+import { rowRuns } from "./sql.ts";
 
 /** A candidate on its way: its unit's slot, and what is known of it. */
 interface Candidate {
@@ -187,7 +187,7 @@ class Search {
   #scoreDocuments(candidates: readonly Candidate[]): void {
     const { slots } = this.#resident;
     this.#countDocuments(candidates);
-    for (const some of groupsOf(candidates, ({ unit }) => spanLength(slots.span(unit)))) {
+    for (const some of rowRuns(candidates, ({ unit }) => spanLength(slots.span(unit)))) {
       const rows = some.flatMap(({ unit }) =>
         passageRows(slots.firstRowOf(unit), slots.span(unit)),
       );
@@ -255,22 +255,6 @@ const spanLength = ([from, to]: [number, number]) => to - from;
 
 function passageRows(first: number, span: [number, number]): number[] {
   return Array.from({ length: spanLength(span) }, (_, seq) => first + seq);
-}
-
-/** Runs of at most SCORED_ROWS_MAX rows together, or of one candidate with more. */
-function* groupsOf<T>(items: readonly T[], sizeOf: (item: T) => number): Generator<T[]> {
-  let group: T[] = [];
-  let size = 0;
-  for (const item of items) {
-    if (group.length > 0 && size + sizeOf(item) > SCORED_ROWS_MAX) {
-      yield group;
-      group = [];
-      size = 0;
-    }
-    group.push(item);
-    size += sizeOf(item);
-  }
-  if (group.length > 0) yield group;
 }
 
 /** How often counts have each of the query's terms. O(terms * log n). */

@@ -1,4 +1,5 @@
 /** From the tables to the index in memory and back: loading, sealing, and making segments anew. */
+import { joined } from "../../index/bytes.ts";
 import { codeBytes, encodeCode } from "../../index/codes.ts";
 import { Lexicon } from "../../index/lexicon.ts";
 import { encodeSegment } from "../../index/segment.ts";
@@ -13,7 +14,6 @@ import { Resident, type Spare } from "./resident.ts";
 import { encodeMap, firstSlots } from "./segment-map.ts";
 import type { SegmentRow, SegmentTable } from "./segment-table.ts";
 import { Slots } from "./slots.ts";
-import { joined } from "./sql.ts";
 import type { MemoryStore } from "./store.ts";
 import type { NamespaceOptions } from "./types.ts";
 

@@ -4,10 +4,9 @@
 import { fingerprint, saidBy } from "../../index/near-duplicates.ts";
 import { DUPLICATES_SHOWN_MAX } from "../limits.ts";
 import type { Link } from "./slots.ts";
-import { insertRows, ownBuffer } from "./sql.ts";
+import { AMONG, insertRows, ownBuffer } from "./sql.ts";
 
 // CROSS JOIN keeps SQLite from walking all passages in their order to look each up among the links.
-const AMONG = "IN (SELECT value FROM json_each(?))";
 
 /** A passage on its way into the tables. */
 export interface SaidPassage {
@@ -76,6 +75,13 @@ export class LinkTable {
   /** Those of the passages that are linked. */
   among(passages: readonly number[]): Set<number> {
     const select = `SELECT passage FROM links WHERE same_as IS NOT NULL AND passage ${AMONG}`;
+    const rows = this.#sql.exec(select, JSON.stringify(passages)).toArray();
+    return new Set(rows.map(({ passage }) => Number(passage)));
+  }
+
+  /** Those of the passages that may have duplicates: none in a namespace that links nothing. */
+  known(passages: readonly number[]): Set<number> {
+    const select = `SELECT passage FROM links WHERE passage ${AMONG}`;
     const rows = this.#sql.exec(select, JSON.stringify(passages)).toArray();
     return new Set(rows.map(({ passage }) => Number(passage)));
   }

@@ -31,7 +31,7 @@ import { evenRanges, HASHES } from "./shard-map.ts";
 import type { ShardCall, ShardMethod, ShardMethods } from "./shard-port.ts";
 import type { ShardSettings } from "./shard-settings.ts";
 import { ShardTier } from "./shard-tier.ts";
-import { MemoryStore } from "./store.ts";
+import { MemoryStore, noNamespace } from "./store.ts";
 import { tieredCandidates } from "./tier-search.ts";
 import type { VectorizeBinding } from "./vectorize.ts";
 
@@ -111,11 +111,11 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
     if (this.#namespace === null) {
       const store = NamespaceStore.find(this.ctx.storage) ?? this.#takeOver();
       const isRoot = store?.role()?.kind === "root" && store.options() !== null;
-      if (store === null || !isRoot) throw notFound();
+      if (store === null || !isRoot) throw noNamespace();
       this.#namespace = this.#namespaceOf(store);
     }
     if (this.#namespace.store.options() === null || this.#namespace.store.destroying)
-      throw notFound();
+      throw noNamespace();
     return this.#namespace;
   }
 
@@ -126,7 +126,7 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
       this.#takeOver() ??
       NamespaceStore.make(this.ctx.storage);
     const role = store.role();
-    if (role?.kind === "shard" || store.destroying) throw notFound();
+    if (role?.kind === "shard" || store.destroying) throw noNamespace();
     if (role === null) {
       store.setRole({ kind: "root" });
       store.setName(this.#nameGiven());
@@ -186,7 +186,7 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
   protected async destroyNamespace(): Promise<void> {
     const store = NamespaceStore.find(this.ctx.storage) ?? this.#takeOver();
     if (store === null) return;
-    if (store.role()?.kind !== "root") throw notFound();
+    if (store.role()?.kind !== "root") throw noNamespace();
     this.#namespace ??= this.#namespaceOf(store);
     await this.#namespace.destroy();
     this.#namespace = null;
@@ -335,12 +335,4 @@ function isolateBytes(megabytes: string | undefined): number {
   if (!megabytes) return ISOLATE_INDEX_BYTES_MAX;
   if (/^[1-9]\d{0,5}$/.test(megabytes)) return Number(megabytes) * 1_000_000;
   throw new ServiceError("misconfigured", "BRINK_ISOLATE_MEMORY_MB must be a whole number of MB");
-}
-
-function notFound(): ServiceError {
-  return new ServiceError(
-    "namespace_not_found",
-    "there is no such namespace: PUT /admin/namespaces/NAME makes it",
-    { param: "namespace" },
-  );
 }

@@ -1,4 +1,5 @@
 /** The shard in an object's own tables, with what its root may have it do. */
+import { dequantizeVector } from "../../index/vectors.ts";
 import { ServiceError } from "../errors.ts";
 import { idOf } from "./changes.ts";
 import { oldestDocuments } from "./forget.ts";
@@ -83,6 +84,6 @@ function exportPage(shard: Shard, after: number, limit: number): Rowed<ExportedD
 function exported(document: PreparedDocument): ExportedDocument {
   const { id, text, title, metadata, expires_at, time, content_type } = document;
   const vector = document.brought ? document.passages[0]?.vector : undefined;
-  const embedding = vector ? Float32Array.from(vector.qs, (q) => q * vector.scale) : null;
+  const embedding = vector ? dequantizeVector(vector) : null;
   return { id, text, title, metadata, expires_at, time, content_type, embedding };
 }

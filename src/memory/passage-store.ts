@@ -1,14 +1,14 @@
 /** The passages of a memory object, and the terms that their counts number. */
-
+import { joined } from "../../index/bytes.ts";
 import { Codebook } from "../../index/pq.ts";
 import { decodeCounts, encodeCounts, type TermCounts } from "../../index/term-counts.ts";
 import type { QuantizedVector } from "../../index/vectors.ts";
 import { type CodebookTable, NO_CODEBOOK } from "./codebook-table.ts";
 import { PASSAGE_COLUMNS } from "./schema-2.ts";
 import {
+  AMONG,
   bytesOf,
   insertRows,
-  joined,
   ownBuffer,
   partsOf,
   type SqlRow,
@@ -61,7 +61,6 @@ export interface ScoredPassage {
 /** Of passages whose vectors are archived. */
 const ARCHIVED_COLUMNS = [...PASSAGE_COLUMNS, "codebook"];
 
-const AMONG = "IN (SELECT value FROM json_each(?))";
 const PASSAGE_COUNTS = `SELECT row, counts FROM passages WHERE row ${AMONG}`;
 const DOCUMENT_COUNTS = `SELECT document AS row, counts FROM document_terms
   WHERE document ${AMONG} ORDER BY document, part`;

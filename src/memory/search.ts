@@ -109,9 +109,14 @@ async function gatherStatistics(
   return gatherer.statistics(query.map(({ term }) => term));
 }
 
+/** From how many of the best the hits are chosen: diversity needs more than it shows. */
+function chosenFrom({ k, diversity }: SearchRequest): number {
+  return Math.max(k, Math.min(diversity?.pool ?? 0, DIVERSITY_POOL_MAX));
+}
+
 /** Deep enough for what will be chosen from. */
-function depthsFor({ k, diversity }: SearchRequest) {
-  const wanted = Math.max(k, Math.min(diversity?.pool ?? 0, DIVERSITY_POOL_MAX));
+function depthsFor(request: SearchRequest) {
+  const wanted = chosenFrom(request);
   return {
     bm25Depth: Math.max(BM25_DEPTH, wanted),
     vectorDepth: Math.max(VECTOR_DEPTH, wanted),
@@ -121,24 +126,24 @@ function depthsFor({ k, diversity }: SearchRequest) {
 /** How many passages a vector tier must be sure of; null where the search goes by codes: the tier
  *  knows no filter, and lists so few passages that they may be of too few documents. */
 function sureOfTier(options: NamespaceOptions, request: SearchRequest): number | null {
-  const { mode, filter, k, diversity, group_by_document } = request;
+  const { mode, filter, group_by_document } = request;
   const byPassage = options.bm25_unit === "passage" && !group_by_document;
-  const wanted = Math.max(k, diversity?.pool ?? 0);
+  const wanted = chosenFrom(request);
   const may = options.vector_tier === "vectorize" && mode !== "bm25" && filter === null;
   return may && byPassage && wanted <= TIER_TOP_K_MAX ? wanted : null;
 }
 
 /** Candidates, from deeper lists where one hit a document needs more documents and there may be
- *  more: at most six times. */
+ *  more: at most four times. */
 async function gatherCandidates(
   gatherer: Gatherer,
-  { k, diversity, group_by_document }: SearchRequest,
+  request: SearchRequest,
   asked: CandidateRequest,
 ): Promise<CandidateList> {
-  const wanted = diversity ? Math.max(k, diversity.pool) : k;
+  const wanted = chosenFrom(request);
   for (let { bm25Depth, vectorDepth } = asked; ; bm25Depth *= 2, vectorDepth *= 2) {
     const list = await gatherer.candidates({ ...asked, bm25Depth, vectorDepth });
-    const enough = !group_by_document || new Set(list.row).size >= wanted;
+    const enough = !request.group_by_document || new Set(list.row).size >= wanted;
     const more = list.row.length >= Math.min(bm25Depth, vectorDepth);
     if (enough || !more || vectorDepth >= SEARCH_DEPTH_MAX) return list;
   }
@@ -204,7 +209,7 @@ async function show(
     const passages = await fetchPassages(gatherer, list, best, vectors, neighbours);
     return present(best.map((at, i) => ({ at, passage: passages[i]!, chosen: null })));
   }
-  const pool = order.slice(0, Math.max(k, Math.min(diversity.pool, DIVERSITY_POOL_MAX)));
+  const pool = order.slice(0, chosenFrom(request));
   const seen = await fetchPassages(gatherer, list, pool, true, 0);
   const there = present(pool.map((at, i) => ({ at, passage: seen[i]!, chosen: null })));
   const chosen = choose(ranking, pool, there);

@@ -1,8 +1,9 @@
 /** The sealed segments of a memory object as they are stored, its vocabulary in one blob, and what
  *  was removed from segments since they were sealed. All of it derives from the other tables: it is
  *  there so that an object that wakes need not read every passage. */
+import { joined } from "../../index/bytes.ts";
 import { decodeCounts, type TermCounts } from "../../index/term-counts.ts";
-import { bytesOf, joined, partsOf, type SqlRow } from "./sql.ts";
+import { AMONG, bytesOf, partsOf, type SqlRow } from "./sql.ts";
 import { xxh32 } from "./xxh32.ts";
 
 /** A segment covers the documents of the rows (lo, hi]. */
@@ -86,19 +87,18 @@ export class SegmentTable {
    *  ones. */
   bury(rows: readonly number[], byDocument: boolean): void {
     const json = JSON.stringify(rows);
-    const among = "IN (SELECT value FROM json_each(?))";
     const units = byDocument
-      ? `SELECT document, part, counts FROM document_terms WHERE document ${among}`
+      ? `SELECT document, part, counts FROM document_terms WHERE document ${AMONG}`
       : `SELECT d.row, p.row - d.first, CASE WHEN l.same_as IS NULL THEN p.counts END
          FROM documents d
          JOIN passages p ON p.row >= d.first AND p.row < d.first + d.passages
          LEFT JOIN links l ON l.passage = p.row
-         WHERE d.row ${among}`;
+         WHERE d.row ${AMONG}`;
     this.#sql.exec(`INSERT INTO tombstones (document, unit, counts) ${units}`, json);
     this.#sql.exec(
       `UPDATE segments SET dead = dead + (
          SELECT coalesce(sum(d.passages), 0) FROM documents d
-         WHERE d.row > segments.lo AND d.row <= segments.hi AND d.row ${among})`,
+         WHERE d.row > segments.lo AND d.row <= segments.hi AND d.row ${AMONG})`,
       json,
     );
   }

@@ -34,7 +34,7 @@ import type {
 } from "./shard-types.ts";
 import { showPassages } from "./show.ts";
 import type { ShardStorage } from "./sql.ts";
-import { type FoundDocument, listed, MemoryStore } from "./store.ts";
+import { type FoundDocument, listed, MemoryStore, noNamespace } from "./store.ts";
 import type { NamespaceOptions, StoredDocument } from "./types.ts";
 import { deleteDocuments, insertDocuments, sealWhereLarge } from "./writer.ts";
 
@@ -322,11 +322,7 @@ export class Shard {
         return { store, passages, codebooks, ...derived };
       }
     }
-    throw new ServiceError(
-      "namespace_not_found",
-      "there is no such namespace: PUT /admin/namespaces/NAME makes it",
-      { param: "namespace" },
-    );
+    throw noNamespace();
   }
 
   #resident(): Resident {

@@ -1,8 +1,9 @@
 /** Passages as hits show them. */
+import { dequantizeVector } from "../../index/vectors.ts";
 import type { CodebookTable } from "./codebook-table.ts";
 import { LinkTable } from "./link-table.ts";
 import type { ShownPassage, ShowRequest } from "./shard-types.ts";
-import type { SqlRow } from "./sql.ts";
+import { AMONG, type SqlRow } from "./sql.ts";
 
 /** The passages asked for that are still there, in the order asked. */
 export function showPassages(
@@ -14,18 +15,23 @@ export function showPassages(
       ${vectors ? "p.vector" : "NULL AS vector"}, p.codebook,
       d.id, d.title, d.metadata, d.version, d.first, d.passages
     FROM passages p JOIN documents d ON d.row = p.document
-    WHERE p.row IN (SELECT value FROM json_each(?))`;
+    WHERE p.row ${AMONG}`;
   const links = new LinkTable(sql);
+  const said = links.known(passages);
   const shown = new Map<number, ShownPassage>();
   for (const row of sql.exec(select, JSON.stringify(passages)).toArray())
     shown.set(Number(row.row), {
       ...shownFrom(row, codebooks),
       ...spanOf(sql, row, neighbours),
-      duplicates: links.duplicates(Number(row.row)).map(({ document_id, seq }) => {
-        return { document_id, passage_id: `${document_id}#${seq}` };
-      }),
+      duplicates: said.has(Number(row.row)) ? duplicatesOf(links, Number(row.row)) : [],
     });
   return passages.flatMap((row) => shown.get(row) ?? []);
+}
+
+function duplicatesOf(links: LinkTable, row: number): ShownPassage["duplicates"] {
+  return links.duplicates(row).map(({ document_id, seq }) => {
+    return { document_id, passage_id: `${document_id}#${seq}` };
+  });
 }
 
 function shownFrom(
@@ -42,7 +48,7 @@ function shownFrom(
     seq: Number(row.row) - Number(row.first),
     heading_path: row.heading_path === null ? [] : JSON.parse(String(row.heading_path)),
     anchor: row.anchor as string | null,
-    vector: vector && Float32Array.from(vector.qs, (q) => q * vector.scale),
+    vector: vector && dequantizeVector(vector),
   };
 }
 

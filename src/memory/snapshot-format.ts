@@ -2,6 +2,7 @@
  *  copy each; `memory/NAME/manifests/ID.json` lists them with their checksums and is written last:
  *  a snapshot exists only when its manifest does. NAME is `tenant/namespace`, percent-encoded to
  *  one segment, so that no tenant's prefix is part of another's. */
+import { joined } from "../../index/bytes.ts";
 import { ServiceError } from "../errors.ts";
 import { SNAPSHOT_PART_BYTES_MAX, SNAPSHOT_PARTS_MAX } from "../limits.ts";
 import { assertWhole } from "./shard-map.ts";
@@ -168,13 +169,7 @@ async function piped(
     if (total > bytesMax) throw new RangeError(`more than ${bytesMax} bytes`);
     chunks.push(chunk);
   }
-  const out = new Uint8Array(total);
-  let at = 0;
-  for (const chunk of chunks) {
-    out.set(chunk, at);
-    at += chunk.length;
-  }
-  return out;
+  return joined(chunks);
 }
 
 /** The manifest with its own checksum, as it is stored. */

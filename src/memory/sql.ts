@@ -1,16 +1,36 @@
 /** What the tables' readers and writers share: storage, statements of many rows, and blobs. */
 import type { QuantizedVector } from "../../index/vectors.ts";
+import { SCORED_ROWS_MAX } from "../limits.ts";
 
 /** What a shard needs of a Durable Object's storage. */
 export type ShardStorage = Pick<DurableObjectStorage, "sql" | "transactionSync">;
 
 export type SqlRow = Record<string, SqlStorageValue>;
 
+/** Among the values of one bound list of JSON, of any length. */
+export const AMONG = "IN (SELECT value FROM json_each(?))";
+
 /** What one statement may bind. */
 export const PARAMETERS_MAX = 100;
 
 /** A row of any table holds 2 MB; longer blobs go into parts of at most this many bytes. */
 export const PART_BYTES = 1_900_000;
+
+/** Runs of items that have at most SCORED_ROWS_MAX rows together, or of one item with more. */
+export function* rowRuns<T>(items: readonly T[], rowsOf: (item: T) => number): Generator<T[]> {
+  let run: T[] = [];
+  let rows = 0;
+  for (const item of items) {
+    if (run.length > 0 && rows + rowsOf(item) > SCORED_ROWS_MAX) {
+      yield run;
+      run = [];
+      rows = 0;
+    }
+    run.push(item);
+    rows += rowsOf(item);
+  }
+  if (run.length > 0) yield run;
+}
 
 /** Inserts rows, as many a statement as its parameters allow: a statement costs more than a row. */
 export function insertRows(
@@ -28,25 +48,13 @@ export function insertRows(
   }
 }
 
-/** The bytes in parts that a row can hold: one at least, also of none. */
+/** The bytes in parts that a row can hold, one at least, also of none; `joined` is the inverse. */
 export function partsOf(bytes: Uint8Array): ArrayBuffer[] {
   const count = Math.max(1, Math.ceil(bytes.length / PART_BYTES));
   return Array.from({ length: count }, (_, part) => {
     const at = part * PART_BYTES;
     return bytes.slice(at, at + PART_BYTES).buffer as ArrayBuffer;
   });
-}
-
-/** The inverse of `partsOf`. */
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }
 
 /** Storage takes a view's whole buffer: copy where the view is a part. */

@@ -1,7 +1,8 @@
 /** The documents of a memory object and what is known of the whole: the SQLite tables are the truth
  *  that everything in memory derives from. */
+import { ServiceError } from "../errors.ts";
 import { DOCUMENT_COLUMNS } from "./schema-2.ts";
-import { digestBytes, digestFrom, insertRows, PARAMETERS_MAX, type SqlRow } from "./sql.ts";
+import { AMONG, digestBytes, digestFrom, insertRows, PARAMETERS_MAX, type SqlRow } from "./sql.ts";
 import {
   type ContentType,
   type Metadata,
@@ -63,9 +64,10 @@ const NUMBER_NAMES = Object.keys(FIRST_NUMBERS)
   .map((name) => `'${name}'`)
   .join(", ");
 
-/** How many ids one statement looks up: few texts of statements, each prepared once. */
+/** What is read of a document: all but text. */
 const LISTED = DOCUMENT_COLUMNS.filter((column) => column !== "tail").join(", ");
 
+/** How many ids one statement looks up: few texts of statements, each prepared once. */
 const FIND_SIZES = [1, 8, PARAMETERS_MAX];
 
 export class MemoryStore {
@@ -203,14 +205,13 @@ export class MemoryStore {
   /** Deletes documents by their rows, with whole documents' counts; passages are not its own. */
   delete(rows: readonly number[], counted: boolean): void {
     const json = JSON.stringify(rows);
-    const among = "IN (SELECT value FROM json_each(?))";
-    this.#sql.exec(`DELETE FROM documents WHERE row ${among}`, json);
-    if (counted) this.#sql.exec(`DELETE FROM document_terms WHERE document ${among}`, json);
+    this.#sql.exec(`DELETE FROM documents WHERE row ${AMONG}`, json);
+    if (counted) this.#sql.exec(`DELETE FROM document_terms WHERE document ${AMONG}`, json);
   }
 
   /** Whole rows by row. */
   byRows(rows: readonly number[]): DocumentRow[] {
-    const select = `SELECT ${LISTED} FROM documents WHERE row IN (SELECT value FROM json_each(?))`;
+    const select = `SELECT ${LISTED} FROM documents WHERE row ${AMONG}`;
     return this.#sql.exec(select, JSON.stringify(rows)).toArray().map(documentFrom);
   }
 
@@ -308,4 +309,13 @@ export function listed(document: DocumentRow): Omit<StoredDocument, "text"> {
     ...{ id, title, metadata, expires_at, passages, updated_at, time },
     ...{ content_type, version, brought },
   };
+}
+
+/** Where nobody has made the namespace. */
+export function noNamespace(): ServiceError {
+  return new ServiceError(
+    "namespace_not_found",
+    "there is no such namespace: PUT /admin/namespaces/NAME makes it",
+    { param: "namespace" },
+  );
 }

@@ -1,14 +1,14 @@
 /** What crosses the wire between the Worker and a memory object. Plain data only: object RPC
  *  copies it structurally. Names in snake_case are those of the HTTP contract. */
+import { BM25_DEFAULTS, type Bm25Variant } from "../../index/bm25.ts";
 import type { Filter, FilterValue } from "../../index/filter.ts";
+import { COSINE_WEIGHT } from "../../index/fuse.ts";
 import type { QuantizedVector } from "../../index/vectors.ts";
 import type { ShardStats } from "./shard-types.ts";
 
 /** A JSON object. The values are `unknown` spelled out: a reply that holds `unknown` itself becomes
  *  `never` in the types of object RPC. */
 export type Metadata = { [field: string]: NonNullable<unknown> | null | undefined };
-
-export type Bm25Variant = "robertson" | "lucene" | "atire" | "bm25l" | "bm25plus";
 
 /** Options of a namespace. `bm25_unit`, `shards` and `vector_tier` are fixed once documents are
  *  stored; the others may change at any time and rank anew. */
@@ -43,12 +43,12 @@ export interface NamespaceOptions {
  *  SciFact (docs/memory.md). */
 export const NAMESPACE_DEFAULTS: NamespaceOptions = {
   bm25_unit: "passage",
-  bm25_variant: "lucene",
-  k1: 1.5,
-  b: 0.75,
-  delta: 0.5,
+  bm25_variant: BM25_DEFAULTS.variant,
+  k1: BM25_DEFAULTS.k1,
+  b: BM25_DEFAULTS.b,
+  delta: BM25_DEFAULTS.delta,
   fusion: "convex",
-  cosine_weight: 0.75,
+  cosine_weight: COSINE_WEIGHT,
   near_duplicates: "keep",
   shards: 1,
   forget: null,

@@ -2,12 +2,12 @@
  *  its caller, who drops the index where it fails. */
 import { encodeCounts, type TermCounts } from "../../index/term-counts.ts";
 import { assert } from "../errors.ts";
-import { SCORED_ROWS_MAX } from "../limits.ts";
 import type { NewDocument } from "./changes.ts";
 import { rebuildSegments, sealMemtable, type Tables } from "./index-store.ts";
 import { type NewPassage, textParts } from "./passage-store.ts";
 import type { Resident } from "./resident.ts";
 import type { Link } from "./slots.ts";
+import { rowRuns } from "./sql.ts";
 import type { DocumentRow, FoundDocument } from "./store.ts";
 
 export type RemovedDocument = Pick<FoundDocument, "row" | "first" | "passages"> & { id: string };
@@ -22,7 +22,7 @@ export function deleteDocuments(
   const { store, passages, segments, links } = tables;
   const { byDocument } = resident;
   const sealedHi = segments.list().at(-1)?.hi ?? 0;
-  for (const some of groupsOf(removed)) {
+  for (const some of rowRuns(removed, ({ passages: rows }) => rows + 1)) {
     const rows = some.map(({ row }) => row);
     const passageRows = some.flatMap((document) => rowsOf(document));
     const counts: (TermCounts | null)[][] = passages.unitCounts(some, byDocument);
@@ -48,21 +48,6 @@ export function deleteDocuments(
 
 function rowsOf({ first, passages }: RemovedDocument): number[] {
   return Array.from({ length: passages }, (_, seq) => first + seq);
-}
-
-/** Runs of documents of about SCORED_ROWS_MAX passages together: what a statement takes. */
-function* groupsOf(removed: readonly RemovedDocument[]): Generator<RemovedDocument[]> {
-  let group: RemovedDocument[] = [];
-  let size = 0;
-  for (const document of removed) {
-    group.push(document);
-    size += document.passages + 1;
-    if (size < SCORED_ROWS_MAX) continue;
-    yield group;
-    group = [];
-    size = 0;
-  }
-  if (group.length > 0) yield group;
 }
 
 /** What the documents' passages say and which of them are linked, where that is asked for. */

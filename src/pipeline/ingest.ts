@@ -150,7 +150,9 @@ interface Ready extends Pending {
 /** Embeds what came without a vector, all texts of a batch in one call. */
 function embed(encoder: IngestEncoder, batch: readonly Ready[]): (Upsert & { index: number })[] {
   const texts = batch.flatMap(({ document, brought, spans }) =>
-    brought === null ? spans.map((span) => passageText(document, span)) : [],
+    brought === null
+      ? spans.map((span) => passageText(document.title, textOf(document, span)))
+      : [],
   );
   const vectors = texts.length === 0 ? [] : encoder.embed(texts);
   let next = 0;
@@ -216,10 +218,11 @@ export function versionConflict(id: string, version: number | null, wanted: numb
   return new ServiceError("version_conflict", message, { param: "if_version" });
 }
 
-/** What is embedded for a passage: its document's title, where it has one, then its text. */
-function passageText(document: SubmittedDocument, { start, end }: Passage): string {
-  const text = document.text.slice(start, end);
-  return document.title === null ? text : `${document.title}\n${text}`;
+const textOf = ({ text }: SubmittedDocument, { start, end }: Passage) => text.slice(start, end);
+
+/** What models read of a passage: its document's title, where it has one, then its text. */
+export function passageText(title: string | null, text: string): string {
+  return title === null ? text : `${title}\n${text}`;
 }
 
 /** A caller's vector at unit length, f32 [dim]. Throws `invalid_request` with param `embedding`

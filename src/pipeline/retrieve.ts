@@ -6,6 +6,7 @@ import type { OnnxModels } from "../engine/onnx.ts";
 import { READER_ID } from "../engine/reader.ts";
 import type { SearchHit, SearchReply, SearchRequest } from "../memory/types.ts";
 import type { SpanReader } from "../model/reader.ts";
+import { passageText } from "./ingest.ts";
 import type { MemoryQuery, RerankChoice } from "./types.ts";
 
 export interface RetrieveDeps {
@@ -60,7 +61,7 @@ async function timed<T>(
 
 /** What the best hit leaves open. */
 function secondRequest(request: SearchRequest, best: SearchHit): SearchRequest {
-  const text = best.title === null ? best.text : `${best.title}\n${best.text}`;
+  const text = passageText(best.title, best.text);
   const query = countQueryTerms(request.query);
   return { ...request, ...followUp(query, text, request.vector, best.vector ?? null) };
 }
@@ -104,7 +105,7 @@ export async function scoreHits(
   const chosen = model ?? (await firstReranker(deps.onnx)) ?? READER_ID;
   if (chosen === READER_ID)
     return { model: READER_ID, scores: scoreByReader(await deps.reader(), query, hits) };
-  const texts = hits.map(({ title, text }) => (title === null ? text : `${title}\n${text}`));
+  const texts = hits.map(({ title, text }) => passageText(title, text));
   const { scores } = await deps.onnx.rerank(chosen, query, texts);
   return { model: chosen, scores };
 }

@@ -2,12 +2,12 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { expect, inject, it } from "vitest";
+import type { Bm25Variant } from "../../index/bm25.ts";
 import { type Filter, matches } from "../../index/filter.ts";
 import { DUPLICATES_SHOWN_MAX } from "../../src/limits.ts";
 import { Shard } from "../../src/memory/shard.ts";
 import type { CandidateList, CandidateRequest, Change } from "../../src/memory/shard-types.ts";
 import {
-  type Bm25Variant,
   NAMESPACE_DEFAULTS,
   type NamespaceOptions,
   type SearchMode,
