@@ -117,12 +117,11 @@ export class LexicalIndex {
   }
 
   /** Adds a segment's units behind the slots there are, while the memtable is empty. Throws a plain
-   *  error, and changes nothing, where the segment is damaged; only its head is looked at where the
-   *  caller knows that it is `sound`. O(postings). */
-  load(segment: Uint8Array, sound = false): void {
+   *  error, and changes nothing, where the segment is damaged. O(postings). */
+  load(segment: Uint8Array): void {
     assert(this.#memtable.slots === 0, "segments come before the memtable");
     const first = this.#sealed.slots;
-    const { layout, isDead } = this.#sealed.load(segment, sound);
+    const { layout, isDead } = this.#sealed.load(segment);
     for (let slot = 0; slot < layout.slots; slot++) if (!isDead(slot)) this.#live(first + slot);
     this.#units += layout.units;
     this.#lengthSum += layout.lengthSum;

@@ -95,9 +95,8 @@ export class SegmentStore {
     this.#scratch = null;
   }
 
-  /** Puts a segment behind the others. Throws a plain error where it is damaged; one that is
-   *  `sound`, just made or with a checksum that held, is not looked through, which takes a third of
-   *  a load. Returns its layout, and which of its slots were sealed dead. */
+  /** Puts a segment behind the others. Throws a plain error where it is damaged; one that was just
+   *  made is `sound` and not looked through. Returns its layout, and which slots were sealed dead. */
   load(
     bytes: Uint8Array,
     sound = false,

@@ -140,7 +140,7 @@ export class Resident {
     const before = this.slots.passages;
     restoreMap(this.slots, map);
     this.#codes!.load(codes, this.slots.passages - before);
-    this.lexical.load(postings, true); // their checksum held
+    this.lexical.load(postings);
     const { documents, passages } = this.slots;
     const units = this.byDocument ? documents : passages;
     assert(this.lexical.slots === units, "a segment's postings have the slots of its map");
