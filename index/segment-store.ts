@@ -96,7 +96,7 @@ export class SegmentStore {
   }
 
   /** Puts a segment behind the others. Throws a plain error where it is damaged; one that was just
-   *  made is `sound` and not looked through. Returns its layout, and which slots were sealed dead. */
+   *  made is `sound` and not looked through. Its layout, and which slots were sealed dead. */
   load(
     bytes: Uint8Array,
     sound = false,
