@@ -2,7 +2,9 @@
  *  in every run, and is made when it is asked for: a million take no memory. */
 import { loadModels } from "../eval/models.ts";
 import { mulberry32 } from "../eval/random.ts";
+import { type CountTokens, countByWord } from "../index/chunk.ts";
 import { assert } from "../src/errors.ts";
+import { PASSAGE_TOKENS_TARGET } from "../src/limits.ts";
 import { embeddingsOf } from "./corpus-embeddings.ts";
 import { type Original, readTexts } from "./corpus-text.ts";
 
@@ -40,12 +42,15 @@ export class Corpus {
   readonly #vectors: Float32Array;
   /** Every word of the originals in a row: a uniform draw has their frequencies. */
   readonly #words: readonly string[];
+  readonly #countTokens: CountTokens;
 
   private constructor(
     originals: readonly Original[],
     vectors: Float32Array,
     queries: readonly BenchQuery[],
+    countTokens: CountTokens,
   ) {
+    this.#countTokens = countTokens;
     this.dim = vectors.length / originals.length;
     this.#originals = originals;
     this.#vectors = vectors;
@@ -69,14 +74,16 @@ export class Corpus {
     const asked = texts.questions.slice(0, m).map((text, i) => {
       return { text, vector: queryVectors.subarray(i * encoder.dim, (i + 1) * encoder.dim) };
     });
-    return new Corpus(texts.originals.slice(0, n), vectors, asked);
+    const countTokens = countByWord((text) => encoder.countTokens(text));
+    return new Corpus(texts.originals.slice(0, n), vectors, asked, countTokens);
   }
 
   get originals(): number {
     return this.#originals.length;
   }
 
-  /** Passage i: an original for the first `originals`, then perturbed copies, round after round. */
+  /** Passage i: an original for the first `originals`, then perturbed copies, round after round; the
+   *  original again where a copy drew so long words that the service would cut it in two. */
   document(i: number): BenchDocument {
     const random = mulberry32(i + 1);
     const at = i % this.originals;
@@ -84,7 +91,7 @@ export class Corpus {
     const copy = i >= this.originals;
     return {
       id: `p${i}`,
-      text: copy ? this.#perturbed(text, i, random) : text,
+      text: copy ? this.#copied(text, i, random) : text,
       metadata: { source, year: 1990 + Math.floor(random() * 35), shelf: i % 100 },
       vector: copy ? this.#noisy(at, random) : this.#vector(at).slice(),
     };
@@ -92,6 +99,11 @@ export class Corpus {
 
   #vector(at: number): Float32Array {
     return this.#vectors.subarray(at * this.dim, (at + 1) * this.dim);
+  }
+
+  #copied(text: string, i: number, random: () => number): string {
+    const copy = this.#perturbed(text, i, random);
+    return this.#countTokens(copy) > PASSAGE_TOKENS_TARGET ? text : copy;
   }
 
   #perturbed(text: string, i: number, random: () => number): string {

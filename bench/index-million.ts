@@ -5,17 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startService } from "../scripts/service.ts";
 import { arithmetic } from "./arithmetic.ts";
-import { BruteForce } from "./brute-force.ts";
 import { BenchClient } from "./client.ts";
 import { Corpus } from "./corpus.ts";
 import { type BoundedFigure, percentiles, quantile } from "./figures.ts";
-import { fill, settle } from "./fill.ts";
-import { checkAnswers } from "./index-checks.ts";
+import { fillAndCheck, SMALL } from "./filled.ts";
 import { given, timeEach } from "./search-times.ts";
 
 const NAMESPACE = "million";
-/** Beside it, one with a document: what a query costs that is not a shard's. */
-const SMALL = "small";
 
 interface Sizes {
   passages: number;
@@ -35,7 +31,7 @@ const FULL: Sizes = {
 const QUICK: Sizes = { passages: 5_000, shards: 8, originals: 300, queries: 50, checked: 4 };
 
 /** Deployed, each object has an isolate of its own; here one holds them all. */
-const CONFIG = join(import.meta.dirname, "one-isolate/wrangler.toml");
+const VARIABLES = { BRINK_ISOLATE_MEMORY_MB: "2000" };
 
 export async function benchMillion(data: string, quick: boolean): Promise<BoundedFigure[]> {
   const sizes = quick ? QUICK : FULL;
@@ -44,7 +40,7 @@ export async function benchMillion(data: string, quick: boolean): Promise<Bounde
   try {
     const service = await startService({
       state,
-      configs: [CONFIG],
+      variables: VARIABLES,
       readyPath: "/console",
     });
     const client = new BenchClient(service.url);
@@ -64,19 +60,13 @@ async function measure(
   corpus: Corpus,
   { passages, shards, checked }: Sizes,
 ): Promise<BoundedFigure[]> {
-  const sample = corpus.queries.slice(0, checked);
-  const truth = new BruteForce(sample, passages);
-  await client.call("PUT", `/admin/namespaces/${SMALL}`, {});
-  await fill(client, SMALL, corpus, { to: 1 });
-  await client.call("PUT", `/admin/namespaces/${NAMESPACE}`, { shards });
-  const { seconds, textBytes } = await fill(client, NAMESPACE, corpus, {
-    to: passages,
-    visit: (document) => truth.add(document),
-  });
-  const stats = await settle(client, NAMESPACE);
-  if (stats.passages !== passages)
-    throw new Error(`${passages} texts of one passage each became ${stats.passages} passages`);
-  const recalls = await checkAnswers(client, NAMESPACE, sample, truth);
+  const { seconds, textBytes, stats, recalls } = await fillAndCheck(
+    client,
+    NAMESPACE,
+    { shards },
+    corpus,
+    { passages, checked },
+  );
   const times: Record<string, number[]> = {};
   for (const mode of ["hybrid", "bm25", "vector"])
     times[mode] = await timeEach(client, NAMESPACE, corpus.queries, given(mode));

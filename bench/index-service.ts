@@ -4,17 +4,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunningService, startService } from "../scripts/service.ts";
-import { BruteForce } from "./brute-force.ts";
 import { BenchClient } from "./client.ts";
 import { type BenchQuery, Corpus } from "./corpus.ts";
 import { type BoundedFigure, percentiles, quantile } from "./figures.ts";
-import { fill, settle } from "./fill.ts";
-import { checkAnswers } from "./index-checks.ts";
+import { fillAndCheck, SMALL } from "./filled.ts";
 import { given, timeEach, timeSearch } from "./search-times.ts";
 
 const NAMESPACE = "bench";
-/** Beside it, one that is empty but for a document: what a start costs that is not the object's. */
-const SMALL = "small";
 const K = 10;
 
 interface Sizes {
@@ -67,19 +63,10 @@ async function fillAndSearch(
   corpus: Corpus,
   { passages, checked }: Sizes,
 ): Promise<BoundedFigure[]> {
-  const sample = corpus.queries.slice(0, checked);
-  const truth = new BruteForce(sample, passages);
-  await client.call("PUT", `/admin/namespaces/${SMALL}`, {});
-  await fill(client, SMALL, corpus, { to: 1 });
-  await client.call("PUT", `/admin/namespaces/${NAMESPACE}`, {});
-  const { seconds, textBytes } = await fill(client, NAMESPACE, corpus, {
-    to: passages,
-    visit: (document) => truth.add(document),
+  const { seconds, textBytes, stats, recalls } = await fillAndCheck(client, NAMESPACE, {}, corpus, {
+    passages,
+    checked,
   });
-  const stats = await settle(client, NAMESPACE);
-  if (stats.passages !== passages)
-    throw new Error(`${passages} texts of one passage each became ${stats.passages} passages`);
-  const recalls = await checkAnswers(client, NAMESPACE, sample, truth);
   const beside = (stats.sqlite_bytes - textBytes) / passages;
   return [
     { name: "passages", value: passages, unit: "" },
