@@ -82,8 +82,8 @@ export class Corpus {
     return this.#originals.length;
   }
 
-  /** Passage i: an original for the first `originals`, then perturbed copies, round after round; the
-   *  original again where a copy drew so long words that the service would cut it in two. */
+  /** Passage i: an original for the first `originals`, then perturbed copies, round after round; or
+   *  the original again where a copy drew so long words that the service would cut it in two. */
   document(i: number): BenchDocument {
     const random = mulberry32(i + 1);
     const at = i % this.originals;
