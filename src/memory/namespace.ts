@@ -14,7 +14,7 @@ import {
 } from "./namespace-changes.ts";
 import type { NamespaceStore } from "./namespace-store.ts";
 import { evenRanges, HASHES, hashOf, routed, shardOf } from "./shard-map.ts";
-import { pooled, type ShardCall, settledPool } from "./shard-port.ts";
+import { pooled, type ShardCall, settledPool, totalOf } from "./shard-port.ts";
 import type { Change, ChangeOutcome, ShardRange } from "./shard-types.ts";
 import { beginSplit } from "./split.ts";
 import type { FoundDocument } from "./store.ts";
@@ -123,7 +123,7 @@ export class Namespace {
 
   async #documents(): Promise<number> {
     const stats = await this.each((object) => this.#call(object, "stats"));
-    return stats.reduce((sum, { documents }) => sum + documents, 0);
+    return totalOf(stats).documents;
   }
 
   /** Asks every shard of the map as it is now, a few at once; answers in the map's order. */

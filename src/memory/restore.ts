@@ -2,7 +2,7 @@
  *  the place of all documents and options there are. Until then nothing changes. */
 import { assert } from "../errors.ts";
 import { SHARD_FANOUT } from "../limits.ts";
-import { pooled } from "./shard-port.ts";
+import { pooled, totalOf } from "./shard-port.ts";
 import { bucketOf, objectsUnder, readManifest } from "./snapshot.ts";
 import { damaged, decodePart, partKey, partsPrefix, type SnapshotPart } from "./snapshot-format.ts";
 import { begun, checkTier, type RestoreWork, type WorkContext } from "./work.ts";
@@ -89,8 +89,7 @@ async function fill(context: WorkContext, work: RestoreWork): Promise<void> {
 async function finish(context: WorkContext, work: RestoreWork): Promise<void> {
   const { store, call } = context;
   const stats = await pooled(work.targets, SHARD_FANOUT, ({ object }) => call(object, "stats"));
-  const documents = stats.reduce((sum, each) => sum + each.documents, 0);
-  const passages = stats.reduce((sum, each) => sum + each.passages, 0);
+  const { documents, passages } = totalOf(stats);
   const mayLack = work.first_expiry !== null && work.first_expiry <= context.now();
   const { expected } = work;
   if (!mayLack && (documents !== expected.documents || passages !== expected.passages))

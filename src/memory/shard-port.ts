@@ -89,3 +89,11 @@ export async function settledPool<T, R>(
   await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
   return results;
 }
+
+/** What shards hold together. */
+export function totalOf(stats: readonly Pick<ShardStats, "documents" | "passages">[]) {
+  return {
+    documents: stats.reduce((sum, each) => sum + each.documents, 0),
+    passages: stats.reduce((sum, each) => sum + each.passages, 0),
+  };
+}

@@ -3,7 +3,7 @@
  *  of it writes wait; then the manifest makes the snapshot exist. */
 import { assert, ServiceError } from "../errors.ts";
 import { SHARD_FANOUT, SNAPSHOT_PARTS_MAX, SNAPSHOT_PASSES_MAX, SNAPSHOTS_MAX } from "../limits.ts";
-import { pooled } from "./shard-port.ts";
+import { pooled, totalOf } from "./shard-port.ts";
 import {
   decodeManifest,
   encodeManifest,
@@ -20,6 +20,9 @@ import {
   snapshotPrefix,
 } from "./snapshot-format.ts";
 import { begun, type SnapshotWork, type WorkContext } from "./work.ts";
+
+/** What an id looks like: no other reaches a key. */
+const ID = /^[\w-]{1,64}$/;
 
 /** R2 deletes and lists this many objects a call. */
 const R2_KEYS_PER_CALL = 1_000;
@@ -141,8 +144,7 @@ async function seal(context: WorkContext, work: SnapshotWork): Promise<void> {
   const stats = await pooled(work.shards, SHARD_FANOUT, ({ range }) => call(range.object, "stats"));
   work.sealed = {
     completed_at: context.now(),
-    documents: stats.reduce((sum, { documents }) => sum + documents, 0),
-    passages: stats.reduce((sum, { passages }) => sum + passages, 0),
+    ...totalOf(stats),
     options: store.options()!,
     dim: store.dim(),
     next_row: store.nextRow(),
@@ -210,8 +212,7 @@ export async function* objectsUnder(bucket: R2Bucket, prefix: string): AsyncGene
 /** Throws `snapshot_not_found`, or `snapshot_damaged` where its manifest is. */
 export async function readManifest(context: WorkContext, id: string): Promise<SnapshotManifest> {
   const name = context.store.name();
-  const known = /^[\w-]{1,64}$/.test(id);
-  const object = known ? await bucketOf(context).get(manifestKey(name, id)) : null;
+  const object = ID.test(id) ? await bucketOf(context).get(manifestKey(name, id)) : null;
   if (object === null)
     throw new ServiceError("snapshot_not_found", `there is no snapshot ${JSON.stringify(id)}`);
   return decodeManifest(await object.text());
@@ -226,7 +227,7 @@ export async function deleteSnapshot(context: WorkContext, id: string): Promise<
   if (work?.kind === "restore" && work.id === id)
     throw new ServiceError("conflict", "the snapshot is being restored");
   const key = manifestKey(store.name(), id);
-  if (!/^[\w-]{1,64}$/.test(id) || (await bucket.head(key)) === null)
+  if (!ID.test(id) || (await bucket.head(key)) === null)
     throw new ServiceError("snapshot_not_found", `there is no snapshot ${JSON.stringify(id)}`);
   await bucket.delete(key);
   await deletePrefix(bucket, partsPrefix(store.name(), id));

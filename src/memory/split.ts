@@ -4,6 +4,7 @@
 import { assert, ServiceError } from "../errors.ts";
 import { COPY_CATCH_UP_PAGES } from "../limits.ts";
 import { evenRanges, hashOf, replaced } from "./shard-map.ts";
+import { totalOf } from "./shard-port.ts";
 import type { CopyPage, ShardRange } from "./shard-types.ts";
 import { begun, type SplitWork, type WorkContext } from "./work.ts";
 
@@ -94,8 +95,7 @@ async function finish(context: WorkContext, work: SplitWork): Promise<boolean> {
   while (!(await copyPage(context, work)));
   const before = await call(work.source.object, "stats");
   const after = await Promise.all(work.targets.map(({ object }) => call(object, "stats")));
-  const documents = after.reduce((sum, stats) => sum + stats.documents, 0);
-  const passages = after.reduce((sum, stats) => sum + stats.passages, 0);
+  const { documents, passages } = totalOf(after);
   // What expired between the two counts is missing from the later ones.
   assert(
     documents <= before.documents && passages <= before.passages,
