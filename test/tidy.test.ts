@@ -24,6 +24,7 @@ const LAYERS: [string, RegExp][] = [
   ["worker", /^src\/(worker\.ts$|generator\/)/],
   ["api", /^src\/api\//],
   ["pipeline", /^src\/pipeline\//],
+  ["router", /^src\/router\//],
   ["engine, memory, ledger, onnx, store", /^src\/(engine|memory|ledger|onnx|store)\//],
   ["index", /^index\//],
   ["generation", /^src\/generation\//],

@@ -16,11 +16,10 @@ import { auroc, expectedCalibrationError, WRONG_BELOW_F1 } from "../eval/router.
 import { readSquad } from "../eval/squad.ts";
 import {
   type DifficultyModel,
-  FEATURES,
-  type Features,
   parseDifficultyModel,
   scoreDifficulty,
-} from "../src/pipeline/difficulty.ts";
+} from "../src/router/difficulty.ts";
+import { FEATURES, type Features } from "../src/router/features.ts";
 import { fitLogistic } from "./logistic.ts";
 
 const root = join(import.meta.dirname, "..");

@@ -10,9 +10,11 @@ import {
 } from "../engine/reader.ts";
 import { codeOf, ServiceError } from "../errors.ts";
 import type { SearchHit } from "../memory/types.ts";
+import { scoreDifficulty } from "../router/difficulty.ts";
+import { type Features, features } from "../router/features.ts";
+import { thresholdForRisk } from "../router/risk.ts";
 import { citeMarks, toCitation } from "./citations.ts";
 import { findDemands, refuseTheImpossible } from "./demands.ts";
-import { type Features, features, scoreDifficulty, thresholdForRisk } from "./difficulty.ts";
 import type { Models } from "./models.ts";
 import { buildPrompt } from "./prompt.ts";
 import { decideRoute, fallBack, type RouteDecision } from "./route.ts";

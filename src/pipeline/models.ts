@@ -9,7 +9,7 @@ import { type GemmVariant, Kernels } from "../model/kernels.ts";
 import kernelsModule from "../model/kernels-module.ts";
 import { SpanReader } from "../model/reader.ts";
 import type { Choice } from "../model/self-timing.ts";
-import { type DifficultyModel, parseDifficultyModel } from "./difficulty.ts";
+import { type DifficultyModel, parseDifficultyModel } from "../router/difficulty.ts";
 
 /** The encoder's public name, for GET /v1/models and /v1/embeddings. */
 export const ENCODER_ID = "all-MiniLM-L6-v2";

@@ -1,14 +1,12 @@
 import { expect, it } from "vitest";
 import { mulberry32 } from "../../eval/random.ts";
 import {
-  binomialTail,
   type DifficultyModel,
-  FEATURES,
-  type Features,
   parseDifficultyModel,
   scoreDifficulty,
-  thresholdForRisk,
-} from "../../src/pipeline/difficulty.ts";
+} from "../../src/router/difficulty.ts";
+import { FEATURES, type Features } from "../../src/router/features.ts";
+import { binomialTail, thresholdForRisk } from "../../src/router/risk.ts";
 
 function modelWith(calibration: DifficultyModel["calibration"]): DifficultyModel {
   const weights = {} as DifficultyModel["weights"];

@@ -1,8 +1,6 @@
-/** Difficulty: P(the edge answer is not good enough), by a logistic model over features of the
- *  question, the retrieval and the reader. train/difficulty.ts fits it on values that this very
- *  `features()` produced in the running service, so that the two cannot drift. */
+/** What a difficulty is computed from: the question, the retrieval and the reader. Training takes
+ *  its values from the running service, so that the two cannot drift. */
 import { terms as termsOf } from "../../index/terms.ts";
-import { assert } from "../errors.ts";
 import type { SearchHit } from "../memory/types.ts";
 import type { PassageReading, ReaderChoice } from "../model/reader.ts";
 
@@ -120,68 +118,4 @@ function share(part: ReadonlySet<string>, whole: ReadonlySet<string>): number {
 
 function flag(condition: boolean): number {
   return condition ? 1 : 0;
-}
-
-/** models/difficulty.json, checked. */
-export interface DifficultyModel {
-  version: string;
-  /** Weight of each standardized feature: w (x - mean) / std. */
-  weights: Record<FeatureName, { mean: number; std: number; weight: number }>;
-  bias: number;
-  /** Of held-out questions, by ascending threshold: how many answers had a difficulty of at most
-   *  `threshold`, and how many of those were wrong. Cumulative. */
-  calibration: readonly { threshold: number; answered: number; wrong: number }[];
-  /** The share of calibration sets, 0..1, on which a chosen threshold keeps its risk. */
-  confidence: number;
-}
-
-/** Checks the weights file against the features that this build computes; a mismatch is a bug of
- *  the release. */
-export function parseDifficultyModel(file: DifficultyModel): DifficultyModel {
-  for (const name of FEATURES) {
-    const weight = file.weights[name];
-    assert(weight !== undefined, `difficulty weights lack ${name}`);
-    assert(Number.isFinite(weight.weight / weight.std), `difficulty weight of ${name}`);
-  }
-  assert(Object.keys(file.weights).length === FEATURES.length, "unknown difficulty weights");
-  return file;
-}
-
-/** P(the edge answer is not good enough), 0..1: the logistic of the weighted features. */
-export function scoreDifficulty(model: DifficultyModel, values: Features): number {
-  let logit = model.bias;
-  for (const name of FEATURES) {
-    const { mean, std, weight } = model.weights[name];
-    logit += (weight * (values[name] - mean)) / std;
-  }
-  return 1 / (1 + Math.exp(-logit));
-}
-
-/** The largest difficulty that the edge may keep so that, with the model's confidence, at most
- *  `maxRisk` (0..1) of the answers it gives are wrong; -1 when no threshold is known to do so.
- *
- *  Learn-then-test with fixed-sequence testing (Angelopoulos et al. 2021, arXiv 2110.01052):
- *  thresholds are tried in ascending order, fixed beforehand; each null hypothesis "the risk
- *  exceeds maxRisk" is rejected when the binomial tail P(Bin(answered, maxRisk) <= wrong) is at
- *  most 1 - confidence; the walk ends at the first that is not rejected. */
-export function thresholdForRisk(model: DifficultyModel, maxRisk: number): number {
-  let threshold = -1;
-  for (const { threshold: candidate, answered, wrong } of model.calibration) {
-    if (binomialTail(answered, maxRisk, wrong) > 1 - model.confidence) break;
-    threshold = candidate;
-  }
-  return threshold;
-}
-
-/** P(Bin(n, p) <= k), summed in logarithms so that large n do not underflow. O(k). */
-export function binomialTail(n: number, p: number, k: number): number {
-  if (p <= 0 || k >= n) return 1;
-  if (p >= 1) return 0;
-  let logTerm = n * Math.log1p(-p);
-  let sum = Math.exp(logTerm);
-  for (let i = 1; i <= k; i++) {
-    logTerm += Math.log((n - i + 1) / i) + Math.log(p) - Math.log1p(-p);
-    sum += Math.exp(logTerm);
-  }
-  return Math.min(1, sum);
 }
