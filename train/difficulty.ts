@@ -12,7 +12,7 @@ import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { withService } from "../eval/client.ts";
 import { askAll, type OpenAnswer } from "../eval/open.ts";
-import { auroc, expectedCalibrationError, WRONG_BELOW_F1 } from "../eval/router.ts";
+import { auroc, expectedCalibrationError, WRONG_BELOW_F1 } from "../eval/scores.ts";
 import { readSquad } from "../eval/squad.ts";
 import {
   type DifficultyModel,
