@@ -15,6 +15,7 @@ import { askAll, type OpenAnswer } from "../eval/open.ts";
 import { auroc, expectedCalibrationError, WRONG_BELOW_F1 } from "../eval/scores.ts";
 import { readSquad } from "../eval/squad.ts";
 import {
+  type DifficultyFile,
   type DifficultyModel,
   parseDifficultyModel,
   scoreDifficulty,
@@ -26,10 +27,7 @@ const root = join(import.meta.dirname, "..");
 const weightsPath = join(root, "models/difficulty.json");
 /** Every second article, in the order of their titles' hashes, sets thresholds. */
 const THRESHOLD_SHARE = 2;
-const CONFIDENCE = 0.9;
-const THRESHOLDS = 60;
-/** Thresholds that keep fewer answers than this say too little to be tested. */
-const ANSWERED_MIN = 40;
+const NONE = { version: "", scores: [], abstained: 0 };
 
 interface Example {
   /** The article's title. */
@@ -94,12 +92,11 @@ async function collect(
 function ensureWeights(): void {
   const weights = {} as DifficultyModel["weights"];
   for (const name of FEATURES) weights[name] = { mean: 0, std: 1, weight: 0 };
-  const unfitted: DifficultyModel = {
+  const unfitted: DifficultyFile = {
     version: "unfitted",
     weights,
     bias: 0,
-    calibration: [],
-    confidence: CONFIDENCE,
+    calibration: NONE,
   };
   try {
     parseDifficultyModel(JSON.parse(readFileSync(weightsPath, "utf8")));
@@ -129,28 +126,20 @@ function choosePenalty(part: readonly Example[]): number {
 
 function fitModel(part: readonly Example[], ridge: number): DifficultyModel {
   const { weights, bias } = fitRidge(FEATURES, part, ridge);
-  return {
-    version: "",
-    weights: weights as DifficultyModel["weights"],
-    bias,
-    calibration: [],
-    confidence: CONFIDENCE,
-  };
+  const named = weights as DifficultyModel["weights"];
+  return { version: "", weights: named, bias, calibration: NONE };
 }
 
-/** Cumulative counts at equally spaced quantiles of the difficulty of held-out answers. */
-function withCalibration(fitted: DifficultyModel, part: readonly Example[]): DifficultyModel {
-  const scored = score(fitted, part).sort((a, b) => a.difficulty - b.difficulty);
-  const calibration = [];
-  for (let i = 1; i <= THRESHOLDS; i++) {
-    const answered = Math.round((i * scored.length) / THRESHOLDS);
-    if (answered < ANSWERED_MIN) continue;
-    const kept = scored.slice(0, answered);
-    const wrong = kept.filter((item) => item.wrong).length;
-    calibration.push({ threshold: kept.at(-1)!.difficulty, answered, wrong });
-  }
+function withCalibration(fitted: DifficultyModel, part: readonly Example[]): DifficultyFile {
   const digest = createHash("sha256").update(JSON.stringify(fitted.weights)).digest("hex");
-  return { ...fitted, version: `difficulty-${digest.slice(0, 12)}`, calibration };
+  const version = digest.slice(0, 12);
+  const scores = score(fitted, part).map(({ difficulty, wrong }) => [difficulty, wrong ? 1 : 0]);
+  const abstained = Math.round((answers.length - examples.length) / THRESHOLD_SHARE);
+  return {
+    ...fitted,
+    version: `difficulty-${version}`,
+    calibration: { version: `calibration-${version}`, scores, abstained },
+  };
 }
 
 function score(fitted: DifficultyModel, part: readonly Example[]) {
