@@ -38,3 +38,8 @@ export const CLI_OUTCOME_PAGES_MAX = 1_000;
 // Questions in flight: a service of many isolates answers them side by side.
 export const CLI_ASK_DEFAULT = 4;
 export const CLI_ASK_MAX = 32;
+// Weights of some twenty features: with fewer answers, or fewer of the rarer label, held-out
+// figures are noise. With fewer groups than these, folds would be single documents.
+export const CLI_TRAIN_ANSWERS_MIN = 200;
+export const CLI_TRAIN_LABELS_MIN = 30;
+export const CLI_TRAIN_GROUPS_MIN = 10;

@@ -2,6 +2,7 @@
  *  service, or taken from the outcomes that it recorded. */
 import { WRONG_BELOW_F1 } from "../eval/scores.ts";
 import { f1Score } from "../eval/squad.ts";
+import { FEATURES } from "../src/router/features.ts";
 import { type Client, ReplyError } from "./client.ts";
 import { CommandError, type CommandOption, countOf, type Values } from "./command.ts";
 import { CLI_ASK_DEFAULT, CLI_ASK_MAX } from "./limits.ts";
@@ -15,6 +16,8 @@ export interface Judged {
   question: string;
   /** Of questions that are held out together. */
   group: string;
+  /** As the service's features tell it: `who`, `how many`; else `other`. */
+  kind: string;
   /** Null: the edge abstained, which is no answer. */
   answer: string | null;
   /** Answers that would have done; null where the answer itself was judged. */
@@ -109,6 +112,7 @@ async function ask(client: Client, asked: LabelledQuestion): Promise<Judged> {
     source,
     question,
     group: asked.group ?? citations[0]?.document_id ?? question,
+    kind: kindOf(features ?? null),
     answer,
     expected,
     wrong: answer !== null && f1Score(answer, expected ?? []) < WRONG_BELOW_F1,
@@ -138,13 +142,14 @@ async function lookUp(
 }
 
 function fromOutcome(
-  { source, group, question, label }: LabelledQuestion,
+  { source, group, label }: LabelledQuestion,
   recorded: ReadonlyMap<string, RecordedOutcome>,
 ): Judged | null {
   const { right, trace_id } = label as { right: boolean; trace_id: string };
   const outcome = recorded.get(trace_id);
   if (outcome === undefined) return null;
-  return { ...judgeOutcome(outcome, !right), source, group: group ?? question };
+  const judged = judgeOutcome(outcome, !right);
+  return { ...judged, source, group: group ?? judged.group };
 }
 
 /** A recorded outcome whose edge answer is known to be wrong, or right. */
@@ -154,10 +159,17 @@ export function judgeOutcome(outcome: RecordedOutcome, wrong: boolean): Judged {
     source: trace_id,
     question,
     group: passages[0]?.document_id ?? question,
+    kind: kindOf(features),
     answer: edge_answer,
     expected: null,
     wrong: edge_answer !== null && wrong,
     difficulty: edge_answer === null ? 1 : (difficulty ?? 1),
     features: edge_answer === null ? null : features,
   };
+}
+
+/** The first `asks_...` that is set: the longer of two, `how many` and `how`, stands first. */
+function kindOf(features: Record<string, number> | null): string {
+  const name = FEATURES.find((one) => one.startsWith("asks_") && features?.[one] === 1);
+  return name === undefined ? "other" : name.slice("asks_".length).replaceAll("_", " ");
 }
