@@ -87,7 +87,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; font-
   margin: 12px 0 } dt { color: var(--soft) } dd { margin: 0; min-width: 0 }
 .examples td:first-child { min-width: 13rem } .examples td:nth-child(-n+3) { min-width: 9rem }
 @media (max-width: 520px) { dl { grid-template-columns: 1fr } dd { margin-bottom: 6px }
-  section { padding: 14px } }
+  section { padding: 14px } svg text, svg .name, svg .label { font-size: 14px } }
 @media print { section { break-inside: avoid } }
 `;
 

@@ -20,9 +20,9 @@ export interface Section {
   rows: string[][];
 }
 
-/** As a person reads a share: `12.3 %`. */
+/** As a person reads a share: `12.3 %`, with a space that breaks no line. */
 export function share(value: number): string {
-  return `${(100 * value).toFixed(1)} %`;
+  return `${(100 * value).toFixed(1)}\u00a0%`;
 }
 
 export function interval({ low, high }: Interval, show = share): string {

@@ -3,7 +3,7 @@
 const WIDTH = 460;
 const HEIGHT = 300;
 const LEFT = 64;
-const RIGHT = 16;
+const RIGHT = 24;
 const TOP = 14;
 const BOTTOM = 46;
 
