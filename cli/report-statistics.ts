@@ -1,8 +1,8 @@
 /** What a report says of labelled answers: curves, bins and counts, with 95 % intervals by
  *  resampling the questions (Efron and Tibshirani, An Introduction to the Bootstrap, 13.3). */
 import { mulberry32 } from "../eval/random.ts";
-import { bootstrap, bootstrapMean, type Figure } from "../eval/report.ts";
-import { auroc } from "../eval/scores.ts";
+import { bootstrapMean, type Figure } from "../eval/report.ts";
+import { auroc, type Scored } from "../eval/scores.ts";
 import { FEATURES } from "../src/router/features.ts";
 import type { Judged } from "./router-ask.ts";
 
@@ -247,7 +247,7 @@ export interface FeatureRow {
   /** Of the standardized feature; null where the weights are not at hand. */
   weight: number | null;
   /** AUROC of the feature alone: above 0.5 where a greater value goes with wrong answers. */
-  alone: Figure;
+  alone: Interval;
 }
 
 /** Of this build's features that the answers have, the strongest first. */
@@ -267,7 +267,29 @@ export function featuresOf(
     })
     .sort((a, b) => strength(b) - strength(a))
     .slice(0, shown)
-    .map(({ name, weight }) => ({ name, weight, alone: bootstrap(scored(name), auroc) }));
+    .map(({ name, weight }) => ({ name, weight, alone: aurocOf(scored(name)) }));
+}
+
+/** The AUROC with its interval. The answers are sorted once, not anew for each resampling, which
+ *  makes a dozen of features of 20,000 answers a matter of seconds. O(n) a resampling. */
+export function aurocOf(scored: readonly Scored[]): Interval {
+  const sorted = [...scored].sort((a, b) => a.difficulty - b.difficulty);
+  const samples = resamples(sorted.length, (counts) => {
+    let [right, wrong, pairs] = [0, 0, 0];
+    for (let i = 0; i < sorted.length; ) {
+      const { difficulty } = sorted[i]!;
+      let [tiedRight, tiedWrong] = [0, 0];
+      for (; i < sorted.length && sorted[i]!.difficulty === difficulty; i++) {
+        if (sorted[i]!.wrong) tiedWrong += counts[i]!;
+        else tiedRight += counts[i]!;
+      }
+      pairs += tiedWrong * (right + tiedRight / 2);
+      right += tiedRight;
+      wrong += tiedWrong;
+    }
+    return right * wrong === 0 ? 0.5 : pairs / (right * wrong);
+  });
+  return { value: auroc(scored), ...ends95(samples) };
 }
 
 /** `statistic` of how often each item was drawn, of RESAMPLES draws with replacement. */

@@ -30,8 +30,8 @@ const ANSWERS_MIN = 20;
 
 export const routerReport: Command = {
   name: "router report",
-  args: "[--data FILE] --out FILE.html",
-  summary: "Write a report with plots: how well the router knows what the edge gets wrong.",
+  args: "[--data FILE]",
+  summary: "Write a page with plots: how well the router knows what the edge gets wrong.",
   description:
     `${DATA_HELP}\n` +
     "Without --data the report is of the service's recorded outcomes that have a label, by\n" +
@@ -192,6 +192,7 @@ function reportOf({ judged, from, status, figures, backend, weights }: Gathered)
       ["weights", weights_version],
       ["target", describeTarget(target)],
       ["threshold", threshold < 0 ? "none: the edge keeps nothing" : threshold.toFixed(4)],
+      ...promiseOf(status),
     ],
     summary: summaryOf(judged.length, figures, promise),
     figures: [
@@ -216,6 +217,16 @@ function reportOf({ judged, from, status, figures, backend, weights }: Gathered)
     examples: examplesOf(answers),
     notes: [...from.notes, ...NOTES],
   };
+}
+
+/** What the service's own calibration expects of the threshold, to hold the figures against. */
+function promiseOf({ expected, calibration }: RouterStatus): [string, string][] {
+  if (expected == null) return [];
+  const { coverage, risk, risk_upper } = expected;
+  if (coverage === null || risk === null) return [];
+  const most = risk_upper === null ? "" : `, at most ${share(risk_upper)}`;
+  const by = calibration === undefined ? "" : `, by ${calibration.labels} labels`;
+  return [["promised", `${share(coverage)} kept, ${share(risk)} of it wrong${most}${by}`]];
 }
 
 const NOTES = [

@@ -43,7 +43,7 @@ export const routerStatus: Command = {
 
 export const routerRollback: Command = {
   name: "router rollback",
-  args: "VERSION",
+  args: "[VERSION]",
   summary: "Go back to an earlier version of the router's weights and calibration.",
   description: "Without VERSION the versions are listed, newest first.",
   options: SERVICE_OPTIONS,

@@ -10,7 +10,13 @@ import { type Command, CommandError, SERVICE_OPTIONS, UsageError, type Values } 
 import { startProgress } from "./progress.ts";
 import { ASK_OPTIONS, type Judged, judgeAll } from "./router-ask.ts";
 import { DATA_HELP, DATA_OPTIONS, type LabelledData, readLabelled } from "./router-data.ts";
-import { type Comparisons, compare, type Trained, trainOn } from "./router-fit.ts";
+import {
+  COMPARED_FIGURES,
+  type Comparisons,
+  compare,
+  type Trained,
+  trainOn,
+} from "./router-fit.ts";
 import { percent, readStatus } from "./router-status.ts";
 import { bar, table } from "./table.ts";
 
@@ -43,11 +49,15 @@ export const routerTrain: Command = {
     const client = connect(values);
     const active = (await readStatus(client)).weights_version;
     const judged = await judgeAll(client, data, values);
-    const progress = startProgress("fit", 100, values.json === true, () => "the folds");
-    const trained = trainOn(judged, (share) => progress.update(Math.floor(100 * share)));
-    progress.end();
+    const silent = values.json === true;
+    const fit = startProgress("fit", 100, silent, () => "the folds");
+    const trained = trainOn(judged, (share) => fit.update(Math.floor(100 * share)));
+    fit.end();
     const model = modelOf(trained, judged, data);
-    const figures = compare(trained.compared);
+    const steps = startProgress("measure", COMPARED_FIGURES, silent, (n) => `${n} figures`);
+    let done = 0;
+    const figures = compare(trained.compared, () => steps.update(++done));
+    steps.end();
     if (typeof values.out === "string")
       writeFileSync(values.out, `${JSON.stringify(model, null, 1)}\n`);
     if (!values.json) console.log(describe(trained, judged, figures, active));

@@ -1,6 +1,7 @@
 /** What a report computes and draws. */
 import { describe, expect, it } from "vitest";
 import {
+  aurocOf,
   histogramOf,
   policiesOf,
   reliabilityOf,
@@ -10,6 +11,8 @@ import {
 import { plot, ticksOf } from "../../cli/report-svg.ts";
 import type { Judged } from "../../cli/router-ask.ts";
 import { mulberry32 } from "../../eval/random.ts";
+import { bootstrap } from "../../eval/report.ts";
+import { auroc } from "../../eval/scores.ts";
 
 /** `answer` null: an abstention. */
 function judged(difficulty: number, wrong: boolean, answer: string | null = "x"): Judged {
@@ -87,6 +90,15 @@ describe("risk against coverage", () => {
       expect(risk.high).toBeGreaterThanOrEqual(risk.value);
     }
   });
+});
+
+it("the AUROC of resampled counts is about that of resampled answers, ties and all", () => {
+  const coarse = honest.map((one) => ({ ...one, difficulty: Math.round(one.difficulty * 8) }));
+  const plain = bootstrap(coarse, auroc);
+  const counted = aurocOf(coarse);
+  expect(counted.value).toBe(plain.value);
+  for (const end of ["low", "high"] as const)
+    expect(Math.abs(counted[end] - plain[end])).toBeLessThan(0.01); // each end varies by 0.003
 });
 
 it("bins of reliability are equally large, and honest ones hold what was said", () => {

@@ -187,6 +187,7 @@ describe("router report", () => {
     expect(page.match(/<details>/g)).toHaveLength(4);
     expect(page).toContain("prefers-color-scheme: dark");
     expect(page).toMatch(/<td>how<\/td>/);
+    expect(page).toMatch(/52.0.% kept, 8.1.% of it wrong, at most 11.9.%, by 417 labels/);
   });
 
   it("of recorded outcomes takes those with a label, on however many pages", async () => {
