@@ -126,7 +126,7 @@ export interface Comparisons {
 export const COMPARED_FIGURES = 6;
 
 /** Both on the same answers; intervals of the gains by resampling pairs. `done` is called after
- *  each of COMPARED_FIGURES intervals: of 20,000 answers one takes ten seconds. */
+ *  each of COMPARED_FIGURES intervals: of 20,000 answers one takes 10 to 30 s. */
 export function compare(compared: readonly Compared[], done: () => void = () => {}): Comparisons {
   const interval = (statistic: (items: readonly Compared[]) => number) => {
     const figure = bootstrap(compared, statistic);

@@ -6,6 +6,7 @@ import { bootstrap, type Figure } from "../eval/report.ts";
 import { auroc, expectedCalibrationError } from "../eval/scores.ts";
 import { type Client, connect } from "./client.ts";
 import { type Command, CommandError, SERVICE_OPTIONS, UsageError, type Values } from "./command.ts";
+import { startProgress } from "./progress.ts";
 import { type Example, type Report, renderReport } from "./report-page.ts";
 import {
   accuracySection,
@@ -57,7 +58,10 @@ export const routerReport: Command = {
     const status = await readStatus(client);
     const { judged, from } = await gather(client, values);
     refuseTooFew(judged);
-    const figures = figuresOf(judged, status.threshold);
+    const steps = startProgress("measure", MEASURED, values.json === true, (n) => `${n} figures`);
+    let done = 0;
+    const figures = figuresOf(judged, status.threshold, () => steps.update(++done));
+    steps.end();
     const weights = readWeights(status.weights_version, values);
     const report = reportOf({ judged, from, status, figures, backend, weights });
     const out = String(values.out ?? "router-report.html");
@@ -125,7 +129,15 @@ interface Figures {
   risk: Figure | null;
 }
 
-function figuresOf(judged: readonly Judged[], threshold: number): Figures {
+/** Intervals that `figuresOf` works out. */
+const MEASURED = 5;
+
+function figuresOf(judged: readonly Judged[], threshold: number, done: () => void): Figures {
+  const measure = <T>(items: readonly T[], statistic: (items: readonly T[]) => number) => {
+    const figure = bootstrap(items, statistic);
+    done();
+    return figure;
+  };
   const answers = judged.filter(statistics.isAnswer);
   const share = (of: (one: Judged) => boolean) => (all: readonly Judged[]) =>
     all.length === 0 ? 0 : all.filter(of).length / all.length;
@@ -133,14 +145,14 @@ function figuresOf(judged: readonly Judged[], threshold: number): Figures {
   const kept = judged.filter(isKept);
   return {
     answers: answers.length,
-    wrong: bootstrap(
+    wrong: measure(
       answers,
       share(({ wrong }) => wrong),
     ),
-    auroc: bootstrap(answers, auroc),
-    calibration_error: bootstrap(answers, expectedCalibrationError),
-    coverage: bootstrap(judged, share(isKept)),
-    risk: kept.length === 0 ? null : bootstrap(judged, (all) => risk(all.filter(isKept))),
+    auroc: measure(answers, auroc),
+    calibration_error: measure(answers, expectedCalibrationError),
+    coverage: measure(judged, share(isKept)),
+    risk: kept.length === 0 ? null : measure(judged, (all) => risk(all.filter(isKept))),
   };
 }
 
