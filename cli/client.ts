@@ -6,6 +6,8 @@ import { CLI_ATTEMPTS_MAX, CLI_RETRY_MS, CLI_RETRY_MS_MAX } from "./limits.ts";
 export interface Client {
   /** The reply's JSON. Throws ReplyError with the service's own message and code. */
   call(method: string, path: string, body?: unknown): Promise<unknown>;
+  /** As `call`, again where it fails for what may pass: only for what does no harm twice. */
+  callAgain(method: string, path: string, body?: unknown): Promise<unknown>;
   /** Sends lines of NDJSON, again where the call fails for what may pass: the caller's lines must
    *  be such that sending them twice does no harm. */
   sendLines(path: string, lines: string): Promise<unknown>;
@@ -55,14 +57,16 @@ export function connect(values: Values): Client {
     if (response.ok) return response;
     throw refusal(response, await response.text());
   };
+  const call = async (method: string, path: string, body?: unknown) => {
+    const response =
+      body instanceof Uint8Array
+        ? await send(method, path, "application/octet-stream", body as BodyInit)
+        : await send(method, path, "application/json", JSON.stringify(body));
+    return response.json();
+  };
   return {
-    async call(method, path, body) {
-      const response =
-        body instanceof Uint8Array
-          ? await send(method, path, "application/octet-stream", body as BodyInit)
-          : await send(method, path, "application/json", JSON.stringify(body));
-      return response.json();
-    },
+    call,
+    callAgain: (method, path, body) => repeat(() => call(method, path, body)),
     sendLines: (path, lines) =>
       repeat(async () => (await send("POST", path, "application/x-ndjson", lines)).json()),
     stream: (path) => send("GET", path, ""),

@@ -25,3 +25,21 @@ export const CLI_PAGE_PAUSE_MS_MAX = 10_000;
 export const CLI_ROBOTS_BYTES_MAX = 512 * 1024;
 // How often a snapshot's or a restore's progress is asked for.
 export const CLI_POLL_MS = 1_000;
+// Labelled questions: 20,000 are an hour of asking at 5 a second, and a resampling of them takes
+// milliseconds. A record is a question with its answers, so this is generous; the service takes a
+// message of twice as much. Faults beyond the first few are counted only.
+export const CLI_LABELS_MAX = 20_000;
+export const CLI_LABEL_CHARS_MAX = 200_000;
+export const CLI_LABEL_FAULTS_SHOWN = 20;
+// Of the service's recorded outcomes: pages of as many, and pages at most, so that a service that
+// always names a next page does not hold the command for ever.
+export const CLI_OUTCOMES_PAGE = 100;
+export const CLI_OUTCOME_PAGES_MAX = 1_000;
+// Questions in flight: a service of many isolates answers them side by side.
+export const CLI_ASK_DEFAULT = 4;
+export const CLI_ASK_MAX = 32;
+// Weights of some twenty features: with fewer answers, or fewer of the rarer label, held-out
+// figures are noise. With fewer groups than these, folds would be single documents.
+export const CLI_TRAIN_ANSWERS_MIN = 200;
+export const CLI_TRAIN_LABELS_MIN = 30;
+export const CLI_TRAIN_GROUPS_MIN = 10;

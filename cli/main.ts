@@ -16,6 +16,10 @@ import {
   namespacesList,
   namespacesStats,
 } from "./namespaces.ts";
+import { routerCalibrate } from "./router-calibrate.ts";
+import { routerReport } from "./router-report.ts";
+import { routerRollback, routerStatus } from "./router-status.ts";
+import { routerActivate, routerTrain } from "./router-train.ts";
 import { search } from "./search.ts";
 import { snapshot } from "./snapshot.ts";
 
@@ -31,6 +35,12 @@ const COMMANDS: Command[] = [
   modelsAdd,
   modelsList,
   modelsRemove,
+  routerStatus,
+  routerTrain,
+  routerActivate,
+  routerCalibrate,
+  routerReport,
+  routerRollback,
 ];
 
 function overview(): string {

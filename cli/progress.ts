@@ -9,10 +9,16 @@ export interface Progress {
   end(): void;
 }
 
-/** Starts one. `total` and what `update` gets are bytes; `silent` shows nothing. */
-export function startProgress(label: string, total: number, silent: boolean): Progress {
+/** Starts one. `total` and what `update` gets are bytes, or what `show` says otherwise; `silent`
+ *  shows nothing. */
+export function startProgress(
+  label: string,
+  total: number,
+  silent: boolean,
+  show: (total: number) => string = showBytes,
+): Progress {
   if (silent) return { update() {}, log: (line) => console.error(line), end() {} };
-  if (!process.stderr.isTTY) return plainLines(label, total);
+  if (!process.stderr.isTTY) return plainLines(label, total, show(total));
   const bar = new cliProgress.SingleBar({
     stream: process.stderr,
     format: `${label} [{bar}] {percentage} % of {size}, {eta_formatted} left`,
@@ -21,7 +27,7 @@ export function startProgress(label: string, total: number, silent: boolean): Pr
     hideCursor: true,
     etaBuffer: 100,
   });
-  bar.start(total, 0, { size: showBytes(total) });
+  bar.start(total, 0, { size: show(total) });
   return { update: (done) => bar.update(done), log: logOverLine, end: () => bar.stop() };
 }
 
@@ -47,12 +53,12 @@ function logOverLine(line: string): void {
   process.stderr.write(`\r\x1b[K${line}\n`);
 }
 
-function plainLines(label: string, total: number): Progress {
+function plainLines(label: string, total: number, size: string): Progress {
   let told = -1;
   return {
     update(done) {
       const tenth = total === 0 ? 10 : Math.floor((10 * done) / total);
-      if (tenth > told) console.error(`${label}: ${tenth * 10} % of ${showBytes(total)}`);
+      if (tenth > told) console.error(`${label}: ${tenth * 10} % of ${size}`);
       told = Math.max(told, tenth);
     },
     log: (line) => console.error(line),

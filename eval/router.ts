@@ -3,18 +3,10 @@
 import { withService } from "./client.ts";
 import { askAll, type OpenAnswer } from "./open.ts";
 import { bootstrap, type EvalOptions, type EvalReport } from "./report.ts";
+import { auroc, BINS, expectedCalibrationError, type Scored, WRONG_BELOW_F1 } from "./scores.ts";
 import { readSquad } from "./squad.ts";
 
 const NAMESPACE = "eval-router";
-const BINS = 5;
-/** An answer is wrong when its token F1 against the gold answers is below this. */
-export const WRONG_BELOW_F1 = 0.5;
-
-interface Scored {
-  difficulty: number;
-  wrong: boolean;
-}
-
 /** Open setting; abstentions are not answers and stay out of every figure but their own. */
 export async function evaluateRouter(options: EvalOptions): Promise<EvalReport> {
   const all = readSquad(options.data);
@@ -53,34 +45,4 @@ export function scoreAnswers(answers: readonly OpenAnswer[]): Scored[] {
   return answers
     .filter(({ answer }) => answer !== null)
     .map(({ difficulty, f1 }) => ({ difficulty, wrong: f1 < WRONG_BELOW_F1 }));
-}
-
-/** P(a wrong answer scores above a right one), ties counting half, 0..1. O(n log n). */
-export function auroc(scored: readonly Scored[]): number {
-  const sorted = [...scored].sort((a, b) => a.difficulty - b.difficulty);
-  let rankSum = 0;
-  for (let i = 0; i < sorted.length; ) {
-    let j = i;
-    while (j < sorted.length && sorted[j]!.difficulty === sorted[i]!.difficulty) j += 1;
-    const rank = (i + 1 + j) / 2; // the mean of the ranks i + 1 .. j
-    for (let m = i; m < j; m++) if (sorted[m]!.wrong) rankSum += rank;
-    i = j;
-  }
-  const wrong = scored.filter((item) => item.wrong).length;
-  const right = scored.length - wrong;
-  return (rankSum - (wrong * (wrong + 1)) / 2) / (wrong * right);
-}
-
-/** Mean over equal-mass bins, weighted by their size, of |mean difficulty - share wrong|. */
-export function expectedCalibrationError(scored: readonly Scored[]): number {
-  const sorted = [...scored].sort((a, b) => a.difficulty - b.difficulty);
-  let error = 0;
-  for (let bin = 0; bin < BINS; bin++) {
-    const from = Math.round((bin * sorted.length) / BINS);
-    const items = sorted.slice(from, Math.round(((bin + 1) * sorted.length) / BINS));
-    const said = items.reduce((sum, { difficulty }) => sum + difficulty, 0);
-    const wrong = items.filter((item) => item.wrong).length;
-    error += Math.abs(said - wrong) / sorted.length;
-  }
-  return error;
 }

@@ -10,7 +10,7 @@ export interface Question {
   answers: string[];
 }
 
-interface SquadFile {
+export interface SquadFile {
   data: {
     title: string;
     paragraphs: {
@@ -21,7 +21,10 @@ interface SquadFile {
 }
 
 export function readSquad(path: string): Question[] {
-  const file = JSON.parse(readFileSync(path, "utf8")) as SquadFile;
+  return squadQuestions(JSON.parse(readFileSync(path, "utf8")) as SquadFile);
+}
+
+export function squadQuestions(file: SquadFile): Question[] {
   return file.data.flatMap(({ title, paragraphs }) =>
     paragraphs.flatMap(({ context, qas }) =>
       qas.map(({ id, question, answers, is_impossible }) => ({

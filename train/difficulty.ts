@@ -12,30 +12,26 @@ import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { withService } from "../eval/client.ts";
 import { askAll, type OpenAnswer } from "../eval/open.ts";
-import { auroc, expectedCalibrationError, WRONG_BELOW_F1 } from "../eval/router.ts";
+import { auroc, expectedCalibrationError, WRONG_BELOW_F1 } from "../eval/scores.ts";
 import { readSquad } from "../eval/squad.ts";
 import {
+  type DifficultyFile,
   type DifficultyModel,
   parseDifficultyModel,
   scoreDifficulty,
 } from "../src/router/difficulty.ts";
 import { FEATURES, type Features } from "../src/router/features.ts";
-import { fitLogistic } from "./logistic.ts";
+import { crossValidate, fitRidge } from "../src/router/fit.ts";
 
 const root = join(import.meta.dirname, "..");
 const weightsPath = join(root, "models/difficulty.json");
 /** Every second article, in the order of their titles' hashes, sets thresholds. */
 const THRESHOLD_SHARE = 2;
-/** Strengths of the ridge penalty tried by cross-validation over articles. */
-const PENALTIES = [0.3, 1, 3, 10, 30, 100];
-const FOLDS = 5;
-const CONFIDENCE = 0.9;
-const THRESHOLDS = 60;
-/** Thresholds that keep fewer answers than this say too little to be tested. */
-const ANSWERED_MIN = 40;
+const NONE = { version: "", scores: [], abstained: 0 };
 
 interface Example {
-  article: string;
+  /** The article's title. */
+  group: string;
   values: Features;
   wrong: boolean;
 }
@@ -52,7 +48,7 @@ const examples = answers
   .filter(({ answer }) => answer !== null)
   .map(({ question, features, f1 }) => {
     return {
-      article: question.article,
+      group: question.article,
       values: features as Features,
       wrong: f1 < WRONG_BELOW_F1,
     };
@@ -96,12 +92,11 @@ async function collect(
 function ensureWeights(): void {
   const weights = {} as DifficultyModel["weights"];
   for (const name of FEATURES) weights[name] = { mean: 0, std: 1, weight: 0 };
-  const unfitted: DifficultyModel = {
+  const unfitted: DifficultyFile = {
     version: "unfitted",
     weights,
     bias: 0,
-    calibration: [],
-    confidence: CONFIDENCE,
+    calibration: NONE,
   };
   try {
     parseDifficultyModel(JSON.parse(readFileSync(weightsPath, "utf8")));
@@ -112,68 +107,39 @@ function ensureWeights(): void {
 
 function splitByArticle(all: readonly Example[]) {
   const hash = (title: string) => createHash("sha256").update(title).digest("hex");
-  const articles = [...new Set(all.map(({ article }) => article))];
+  const articles = [...new Set(all.map(({ group }) => group))];
   articles.sort((a, b) => (hash(a) < hash(b) ? -1 : 1));
   const held = new Set(articles.filter((_, i) => i % THRESHOLD_SHARE === THRESHOLD_SHARE - 1));
   return {
-    fitPart: all.filter(({ article }) => !held.has(article)),
-    thresholdPart: all.filter(({ article }) => held.has(article)),
+    fitPart: all.filter(({ group }) => !held.has(group)),
+    thresholdPart: all.filter(({ group }) => held.has(group)),
   };
 }
 
 /** The penalty with the least log loss on articles that were left out. */
 function choosePenalty(part: readonly Example[]): number {
-  const articles = [...new Set(part.map(({ article }) => article))].sort();
-  const losses = PENALTIES.map((candidate) => {
-    let loss = 0;
-    for (let fold = 0; fold < FOLDS; fold++) {
-      const held = new Set(articles.filter((_, i) => i % FOLDS === fold));
-      const fitted = fitModel(
-        part.filter(({ article }) => !held.has(article)),
-        candidate,
-      );
-      for (const { values, wrong } of part.filter(({ article }) => held.has(article))) {
-        const p = scoreDifficulty(fitted, values);
-        loss -= Math.log(wrong ? p : 1 - p);
-      }
-    }
-    console.log(`penalty ${candidate}: held-out log loss ${(loss / part.length).toFixed(4)}`);
-    return loss;
-  });
-  return PENALTIES[losses.indexOf(Math.min(...losses))]!;
+  const { penalty, losses } = crossValidate(FEATURES, part);
+  for (const tried of losses)
+    console.log(`penalty ${tried.penalty}: held-out log loss ${tried.loss.toFixed(4)}`);
+  return penalty;
 }
 
 function fitModel(part: readonly Example[], ridge: number): DifficultyModel {
-  const columns = FEATURES.map((name) => part.map(({ values }) => values[name]));
-  const means = columns.map((column) => column.reduce((sum, x) => sum + x, 0) / part.length);
-  const stds = columns.map((column, j) => {
-    const variance = column.reduce((sum, x) => sum + (x - means[j]!) ** 2, 0) / part.length;
-    return Math.sqrt(variance) || 1;
-  });
-  const rows = part.map(({ values }) =>
-    FEATURES.map((name, j) => (values[name] - means[j]!) / stds[j]!),
-  );
-  const labels = part.map(({ wrong }) => (wrong ? 1 : 0));
-  const { weights, bias } = fitLogistic(rows, labels, ridge);
-  const named = {} as DifficultyModel["weights"];
-  for (const [j, name] of FEATURES.entries())
-    named[name] = { mean: means[j]!, std: stds[j]!, weight: weights[j]! };
-  return { version: "", weights: named, bias, calibration: [], confidence: CONFIDENCE };
+  const { weights, bias } = fitRidge(FEATURES, part, ridge);
+  const named = weights as DifficultyModel["weights"];
+  return { version: "", weights: named, bias, calibration: NONE };
 }
 
-/** Cumulative counts at equally spaced quantiles of the difficulty of held-out answers. */
-function withCalibration(fitted: DifficultyModel, part: readonly Example[]): DifficultyModel {
-  const scored = score(fitted, part).sort((a, b) => a.difficulty - b.difficulty);
-  const calibration = [];
-  for (let i = 1; i <= THRESHOLDS; i++) {
-    const answered = Math.round((i * scored.length) / THRESHOLDS);
-    if (answered < ANSWERED_MIN) continue;
-    const kept = scored.slice(0, answered);
-    const wrong = kept.filter((item) => item.wrong).length;
-    calibration.push({ threshold: kept.at(-1)!.difficulty, answered, wrong });
-  }
+function withCalibration(fitted: DifficultyModel, part: readonly Example[]): DifficultyFile {
   const digest = createHash("sha256").update(JSON.stringify(fitted.weights)).digest("hex");
-  return { ...fitted, version: `difficulty-${digest.slice(0, 12)}`, calibration };
+  const version = digest.slice(0, 12);
+  const scores = score(fitted, part).map(({ difficulty, wrong }) => [difficulty, wrong ? 1 : 0]);
+  const abstained = Math.round((answers.length - examples.length) / THRESHOLD_SHARE);
+  return {
+    ...fitted,
+    version: `difficulty-${version}`,
+    calibration: { version: `calibration-${version}`, scores, abstained },
+  };
 }
 
 function score(fitted: DifficultyModel, part: readonly Example[]) {
@@ -199,5 +165,5 @@ function provenance(data: string) {
 }
 
 function titles(part: readonly Example[]): string[] {
-  return [...new Set(part.map(({ article }) => article))].sort();
+  return [...new Set(part.map(({ group }) => group))].sort();
 }

@@ -2,6 +2,7 @@
  *  stores documents in a map and can be told to fail. */
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { FakeRouter } from "./fake-router.ts";
 
 interface Job {
   id: string;
@@ -29,6 +30,7 @@ const refuse = (status: number, code: string, message: string): Reply => {
 
 export class FakeBrink {
   url = "";
+  readonly router = new FakeRouter();
   readonly namespaces = new Map<string, Map<string, Text>>();
   readonly jobs = new Map<string, Job>();
   /** `METHOD path` of every call, with its query. */
@@ -77,7 +79,8 @@ export class FakeBrink {
       this.bodies.push(body);
       return canned;
     }
-    return this.route(request.method!, new URL(request.url!, this.url), body);
+    const url = new URL(request.url!, this.url);
+    return this.router.route(request.method!, url, body) ?? this.route(request.method!, url, body);
   }
 
   private route(method: string, url: URL, body: string): Reply {

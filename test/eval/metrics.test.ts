@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { ndcgAt } from "../../eval/beir.ts";
-import { auroc, expectedCalibrationError } from "../../eval/router.ts";
+import { auroc, expectedCalibrationError } from "../../eval/scores.ts";
 import { exactMatch, f1Score } from "../../eval/squad.ts";
 
 it("F1 and exact match ignore case, articles, punctuation and white space", () => {

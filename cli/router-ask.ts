@@ -1,0 +1,175 @@
+/** What the edge answers to labelled questions, and whether it is right: asked of the running
+ *  service, or taken from the outcomes that it recorded. */
+import { WRONG_BELOW_F1 } from "../eval/scores.ts";
+import { f1Score } from "../eval/squad.ts";
+import { FEATURES } from "../src/router/features.ts";
+import { type Client, ReplyError } from "./client.ts";
+import { CommandError, type CommandOption, countOf, type Values } from "./command.ts";
+import { CLI_ASK_DEFAULT, CLI_ASK_MAX } from "./limits.ts";
+import { startProgress } from "./progress.ts";
+import type { LabelledData, LabelledQuestion } from "./router-data.ts";
+import { type RecordedOutcome, readOutcomes } from "./router-outcomes.ts";
+
+/** One labelled question with what the edge made of it. */
+export interface Judged {
+  source: string;
+  question: string;
+  /** Of questions that are held out together. */
+  group: string;
+  /** As the service's features tell it: `who`, `how many`; else `other`. */
+  kind: string;
+  /** Null: the edge abstained, which is no answer. */
+  answer: string | null;
+  /** Answers that would have done; null where the answer itself was judged. */
+  expected: string[] | null;
+  /** Of the answer; an abstention is neither right nor wrong, and false here. */
+  wrong: boolean;
+  /** As served, 0..1; 1 where the edge abstained. */
+  difficulty: number;
+  /** Null where there is no answer. */
+  features: Record<string, number> | null;
+}
+
+export const ASK_OPTIONS: Record<string, CommandOption> = {
+  "in-flight": {
+    type: "string",
+    value: "N",
+    help: `questions asked at a time (${CLI_ASK_DEFAULT})`,
+  },
+};
+
+interface ChatReply {
+  brink: {
+    answer: string | null;
+    difficulty: number | null;
+    features?: Record<string, number>;
+    citations: { document_id: string }[];
+  };
+}
+
+/** Asks every question of the edge (`model: "edge"`), in the file's order; those of which an answer
+ *  was judged are looked up. Throws CommandError where the service is not what it must be. */
+export async function judgeAll(
+  client: Client,
+  data: LabelledData,
+  values: Values,
+): Promise<Judged[]> {
+  const inFlight = countOf(values, "in-flight", CLI_ASK_DEFAULT, 1, CLI_ASK_MAX);
+  const silent = values.json === true;
+  const recorded = await lookUp(client, data.questions);
+  const show = (total: number) => `${total} questions`;
+  const progress = startProgress("ask", data.questions.length, silent, show);
+  const judged = new Array<Judged | null>(data.questions.length).fill(null);
+  let [next, done] = [0, 0];
+  let failed = false;
+  const work = async () => {
+    while (next < data.questions.length && !failed) {
+      const i = next++;
+      const asked = data.questions[i]!;
+      judged[i] = "right" in asked.label ? fromOutcome(asked, recorded) : await ask(client, asked);
+      progress.update(++done);
+    }
+  };
+  try {
+    await Promise.all(
+      Array.from({ length: inFlight }, () =>
+        work().catch((error: unknown) => {
+          failed = true; // the others stop after their question
+          throw error;
+        }),
+      ),
+    );
+  } finally {
+    progress.end();
+  }
+  return judged.filter((one) => one !== null);
+}
+
+async function ask(client: Client, asked: LabelledQuestion): Promise<Judged> {
+  const { source, question, namespace, label } = asked;
+  const body = {
+    model: "edge",
+    messages: [{ role: "user", content: question }],
+    ...(namespace === null ? {} : { memory: { namespace } }),
+    explain: true,
+  };
+  let reply: ChatReply;
+  try {
+    reply = (await client.callAgain("POST", "/v1/chat/completions", body)) as ChatReply;
+  } catch (error) {
+    if (!(error instanceof ReplyError)) throw error;
+    const remedy =
+      error.code === "namespace_not_found"
+        ? ": npx brink ingest fills it, --namespace names it"
+        : "";
+    throw new CommandError(`${source}: ${error.message}${remedy}`);
+  }
+  const { answer, difficulty, features, citations } = reply.brink;
+  if (difficulty === null)
+    throw new CommandError(`${source}: no memory was looked into: name it with --namespace NS`);
+  const expected = "answers" in label ? label.answers : null;
+  return {
+    source,
+    question,
+    group: asked.group ?? citations[0]?.document_id ?? question,
+    kind: kindOf(features ?? null),
+    answer,
+    expected,
+    wrong: answer !== null && f1Score(answer, expected ?? []) < WRONG_BELOW_F1,
+    difficulty: answer === null ? 1 : difficulty,
+    features: answer === null ? null : (features ?? null),
+  };
+}
+
+/** The recorded outcomes of the calls that were judged, by trace id. */
+async function lookUp(
+  client: Client,
+  questions: readonly LabelledQuestion[],
+): Promise<Map<string, RecordedOutcome>> {
+  const wanted = new Set(
+    questions.flatMap(({ label }) => ("right" in label ? [label.trace_id] : [])),
+  );
+  if (wanted.size === 0) return new Map();
+  const outcomes = await readOutcomes(client, {});
+  const found = outcomes.filter(({ trace_id }) => wanted.has(trace_id));
+  const missing = wanted.size - found.length;
+  if (missing > 0)
+    console.error(
+      `${missing} of ${wanted.size} judged calls are no longer among the service's ` +
+        `${outcomes.length} recorded outcomes, and are left out`,
+    );
+  return new Map(found.map((outcome) => [outcome.trace_id, outcome]));
+}
+
+function fromOutcome(
+  { source, group, label }: LabelledQuestion,
+  recorded: ReadonlyMap<string, RecordedOutcome>,
+): Judged | null {
+  const { right, trace_id } = label as { right: boolean; trace_id: string };
+  const outcome = recorded.get(trace_id);
+  if (outcome === undefined) return null;
+  const judged = judgeOutcome(outcome, !right);
+  return { ...judged, source, group: group ?? judged.group };
+}
+
+/** A recorded outcome whose edge answer is known to be wrong, or right. */
+export function judgeOutcome(outcome: RecordedOutcome, wrong: boolean): Judged {
+  const { trace_id, question, edge_answer, difficulty, features, passages } = outcome;
+  return {
+    source: trace_id,
+    question,
+    group: passages[0]?.document_id ?? question,
+    kind: kindOf(features),
+    answer: edge_answer,
+    expected: null,
+    wrong: edge_answer !== null && wrong,
+    difficulty: edge_answer === null ? 1 : (difficulty ?? 1),
+    features: edge_answer === null ? null : features,
+  };
+}
+
+/** The first `asks_...` that is set: the longer of two, `how many` and `how`, stands first. */
+function kindOf(features: Record<string, number> | null): string {
+  const name = FEATURES.find((one) => one.startsWith("asks_") && features?.[one] === 1);
+  return name === undefined ? "other" : name.slice("asks_".length).replaceAll("_", " ");
+}

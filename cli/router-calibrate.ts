@@ -1,0 +1,48 @@
+/** `brink router calibrate`: sets the router's threshold by the operator's own labels. */
+import { connect } from "./client.ts";
+import { type Command, SERVICE_OPTIONS, UsageError } from "./command.ts";
+import { ASK_OPTIONS, judgeAll } from "./router-ask.ts";
+import { DATA_HELP, DATA_OPTIONS, readLabelled } from "./router-data.ts";
+import { describeStatus, readStatus } from "./router-status.ts";
+
+export const routerCalibrate: Command = {
+  name: "router calibrate",
+  args: "[--data FILE]",
+  summary: "Set the router's threshold by your own labelled questions.",
+  description:
+    `${DATA_HELP}\n` +
+    "The edge is asked each question, and the threshold becomes the greatest that the labels\n" +
+    "support: the bound holds for questions like these, if none of them made the weights.\n" +
+    "Without --data the labels are those that the service collected: feedback and backends\n" +
+    "that disagreed. Each call makes a version: npx brink router rollback VERSION goes back.",
+  options: {
+    ...DATA_OPTIONS,
+    add: { type: "boolean", help: "keep the labels that are there" },
+    ...ASK_OPTIONS,
+    ...SERVICE_OPTIONS,
+  },
+  async run(positionals, values) {
+    if (positionals.length > 0) throw new UsageError(`unexpected ${positionals.join(" ")}`);
+    const client = connect(values);
+    if (values.data === undefined) {
+      const reply = await client.call("POST", "/admin/router/calibrate", {});
+      if (!values.json) console.log(describeStatus(await readStatus(client)));
+      return reply;
+    }
+    const data = await readLabelled(values);
+    const judged = await judgeAll(client, data, values);
+    const answers = judged.filter(({ answer }) => answer !== null);
+    const labels = answers.map(({ difficulty, wrong }) => ({ difficulty, wrong }));
+    const abstained = judged.length - answers.length;
+    const body = { labels, abstained, replace: values.add !== true };
+    const reply = await client.call("POST", "/admin/router/calibrate", body);
+    const status = await readStatus(client);
+    const wrong = labels.filter((label) => label.wrong).length;
+    if (!values.json)
+      console.log(
+        `${judged.length} questions: ${answers.length} answers, ${wrong} of them wrong, ` +
+          `${abstained} abstentions\n${describeStatus(status)}`,
+      );
+    return { questions: judged.length, answers: answers.length, wrong, abstained, reply, status };
+  },
+};

@@ -1,0 +1,43 @@
+/** How well a difficulty tells wrong answers from right ones. */
+
+/** Bins of the calibration error, of equally many answers each. */
+export const BINS = 5;
+/** An answer is wrong when its token F1 against the gold answers is below this. */
+export const WRONG_BELOW_F1 = 0.5;
+
+/** An answer that was given; abstentions are none. */
+export interface Scored {
+  /** P(wrong), 0..1. */
+  difficulty: number;
+  wrong: boolean;
+}
+
+/** P(a wrong answer scores above a right one), ties counting half, 0..1. O(n log n). */
+export function auroc(scored: readonly Scored[]): number {
+  const sorted = [...scored].sort((a, b) => a.difficulty - b.difficulty);
+  let rankSum = 0;
+  for (let i = 0; i < sorted.length; ) {
+    let j = i;
+    while (j < sorted.length && sorted[j]!.difficulty === sorted[i]!.difficulty) j += 1;
+    const rank = (i + 1 + j) / 2; // the mean of the ranks i + 1 .. j
+    for (let m = i; m < j; m++) if (sorted[m]!.wrong) rankSum += rank;
+    i = j;
+  }
+  const wrong = scored.filter((item) => item.wrong).length;
+  const right = scored.length - wrong;
+  return (rankSum - (wrong * (wrong + 1)) / 2) / (wrong * right);
+}
+
+/** Mean over equal-mass bins, weighted by their size, of |mean difficulty - share wrong|. */
+export function expectedCalibrationError(scored: readonly Scored[]): number {
+  const sorted = [...scored].sort((a, b) => a.difficulty - b.difficulty);
+  let error = 0;
+  for (let bin = 0; bin < BINS; bin++) {
+    const from = Math.round((bin * sorted.length) / BINS);
+    const items = sorted.slice(from, Math.round(((bin + 1) * sorted.length) / BINS));
+    const said = items.reduce((sum, { difficulty }) => sum + difficulty, 0);
+    const wrong = items.filter((item) => item.wrong).length;
+    error += Math.abs(said - wrong) / sorted.length;
+  }
+  return error;
+}

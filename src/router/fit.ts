@@ -1,0 +1,190 @@
+/** Fits a ridge-penalized logistic regression over named features: how the weights of a difficulty
+ *  are made, by train/difficulty.ts and by an operator's `npx brink router train`. The service
+ *  itself never fits. */
+import { assert } from "../errors.ts";
+
+/** One answer: what was seen of it, and whether it was wrong. */
+export interface Example {
+  /** Examples of one group (an article, a document) are held out together. */
+  group: string;
+  values: Readonly<Record<string, number>>;
+  wrong: boolean;
+}
+
+/** w (x - mean) / std of each feature, and the bias. */
+export interface RidgeModel {
+  weights: Record<string, { mean: number; std: number; weight: number }>;
+  bias: number;
+}
+
+export interface LogisticFit {
+  weights: number[];
+  bias: number;
+}
+
+/** Strengths of the penalty that cross-validation tries. */
+export const PENALTIES: readonly number[] = [0.3, 1, 3, 10, 30, 100];
+export const FOLDS = 5;
+const STEPS_MAX = 50;
+const CONVERGED = 1e-9;
+// A chance of exactly 0 or 1 would make one example's loss infinite.
+const CHANCE_MIN = 1e-12;
+
+/** The model of standardized `names` that minimizes log loss + `penalty` / 2 * |weights|^2. A
+ *  feature that never varies has the weight 0. O(n d^2) a step, a few steps. */
+export function fitRidge(
+  names: readonly string[],
+  examples: readonly Example[],
+  penalty: number,
+): RidgeModel {
+  const scales = names.map((name) => scaleOf(examples.map(({ values }) => values[name]!)));
+  const rows = examples.map(({ values }) =>
+    names.map((name, j) => (values[name]! - scales[j]!.mean) / scales[j]!.std),
+  );
+  const labels = examples.map(({ wrong }) => (wrong ? 1 : 0));
+  const { weights, bias } = fitLogistic(rows, labels, penalty);
+  const named = names.map((name, j) => [name, { ...scales[j]!, weight: weights[j]! }] as const);
+  return { weights: Object.fromEntries(named), bias };
+}
+
+/** P(wrong), 0..1: the logistic of the weighted features. */
+export function scoreRidge({ weights, bias }: RidgeModel, values: Example["values"]): number {
+  let logit = bias;
+  for (const [name, { mean, std, weight }] of Object.entries(weights))
+    logit += (weight * (values[name]! - mean)) / std;
+  return 1 / (1 + Math.exp(-logit));
+}
+
+export interface CrossValidation {
+  /** Of PENALTIES, the one with the least loss. */
+  penalty: number;
+  /** By penalty: the mean log loss of examples whose group was left out, in nats. */
+  losses: { penalty: number; loss: number }[];
+  /** P(wrong) of each example by the chosen penalty's model of the other folds. The penalty has
+   *  seen them; the weights have not. */
+  heldOut: number[];
+}
+
+/** Chooses the penalty by cross-validation over groups. `progress` gets the share that is done. */
+export function crossValidate(
+  names: readonly string[],
+  examples: readonly Example[],
+  progress: (share: number) => void = () => {},
+): CrossValidation {
+  const folds = foldOf(examples.map(({ group }) => group));
+  const count = Math.max(...folds) + 1;
+  assert(count > 1, "cross-validation needs two groups");
+  const tried = PENALTIES.map((penalty, i) => {
+    const heldOut = new Array<number>(examples.length);
+    for (let fold = 0; fold < count; fold++) {
+      const others = examples.filter((_, n) => folds[n] !== fold);
+      const model = fitRidge(names, others, penalty);
+      for (const [n, { values }] of examples.entries())
+        if (folds[n] === fold) heldOut[n] = scoreRidge(model, values);
+      progress((i * count + fold + 1) / (PENALTIES.length * count));
+    }
+    return { penalty, loss: logLoss(heldOut, examples), heldOut };
+  });
+  const best = tried.reduce((least, one) => (one.loss < least.loss ? one : least));
+  return {
+    penalty: best.penalty,
+    losses: tried.map(({ penalty, loss }) => ({ penalty, loss })),
+    heldOut: best.heldOut,
+  };
+}
+
+/** The fold of each item, 0..FOLDS - 1, so that a group is in one fold and folds are about equally
+ *  large: the largest group first, each to the smallest fold so far. */
+export function foldOf(groups: readonly string[]): number[] {
+  const sizes = new Map<string, number>();
+  for (const group of groups) sizes.set(group, (sizes.get(group) ?? 0) + 1);
+  const folds = new Array<number>(Math.min(FOLDS, sizes.size)).fill(0);
+  const chosen = new Map<string, number>();
+  const ordered = [...sizes].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
+  for (const [group, size] of ordered) {
+    const fold = folds.indexOf(Math.min(...folds));
+    folds[fold]! += size;
+    chosen.set(group, fold);
+  }
+  return groups.map((group) => chosen.get(group)!);
+}
+
+function logLoss(chances: readonly number[], examples: readonly Example[]): number {
+  const losses = examples.map(({ wrong }, n) =>
+    Math.log(Math.max(CHANCE_MIN, wrong ? chances[n]! : 1 - chances[n]!)),
+  );
+  return -losses.reduce((sum, x) => sum + x, 0) / examples.length;
+}
+
+function scaleOf(column: readonly number[]): { mean: number; std: number } {
+  const mean = column.reduce((sum, x) => sum + x, 0) / column.length;
+  const variance = column.reduce((sum, x) => sum + (x - mean) ** 2, 0) / column.length;
+  return { mean, std: Math.sqrt(variance) || 1 };
+}
+
+/** Minimizes the log loss of `labels` (0 or 1) plus ridge / 2 * |weights|^2 by Newton's method
+ *  (iteratively reweighted least squares, Hastie et al., The Elements of Statistical Learning,
+ *  4.4.1); the bias is not penalized. `rows` [n, d]. O(n d^2) a step. */
+export function fitLogistic(
+  rows: readonly (readonly number[])[],
+  labels: readonly number[],
+  ridge: number,
+): LogisticFit {
+  const d = rows[0]?.length ?? 0;
+  const beta = new Array<number>(d + 1).fill(0); // the bias last
+  for (let step = 0; step < STEPS_MAX; step++) {
+    const { gradient, hessian } = derivatives(rows, labels, beta, ridge);
+    const change = solve(hessian, gradient);
+    for (const [j, delta] of change.entries()) beta[j]! -= delta;
+    if (Math.max(...change.map(Math.abs)) < CONVERGED) break;
+  }
+  return { weights: beta.slice(0, d), bias: beta[d]! };
+}
+
+function derivatives(
+  rows: readonly (readonly number[])[],
+  labels: readonly number[],
+  beta: readonly number[],
+  ridge: number,
+) {
+  const d = beta.length - 1;
+  const gradient = beta.map((value, j) => (j < d ? ridge * value : 0));
+  const hessian = beta.map((_, i) => beta.map((__, j) => (i === j && i < d ? ridge : 0)));
+  for (const [n, row] of rows.entries()) {
+    const x = [...row, 1];
+    const logit = x.reduce((sum, value, j) => sum + value * beta[j]!, 0);
+    const p = 1 / (1 + Math.exp(-logit));
+    const [residual, curvature] = [p - labels[n]!, p * (1 - p)];
+    for (let i = 0; i <= d; i++) {
+      gradient[i]! += residual * x[i]!;
+      const line = hessian[i]!;
+      const scaled = curvature * x[i]!;
+      for (let j = 0; j <= i; j++) line[j]! += scaled * x[j]!;
+    }
+  }
+  for (let i = 0; i <= d; i++) for (let j = i + 1; j <= d; j++) hessian[i]![j] = hessian[j]![i]!;
+  return { gradient, hessian };
+}
+
+/** Solves A x = b by Gaussian elimination with partial pivoting; A is not kept. */
+function solve(a: number[][], b: readonly number[]): number[] {
+  const n = b.length;
+  const m = a.map((row, i) => [...row, b[i]!]);
+  for (let column = 0; column < n; column++) {
+    let pivot = column;
+    for (let i = column + 1; i < n; i++)
+      if (Math.abs(m[i]![column]!) > Math.abs(m[pivot]![column]!)) pivot = i;
+    [m[column], m[pivot]] = [m[pivot]!, m[column]!];
+    for (let i = column + 1; i < n; i++) {
+      const factor = m[i]![column]! / m[column]![column]!;
+      for (let j = column; j <= n; j++) m[i]![j]! -= factor * m[column]![j]!;
+    }
+  }
+  const x = new Array<number>(n).fill(0);
+  for (let i = n - 1; i >= 0; i--) {
+    let rest = m[i]![n]!;
+    for (let j = i + 1; j < n; j++) rest -= m[i]![j]! * x[j]!;
+    x[i] = rest / m[i]![i]!;
+  }
+  return x;
+}

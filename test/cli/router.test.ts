@@ -1,0 +1,233 @@
+/** `brink router` against a service over HTTP. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Command, Values } from "../../cli/command.ts";
+import { routerCalibrate } from "../../cli/router-calibrate.ts";
+import type { RecordedOutcome } from "../../cli/router-outcomes.ts";
+import { routerReport } from "../../cli/router-report.ts";
+import { routerRollback, routerStatus } from "../../cli/router-status.ts";
+import { routerActivate, routerTrain } from "../../cli/router-train.ts";
+import { type DifficultyFile, parseDifficultyModel } from "../../src/router/difficulty.ts";
+import { brink } from "../support/brink-cli.ts";
+import { FakeBrink } from "./fake-brink.ts";
+import { runCommand } from "./said.ts";
+
+const QUESTIONS = 440;
+let folder: string;
+let data: string;
+let service: FakeBrink;
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "brink-router-"));
+  data = join(folder, "labels.csv");
+  const rows = Array.from({ length: QUESTIONS }, (_, n) => `How much is ${n} <b>&?,${n}|x`);
+  writeFileSync(data, `question,answers\r\n${rows.join("\r\n")}\r\n`);
+  service = await new FakeBrink().start();
+});
+afterEach(() => {
+  service.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const run = (command: Command, args: string[], values: Values = {}) =>
+  runCommand(command, args, { url: service.url, ...values });
+
+describe("router status and rollback", () => {
+  it("show what the router promises, and the rest as it came", async () => {
+    const { out } = await run(routerStatus, []);
+    expect(out.split("\n")).toEqual([
+      "target            at most 20 % of the edge's answers wrong, with confidence 95 %",
+      "threshold         0.3000: the edge keeps what is no harder",
+      "kept at the edge  52 % of questions",
+      "of these wrong    8.1 %, at most 11.9 % with confidence 95 %",
+      "to the backend    48 %",
+      "weights           difficulty-shipped",
+      "calibration       calibration-1, 417 labels, as shipped: npx brink router calibrate",
+      "drift, alarm      false",
+      "drift, psi        0.0123",
+      "shadow rate       0",
+    ]);
+  });
+
+  it("say what other targets mean, and that nothing is kept", async () => {
+    service.router.threshold = -1;
+    service.router.target = { backend_share: 0.3 };
+    expect((await run(routerStatus, [])).out).toMatch(/30 % of questions to the backend\n.*none: /);
+    service.router.target = { budget_usd_per_1k: 0.4 };
+    expect((await run(routerStatus, [])).out).toMatch(/0.4 USD for 1,000 questions/);
+  });
+
+  it("go back to a version, list them where none is named, and tell what is refused", async () => {
+    service.router.versions.push({ version: "difficulty-2", note: "mine" });
+    expect((await run(routerRollback, [])).out).toMatch(/version +note\n.*\ndifficulty-2 +mine/);
+    const { out } = await run(routerRollback, ["difficulty-shipped"]);
+    expect(out).toMatch(/weights +difficulty-shipped/);
+    await expect(run(routerRollback, ["x"])).rejects.toThrow("no version x (not_found)");
+  });
+});
+
+describe("router calibrate", () => {
+  it("sends the difficulty and the verdict of every answer, and counts abstentions", async () => {
+    const { out } = await run(routerCalibrate, [], { data, namespace: "docs" });
+    const { labels, abstained, replace } = service.router.calibrated!;
+    expect([labels!.length, abstained, replace]).toEqual([400, 40, true]);
+    expect(labels![0]).toEqual({ difficulty: expect.any(Number), wrong: expect.any(Boolean) });
+    expect(out).toMatch(/^440 questions: 400 answers, \d+ of them wrong, 40 abstentions\ntarget/);
+    expect(out).toMatch(/threshold +0.4200/);
+    expect(service.router.asked).toHaveLength(QUESTIONS);
+    expect(service.router.asked[0]).toEqual({
+      model: "edge",
+      messages: [{ role: "user", content: "How much is 0 <b>&?" }],
+      memory: { namespace: "docs" },
+      explain: true,
+    });
+  });
+
+  it("without a file, lets the service take what it collected", async () => {
+    await run(routerCalibrate, []);
+    expect(service.router.calibrated).toEqual({});
+    expect(service.router.asked).toEqual([]);
+  });
+
+  it("asks no question where a line cannot be used", async () => {
+    writeFileSync(data, "question,answers\nWho?,\n");
+    await expect(run(routerCalibrate, [], { data })).rejects.toThrow(/1 lines of .* mend them/);
+    expect(service.router.asked).toEqual([]);
+  });
+
+  it("goes on where the service is busy, and says which question was refused", async () => {
+    const busy = { error: { message: "busy", code: "memory_busy", type: "x", param: null } };
+    const none = { error: { message: "no docs", code: "namespace_not_found", type: "x" } };
+    service.canned.set("POST /v1/chat/completions", [
+      { status: 503, body: busy, headers: { "retry-after": "0" } },
+    ]);
+    await run(routerCalibrate, [], { data, json: true });
+    expect(service.router.calibrated!.labels).toHaveLength(400);
+    service.canned.set("POST /v1/chat/completions", [{ status: 404, body: none }]);
+    await expect(run(routerCalibrate, [], { data, "in-flight": "1" })).rejects.toThrow(
+      /^labels.csv:2: no docs \(namespace_not_found\): npx brink ingest fills it/,
+    );
+  });
+});
+
+describe("router train", () => {
+  it("finds what the active weights do not see, and changes nothing", async () => {
+    const out = join(folder, "weights.json");
+    const said = await run(routerTrain, [], { data, out });
+    const { figures, fitted, held } = said.result as unknown as {
+      figures: Record<"auroc" | "ece", Record<"fresh" | "active" | "gain", { low: number }>>;
+      fitted: { answers: number; groups: number };
+      held: { answers: number; groups: number };
+    };
+    expect(figures.auroc.gain.low).toBeGreaterThan(0.1);
+    expect(fitted.answers + held.answers).toBe(400);
+    expect(fitted.groups + held.groups).toBe(30);
+    expect(said.out).toContain("the new weights rank better");
+    expect(said.out).toMatch(/span_margin +-\d/);
+    expect(said.out).toMatch(/nothing is changed yet: npx brink router activate .*weights.json/);
+    expect(service.router.sent).toBe(null);
+    const model = parseDifficultyModel(JSON.parse(readFileSync(out, "utf8")) as DifficultyFile);
+    expect(model.calibration.scores).toHaveLength(held.answers);
+    expect(model.calibration.abstained).toBe(Math.round((40 * held.answers) / 400));
+    await run(routerActivate, [out], { note: "ours" });
+    expect(service.router.sent).toMatchObject({
+      model: { version: model.version },
+      note: "ours",
+      activate: true,
+    });
+  });
+
+  it("sends the weights with --activate, and says how to go back", async () => {
+    const { out } = await run(routerTrain, [], { data, activate: true });
+    const { version } = service.router.versions.at(-1)!;
+    expect(out).toContain(`${version} is active`);
+    expect(out).toContain("npx brink router rollback difficulty-shipped goes back");
+  });
+
+  it("says what is lacking: answers, wrong ones, or features that this release knows", async () => {
+    const few = Array.from({ length: 60 }, (_, n) => `How much is ${n}?,${n}`).join("\n");
+    const file = join(folder, "few.csv");
+    writeFileSync(file, `question,answers\n${few}\n`);
+    await expect(run(routerTrain, [], { data: file })).rejects.toThrow(
+      /the edge gave 54 answers, weights need 200: label more questions/,
+    );
+    const all = Array.from({ length: QUESTIONS }, (_, n) => `How much is ${n}?,${n}|no`).join("\n");
+    writeFileSync(file, `question,answers\n${all}\n`);
+    await expect(run(routerTrain, [], { data: file })).rejects.toThrow(
+      /0 of 400 answers are wrong: weights need 30/,
+    );
+    service.router.untold = "coverage";
+    await expect(run(routerTrain, [], { data })).rejects.toThrow(
+      /the service did not say coverage of its answer: use the command line of the service's/,
+    );
+  });
+});
+
+const outcome = (n: number, label: RecordedOutcome["label"]): RecordedOutcome => {
+  return {
+    ...{ trace_id: `t${n}`, at: 1_795_000_000_000 + n, question: `Q${n}?`, route: "edge" },
+    ...{ edge_answer: n % 10 === 0 ? null : `a${n}`, difficulty: (n % 40) / 40, features: null },
+    ...{ weights_version: "difficulty-shipped", passages: [{ document_id: `d${n % 7}` }], label },
+  };
+};
+
+describe("router report", () => {
+  it("is one file that loads and runs nothing, with a table behind each plot", async () => {
+    const out = join(folder, "report.html");
+    const { out: said } = await run(routerReport, [], { data, out });
+    expect(said).toMatch(/Of 440 questions the edge answered 400; .*\nAt .*\nwritten to .*html/s);
+    const page = readFileSync(out, "utf8");
+    expect(page).not.toMatch(/<script|<link|<img|url\(|@import|\bsrc=|https?:/);
+    expect(page).not.toContain("<b>&?");
+    expect(page).toContain("&lt;b&gt;&amp;?");
+    expect(page).not.toMatch(/NaN|Infinity|undefined|null/);
+    expect(page.match(/<svg viewBox="0 0 460/g)).toHaveLength(4);
+    expect(page.match(/<title id=/g)).toHaveLength(4);
+    expect(page.match(/<details>/g)).toHaveLength(4);
+    expect(page).toContain("prefers-color-scheme: dark");
+    expect(page).toMatch(/<td>how<\/td>/);
+    expect(page).toMatch(/52.0.% kept, 8.1.% of it wrong, at most 11.9.%, by 417 labels/);
+  });
+
+  it("of recorded outcomes takes those with a label, on however many pages", async () => {
+    service.router.outcomes = Array.from({ length: 80 }, (_, n) =>
+      outcome(n, n % 5 === 4 ? null : { wrong: n % 40 > 25, source: "feedback" }),
+    );
+    const values = { out: join(folder, "r.html"), json: true };
+    const { result } = await run(routerReport, [], values);
+    expect(result).toMatchObject({ questions: 64, answers: 56, auroc: { value: 1 } });
+  });
+
+  it("needs answers, right and wrong ones", async () => {
+    service.router.outcomes = [outcome(1, { wrong: true, source: "feedback" })];
+    await expect(run(routerReport, [])).rejects.toThrow(
+      /of 1 labelled questions the edge answered 1, 1 of them wrong: a report needs 20 answers/,
+    );
+    await expect(run(routerReport, [], { "backend-accuracy": "90" })).rejects.toThrow(/a share/);
+  });
+});
+
+it("a judged call is looked up by its trace, and one that is gone is left out", async () => {
+  service.router.outcomes = Array.from({ length: 7 }, (_, n) => outcome(n, null));
+  writeFileSync(data, "trace_id,right\nt1,yes\nt2,no\nt10,no\nt0,no\n");
+  const { said } = await run(routerCalibrate, [], { data });
+  expect(service.router.calibrated).toEqual({
+    labels: [
+      { difficulty: 1 / 40, wrong: false },
+      { difficulty: 2 / 40, wrong: true },
+    ],
+    abstained: 1,
+    replace: true,
+  });
+  expect(said).toMatch(/1 of 4 judged calls are no longer among the service's 7 recorded outcomes/);
+});
+
+it("the commands run from the shell, with help and JSON", async () => {
+  expect(await brink(service.url, "help")).toMatch(/router train --data FILE +Fit the router/);
+  expect(await brink(service.url, "router", "train", "--help")).toMatch(/--data FILE +labelled qu/);
+  const json = JSON.parse(
+    await brink(service.url, "router", "calibrate", "--data", data, "--json"),
+  );
+  expect(json).toMatchObject({ questions: 440, answers: 400, abstained: 40 });
+});

@@ -1,0 +1,115 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { mulberry32 } from "../../eval/random.ts";
+import {
+  crossValidate,
+  type Example,
+  FOLDS,
+  fitLogistic,
+  fitRidge,
+  foldOf,
+  PENALTIES,
+  scoreRidge,
+} from "../../src/router/fit.ts";
+
+describe("the logistic fit", () => {
+  it("recovers the weights that drew the labels", () => {
+    const random = mulberry32(3);
+    const truth = [1.5, -0.8];
+    const rows = Array.from({ length: 20_000 }, () => [random() * 4 - 2, random() * 4 - 2]);
+    const labels = rows.map(([a, b]) => {
+      const logit = truth[0]! * a! + truth[1]! * b! + 0.4;
+      return random() < 1 / (1 + Math.exp(-logit)) ? 1 : 0;
+    });
+    const { weights, bias } = fitLogistic(rows, labels, 0);
+    for (const [j, value] of truth.entries()) expect(weights[j]).toBeCloseTo(value, 1);
+    expect(bias).toBeCloseTo(0.4, 1);
+  });
+
+  it("has a penalized gradient of zero at the optimum", () => {
+    const rows = [[1], [2], [3], [4]];
+    const labels = [0, 1, 0, 1];
+    const { weights, bias } = fitLogistic(rows, labels, 2);
+    const residuals = rows.map(([x], n) => {
+      return 1 / (1 + Math.exp(-(weights[0]! * x! + bias))) - labels[n]!;
+    });
+    const slope = residuals.reduce((sum, r, n) => sum + r * rows[n]![0]!, 2 * weights[0]!);
+    expect(slope).toBeCloseTo(0, 8);
+    expect(residuals.reduce((sum, r) => sum + r, 0)).toBeCloseTo(0, 8);
+  });
+
+  it("stays finite where a feature never varies or separates the labels", () => {
+    const examples = Array.from({ length: 40 }, (_, n) => {
+      return { group: `${n}`, values: { still: 7, splits: n < 20 ? 0 : 1e6 }, wrong: n >= 20 };
+    });
+    const model = fitRidge(["still", "splits"], examples, 1);
+    expect(model.weights.still).toEqual({ mean: 7, std: 1, weight: expect.closeTo(0, 12) });
+    for (const { values, wrong } of examples) expect(scoreRidge(model, values) > 0.5).toBe(wrong);
+    expect(model.weights.splits!.weight).toBeLessThan(10);
+  });
+});
+
+describe("folds", () => {
+  it("keep a group together, and no fold exceeds another by more than the largest group", () => {
+    const groups = fc.array(fc.integer({ min: 0, max: 20 }).map(String), { minLength: 1 });
+    fc.assert(
+      fc.property(groups, (names) => {
+        const folds = foldOf(names);
+        const seen = new Map(names.map((name, n) => [name, folds[n]!]));
+        for (const [n, name] of names.entries()) expect(folds[n]).toBe(seen.get(name));
+        const size = (of: (n: number) => boolean) => names.filter((_, n) => of(n)).length;
+        const used = Math.min(FOLDS, seen.size);
+        const sizes = Array.from({ length: used }, (_, f) => size((n) => folds[n] === f));
+        const largest = Math.max(...[...seen.keys()].map((g) => size((n) => names[n] === g)));
+        expect(Math.min(...sizes)).toBeGreaterThan(0);
+        expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(largest);
+      }),
+      { seed: 5 },
+    );
+  });
+});
+
+describe("cross-validation", () => {
+  const random = mulberry32(11);
+  /** `signal` says something of the label, `noise` and the group nothing. */
+  const examples: Example[] = Array.from({ length: 600 }, (_, n) => {
+    const signal = random() * 4 - 2;
+    const noise = random();
+    const wrong = random() < 1 / (1 + Math.exp(-2 * signal));
+    return { group: `g${n % 60}`, values: { signal, noise }, wrong };
+  });
+
+  it("scores each example by weights that have not seen its group", () => {
+    const { heldOut, penalty } = crossValidate(["signal", "noise"], examples);
+    const folds = foldOf(examples.map(({ group }) => group));
+    const model = fitRidge(
+      ["signal", "noise"],
+      examples.filter((_, n) => folds[n] !== folds[0]),
+      penalty,
+    );
+    expect(heldOut[0]).toBe(scoreRidge(model, examples[0]!.values));
+  });
+
+  it("takes the penalty with the least held-out loss, and tells how far it is", () => {
+    const shares: number[] = [];
+    const { penalty, losses } = crossValidate(["signal"], examples, (share) => shares.push(share));
+    expect(losses.map((tried) => tried.penalty)).toEqual(PENALTIES);
+    const least = Math.min(...losses.map(({ loss }) => loss));
+    expect(losses.find((tried) => tried.penalty === penalty)!.loss).toBe(least);
+    expect(least).toBeLessThan(Math.LN2);
+    expect(shares.at(-1)).toBe(1);
+    expect(shares.length).toBe(PENALTIES.length * FOLDS);
+  });
+
+  it("of labels that only the group tells, learns nothing from other groups", () => {
+    const memorable = Array.from({ length: 200 }, (_, n) => {
+      const group = n % 20;
+      const values = Object.fromEntries(
+        Array.from({ length: 20 }, (__, g) => [`is_${g}`, g === group ? 1 : 0]),
+      );
+      return { group: `${group}`, values, wrong: group % 2 === 0 };
+    });
+    const { losses } = crossValidate(Object.keys(memorable[0]!.values), memorable);
+    for (const { loss } of losses) expect(loss).toBeGreaterThan(Math.LN2 * 0.99);
+  });
+});
