@@ -172,6 +172,8 @@ export const KEYS_PER_TENANT_MAX = 1_000;
 export const NAMESPACES_PER_TENANT_MAX = 1_000;
 export const SETTING_BYTES_MAX = 256 * 1024;
 
+// Labelled answers of a calibration set: 20,000 settle a risk to half a percent, and take 160 KB.
+export const CALIBRATION_SCORES_MAX = 20_000;
 // How long an isolate may go on with a risk target that was changed through another, and how many
 // tenants' targets it remembers; a forgotten one costs one call of the ledger.
 export const TARGET_CACHE_MS_MAX = 30_000;

@@ -15,6 +15,7 @@ import { askAll, type OpenAnswer } from "../eval/open.ts";
 import { auroc, expectedCalibrationError, WRONG_BELOW_F1 } from "../eval/router.ts";
 import { readSquad } from "../eval/squad.ts";
 import {
+  type DifficultyFile,
   type DifficultyModel,
   parseDifficultyModel,
   scoreDifficulty,
@@ -29,10 +30,7 @@ const THRESHOLD_SHARE = 2;
 /** Strengths of the ridge penalty tried by cross-validation over articles. */
 const PENALTIES = [0.3, 1, 3, 10, 30, 100];
 const FOLDS = 5;
-const CONFIDENCE = 0.9;
-const THRESHOLDS = 60;
-/** Thresholds that keep fewer answers than this say too little to be tested. */
-const ANSWERED_MIN = 40;
+const NONE = { version: "", scores: [], abstained: 0 };
 
 interface Example {
   article: string;
@@ -96,12 +94,11 @@ async function collect(
 function ensureWeights(): void {
   const weights = {} as DifficultyModel["weights"];
   for (const name of FEATURES) weights[name] = { mean: 0, std: 1, weight: 0 };
-  const unfitted: DifficultyModel = {
+  const unfitted: DifficultyFile = {
     version: "unfitted",
     weights,
     bias: 0,
-    calibration: [],
-    confidence: CONFIDENCE,
+    calibration: NONE,
   };
   try {
     parseDifficultyModel(JSON.parse(readFileSync(weightsPath, "utf8")));
@@ -158,22 +155,19 @@ function fitModel(part: readonly Example[], ridge: number): DifficultyModel {
   const named = {} as DifficultyModel["weights"];
   for (const [j, name] of FEATURES.entries())
     named[name] = { mean: means[j]!, std: stds[j]!, weight: weights[j]! };
-  return { version: "", weights: named, bias, calibration: [], confidence: CONFIDENCE };
+  return { version: "", weights: named, bias, calibration: NONE };
 }
 
-/** Cumulative counts at equally spaced quantiles of the difficulty of held-out answers. */
-function withCalibration(fitted: DifficultyModel, part: readonly Example[]): DifficultyModel {
-  const scored = score(fitted, part).sort((a, b) => a.difficulty - b.difficulty);
-  const calibration = [];
-  for (let i = 1; i <= THRESHOLDS; i++) {
-    const answered = Math.round((i * scored.length) / THRESHOLDS);
-    if (answered < ANSWERED_MIN) continue;
-    const kept = scored.slice(0, answered);
-    const wrong = kept.filter((item) => item.wrong).length;
-    calibration.push({ threshold: kept.at(-1)!.difficulty, answered, wrong });
-  }
+function withCalibration(fitted: DifficultyModel, part: readonly Example[]): DifficultyFile {
   const digest = createHash("sha256").update(JSON.stringify(fitted.weights)).digest("hex");
-  return { ...fitted, version: `difficulty-${digest.slice(0, 12)}`, calibration };
+  const version = digest.slice(0, 12);
+  const scores = score(fitted, part).map(({ difficulty, wrong }) => [difficulty, wrong ? 1 : 0]);
+  const abstained = Math.round((answers.length - examples.length) / THRESHOLD_SHARE);
+  return {
+    ...fitted,
+    version: `difficulty-${version}`,
+    calibration: { version: `calibration-${version}`, scores, abstained },
+  };
 }
 
 function score(fitted: DifficultyModel, part: readonly Example[]) {

@@ -11,9 +11,9 @@ import {
 import { codeOf, ServiceError } from "../errors.ts";
 import { EVIDENCE_TOKENS_MAX } from "../limits.ts";
 import type { SearchHit } from "../memory/types.ts";
+import { chooseThreshold } from "../router/calibration.ts";
 import { scoreDifficulty } from "../router/difficulty.ts";
 import { type Features, features } from "../router/features.ts";
-import { thresholdForRisk } from "../router/risk.ts";
 import { citeMarks, toCitation } from "./citations.ts";
 import { findDemands, refuseTheImpossible } from "./demands.ts";
 import type { Models } from "./models.ts";
@@ -159,7 +159,8 @@ async function readAtEdge(
   const values = choice === null ? null : features({ question, hits, readings, choice });
   // An abstention is no answer, so it is certainly not good enough.
   const difficulty = found ? scoreDifficulty(models.difficulty, values!) : withMemory ? 1 : null;
-  const threshold = thresholdForRisk(models.difficulty, await deps.maxRisk());
+  const target = { max_risk: await deps.maxRisk() };
+  const { threshold } = chooseThreshold(target, models.difficulty.calibration, null);
   return { reading, difficulty, threshold, features: values };
 }
 

@@ -1,0 +1,121 @@
+/** Labelled difficulties, and the threshold that keeps a target on them. */
+import { assert } from "../errors.ts";
+import { CALIBRATION_SCORES_MAX } from "../limits.ts";
+import { riskUpperBound, thresholdForRisk } from "./risk.ts";
+import { CONFIDENCE_DEFAULT, type Prices, shareWithin, type Target, usdPer1k } from "./target.ts";
+
+/** An answer that the edge gave. */
+export interface LabelledScore {
+  /** As serving computes it, 0..1, by weights that were not fitted on this question. */
+  difficulty: number;
+  wrong: boolean;
+}
+
+/** A uniform sample of questions, of at most CALIBRATION_SCORES_MAX answers. */
+export interface CalibrationSet {
+  version: string;
+  /** One an answer, in no order. */
+  scores: readonly LabelledScore[];
+  /** Questions to which the reader gave none: difficulty 1, and no answers. */
+  abstained: number;
+}
+
+/** What the set's questions would have met. */
+export interface Expected {
+  /** The share of all questions, abstentions included, that stay at the edge, 0..1. */
+  coverage: number;
+  /** The share of wrong answers among those, 0..1; 0 where none stays. */
+  risk: number;
+  /** What that share is below with the target's confidence (0.95 of a target without one) for this
+   *  one threshold; 1 where none stays. */
+  risk_upper: number;
+  /** 1 - coverage. */
+  backend_share: number;
+  /** Null where the prices are not known. */
+  usd_per_1k: number | null;
+}
+
+export interface ThresholdChoice {
+  /** The largest difficulty that stays at the edge, 0..1; -1: none does. */
+  threshold: number;
+  expected: Expected;
+}
+
+/** The threshold that keeps `target` on questions like those of `set`. Throws `invalid_request` for
+ *  a budget where `prices` is null. */
+export function chooseThreshold(
+  target: Target,
+  set: CalibrationSet,
+  prices: Prices | null,
+): ThresholdChoice {
+  const confidence = confidenceOf(target);
+  const threshold =
+    "max_risk" in target
+      ? thresholdForRisk(set.scores, target.max_risk, confidence)
+      : thresholdForShare(target, set, prices);
+  return { threshold, expected: expect(threshold, set, prices, confidence) };
+}
+
+function confidenceOf(target: Target): number {
+  return ("max_risk" in target ? target.confidence : undefined) ?? CONFIDENCE_DEFAULT;
+}
+
+/** By the quantile of the difficulties, an abstention counting as 1. A share of the backend is met
+ *  as nearly as the set allows, and abstentions are the last to stay; a budget is a ceiling. */
+function thresholdForShare(
+  target: Exclude<Target, { max_risk: number }>,
+  { scores, abstained }: CalibrationSet,
+  prices: Prices | null,
+): number {
+  const ceiling = "budget_usd_per_1k" in target;
+  const share = ceiling ? shareWithin(target.budget_usd_per_1k, prices) : target.backend_share;
+  const questions = scores.length + abstained;
+  if (questions === 0) return share === 1 ? -1 : 1;
+  const exact = (1 - share) * questions;
+  const kept = ceiling ? Math.ceil(exact - ROUNDING) : Math.round(exact);
+  if (kept <= 0) return -1;
+  if (kept > scores.length && (ceiling || share === 0)) return 1;
+  const sorted = scores.map(({ difficulty }) => difficulty).sort((a, b) => a - b);
+  return sorted[Math.min(kept, sorted.length) - 1] ?? -1;
+}
+
+/** (1 - share) x questions may miss a whole number by its last bits. */
+const ROUNDING = 1e-9;
+
+function expect(
+  threshold: number,
+  { scores, abstained }: CalibrationSet,
+  prices: Prices | null,
+  confidence: number,
+): Expected {
+  const kept = scores.filter(({ difficulty }) => difficulty <= threshold);
+  const wrong = kept.filter((score) => score.wrong).length;
+  const questions = scores.length + abstained;
+  const stay = kept.length + (threshold >= 1 ? abstained : 0);
+  const coverage = questions === 0 ? 0 : stay / questions;
+  return {
+    coverage,
+    risk: kept.length === 0 ? 0 : wrong / kept.length,
+    risk_upper: riskUpperBound(kept.length, wrong, confidence),
+    backend_share: 1 - coverage,
+    usd_per_1k: prices === null ? null : (1 - coverage) * usdPer1k(prices),
+  };
+}
+
+/** A set as files hold it: each score [difficulty, 1 where wrong or else 0]. */
+export interface CalibrationFile {
+  version: string;
+  scores: readonly (readonly number[])[];
+  abstained: number;
+}
+
+/** The set of a file that was checked where it came in; a broken one is a bug. */
+export function readCalibration({ version, scores, abstained }: CalibrationFile): CalibrationSet {
+  assert(scores.length <= CALIBRATION_SCORES_MAX, `${scores.length} calibration scores`);
+  const labelled = scores.map(([difficulty, wrong]) => {
+    assert(difficulty! >= 0 && difficulty! <= 1, `calibration score ${difficulty}`);
+    return { difficulty: difficulty!, wrong: wrong === 1 };
+  });
+  assert(Number.isInteger(abstained) && abstained >= 0, `abstentions: ${abstained}`);
+  return { version, scores: labelled, abstained };
+}
