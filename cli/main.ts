@@ -16,6 +16,7 @@ import {
   namespacesList,
   namespacesStats,
 } from "./namespaces.ts";
+import { notesApprove, notesList, notesRemove } from "./notes.ts";
 import { search } from "./search.ts";
 import { snapshot } from "./snapshot.ts";
 
@@ -28,6 +29,9 @@ const COMMANDS: Command[] = [
   namespacesCreate,
   namespacesStats,
   namespacesDelete,
+  notesList,
+  notesApprove,
+  notesRemove,
   modelsAdd,
   modelsList,
   modelsRemove,

@@ -21,7 +21,7 @@ interface Recurring {
   /** In which quarter SQuAD's own wording is asked, and in which the other annotator's. */
   first: number;
   second: number;
-  /** The same in SQuAD's annotators' other words: a question on the paragraph with the same span. */
+  /** The same in another annotator's words: a question on the paragraph with the same span. */
   own: Question | null;
 }
 
@@ -30,9 +30,9 @@ interface Recurring {
 const ONCE_SHARE = 0.2;
 
 /** `perQuarter` questions a quarter: four fifths come in each, in one as SQuAD has them, in one in
- *  another annotator's words where SQuAD has such, else by the rules of paraphrase.ts; the rest come
- *  once. Nothing but time tells the quarters apart. Shuffled within a quarter; the same for the same
- *  data. */
+ *  another annotator's words where SQuAD has such, else by the rules of paraphrase.ts; the rest
+ *  come once. Nothing but time tells the quarters apart. Shuffled within a quarter; the same for
+ *  the same data. */
 export function makeTraffic(all: readonly Question[], perQuarter: number): Ask[] {
   const random = mulberry32(20_261_129);
   const once = Math.round(perQuarter * ONCE_SHARE);

@@ -28,7 +28,7 @@ function hit(document_id: string, text: string): SearchHit {
   return { ...place, ...scores, text, title: null, metadata: {} };
 }
 
-it("a note's answer cites the note word for word, and its sources where they were found", async () => {
+it("a note is cited word for word, and its sources where they were found", async () => {
   const hits = [hit("other", "It leaves."), hit("ferry", "Rules. The ferry leaves at 07:40.")];
   const candidate = {
     note: NOTE,
