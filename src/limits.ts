@@ -301,3 +301,5 @@ export const NOTES_CACHE_ENTRIES_MAX = 1_000;
 // "agreed"; so is one that says, in a sentence or two, what the reader found by itself.
 export const NOTE_AGREED_TIMES = 3;
 export const NOTE_AGREED_CHARS_MAX = 300;
+// What an answer leaves behind for learning: a longer text is cut, and becomes no note.
+export const OUTCOME_CHARS_MAX = 8_000;

@@ -14,6 +14,7 @@ import type { SearchHit } from "../memory/types.ts";
 import { chooseThreshold } from "../router/calibration.ts";
 import { scoreDifficulty } from "../router/difficulty.ts";
 import { type Features, features } from "../router/features.ts";
+import type { Outcome } from "../router/outcome.ts";
 import { citeMarks, toCitation } from "./citations.ts";
 import { findDemands, refuseTheImpossible } from "./demands.ts";
 import type { Models } from "./models.ts";
@@ -21,6 +22,7 @@ import { NOTE_ID } from "./notes.ts";
 import { type AnswerNotes, noteReason, noteReply, noteReport } from "./notes-answer.ts";
 import type { FoundNotes } from "./notes-find.ts";
 import type { Note } from "./notes-types.ts";
+import { observed } from "./observe.ts";
 import { buildPrompt } from "./prompt.ts";
 import { decideRoute, fallBack, type RouteDecision } from "./route.ts";
 import { Trace } from "./trace.ts";
@@ -38,6 +40,8 @@ export interface AnswerDeps {
   findGenerator: (model: string) => Promise<Engine | null>;
   maxRisk: () => Promise<number>;
   notes: AnswerNotes;
+  /** Told of each answer once its last piece is out or its reader left; must not throw. */
+  observe: (outcome: Outcome) => void;
 }
 
 /** One answer's stages share this. */
@@ -76,7 +80,8 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
   const { match, corrections } = await deps.notes.choose(request, question, await near, answered);
   const work: Work = { deps, request, question, hits, edge, corrections, trace };
   if (match !== null && (model === "edge" || match.difficulty <= edge!.threshold))
-    return streamNote(work, match);
+    return watched(work, await streamNote(work, match), [match.note]);
+  if (match?.note.kind === "correction") work.corrections = [match.note];
   let decision = decideRoute({
     model,
     difficulty: edge?.difficulty ?? null,
@@ -88,16 +93,26 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
     abstained: edge !== null && edge.reading.answer === null,
   });
   for (;;) {
-    if (decision.engine === "reader") return streamReader(work, edge!, decision);
+    if (decision.engine === "reader")
+      return watched(work, await streamReader(work, edge!, decision), []);
     const engine = decision.engine === "backend" ? deps.backend! : generator!;
     try {
-      return await streamEngine(work, engine, decision);
+      const read = engine.kind === "backend" ? work.corrections : [];
+      return await watched(work, await streamEngine(work, engine, decision), read);
     } catch (error) {
       const code = codeOf(error);
       if (edge === null || model !== "auto" || code === null) throw error;
       decision = fallBack(decision, code, available.generator);
     }
   }
+}
+
+/** The same stream, of which `observe` hears. `notes` gave the answer or stood in the prompt. */
+async function watched(work: Work, stream: AnswerStream, notes: Note[]): Promise<AnswerStream> {
+  const { deps, edge } = work;
+  const weights_version = edge === null ? "" : (await deps.models()).difficulty.version;
+  const ids = notes.map(({ id }) => id);
+  return observed({ ...work, weights_version, notes: ids }, stream, deps.observe);
 }
 
 type RoutedModel = "auto" | "edge" | "backend" | "generator";

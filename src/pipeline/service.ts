@@ -11,6 +11,7 @@ import type { MemoryObject } from "../memory/memory-object.ts";
 import type { SearchReply } from "../memory/types.ts";
 import { linearMemoryBytes } from "../model/linear-memory.ts";
 import { chooseThreshold } from "../router/calibration.ts";
+import type { Outcome } from "../router/outcome.ts";
 import { ModelStore } from "../store/model-store.ts";
 import { answer, questionOf } from "./answer.ts";
 import { sha256Hex } from "./digest.ts";
@@ -18,6 +19,7 @@ import { toUnitVector } from "./ingest.ts";
 import { NamespaceAdmin } from "./memory-admin.ts";
 import { OperatorModels } from "./model-admin.ts";
 import { ENCODER_ID, encoderKernels, loadModels, type Models } from "./models.ts";
+import { noteAgreed } from "./notes.ts";
 import { NamespaceNotes } from "./notes-admin.ts";
 import { answerNotes } from "./notes-answer.ts";
 import type { NoteDeps } from "./notes-find.ts";
@@ -80,6 +82,8 @@ export class BrinkService implements types.Service {
       search: async (query: types.MemoryQuery) =>
         (await this.#search(request.caller, query, embed)).hits,
       notes: answerNotes(this.#notes, embed),
+      observe: (outcome: Outcome) =>
+        this.#keepAlive(noteAgreed(this.#notes, request.caller, outcome)),
       backend: this.#backend,
       generator: this.#defaultGenerator(),
       findGenerator: (model: string) => this.#findGenerator(model),

@@ -65,6 +65,8 @@ export interface AnswerRequest {
   /** OpenAI parameters beyond model, messages, stream and memory. */
   parameters: Record<string, unknown>;
   stream: boolean;
+  /** As the reply's header x-brink-trace. */
+  trace_id: string;
   /** Whether the report shows the features behind the difficulty. */
   explain: boolean;
   signal: AbortSignal;
