@@ -16,6 +16,7 @@ import {
   namespacesList,
   namespacesStats,
 } from "./namespaces.ts";
+import { notesApprove, notesList, notesRemove } from "./notes.ts";
 import { routerCalibrate } from "./router-calibrate.ts";
 import { routerReport } from "./router-report.ts";
 import { routerRollback, routerStatus } from "./router-status.ts";
@@ -32,6 +33,9 @@ const COMMANDS: Command[] = [
   namespacesCreate,
   namespacesStats,
   namespacesDelete,
+  notesList,
+  notesApprove,
+  notesRemove,
   modelsAdd,
   modelsList,
   modelsRemove,

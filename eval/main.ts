@@ -3,6 +3,8 @@ import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { evaluateCodes } from "./codes.ts";
 import { evaluateEncoder } from "./encoder.ts";
+import { evaluateLearning } from "./learning.ts";
+import { evaluateNotes } from "./notes.ts";
 import { evaluateReader } from "./reader.ts";
 import type { EvalOptions, EvalReport } from "./report.ts";
 import { isWithinBounds, printReport } from "./report.ts";
@@ -16,6 +18,10 @@ what
   reader      F1 and exact match; PATH is a file in SQuAD's layout (1.1 or 2.0)
   encoder     cosine with the fp32 original; PATH is what train/export_reference.py wrote
   router      AUROC and calibration of the difficulty score; PATH is a SQuAD 1.1 file
+  learning    the backend share that a fixed quality needs as questions come again in other
+              words; PATH is a SQuAD 1.1 file
+  notes       which questions a note would answer, of pairs that ask the same and pairs that do
+              not; PATH is a SQuAD 1.1 file
   codes       recall of the vector index against exact search; PATH as for retrieval
 
 options
@@ -34,6 +40,8 @@ const evaluations: Record<string, (options: EvalOptions) => Promise<EvalReport>>
   reader: evaluateReader,
   router: evaluateRouter,
   encoder: evaluateEncoder,
+  learning: evaluateLearning,
+  notes: evaluateNotes,
   codes: evaluateCodes,
 };
 

@@ -273,3 +273,33 @@ export const FAST_TOKENS_MIN = 32;
 export const SPLIT_COPIES_MAX = 16;
 // Of passages that say the same as a hit so many are told of.
 export const DUPLICATES_SHOWN_MAX = 20;
+
+// Notes: answers that were found good, kept to answer the like. A question is a title, and its
+// answer one passage: 4,000 characters are the longest answers that are read again rather than
+// written anew. NOTES_MAX of them are 30 MB of rows and take 1.5 MB in memory.
+export const NOTE_QUESTION_CHARS_MAX = TITLE_CHARS_MAX;
+export const NOTE_ANSWER_CHARS_MAX = 4_000;
+export const NOTE_SOURCES_MAX = 8;
+// A page of a list with answers and embeddings is half a megabyte.
+export const NOTES_PAGE_MAX = 100;
+export const NOTES_MAX = 5_000;
+// Corrections that wait for an administrator: more than one would look through in an hour.
+export const NOTES_PENDING_MAX = 200;
+// A month is how long most documents stay as they are; nobody vouches for a year.
+export const NOTE_TTL_DAYS_DEFAULT = 30;
+export const NOTE_TTL_DAYS_MAX = 365;
+// Notes that are looked at for a question: the best few, of which a correction beats an answer.
+export const NOTE_CANDIDATES = 8;
+// Corrections of like questions that a backend's prompt gets as data.
+export const NOTES_IN_PROMPT_MAX = 2;
+// When a note was last used is written down once a day: a write for each use would be dear.
+export const NOTE_TOUCH_MS = 24 * 60 * 60 * 1000;
+// How long an isolate goes on with an old policy, or believing that a namespace has no notes.
+export const NOTES_CACHE_MS_MAX = 30_000;
+export const NOTES_CACHE_ENTRIES_MAX = 1_000;
+// A backend that said the same so often to the same question is taken at its word by policy
+// "agreed"; so is one that says, in a sentence or two, what the reader found by itself.
+export const NOTE_AGREED_TIMES = 3;
+export const NOTE_AGREED_CHARS_MAX = 300;
+// What an answer leaves behind for learning: a longer text is cut, and becomes no note.
+export const OUTCOME_CHARS_MAX = 8_000;

@@ -10,6 +10,7 @@ import { adminKeys } from "./admin-keys.ts";
 import { adminMetrics } from "./admin-metrics.ts";
 import { adminModels } from "./admin-models.ts";
 import { adminNamespaces } from "./admin-namespaces.ts";
+import { adminNotes } from "./admin-notes.ts";
 import { adminRouter } from "./admin-router.ts";
 import { adminSnapshots } from "./admin-snapshots.ts";
 import { newAuth } from "./auth.ts";
@@ -46,7 +47,7 @@ export function createApp<Bindings extends object>(
     app.route("/", group);
   for (const group of [adminNamespaces, adminDocuments, adminJobs, adminSnapshots])
     app.route("/", group);
-  for (const group of [adminKeys, adminModels]) app.route("/", group);
+  for (const group of [adminNotes, adminKeys, adminModels]) app.route("/", group);
   for (const group of [adminRouter, adminMetrics, health]) app.route("/", group);
   addOpenApi(app);
   app.notFound((c) => {

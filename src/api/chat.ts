@@ -28,7 +28,11 @@ endpoint(
   async (c) => {
     const call = parseChat(await readJson(c), c.var.caller);
     const gone = goneSignal(c);
-    const answer = await c.var.service.answer({ ...call, signal: gone.signal });
+    const answer = await c.var.service.answer({
+      ...call,
+      signal: gone.signal,
+      trace_id: c.var.trace,
+    });
     c.header("x-brink-route", answer.route);
     if (answer.difficulty !== null) c.header("x-brink-difficulty", answer.difficulty.toFixed(4));
     const reply = newReply(c, answer);

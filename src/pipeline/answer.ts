@@ -9,13 +9,20 @@ import {
   renderAnswer,
 } from "../engine/reader.ts";
 import { codeOf, ServiceError } from "../errors.ts";
+import { EVIDENCE_TOKENS_MAX } from "../limits.ts";
 import type { SearchHit } from "../memory/types.ts";
 import { chooseThreshold } from "../router/calibration.ts";
 import { scoreDifficulty } from "../router/difficulty.ts";
 import { type Features, features } from "../router/features.ts";
+import type { Outcome } from "../router/outcome.ts";
 import { citeMarks, toCitation } from "./citations.ts";
 import { findDemands, refuseTheImpossible } from "./demands.ts";
 import type { Models } from "./models.ts";
+import { NOTE_ID } from "./notes.ts";
+import { type AnswerNotes, noteReason, noteReply, noteReport } from "./notes-answer.ts";
+import type { FoundNotes } from "./notes-find.ts";
+import type { Note } from "./notes-types.ts";
+import { observed } from "./observe.ts";
 import { buildPrompt } from "./prompt.ts";
 import { decideRoute, fallBack, type RouteDecision } from "./route.ts";
 import { Trace } from "./trace.ts";
@@ -32,6 +39,9 @@ export interface AnswerDeps {
   /** The generator's model of that name, or null. */
   findGenerator: (model: string) => Promise<Engine | null>;
   maxRisk: () => Promise<number>;
+  notes: AnswerNotes;
+  /** Told of each answer once its last piece is out or its reader left; must not throw. */
+  observe: (outcome: Outcome) => void;
 }
 
 /** One answer's stages share this. */
@@ -42,6 +52,8 @@ interface Work {
   hits: SearchHit[];
   /** Null where the reader was not asked. */
   edge: EdgeWork | null;
+  /** What a backend's prompt says of like questions. */
+  corrections: Note[];
   trace: Trace;
 }
 
@@ -57,13 +69,19 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
   refuseTheImpossible(model, demands, available);
   const { backendOnly, writtenOnly } = demands;
   const trace = new Trace();
-  const hits = await trace.time("retrieve", () => retrieve(deps, request, question));
   const mustWrite = backendOnly !== null || writtenOnly !== null;
   const reads = (model === "auto" || model === "edge") && !mustWrite;
+  const near = reads && request.model !== READER_ID ? deps.notes.find(request) : [];
+  const hits = await trace.time("retrieve", () => retrieve(deps, request, question));
   const edge = reads
     ? await readAtEdge(deps, trace, question, hits, request.memory !== null)
     : null;
-  const work: Work = { deps, request, question, hits, edge, trace };
+  const answered = edge?.reading.answer ?? null;
+  const { match, corrections } = await deps.notes.choose(request, question, await near, answered);
+  const work: Work = { deps, request, question, hits, edge, corrections, trace };
+  if (match !== null && (model === "edge" || match.difficulty <= edge!.threshold))
+    return watched(work, await streamNote(work, match), [match.note]);
+  if (match?.note.kind === "correction") work.corrections = [match.note];
   let decision = decideRoute({
     model,
     difficulty: edge?.difficulty ?? null,
@@ -75,16 +93,26 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
     abstained: edge !== null && edge.reading.answer === null,
   });
   for (;;) {
-    if (decision.engine === "reader") return streamReader(work, edge!, decision);
+    if (decision.engine === "reader")
+      return watched(work, await streamReader(work, edge!, decision), []);
     const engine = decision.engine === "backend" ? deps.backend! : generator!;
     try {
-      return await streamEngine(work, engine, decision);
+      const read = engine.kind === "backend" ? work.corrections : [];
+      return await watched(work, await streamEngine(work, engine, decision), read);
     } catch (error) {
       const code = codeOf(error);
       if (edge === null || model !== "auto" || code === null) throw error;
       decision = fallBack(decision, code, available.generator);
     }
   }
+}
+
+/** The same stream, of which `observe` hears. `notes` gave the answer or stood in the prompt. */
+async function watched(work: Work, stream: AnswerStream, notes: Note[]): Promise<AnswerStream> {
+  const { deps, edge } = work;
+  const weights_version = edge === null ? "" : (await deps.models()).difficulty.version;
+  const ids = notes.map(({ id }) => id);
+  return observed({ ...work, weights_version, notes: ids }, stream, deps.observe);
 }
 
 type RoutedModel = "auto" | "edge" | "backend" | "generator";
@@ -195,16 +223,39 @@ async function streamReader(
   };
 }
 
+/** The answer of a note to the same question. */
+async function streamNote(
+  { deps, request, question, hits, edge, trace }: Work,
+  match: NonNullable<FoundNotes["match"]>,
+): Promise<AnswerStream> {
+  const { text, citations } = await noteReply(match, hits);
+  const usage = countUsage(await deps.models(), question, [], text);
+  const { difficulty, note } = match;
+  const report: BrinkReport = {
+    route: "edge",
+    reason: noteReason(match),
+    engine: NOTE_ID,
+    answer: note.answer,
+    difficulty,
+    citations,
+    timings_ms: trace.timingsMs,
+    note: noteReport(match),
+  };
+  if (request.explain && edge?.features) report.features = edge.features;
+  const pieces = piecesOf(text, usage);
+  return { model: NOTE_ID, route: "edge", difficulty, pieces, report: () => report };
+}
+
 /** An answer that an engine writes from a prompt. Resolves with its first piece at hand: until
  *  then another engine can still take over. */
 async function streamEngine(
-  { deps, request, question, hits, edge, trace }: Work,
+  { deps, request, question, hits, edge, corrections, trace }: Work,
   engine: Engine,
   { route, wanted, reason }: RouteDecision,
 ): Promise<AnswerStream> {
-  const grounds = engine.kind === "backend" && hits.length > 0;
+  const grounds = engine.kind === "backend" && hits.length + corrections.length > 0;
   const prompt = grounds
-    ? await groundPrompt(deps, request.messages, hits)
+    ? await groundPrompt(deps, request.messages, hits, corrections)
     : { messages: request.messages, passages: hits };
   const { parameters, stream, signal } = request;
   const scope = request.caller.tenant;
@@ -248,7 +299,13 @@ async function streamEngine(
   };
 }
 
-async function groundPrompt(deps: AnswerDeps, messages: ChatMessage[], hits: SearchHit[]) {
+async function groundPrompt(
+  deps: AnswerDeps,
+  messages: ChatMessage[],
+  hits: SearchHit[],
+  corrections: readonly Note[],
+) {
   const { encoder } = await deps.models();
-  return buildPrompt(messages, hits, (piece) => encoder.countTokens(piece));
+  const count = (piece: string) => encoder.countTokens(piece);
+  return buildPrompt(messages, hits, count, EVIDENCE_TOKENS_MAX, corrections);
 }

@@ -7,6 +7,8 @@ import type { ChangeOutcome, DocumentPatch } from "../memory/shard-types.ts";
 import { NAMESPACE_DEFAULTS, type NamespaceOptions } from "../memory/types.ts";
 import { type IngestEncoder, type IngestMemory, ingest } from "./ingest.ts";
 import type { MemoryAdmin, MemorySnapshots } from "./memory-types.ts";
+import { NotePolicies } from "./notes-policy.ts";
+import { noteMemories } from "./notes-store.ts";
 import { missingDocument, retitle } from "./retitle.ts";
 import type { Caller, MemoryChoice, NamespaceInfo, SubmittedDocument } from "./types.ts";
 
@@ -126,6 +128,9 @@ export class NamespaceAdmin implements MemoryAdmin {
   async deleteNamespace(caller: Caller, name: string): Promise<void> {
     const ledger = this.#access.ledger();
     if ((await ledger.getNamespace(caller.tenant, name)) === null) throw missingNamespace(name);
+    for (const notes of Object.values(noteMemories(name)))
+      await this.#memory(caller, notes).destroy();
+    await new NotePolicies(ledger).reset(caller.tenant, name);
     await this.#memory(caller, name).destroy();
     await ledger.deleteNamespace(caller.tenant, name);
   }

@@ -11,13 +11,20 @@ import type { MemoryObject } from "../memory/memory-object.ts";
 import type { SearchReply } from "../memory/types.ts";
 import { linearMemoryBytes } from "../model/linear-memory.ts";
 import { chooseThreshold } from "../router/calibration.ts";
+import type { Outcome } from "../router/outcome.ts";
 import { ModelStore } from "../store/model-store.ts";
-import { answer } from "./answer.ts";
+import { answer, questionOf } from "./answer.ts";
 import { sha256Hex } from "./digest.ts";
 import { toUnitVector } from "./ingest.ts";
 import { NamespaceAdmin } from "./memory-admin.ts";
 import { OperatorModels } from "./model-admin.ts";
 import { ENCODER_ID, encoderKernels, loadModels, type Models } from "./models.ts";
+import { noteAgreed } from "./notes.ts";
+import { NamespaceNotes } from "./notes-admin.ts";
+import { answerNotes } from "./notes-answer.ts";
+import type { NoteDeps } from "./notes-find.ts";
+import { NotePolicies } from "./notes-policy.ts";
+import type { NoteAdmin } from "./notes-types.ts";
 import { OPERATOR_TENANT } from "./operator.ts";
 import { preloadDocs } from "./preload.ts";
 import { countTokens, rerank } from "./rerank.ts";
@@ -33,8 +40,10 @@ export class BrinkService implements types.Service {
   readonly #onnx: OnnxModels;
   readonly #targets: RouterTargets;
   readonly #store: ModelStore | null;
+  readonly #notes: NoteDeps;
   readonly memoryAdmin: NamespaceAdmin;
   readonly modelAdmin: types.ModelAdmin;
+  readonly noteAdmin: NoteAdmin;
 
   constructor(env: Env, config: Config, keepAlive: (work: Promise<unknown>) => void) {
     this.#env = env;
@@ -49,14 +58,32 @@ export class BrinkService implements types.Service {
       ledger: () => this.#ledger(),
       encoder: async () => (await this.#models()).encoder,
     });
+    const policies = new NotePolicies(this.#ledger());
+    this.#notes = {
+      memory: (tenant, name) => env.MEMORY.getByName(`${tenant}/${name}`),
+      policies,
+      embed: (text) => this.#queryVector(text, null),
+      now: () => Date.now(),
+      keepAlive,
+    };
+    this.noteAdmin = new NamespaceNotes(this.#notes, policies, () => this.#ledger());
     const context = config.generator?.context ?? GENERATOR_CONTEXT_DEFAULT;
     this.modelAdmin = new OperatorModels(this.#store, this.#ledger(), context, this.#onnx);
   }
 
   answer(request: types.AnswerRequest): Promise<types.AnswerStream> {
+    let vector: Promise<Float32Array> | null = null;
+    const embed = () => {
+      vector ??= this.#queryVector(questionOf(request.messages), null);
+      return vector;
+    };
     const deps = {
       models: () => this.#models(),
-      search: async (query: types.MemoryQuery) => (await this.#search(request.caller, query)).hits,
+      search: async (query: types.MemoryQuery) =>
+        (await this.#search(request.caller, query, embed)).hits,
+      notes: answerNotes(this.#notes, embed),
+      observe: (outcome: Outcome) =>
+        this.#keepAlive(noteAgreed(this.#notes, request.caller, outcome)),
       backend: this.#backend,
       generator: this.#defaultGenerator(),
       findGenerator: (model: string) => this.#findGenerator(model),
@@ -88,13 +115,17 @@ export class BrinkService implements types.Service {
     return { ...reply, took_ms: Math.round((performance.now() - startMs) * 10) / 10 };
   }
 
-  #search(caller: types.Caller, query: types.MemoryQuery): Promise<SearchReply> {
+  #search(
+    caller: types.Caller,
+    query: types.MemoryQuery,
+    embed = () => this.#queryVector(query.query, query.embedding),
+  ): Promise<SearchReply> {
     const memory = this.#memory(caller, query.namespace);
     const reader = async () => (await this.#models()).reader;
     return retrieve(
       {
         search: (request) => memory.search(request),
-        embed: () => this.#queryVector(query.query, query.embedding),
+        embed,
         score: (choice, text, hits) => scoreHits(choice, text, hits, { onnx: this.#onnx, reader }),
       },
       query,

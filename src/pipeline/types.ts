@@ -12,6 +12,7 @@ import type {
 } from "../memory/types.ts";
 import type { StoredModel } from "../store/model-store.ts";
 import type { MemoryAdmin } from "./memory-types.ts";
+import type { Note, NoteAdmin } from "./notes-types.ts";
 
 /** Who is calling: a key's tenant, role and reach. */
 export interface Caller {
@@ -64,6 +65,8 @@ export interface AnswerRequest {
   /** OpenAI parameters beyond model, messages, stream and memory. */
   parameters: Record<string, unknown>;
   stream: boolean;
+  /** As the reply's header x-brink-trace. */
+  trace_id: string;
   /** Whether the report shows the features behind the difficulty. */
   explain: boolean;
   signal: AbortSignal;
@@ -78,6 +81,8 @@ export interface Citation {
   /** An exact substring of the document's submitted text. */
   quote: string;
   score: number;
+  /** Whether it is a note, and the quote its answer; a document of the namespace otherwise. */
+  note?: true;
 }
 
 /** The `brink` field of a reply. */
@@ -94,6 +99,11 @@ export interface BrinkReport {
   timings_ms: Record<string, number>;
   /** With `explain`: what the difficulty was computed from. */
   features?: Record<string, number>;
+  /** The note that gave the answer, and how its question is like the one that was asked. */
+  note?: Pick<
+    Note,
+    "id" | "question" | "kind" | "learned_by" | "learned_at" | "engine" | "trace_id" | "sources"
+  > & { how: string; cosine: number };
 }
 
 /** An answer under way. `route` and `difficulty` are known before the first piece (they go into
@@ -279,6 +289,7 @@ export interface Metrics {
 export interface Service {
   readonly memoryAdmin: MemoryAdmin;
   readonly modelAdmin: ModelAdmin;
+  readonly noteAdmin: NoteAdmin;
   /** Resolves before anything was sent to the client. Throws `model_not_found`,
    *  `unsupported_parameter`, `backend_not_configured`, `backend_unavailable`,
    *  `backend_timeout`. */

@@ -17,6 +17,7 @@ import type {
 } from "../../src/pipeline/types.ts";
 
 import { FakeMemory, knows } from "./fake-memory.ts";
+import { FakeNotes } from "./fake-notes.ts";
 
 export const REPORT: BrinkReport = {
   route: "edge",
@@ -147,6 +148,7 @@ export type Overrides = Partial<Service>;
 export class FakeService implements Service {
   readonly memoryAdmin = new FakeMemory((...call) => this.calls.push(call));
   readonly modelAdmin = new FakeModelAdmin(this);
+  readonly noteAdmin = new FakeNotes((...call) => this.calls.push(call));
   /** Method names with their arguments, in order. */
   calls: [string, ...unknown[]][] = [];
   /** By SHA-256 of the key. */

@@ -8,6 +8,7 @@ const ENDPOINTS = [
   "DELETE /admin/namespaces/{ns}",
   "DELETE /admin/namespaces/{ns}/documents/{id}",
   "DELETE /admin/namespaces/{ns}/jobs/{id}",
+  "DELETE /admin/namespaces/{ns}/notes/{id}",
   "DELETE /admin/namespaces/{ns}/snapshots/{id}",
   "DELETE /admin/namespaces/{ns}/work",
   "GET /admin/keys",
@@ -21,6 +22,9 @@ const ENDPOINTS = [
   "GET /admin/namespaces/{ns}/export",
   "GET /admin/namespaces/{ns}/jobs",
   "GET /admin/namespaces/{ns}/jobs/{id}",
+  "GET /admin/namespaces/{ns}/note-policy",
+  "GET /admin/namespaces/{ns}/notes",
+  "GET /admin/namespaces/{ns}/notes/{id}",
   "GET /admin/namespaces/{ns}/snapshots",
   "GET /admin/namespaces/{ns}/snapshots/{id}",
   "GET /admin/namespaces/{ns}/stats",
@@ -29,6 +33,7 @@ const ENDPOINTS = [
   "GET /v1/models",
   "GET /v1/models/{id}",
   "PATCH /admin/namespaces/{ns}/documents/{id}",
+  "PATCH /admin/namespaces/{ns}/notes/{id}",
   "POST /admin/keys",
   "POST /admin/models/{name}/uploads",
   "POST /admin/models/{name}/uploads/{upload_id}/complete",
@@ -49,6 +54,7 @@ const ENDPOINTS = [
   "POST /v1/rerank",
   "PUT /admin/models/{name}/uploads/{upload_id}/parts/{part}",
   "PUT /admin/namespaces/{ns}",
+  "PUT /admin/namespaces/{ns}/note-policy",
   "PUT /admin/router",
 ];
 

@@ -147,8 +147,8 @@ function isBlank(content: Content): boolean {
   return content.every((part) => part.type === "text" && String(part.text).trim() === "");
 }
 
-/** A parsed chat request, less what the handler adds: the caller's signal. */
-export interface ChatCall extends Omit<AnswerRequest, "signal"> {
+/** A parsed chat request, less what the handler adds: the caller's signal and the trace. */
+export interface ChatCall extends Omit<AnswerRequest, "signal" | "trace_id"> {
   include_usage: boolean;
 }
 

@@ -21,10 +21,28 @@ export const BrinkReply = z
         title: z.string().nullable(),
         quote: z.string().openapi({ description: "Stands so in the document's text." }),
         score: z.number(),
+        note: z.literal(true).optional().openapi({
+          description: "It is a note of the memory's own, and the quote is its answer.",
+        }),
       }),
     ),
     timings_ms: z.record(z.string(), z.number()),
     features: z.record(z.string(), z.number()).optional(),
+    note: z
+      .object({
+        id: z.string(),
+        question: z.string(),
+        kind: z.enum(["answer", "correction"]),
+        learned_by: z.string(),
+        learned_at: z.number(),
+        engine: z.string(),
+        trace_id: z.string(),
+        sources: z.array(z.object({ document_id: z.string(), version: z.int() })),
+        how: z.string(),
+        cosine: z.number(),
+      })
+      .optional()
+      .openapi({ description: "The note that gave the answer, and where it is from." }),
   })
   .openapi("Brink");
 

@@ -1,0 +1,73 @@
+/** `brink notes`: list, approve, remove. */
+import type { NotePage, NoteView } from "../src/pipeline/notes-types.ts";
+import { connect } from "./client.ts";
+import { type Command, SERVICE_OPTIONS, UsageError } from "./command.ts";
+import { namespacePath } from "./ingest-job.ts";
+import { oneName } from "./namespaces.ts";
+import { paragraph, showTime, terminalWidth } from "./table.ts";
+
+const ANSWER_LINES = 4;
+
+export const notesList: Command = {
+  name: "notes list",
+  args: "NS",
+  summary: "List what a namespace's memory learned, the longest unused first.",
+  options: {
+    pending: { type: "boolean", help: "those that wait for approval instead" },
+    cursor: { type: "string", value: "TEXT", help: "the next page, as the last one named it" },
+    ...SERVICE_OPTIONS,
+  },
+  async run(positionals, values) {
+    const query = new URLSearchParams({ state: values.pending ? "pending" : "active" });
+    if (values.cursor !== undefined) query.set("cursor", String(values.cursor));
+    const path = `${namespacePath(oneName(positionals))}/notes?${query}`;
+    const page = (await connect(values).call("GET", path)) as NotePage;
+    if (values.json) return page;
+    console.log(page.notes.length === 0 ? "no notes" : page.notes.map(describe).join("\n\n"));
+    if (page.cursor !== null) console.log(`\nmore: --cursor ${page.cursor}`);
+    return page;
+  },
+};
+
+function describe(note: NoteView): string {
+  const { id, kind, learned_by, question, answer, stale, expires_at, engine } = note;
+  const state = stale ? ", stale" : "";
+  const until = showTime(expires_at);
+  const from = `${kind} by ${learned_by}, from ${engine}, until ${until}${state}`;
+  const width = terminalWidth();
+  const asked = paragraph(question, width, "  ", ANSWER_LINES);
+  return `${id}  ${from}\n${asked}\n${paragraph(answer, width, "    ", ANSWER_LINES)}`;
+}
+
+export const notesApprove: Command = {
+  name: "notes approve",
+  args: "NS ID",
+  summary: "Have a note answer: one that waits, or one whose documents changed.",
+  options: SERVICE_OPTIONS,
+  async run(positionals, values) {
+    const [path] = notePath(positionals);
+    const body = { state: "active", confirm: true };
+    const note = (await connect(values).call("PATCH", path, body)) as NoteView;
+    if (!values.json) console.log(`${note.id} answers`);
+    return note;
+  },
+};
+
+export const notesRemove: Command = {
+  name: "notes remove",
+  args: "NS ID",
+  summary: "Remove a note.",
+  options: SERVICE_OPTIONS,
+  async run(positionals, values) {
+    const [path, id] = notePath(positionals);
+    const reply = await connect(values).call("DELETE", path);
+    if (!values.json) console.log(`removed ${id}`);
+    return reply;
+  },
+};
+
+function notePath([namespace, id, ...more]: string[]): [string, string] {
+  if (namespace === undefined || id === undefined || more.length > 0)
+    throw new UsageError("name a namespace and a note");
+  return [`${namespacePath(namespace)}/notes/${encodeURIComponent(id)}`, id];
+}

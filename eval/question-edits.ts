@@ -1,0 +1,127 @@
+/** Makes of a question another one that looks like it and asks for something else. */
+
+export interface Edit {
+  name: string;
+  /** Null where the edit does not fit. `names` are others that its text has. */
+  apply(question: string, names: readonly string[], random: () => number): string | null;
+}
+
+const OPPOSITES: [string, string][] = [
+  ["first", "last"],
+  ["largest", "smallest"],
+  ["highest", "lowest"],
+  ["most", "least"],
+  ["more", "less"],
+  ["oldest", "youngest"],
+  ["before", "after"],
+  ["north", "south"],
+  ["northern", "southern"],
+  ["east", "west"],
+  ["eastern", "western"],
+  ["begin", "end"],
+  ["began", "ended"],
+  ["start", "end"],
+  ["increase", "decrease"],
+  ["increased", "decreased"],
+  ["win", "lose"],
+  ["won", "lost"],
+  ["born", "buried"],
+  ["buy", "sell"],
+  ["male", "female"],
+  ["men", "women"],
+  ["minimum", "maximum"],
+  ["public", "private"],
+  ["positive", "negative"],
+  ["import", "export"],
+  ["son", "daughter"],
+  ["father", "mother"],
+  ["support", "oppose"],
+  ["upper", "lower"],
+  ["majority", "minority"],
+  ["early", "late"],
+];
+
+const QUALIFIERS = [
+  "in the 18th century",
+  "before the war",
+  "in Asia",
+  "after 1990",
+  "according to critics",
+  "in the second season",
+  "for women",
+];
+
+const NAME = /(?<=[a-z,;] )[A-Z][\w’'-]+(?: [A-Z][\w’'-]+)*/g;
+
+/** The runs of capitalized words within a question. */
+export function namesIn(question: string): string[] {
+  return Array.from(question.matchAll(NAME), ([name]) => name);
+}
+
+const pick = <T>(random: () => number, items: readonly T[]): T =>
+  items[Math.floor(random() * items.length)]!;
+
+function otherNumber(question: string, _: readonly string[], random: () => number): string | null {
+  const numbers = [...question.matchAll(/\b\d{1,4}\b/g)];
+  if (numbers.length === 0) return null;
+  const { 0: number, index } = pick(random, numbers);
+  const other = String(Math.max(1, Number(number) + pick(random, [-10, -2, -1, 1, 2, 10])));
+  if (other === number) return null;
+  return question.slice(0, index) + other + question.slice(index + number.length);
+}
+
+function otherName(question: string, names: readonly string[], random: () => number) {
+  const own = namesIn(question);
+  const others = names.filter((name) => !isNear(name, question));
+  if (own.length === 0 || others.length === 0) return null;
+  return question.replace(pick(random, own), pick(random, others));
+}
+
+/** Whether a name's words begin as words of the question do: "Tesla's" is no other than "Tesla". */
+function isNear(name: string, question: string): boolean {
+  const head = name.slice(0, 4).toLowerCase();
+  return question.toLowerCase().includes(head);
+}
+
+function opposite(question: string, _: readonly string[], random: () => number): string | null {
+  const found = OPPOSITES.flatMap(([a, b]) => {
+    if (new RegExp(`\\b${a}\\b`).test(question)) return [[a, b] as const];
+    return new RegExp(`\\b${b}\\b`).test(question) ? [[b, a] as const] : [];
+  });
+  if (found.length === 0) return null;
+  const [from, to] = pick(random, found);
+  return question.replace(new RegExp(`\\b${from}\\b`), to);
+}
+
+function negate(question: string): string | null {
+  const out = question.replace(/ (did|does|do|is|was|are|were|can) (\w+)/, " $1 $2 not");
+  return out === question || / not\b/.test(question) ? null : out;
+}
+
+const WORDS: [RegExp, string[]][] = [
+  [/^Who\b/, ["When", "Where", "Why"]],
+  [/^When\b/, ["Where", "Why", "How"]],
+  [/^Where\b/, ["When", "Why", "How"]],
+  [/^Why\b/, ["When", "Where", "How"]],
+  [/^How many\b/, ["Which", "Whose"]],
+  [/^(What|Which) (year|city|country|person|company)\b/i, ["How many", "Why"]],
+];
+
+function otherQuestionWord(question: string, _: readonly string[], random: () => number) {
+  for (const [pattern, others] of WORDS)
+    if (pattern.test(question)) return question.replace(pattern, pick(random, others));
+  return null;
+}
+
+function qualify(question: string, _: readonly string[], random: () => number): string {
+  return `${question.trim().replace(/\s*[?.!]+$/, "")} ${pick(random, QUALIFIERS)}?`;
+}
+
+export const EDITS: readonly Edit[] = [
+  { name: "other number", apply: otherNumber },
+  { name: "other name", apply: otherName },
+  { name: "opposite", apply: opposite },
+  { name: "negated", apply: negate },
+  { name: "other question word", apply: otherQuestionWord },
+  { name: "qualified", apply: qualify },
+];

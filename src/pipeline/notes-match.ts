@@ -1,0 +1,268 @@
+/** Whether two questions ask the same thing, as far as their words tell: the guard behind a
+ *  semantic hit, which alone takes "in 1990" for "in 1991". */
+import { STOPWORDS, stem } from "../../index/terms.ts";
+import type { Note } from "./notes-types.ts";
+
+export interface QuestionWords {
+  /** Content stems in order. */
+  stems: string[];
+  /** Numbers, in digits. */
+  numbers: Set<string>;
+  /** Stems of capitalized words that begin no sentence. */
+  names: Set<string>;
+  /** Words of which a change turns the question round: ordinals, extremes, directions, negation. */
+  polar: Set<string>;
+  kind: Kind | null;
+}
+
+export type Kind = "who" | "when" | "where" | "why" | "how" | "how many" | "what";
+
+const set = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
+
+/** Words that frame a question and ask nothing of their own. */
+const FRAME = set(`
+  what which who whom whose when where why how many much name tell know like please can could would
+  will you me i my we us do does did done is are was were be been being has have had may might must
+  should shall about regarding reading question answer say give find year date time place person
+  people kind type sort number reason called named also 's s t`);
+
+const POLAR = set(`
+  not no never none neither nor without except excluding unlike besides only
+  first second third fourth fifth sixth seventh eighth ninth tenth last final next previous former
+  latter before after since until during
+  most least more less fewer fewest few best worst better worse
+  largest smallest larger smaller highest lowest higher lower high low oldest youngest
+  older younger longest shortest longer shorter earliest latest earlier later early late
+  minimum maximum majority minority increase decrease increased decreased rise fall
+  north south east west northern southern eastern western left right up down upper above below
+  begin end open close opened closed
+  win won lose lost buy bought sell sold import export male female men women man woman boy girl
+  son daughter father mother brother sister husband wife public private positive negative
+  support oppose supported opposed born buried inside outside
+  day week month century decade season weekly monthly yearly annual daily
+  january february march april june july august september october november december
+  monday tuesday wednesday thursday friday saturday sunday spring summer autumn winter`);
+
+/** Words of POLAR by other names. */
+const POLAR_FORMS: Record<string, string> = {
+  began: "begin",
+  begun: "begin",
+  start: "begin",
+  started: "begin",
+  ended: "end",
+  finish: "end",
+  finished: "end",
+  big: "large",
+  bigger: "larger",
+  biggest: "largest",
+};
+
+const NUMBER_WORDS: Record<string, string> = {
+  zero: "0",
+  one: "1",
+  two: "2",
+  three: "3",
+  four: "4",
+  five: "5",
+  six: "6",
+  seven: "7",
+  eight: "8",
+  nine: "9",
+  ten: "10",
+  eleven: "11",
+  twelve: "12",
+  twenty: "20",
+  hundred: "100",
+  thousand: "1000",
+  million: "1000000",
+  billion: "1000000000",
+};
+
+const WORD = /[\p{L}\p{M}]+(?:[’'][\p{L}\p{M}]+)?|\d+(?:[.,]\d+)*/gu;
+
+/** O(characters). */
+export function wordsOf(question: string): QuestionWords {
+  const text = question.normalize("NFKC");
+  const stems: string[] = [];
+  const numbers = new Set<string>();
+  const names = new Set<string>();
+  const polar = new Set<string>();
+  let begins = true;
+  let until = 0;
+  for (const { 0: found, index } of text.matchAll(WORD)) {
+    if (/[.?!:]\s/.test(text.slice(until, index))) begins = true;
+    until = index + found.length;
+    const lower = found.toLowerCase().replaceAll("’", "'");
+    if (/n't$/.test(lower) || lower === "cannot") polar.add("not");
+    const word = lower.replace(/(n't|'s|'m|'re|'ve|'ll|'d)$/, "");
+    if (/^\d/.test(word)) numbers.add(word.replaceAll(",", ""));
+    else if (NUMBER_WORDS[word] !== undefined) numbers.add(NUMBER_WORDS[word]!);
+    else if (POLAR.has(POLAR_FORMS[word] ?? word)) polar.add(POLAR_FORMS[word] ?? word);
+    else if (isContent(word, found)) {
+      stems.push(stem(word));
+      if (!begins && /^\p{Lu}/u.test(found)) names.add(stem(word));
+    }
+    begins = false;
+  }
+  return { stems, numbers, names, polar, kind: kindOf(text.toLowerCase()) };
+}
+
+const MANY = "many|much|long|old|far|large|big|tall|high|often|deep|wide";
+const AMOUNT = "number|percent|percentage|amount|proportion|quantity|share";
+const TIME = "year|date|day|month|century|decade|time";
+
+/** Words all in capitals, such as US and IT, are no pronouns. */
+function isContent(word: string, found: string): boolean {
+  if (found.length > 1 && found === found.toUpperCase() && /\p{Lu}/u.test(found)) return true;
+  return !FRAME.has(word) && !STOPWORDS.has(word);
+}
+
+const KINDS: [Kind, RegExp][] = [
+  ["how many", new RegExp(`\\bhow (${MANY})\\b|\\b(what|which) (${AMOUNT})\\b`)],
+  ["when", new RegExp(`\\bwhen\\b|\\b(what|which) (${TIME})\\b`)],
+  ["where", /\bwhere\b|\b(what|which) (place|location)\b/],
+  ["why", /\bwhy\b|\b(what|which) (reason|cause)\b/],
+  ["who", /\bwho(m|se)?\b|\b(what|which) person\b|\bname the person\b/],
+  ["how", /\bhow\b/],
+  ["what", /\b(what|which)\b/],
+];
+
+function kindOf(text: string): Kind | null {
+  let best: { kind: Kind; at: number } | null = null;
+  for (const [kind, pattern] of KINDS) {
+    const at = text.search(pattern);
+    if (at >= 0 && (best === null || at < best.at)) best = { kind, at };
+  }
+  return best?.kind ?? null;
+}
+
+/** How the words of a question that is asked differ from those of one that was answered. */
+export interface Difference {
+  /** What makes them different questions whatever else is alike; null: nothing does. */
+  fact: "number" | "opposite" | "question word" | "name" | null;
+  /** Content stems of the one that the other lacks, and the share of all that both have. */
+  extra: [number, number];
+  shared: number;
+  /** Whether the stems that both have stand in the same order. */
+  ordered: boolean;
+}
+
+export function compareWords(asked: QuestionWords, answered: QuestionWords): Difference {
+  const { only, others, common, ordered } = align(asked.stems, answered.stems);
+  const total = only.length + others.length + common;
+  return {
+    fact: factOf(asked, answered, only, others),
+    extra: [only.length, others.length],
+    shared: total === 0 ? 0 : common / total,
+    ordered,
+  };
+}
+
+function factOf(a: QuestionWords, b: QuestionWords, only: string[], others: string[]) {
+  if (a.numbers.symmetricDifference(b.numbers).size > 0) return "number";
+  if (a.polar.symmetricDifference(b.polar).size > 0) return "opposite";
+  if (a.kind !== null && b.kind !== null && a.kind !== b.kind) return "question word";
+  // A name on one side alone may be what the other leaves unsaid; one for another is another.
+  const names = [only.some((word) => a.names.has(word)), others.some((word) => b.names.has(word))];
+  if (names[0] ? others.length > 0 : names[1] && only.length > 0) return "name";
+  return null;
+}
+
+/** What each list has alone, and how many members pair up: equal, or one typing error apart. */
+function align(asked: readonly string[], answered: readonly string[]) {
+  const others = [...new Set(answered)];
+  const order = new Map(others.map((word, i) => [word, i]));
+  const only: string[] = [];
+  let common = 0;
+  let last = -1;
+  let ordered = true;
+  for (const word of new Set(asked)) {
+    const exact = others.indexOf(word);
+    const at = exact >= 0 ? exact : others.findIndex((other) => isTypo(word, other));
+    if (at < 0) {
+      only.push(word);
+      continue;
+    }
+    const [found] = others.splice(at, 1);
+    common += 1;
+    ordered &&= order.get(found!)! > last;
+    last = order.get(found!)!;
+  }
+  return { only, others, common, ordered };
+}
+
+/** Whether words of five letters or more are one edit or one exchange of neighbours apart. */
+function isTypo(a: string, b: string): boolean {
+  if (a.length < 5 || b.length < 5 || Math.abs(a.length - b.length) > 1) return false;
+  let i = 0;
+  while (i < a.length && a[i] === b[i]) i += 1;
+  const [restA, restB] = [a.slice(i), b.slice(i)];
+  if (restA.slice(1) === restB || restA === restB.slice(1)) return true;
+  if (restA.slice(1) === restB.slice(1)) return true;
+  return restA[0] === restB[1] && restA[1] === restB[0] && restA.slice(2) === restB.slice(2);
+}
+
+export interface NoteMatch {
+  /** In words, for the explanation. */
+  how: "word for word" | "the same words" | "like words and the same reading";
+  /** P(the note's answer is wrong here), 0..1. */
+  difficulty: number;
+}
+
+/** Whether the note's question asks what is asked: by the same words, or by words that differ in no
+ *  fact where the reader, asked both, found the same. Null: it does not, as far as can be told. */
+export function matchOf(
+  question: string,
+  edgeAnswer: string | null,
+  { note, cosine }: { note: Pick<Note, "question" | "edge_answer" | "answer">; cosine: number },
+): NoteMatch | null {
+  if (plain(question) === plain(note.question)) return { how: "word for word", difficulty: 0.01 };
+  if (cosine < COSINE_MIN) return null;
+  const { fact, extra, shared, ordered } = compareWords(wordsOf(question), wordsOf(note.question));
+  if (fact !== null) return null;
+  if (shared === 1 && ordered) return { how: "the same words", difficulty: 0.02 };
+  // What is asked for in addition narrows the question, and the reading need not show it.
+  if (extra[0] > 0 && extra[1] === 0) return null;
+  if (edgeAnswer === null || cosine < AGREEING_COSINE_MIN || shared < SHARED_MIN) return null;
+  // A question with more words than is asked may have had the backend say what nobody finds.
+  const said = extra[1] > extra[0] ? note.answer : (note.edge_answer ?? note.answer);
+  if (!saysTheSame(edgeAnswer, said) && !saysTheSame(said, edgeAnswer)) return null;
+  return { how: "like words and the same reading", difficulty: 0.05 };
+}
+
+// Chosen on the calibrate part of SQuAD 1.1: `npm run eval -- notes`, docs/learning.md.
+const COSINE_MIN = 0.6;
+const AGREEING_COSINE_MIN = 0.75;
+const SHARED_MIN = 0.5;
+
+const plain = (text: string) =>
+  text
+    .normalize("NFKC")
+    .toLowerCase()
+    .replace(/\s+/g, " ")
+    .replace(/[\s?.!]+$/, "")
+    .trim();
+
+/** Whether a short answer stands in a text, or shares half its words with it: token F1 of 0.5. */
+export function saysTheSame(answer: string, text: string): boolean {
+  const [said, other] = [bareWords(answer), bareWords(text)];
+  if (said.length === 0) return false;
+  if (` ${other.join(" ")} `.includes(` ${said.join(" ")} `)) return true;
+  const left = [...other];
+  const common = said.filter((word) => {
+    const at = left.indexOf(word);
+    if (at >= 0) left.splice(at, 1);
+    return at >= 0;
+  }).length;
+  return (2 * common) / (said.length + other.length) >= 0.5;
+}
+
+/** As SQuAD's metric compares answers: lower case, without punctuation and articles. */
+function bareWords(text: string): string[] {
+  const words =
+    text
+      .normalize("NFKC")
+      .toLowerCase()
+      .match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
+  return words.filter((word) => !/^(a|an|the)$/.test(word));
+}

@@ -1,0 +1,71 @@
+/** Each namespace's policy of notes: kept in the ledger, remembered by the isolate for a while. */
+import type { LedgerObject } from "../ledger/ledger-object.ts";
+import { NOTE_TTL_DAYS_DEFAULT, NOTES_CACHE_ENTRIES_MAX, NOTES_CACHE_MS_MAX } from "../limits.ts";
+import type { NotePolicy } from "./notes-types.ts";
+
+export const NOTE_POLICY_DEFAULT: NotePolicy = {
+  notes: "rated",
+  ttl_days: NOTE_TTL_DAYS_DEFAULT,
+};
+
+export type Settings = Pick<DurableObjectStub<LedgerObject>, "getSetting" | "putSetting">;
+
+/** A policy, and whether the namespace ever had a note. */
+type Known = NotePolicy & { made: boolean };
+
+const remembered = new Map<string, { known: Known; until: number }>();
+
+export class NotePolicies {
+  readonly #settings: Settings;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+  }
+
+  /** The namespace's policy, or the default where none was set, and whether it ever had a note.
+   *  What another isolate changed shows within NOTES_CACHE_MS_MAX. */
+  async read(tenant: string, namespace: string): Promise<Known> {
+    const entry = remembered.get(`${tenant}/${namespace}`);
+    if (entry !== undefined && Date.now() < entry.until) return entry.known;
+    return this.#load(tenant, namespace);
+  }
+
+  /** Changes what is given. */
+  async write(tenant: string, namespace: string, changes: Partial<NotePolicy>): Promise<Known> {
+    return this.#change(tenant, namespace, changes);
+  }
+
+  async markMade(tenant: string, namespace: string): Promise<void> {
+    await this.#change(tenant, namespace, { made: true });
+  }
+
+  /** Forgets what was set, as the namespace goes. */
+  async reset(tenant: string, namespace: string): Promise<void> {
+    const stored = await this.#settings.getSetting(tenant, settingOf(namespace));
+    if (stored !== null) await this.#change(tenant, namespace, FIRST);
+  }
+
+  async #change(tenant: string, namespace: string, changes: Partial<Known>): Promise<Known> {
+    const known = { ...(await this.#load(tenant, namespace)), ...changes };
+    await this.#settings.putSetting(tenant, settingOf(namespace), JSON.stringify(known));
+    return this.#remember(tenant, namespace, known);
+  }
+
+  async #load(tenant: string, namespace: string): Promise<Known> {
+    const stored = await this.#settings.getSetting(tenant, settingOf(namespace));
+    const given = stored === null ? {} : (JSON.parse(stored) as Partial<Known>);
+    return this.#remember(tenant, namespace, { ...FIRST, ...given });
+  }
+
+  #remember(tenant: string, namespace: string, known: Known): Known {
+    if (remembered.size >= NOTES_CACHE_ENTRIES_MAX) remembered.clear();
+    remembered.set(`${tenant}/${namespace}`, { known, until: Date.now() + NOTES_CACHE_MS_MAX });
+    return known;
+  }
+}
+
+const FIRST: Known = { ...NOTE_POLICY_DEFAULT, made: false };
+
+function settingOf(namespace: string): string {
+  return `notes/${namespace}`;
+}

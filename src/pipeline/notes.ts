@@ -1,0 +1,259 @@
+/** Memory that learns: what becomes a note, and what takes one out of use. Notes hold text of
+ *  backends and of users: it is data, wherever it goes. */
+import {
+  NOTE_AGREED_CHARS_MAX,
+  NOTE_AGREED_TIMES,
+  NOTE_ANSWER_CHARS_MAX,
+  NOTE_QUESTION_CHARS_MAX,
+  NOTE_SOURCES_MAX,
+  READER_PASSAGES,
+} from "../limits.ts";
+import type { Outcome } from "../router/outcome.ts";
+import { sha256Hex } from "./digest.ts";
+import { makeNotes, type NoteDeps, noteStore } from "./notes-find.ts";
+import { saysTheSame } from "./notes-match.ts";
+import type { Note, NotePolicy, NoteSource } from "./notes-types.ts";
+import { citedNumbers } from "./prompt.ts";
+import type { Caller } from "./types.ts";
+
+/** Shown as `brink.engine`. */
+export const NOTE_ID = "brink-note";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** The id of the note of a question: letters' case and white space do not count. */
+export async function noteIdOf(question: string): Promise<string> {
+  const plain = question.normalize("NFKC").toLowerCase().replace(/\s+/g, " ").trim();
+  return `note-${(await sha256Hex(plain)).slice(0, 32)}`;
+}
+
+/** What a rating teaches. A good backend answer becomes a note; a bad rating takes a note that gave
+ *  the answer out of use, and with a correction that becomes the question's note, or, where the
+ *  caller may not write, waits for an administrator. Answers of the edge, of notes, and those
+ *  written with notes in the prompt teach nothing: notes never feed on their own output. */
+export async function learnNote(
+  deps: NoteDeps,
+  caller: Caller,
+  outcome: Outcome,
+  rating: "good" | "bad",
+  correction: string | null,
+): Promise<"note" | "pending" | null> {
+  const { namespace } = outcome;
+  if (namespace === null) return null;
+  const policy = await deps.policies.read(caller.tenant, namespace);
+  if (policy.notes === "off") return null;
+  if (rating === "bad") await doubt(deps, caller, namespace, outcome);
+  if (!mayBeNoted(caller, outcome)) return null;
+  if (rating === "good") return learnAnswer(deps, caller, outcome, policy);
+  return correction === null ? null : learnCorrection(deps, caller, outcome, policy, correction);
+}
+
+/** Whether the question stands for itself. Behind system messages an engine can be had say
+ *  anything, so only who may write vouches for that. */
+function mayBeNoted(caller: Caller, { standing, question }: Outcome): boolean {
+  if (question.length > NOTE_QUESTION_CHARS_MAX) return false;
+  return standing === "alone" || (standing === "instructed" && mayWrite(caller));
+}
+
+async function learnAnswer(
+  deps: NoteDeps,
+  { tenant }: Caller,
+  outcome: Outcome,
+  policy: NotePolicy,
+): Promise<"note" | null> {
+  const note = await answerNote(deps, tenant, outcome, policy, "rating");
+  if (note === null) return null;
+  return (await keep(deps, tenant, outcome.namespace!, note)) ? "note" : null;
+}
+
+async function learnCorrection(
+  deps: NoteDeps,
+  caller: Caller,
+  outcome: Outcome,
+  policy: NotePolicy,
+  correction: string,
+): Promise<"note" | "pending" | null> {
+  const answer = correction.trim();
+  const sources = await sourcesOf(deps, caller.tenant, outcome);
+  if (answer === "" || answer.length > NOTE_ANSWER_CHARS_MAX || sources === null) return null;
+  const trusted = mayWrite(caller);
+  const note: Note = {
+    ...(await noteOf(outcome, policy, deps.now())),
+    answer,
+    sources,
+    kind: "correction",
+    learned_by: "correction",
+    state: trusted ? "active" : "pending",
+  };
+  // One correction that waits must not push out another's.
+  if (!trusted) note.id = await noteIdOf(`${outcome.question}\n${answer}`);
+  await keep(deps, caller.tenant, outcome.namespace!, note);
+  return trusted ? "note" : "pending";
+}
+
+const mayWrite = ({ role, permissions }: Caller) =>
+  role === "admin" || permissions?.includes("memory:write") === true;
+
+/** What policy "agreed" makes of a backend's answer that nobody rated: a note at once where it says
+ *  what the reader found by itself, else after the same answer NOTE_AGREED_TIMES. */
+export async function noteAgreed(
+  deps: NoteDeps,
+  { tenant }: Caller,
+  outcome: Outcome,
+): Promise<void> {
+  const { namespace } = outcome;
+  if (namespace === null || outcome.standing !== "alone") return;
+  if (outcome.question.length > NOTE_QUESTION_CHARS_MAX) return;
+  const policy = await deps.policies.read(tenant, namespace);
+  if (policy.notes !== "agreed") return;
+  const note = await answerNote(deps, tenant, outcome, policy, "agreement");
+  if (note === null || note.answer.length > NOTE_AGREED_CHARS_MAX) return;
+  await makeNotes(deps, tenant, namespace);
+  const waiting = await noteStore(deps, tenant, namespace, "pending").get(note.id);
+  if (waiting !== null && waiting.learned_by !== "agreement") return; // an administrator's to judge
+  const same = waiting !== null && saysTheSame(waiting.answer, note.answer);
+  const seen = same ? waiting.seen + 1 : 1;
+  const { edge_answer } = outcome;
+  const agreed = edge_answer !== null && saysTheSame(edge_answer, note.answer);
+  const state = agreed || seen >= NOTE_AGREED_TIMES ? "active" : "pending";
+  await keep(deps, tenant, namespace, { ...note, seen, state });
+}
+
+/** The note that a backend's answer makes; null where it may make none. */
+async function answerNote(
+  deps: NoteDeps,
+  tenant: string,
+  outcome: Outcome,
+  policy: NotePolicy,
+  learned_by: Note["learned_by"],
+): Promise<Note | null> {
+  if (outcome.route !== "backend" || outcome.notes.length > 0) return null;
+  const answer = withoutMarks(outcome.text, outcome.passages.length);
+  if (answer === "" || answer.length > NOTE_ANSWER_CHARS_MAX) return null;
+  const sources = await sourcesOf(deps, tenant, outcome);
+  if (sources === null) return null;
+  return { ...(await noteOf(outcome, policy, deps.now())), answer, sources, learned_by };
+}
+
+async function noteOf(outcome: Outcome, policy: NotePolicy, now: number): Promise<Note> {
+  return {
+    id: await noteIdOf(outcome.question),
+    question: outcome.question,
+    answer: "",
+    kind: "answer",
+    state: "active",
+    learned_by: "rating",
+    trace_id: outcome.trace_id,
+    engine: outcome.engine,
+    edge_answer: outcome.edge_answer?.slice(0, NOTE_AGREED_CHARS_MAX) ?? null,
+    sources: [],
+    seen: 1,
+    learned_at: now,
+    used_at: now,
+    expires_at: now + policy.ttl_days * DAY_MS,
+  };
+}
+
+/** The documents that the answer marks, or else the first that were read, in the version that was
+ *  read; null where one changed since, so that nobody knows what the answer is worth now. */
+async function sourcesOf(
+  deps: NoteDeps,
+  tenant: string,
+  { namespace, text, passages }: Outcome,
+): Promise<NoteSource[] | null> {
+  const marked = citedNumbers(text, passages.length).map((number) => passages[number - 1]!);
+  const behind = marked.length > 0 ? marked : passages.slice(0, READER_PASSAGES);
+  const read = new Map(behind.map(({ document_id, version }) => [document_id, version]));
+  const ids = [...read.keys()].slice(0, NOTE_SOURCES_MAX);
+  if (ids.length === 0) return [];
+  const found = await deps.memory(tenant, namespace!).find(ids);
+  const sources = ids.map((document_id, i) => {
+    return { document_id, version: found[i]?.version ?? 0 };
+  });
+  const changed = sources.some(({ document_id, version }) => {
+    return version === 0 || version !== (read.get(document_id) ?? version);
+  });
+  return changed ? null : sources;
+}
+
+/** The text without its [n] marks, which mean nothing beside other passages. */
+function withoutMarks(text: string, passages: number): string {
+  const marks = /\s*\[\d{1,3}(?:\s*,\s*\d{1,3}){0,15}\]/g;
+  const bare = text.replace(marks, (mark) => (citedNumbers(mark, passages).length > 0 ? "" : mark));
+  return bare.trim();
+}
+
+/** Stores a note, unless it is an answer to a question that a correction or an administrator
+ *  answered; whether it did. What engines agreed on so far gives way to it. */
+async function keep(
+  deps: NoteDeps,
+  tenant: string,
+  namespace: string,
+  note: Note,
+): Promise<boolean> {
+  await makeNotes(deps, tenant, namespace);
+  const active = noteStore(deps, tenant, namespace, "active");
+  const pending = noteStore(deps, tenant, namespace, "pending");
+  if (note.kind === "answer") {
+    const known = await active.get(note.id);
+    if (known !== null && isVouched(known)) return false;
+  }
+  const vector = await deps.embed(note.question);
+  await (note.state === "active" ? active : pending).put(note, vector);
+  if (note.state === "active") {
+    const waiting = await pending.get(note.id);
+    if (waiting?.learned_by === "agreement") await pending.remove(note.id);
+  }
+  return true;
+}
+
+/** Whether somebody wrote it who may write. */
+const isVouched = ({ kind, learned_by }: Note) => kind === "correction" || learned_by === "admin";
+
+/** A note whose answer was rated bad waits for an administrator from now on; a correction, and what
+ *  an administrator wrote, does so only where the caller may write itself. */
+async function doubt(
+  deps: NoteDeps,
+  caller: Caller,
+  namespace: string,
+  { engine, notes }: Outcome,
+): Promise<void> {
+  if (engine !== NOTE_ID || notes[0] === undefined) return;
+  const note = await noteStore(deps, caller.tenant, namespace, "active").get(notes[0]);
+  if (note === null) return;
+  if (isVouched(note) && !mayWrite(caller)) return;
+  await replaceNote(deps, caller.tenant, namespace, note, { ...note, state: "pending" });
+}
+
+/** Puts a note in the place of another, where its state says: one that answers has the id of its
+ *  question, so that it replaces what answered before. Resolves with it as it is stored. */
+export async function replaceNote(
+  deps: NoteDeps,
+  tenant: string,
+  namespace: string,
+  before: Note,
+  after: Note,
+): Promise<Note> {
+  const id = after.state === "active" ? await noteIdOf(after.question) : after.id;
+  const note = { ...after, id };
+  await noteStore(deps, tenant, namespace, note.state).put(note, await deps.embed(note.question));
+  if (note.state !== before.state || id !== before.id)
+    await noteStore(deps, tenant, namespace, before.state).remove(before.id);
+  return note;
+}
+
+/** A note's sources as they are now, without those that are gone. */
+export async function refreshSources(
+  deps: NoteDeps,
+  tenant: string,
+  namespace: string,
+  { sources }: Note,
+): Promise<NoteSource[]> {
+  if (sources.length === 0) return [];
+  const ids = sources.map(({ document_id }) => document_id);
+  const found = await deps.memory(tenant, namespace).find(ids);
+  return ids.flatMap((document_id, i) => {
+    const version = found[i]?.version;
+    return version === undefined ? [] : [{ document_id, version }];
+  });
+}

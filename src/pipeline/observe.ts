@@ -1,0 +1,74 @@
+/** What an answer leaves behind once its last piece is out, or its reader left. */
+import type { EdgeAnswer } from "../engine/reader.ts";
+import { OUTCOME_CHARS_MAX } from "../limits.ts";
+import type { SearchHit } from "../memory/types.ts";
+import type { Outcome } from "../router/outcome.ts";
+import { standingOf } from "./notes-standing.ts";
+import type { AnswerRequest, AnswerStream } from "./types.ts";
+
+export interface Observed {
+  request: AnswerRequest;
+  question: string;
+  /** In the order of a prompt's numbers. */
+  hits: readonly SearchHit[];
+  /** Null where the reader was not asked. */
+  edge: {
+    reading: EdgeAnswer;
+    difficulty: number | null;
+    threshold: number;
+    features: Record<string, number> | null;
+  } | null;
+  weights_version: string;
+  /** Ids of the notes that stood in the prompt or gave the answer. */
+  notes: string[];
+}
+
+/** The same stream; `observe` is called once, when it ended. */
+export function observed(
+  work: Observed,
+  stream: AnswerStream,
+  observe: (outcome: Outcome) => void,
+): AnswerStream {
+  async function* pieces() {
+    let text = "";
+    let finish: string | null = null;
+    try {
+      for await (const piece of stream.pieces) {
+        if ((piece.index ?? 0) === 0) text += piece.text;
+        finish = piece.finish_reason ?? finish;
+        yield piece;
+      }
+    } finally {
+      observe(outcomeOf(work, stream, text, finish === "stop"));
+    }
+  }
+  return { ...stream, pieces: pieces() };
+}
+
+function outcomeOf(work: Observed, stream: AnswerStream, text: string, whole: boolean): Outcome {
+  const { request, question, hits, edge, weights_version, notes } = work;
+  const { route, engine, difficulty } = stream.report();
+  const kept = whole && text.length <= OUTCOME_CHARS_MAX;
+  return {
+    trace_id: request.trace_id,
+    at: Date.now(),
+    namespace: request.memory?.namespace ?? null,
+    conversation: null,
+    question: question.slice(0, OUTCOME_CHARS_MAX),
+    route,
+    engine,
+    edge_answer: edge?.reading.answer?.slice(0, OUTCOME_CHARS_MAX) ?? null,
+    text: text.slice(0, OUTCOME_CHARS_MAX),
+    difficulty_before: null,
+    difficulty,
+    features: edge?.features ?? null,
+    threshold: edge?.threshold ?? -1,
+    weights_version,
+    passages: hits.map(({ document_id, passage_id, version }) => {
+      return { document_id, passage_id, version };
+    }),
+    notes,
+    cost_usd: null,
+    standing: kept ? standingOf(request) : "dependent",
+  };
+}

@@ -1,0 +1,28 @@
+/** What one routed answer leaves behind for learning; every text is bounded. */
+export interface Outcome {
+  trace_id: string;
+  /** Unix ms. */
+  at: number;
+  namespace: string | null;
+  conversation: string | null;
+  question: string;
+  route: "edge" | "backend";
+  /** As `brink.engine`. */
+  engine: string;
+  /** The reader's bare answer, also where a backend answered; null where it abstained or was not
+   *  asked. */
+  edge_answer: string | null;
+  /** What the caller got. */
+  text: string;
+  difficulty_before: number | null;
+  difficulty: number | null;
+  features: Record<string, number> | null;
+  threshold: number;
+  weights_version: string;
+  passages: { document_id: string; passage_id: string; version?: number }[];
+  /** Document ids of the notes that stood in the prompt or gave the answer. */
+  notes: string[];
+  cost_usd: number | null;
+  /** What the answer hangs on besides the question: whether it may become a note. */
+  standing?: "alone" | "instructed" | "dependent";
+}

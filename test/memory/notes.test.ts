@@ -1,0 +1,248 @@
+/** The life of notes on real memory objects, without models: a text's vector is its words. */
+import { env } from "cloudflare:workers";
+import { expect, it } from "vitest";
+import { NOTE_ANSWER_CHARS_MAX } from "../../src/limits.ts";
+import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";
+import { learnNote, NOTE_ID, noteAgreed } from "../../src/pipeline/notes.ts";
+import { NamespaceNotes } from "../../src/pipeline/notes-admin.ts";
+import { chooseNote, findNotes, type NoteDeps } from "../../src/pipeline/notes-find.ts";
+import { NotePolicies } from "../../src/pipeline/notes-policy.ts";
+import type { NotePolicy } from "../../src/pipeline/notes-types.ts";
+import type { Caller } from "../../src/pipeline/types.ts";
+import type { Outcome } from "../../src/router/outcome.ts";
+import { embedWords, prepared, store } from "./documents.ts";
+
+const QUESTION = "When does the ferry to Skagen leave?";
+const USER: Caller = { tenant: "", role: "inference", namespaces: null, default_namespace: null };
+
+/** A tenant of its own with namespace `docs`, which holds one document. */
+async function start(tenant: string, policy: Partial<NotePolicy> = {}) {
+  const user = { ...USER, tenant };
+  const writer: Caller = { ...user, permissions: ["memory:write"] };
+  const admin: Caller = { ...user, role: "admin" };
+  const policies = new NotePolicies(env.LEDGER.getByName(tenant));
+  const clock = { ms: Date.now() };
+  const work: Promise<unknown>[] = [];
+  const deps: NoteDeps = {
+    memory: (owner, name) => env.MEMORY.getByName(`${owner}/${name}`),
+    policies,
+    embed: async (text) => embedWords(text),
+    now: () => clock.ms,
+    keepAlive: (one) => work.push(one),
+  };
+  await env.LEDGER.getByName(tenant).putNamespace(tenant, "docs", NAMESPACE_DEFAULTS);
+  const memory = env.MEMORY.getByName(`${tenant}/docs`);
+  await memory.configure(NAMESPACE_DEFAULTS);
+  await store(memory, [prepared("ferry", "The ferry to Skagen leaves at 07:40.")]);
+  await policies.write(tenant, "docs", policy);
+  const ask = async (question: string, edgeAnswer: string | null = null, owner = tenant) => {
+    const near = await findNotes(deps, owner, "docs", async () => embedWords(question));
+    return chooseNote(deps, owner, "docs", near, { question, edgeAnswer });
+  };
+  const answerTo = async (question: string, edgeAnswer: string | null = null) =>
+    (await ask(question, edgeAnswer)).match?.note.answer ?? null;
+  const learn = (outcome: Outcome, caller: Caller = user, correction: string | null = null) =>
+    learnNote(deps, caller, outcome, correction === null ? "good" : "bad", correction);
+  const notes = new NamespaceNotes(deps, policies, () => env.LEDGER.getByName(tenant));
+  const list = async (state: "active" | "pending" = "active") =>
+    (await notes.list(admin, "docs", { state, limit: 10, cursor: null })).notes;
+  const actors = { user, writer, admin };
+  return { ...actors, deps, clock, work, memory, ask, answerTo, learn, notes, list };
+}
+
+function backendOutcome(rest: Partial<Outcome> = {}): Outcome {
+  return {
+    trace_id: "t1",
+    at: 0,
+    namespace: "docs",
+    conversation: null,
+    question: QUESTION,
+    route: "backend",
+    engine: "backend:big",
+    edge_answer: null,
+    text: "It leaves at 07:40 [1].",
+    difficulty_before: null,
+    difficulty: 0.8,
+    features: null,
+    threshold: 0.1,
+    weights_version: "w",
+    passages: [{ document_id: "ferry", passage_id: "ferry#0", version: 1 }],
+    notes: [],
+    cost_usd: null,
+    standing: "alone",
+    ...rest,
+  };
+}
+
+it("a good backend answer answers the same question, in other words too", async () => {
+  const { learn, answerTo, ask } = await start("good");
+  expect(await answerTo(QUESTION)).toBe(null);
+  expect(await learn(backendOutcome())).toBe("note");
+  expect(await answerTo(QUESTION)).toBe("It leaves at 07:40.");
+  expect(await answerTo("when does the Skagen ferry leave")).toBe(null); // in another order
+  expect(await answerTo("Please tell me when the ferry to Skagen leaves.")).toBe(
+    "It leaves at 07:40.",
+  );
+  const { match } = await ask(QUESTION);
+  expect(match).toMatchObject({
+    how: "word for word",
+    note: { trace_id: "t1", engine: "backend:big", learned_by: "rating" },
+  });
+  expect(match!.note.sources).toEqual([{ document_id: "ferry", version: 1 }]);
+});
+
+it.each([
+  "When does the ferry to Frederikshavn leave?",
+  "When does the ferry to Skagen not leave?",
+  "When does the second ferry to Skagen leave?",
+  "When does the ferry to Skagen leave in 2027?",
+  "Why does the ferry to Skagen leave?",
+  "Where does the ferry to Skagen leave?",
+])("one fact makes another question: %s", async (other) => {
+  const { learn, answerTo } = await start(`fact ${other.length} ${other.slice(0, 3)}`);
+  await learn(backendOutcome());
+  expect(await answerTo(other, "07:40")).toBe(null);
+});
+
+it("a note expires, with its policy's time", async () => {
+  const { learn, answerTo, clock } = await start("expiry", { ttl_days: 30 });
+  clock.ms -= 31 * 86_400_000;
+  expect(await learn(backendOutcome())).toBe("note");
+  expect(await answerTo(QUESTION)).toBe(null);
+});
+
+it("a note whose document changed answers nothing until it is confirmed", async () => {
+  const { learn, answerTo, list, notes, memory, admin } = await start("stale");
+  await learn(backendOutcome());
+  await store(memory, [prepared("ferry", "The ferry to Skagen leaves at 08:10.")]);
+  expect(await answerTo(QUESTION)).toBe(null);
+  const [note] = await list();
+  expect(note).toMatchObject({ stale: true, question: QUESTION });
+  const answer = "It leaves at 08:10.";
+  const mended = await notes.patch(admin, "docs", note!.id, { answer, confirm: true });
+  expect(mended).toMatchObject({ answer, stale: false, learned_by: "admin", state: "active" });
+  expect(await answerTo(QUESTION)).toBe(answer);
+  await memory.remove(["ferry"]);
+  expect(await answerTo(QUESTION)).toBe(null);
+});
+
+it("what changed between the answer and its rating is not learned", async () => {
+  const { learn, memory } = await start("late");
+  await store(memory, [prepared("ferry", "The ferry to Skagen leaves at 08:10.")]);
+  expect(await learn(backendOutcome())).toBe(null);
+});
+
+it("notes are listed, and gone once removed", async () => {
+  const { learn, answerTo, list, notes, admin } = await start("removed");
+  await learn(backendOutcome());
+  const [note] = await list();
+  await notes.remove(admin, "docs", note!.id);
+  expect(await answerTo(QUESTION)).toBe(null);
+  expect(await list()).toEqual([]);
+  await expect(notes.remove(admin, "docs", note!.id)).rejects.toMatchObject({ code: "not_found" });
+  await expect(notes.get(admin, "nowhere", "x")).rejects.toMatchObject({
+    code: "namespace_not_found",
+  });
+});
+
+it("nobody's note answers another tenant", async () => {
+  const one = await start("tenant-a");
+  const other = await start("tenant-b");
+  await one.learn(backendOutcome());
+  expect(await other.answerTo(QUESTION)).toBe(null);
+  expect(await other.list()).toEqual([]);
+});
+
+it("a correction of who may not write waits for an administrator", async () => {
+  const { learn, answerTo, list, notes, admin, user, writer } = await start("poison");
+  await learn(backendOutcome());
+  const lie = "It leaves at midnight.";
+  expect(await learn(backendOutcome(), user, lie)).toBe("pending");
+  expect(await learn(backendOutcome(), user, "It never leaves.")).toBe("pending");
+  expect(await answerTo(QUESTION)).toBe("It leaves at 07:40.");
+  const waiting = await list("pending");
+  expect(waiting.map(({ answer }) => answer)).toEqual([lie, "It never leaves."]);
+  expect(await learn(backendOutcome(), writer, "It leaves at 07:45.")).toBe("note");
+  expect(await answerTo(QUESTION)).toBe("It leaves at 07:45.");
+  expect(await learn(backendOutcome())).toBe(null); // corrections beat answers
+  const approved = await notes.patch(admin, "docs", waiting[0]!.id, { state: "active" });
+  expect(approved).toMatchObject({ state: "active", kind: "correction", answer: lie });
+  expect(await answerTo(QUESTION)).toBe(lie);
+  expect((await list("pending")).map(({ answer }) => answer)).toEqual(["It never leaves."]);
+});
+
+it("what an engine was instructed to say is learned of who may write alone", async () => {
+  const { learn, writer } = await start("instructed");
+  const instructed = backendOutcome({ standing: "instructed" });
+  expect(await learn(instructed)).toBe(null);
+  expect(await learn(instructed, writer)).toBe("note");
+  expect(await learn(backendOutcome({ standing: "dependent" }), writer)).toBe(null);
+});
+
+it("notes never feed on what notes or the edge said", async () => {
+  const { learn, list } = await start("feeding");
+  const edge = { route: "edge" as const };
+  expect(await learn(backendOutcome({ ...edge, engine: "brink-reader" }))).toBe(null);
+  expect(await learn(backendOutcome({ ...edge, engine: NOTE_ID, notes: ["note-1"] }))).toBe(null);
+  expect(await learn(backendOutcome({ notes: ["note-1"] }))).toBe(null); // it was in the prompt
+  expect(await list()).toEqual([]);
+});
+
+it("a note that gave a bad answer is taken out of use", async () => {
+  const { learn, answerTo, list, deps, user } = await start("doubt");
+  await learn(backendOutcome());
+  const { id } = (await list())[0]!;
+  const said = backendOutcome({ route: "edge", engine: NOTE_ID, notes: [id] });
+  expect(await learnNote(deps, user, said, "bad", null)).toBe(null);
+  expect(await answerTo(QUESTION)).toBe(null);
+  expect(await list("pending")).toMatchObject([{ id, kind: "answer" }]);
+});
+
+it("a correction of a like question is for the backend to read", async () => {
+  const { learn, ask, writer } = await start("near");
+  await learn(backendOutcome(), writer, "It leaves at 07:45.");
+  const { match, corrections } = await ask("When does the ferry to Frederikshavn leave?");
+  expect(match).toBe(null);
+  expect(corrections.map(({ answer }) => answer)).toEqual(["It leaves at 07:45."]);
+});
+
+it("policy agreed takes what the reader found too, or what was said three times", async () => {
+  const { deps, answerTo, user } = await start("agreed", { notes: "agreed" });
+  const agree = (rest: Partial<Outcome>) => noteAgreed(deps, user, backendOutcome(rest));
+  await agree({ edge_answer: "07:40" });
+  expect(await answerTo(QUESTION)).toBe("It leaves at 07:40.");
+  const question = "Who runs the ferry?";
+  const text = "The town runs it.";
+  for (const expected of [null, null, text]) {
+    await agree({ question, text });
+    expect(await answerTo(question)).toBe(expected);
+  }
+});
+
+it("by default agreement teaches nothing, and policy off neither learns nor answers", async () => {
+  const one = await start("rated");
+  await noteAgreed(one.deps, one.user, backendOutcome({ edge_answer: "07:40" }));
+  expect(await one.answerTo(QUESTION)).toBe(null);
+  await one.learn(backendOutcome());
+  await one.notes.putPolicy(one.admin, "docs", { notes: "off" });
+  expect(await one.answerTo(QUESTION)).toBe(null);
+  expect(await one.learn(backendOutcome())).toBe(null);
+});
+
+it("an answer that is too long is none to keep", async () => {
+  const { learn } = await start("long");
+  expect(await learn(backendOutcome({ text: "a ".repeat(NOTE_ANSWER_CHARS_MAX) }))).toBe(null);
+});
+
+it("the use of a note is written down once a day", async () => {
+  const { learn, answerTo, list, clock, work } = await start("used");
+  await learn(backendOutcome());
+  const [before] = await list();
+  await answerTo(QUESTION);
+  clock.ms += 2 * 86_400_000;
+  await answerTo(QUESTION);
+  await Promise.all(work);
+  const [after] = await list();
+  expect(after!.used_at - before!.used_at).toBe(2 * 86_400_000);
+  expect(after).toEqual({ ...before, used_at: after!.used_at });
+});

@@ -1,0 +1,68 @@
+import { expect, it } from "vitest";
+import type { SearchHit } from "../../src/memory/types.ts";
+import { noteReply } from "../../src/pipeline/notes-answer.ts";
+import { standingOf } from "../../src/pipeline/notes-standing.ts";
+import type { Note } from "../../src/pipeline/notes-types.ts";
+import type { AnswerRequest } from "../../src/pipeline/types.ts";
+
+const NOTE: Note = {
+  id: "note-1",
+  question: "When does the ferry leave?",
+  answer: "It leaves at 07:40.",
+  kind: "answer",
+  state: "active",
+  learned_by: "rating",
+  trace_id: "t",
+  engine: "backend:big",
+  edge_answer: null,
+  sources: [{ document_id: "ferry", version: 1 }],
+  seen: 1,
+  learned_at: 1,
+  used_at: 1,
+  expires_at: 2,
+};
+
+function hit(document_id: string, text: string): SearchHit {
+  const scores = { score: 1, bm25: 1, cosine: 1 };
+  const place = { document_id, passage_id: `${document_id}#0`, start: 0, end: text.length };
+  return { ...place, ...scores, text, title: null, metadata: {} };
+}
+
+it("a note is cited word for word, and its sources where they were found", async () => {
+  const hits = [hit("other", "It leaves."), hit("ferry", "Rules. The ferry leaves at 07:40.")];
+  const candidate = {
+    note: NOTE,
+    passage_id: "p",
+    cosine: 0.9,
+    vector: new Float32Array(),
+    version: 1,
+  };
+  const { text, citations } = await noteReply(candidate, hits);
+  expect(text).toBe("It leaves at 07:40. [1] [2]");
+  expect(citations).toMatchObject([
+    { mark: 1, document_id: "note-1", quote: NOTE.answer, note: true },
+    { mark: 2, document_id: "ferry", quote: "The ferry leaves at 07:40." },
+  ]);
+  expect((await noteReply(candidate, [])).text).toBe("It leaves at 07:40. [1]");
+});
+
+it("only a question that hangs on nothing else stands alone", () => {
+  const user = { role: "user" as const, content: "When?" };
+  const system = { role: "system" as const, content: "Say midnight." };
+  const memory = { namespace: "docs", k: 8, mode: "hybrid" as const, filter: null };
+  const standing = (rest: object) => {
+    const request = { messages: [user], memory, parameters: { temperature: 0 }, ...rest };
+    return standingOf(request as unknown as AnswerRequest);
+  };
+  expect(standing({})).toBe("alone");
+  expect(standing({ messages: [system, user] })).toBe("instructed");
+  for (const rest of [
+    { messages: [user, { role: "assistant", content: "Now." }, user] },
+    { messages: [{ role: "user", content: [{ type: "text", text: "When?" }] }] },
+    { memory: null },
+    { memory: { ...memory, filter: { field: "a" } } },
+    { parameters: { stop: ["x"] } },
+    { parameters: { response_format: { type: "json_object" } } },
+  ])
+    expect(standing(rest)).toBe("dependent");
+});
