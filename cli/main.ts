@@ -17,10 +17,9 @@ import {
   namespacesStats,
 } from "./namespaces.ts";
 import { notesApprove, notesList, notesRemove } from "./notes.ts";
-import { routerCalibrate } from "./router-calibrate.ts";
 import { routerReport } from "./router-report.ts";
-import { routerRollback, routerStatus } from "./router-status.ts";
-import { routerActivate, routerTrain } from "./router-train.ts";
+import { routerStatus } from "./router-status.ts";
+import { routerTrain } from "./router-train.ts";
 import { search } from "./search.ts";
 import { snapshot } from "./snapshot.ts";
 
@@ -41,10 +40,7 @@ const COMMANDS: Command[] = [
   modelsRemove,
   routerStatus,
   routerTrain,
-  routerActivate,
-  routerCalibrate,
   routerReport,
-  routerRollback,
 ];
 
 function overview(): string {
