@@ -9,7 +9,7 @@ export const THRESHOLD_STEPS = 400;
 /** Where the walk starts, as multiples of the tolerated risk, and the share of the tolerated error
  *  that each start brings. A difficulty is a probability, so that answers of at most the tolerated
  *  risk are safe if it means what it says: nearly all is spent there, and the rest on the case that
- *  it understates. `npm run eval -- bounds` compares starts. */
+ *  it understates. */
 const STARTS = [
   { at: 0.25, share: 0.1 },
   { at: 0.5, share: 0.1 },
