@@ -172,6 +172,12 @@ export const KEYS_PER_TENANT_MAX = 1_000;
 export const NAMESPACES_PER_TENANT_MAX = 1_000;
 export const SETTING_BYTES_MAX = 256 * 1024;
 
+// Conversations whose backend an isolate remembers, some 150 bytes each; one that is forgotten is
+// routed as if it were new. Providers keep a prompt's cache for five minutes without use.
+export const CONVERSATIONS_MAX = 10_000;
+export const PROMPT_CACHE_MS_MAX = 5 * 60_000;
+export const CONVERSATION_ID_CHARS_MAX = 128;
+
 // Labelled answers of a calibration set: 20,000 settle a risk to half a percent, and take 160 KB.
 export const CALIBRATION_SCORES_MAX = 20_000;
 // How long an isolate may go on with a risk target that was changed through another, and how many
