@@ -30,12 +30,21 @@ export interface Env {
   BACKEND_URL?: string;
   BACKEND_KEY?: string;
   BACKEND_MODEL?: string;
+  /** What the backend charges, in USD per million tokens; budgets need both. */
+  BACKEND_PRICE_INPUT_PER_MTOK?: string;
+  BACKEND_PRICE_OUTPUT_PER_MTOK?: string;
 }
 
 export interface BackendConfig {
   url: string;
   key: string | null;
   model: string;
+}
+
+/** USD per million tokens. */
+export interface BackendPrices {
+  input_per_mtok: number;
+  output_per_mtok: number;
 }
 
 export interface GeneratorConfig {
@@ -53,6 +62,8 @@ export interface Config {
   /** Origins that browsers may call from; `*` for all. */
   allowedOrigins: string[] | "*";
   backend: BackendConfig | null;
+  /** Null where they are not known. */
+  prices: BackendPrices | null;
   /** Null where no generator is bound. */
   generator: GeneratorConfig | null;
 }
@@ -71,6 +82,7 @@ export function readConfig(env: Env, hostname: string): Config {
     adminKeySha256,
     allowedOrigins: local ? "*" : origins.filter((origin) => origin !== ""),
     backend: readBackend(env),
+    prices: readPrices(env),
     generator: readGenerator(env),
   };
 }
@@ -107,4 +119,19 @@ function readBackend(env: Env): BackendConfig | null {
   if (!env.BACKEND_MODEL)
     throw new ServiceError("misconfigured", "BACKEND_URL is set but BACKEND_MODEL is not");
   return { url: env.BACKEND_URL, key: env.BACKEND_KEY || null, model: env.BACKEND_MODEL };
+}
+
+function readPrices(env: Env): BackendPrices | null {
+  const { BACKEND_PRICE_INPUT_PER_MTOK: input, BACKEND_PRICE_OUTPUT_PER_MTOK: output } = env;
+  if (!input && !output) return null;
+  return {
+    input_per_mtok: readPrice("BACKEND_PRICE_INPUT_PER_MTOK", input),
+    output_per_mtok: readPrice("BACKEND_PRICE_OUTPUT_PER_MTOK", output),
+  };
+}
+
+function readPrice(name: string, text: string | undefined): number {
+  const price = Number(text || Number.NaN);
+  if (Number.isFinite(price) && price >= 0) return price;
+  throw new ServiceError("misconfigured", `${name} must be USD per million tokens, at least 0`);
 }

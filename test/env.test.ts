@@ -27,6 +27,11 @@ it.each([
   [{ BACKEND_URL: "ftp://a.example", BACKEND_MODEL: "m" }, "BACKEND_URL"],
   [{ BACKEND_URL: "https://a.example" }, "BACKEND_MODEL"],
   [{ BRINK_ADMIN_KEY_SHA256: "secret" }, "BRINK_ADMIN_KEY_SHA256"],
+  [{ BACKEND_PRICE_INPUT_PER_MTOK: "0.5" }, "BACKEND_PRICE_OUTPUT_PER_MTOK"],
+  [
+    { BACKEND_PRICE_INPUT_PER_MTOK: "cheap", BACKEND_PRICE_OUTPUT_PER_MTOK: "1" },
+    "BACKEND_PRICE_INPUT_PER_MTOK",
+  ],
 ])("%o is misconfigured, and the message names the variable", (variables, name) => {
   const read = () => readConfig(env(variables), "brink.example");
   expect(read).toThrow(expect.objectContaining({ code: "misconfigured" }));
@@ -40,4 +45,13 @@ it("a backend has a URL and a model, and a key where one is set", () => {
     model: "m",
     key: null,
   });
+});
+
+it("a backend's prices are known where both are set", () => {
+  const variables = { BACKEND_PRICE_INPUT_PER_MTOK: "0", BACKEND_PRICE_OUTPUT_PER_MTOK: "1.5" };
+  expect(readConfig(env(variables), "brink.example").prices).toEqual({
+    input_per_mtok: 0,
+    output_per_mtok: 1.5,
+  });
+  expect(readConfig(env({}), "brink.example").prices).toBeNull();
 });

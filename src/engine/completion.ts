@@ -84,7 +84,9 @@ function usagePart(body: Fields): { usage?: Usage } {
   const prompt_tokens = count(usage.prompt_tokens);
   const completion_tokens = count(usage.completion_tokens);
   const total_tokens = count(usage.total_tokens) || prompt_tokens + completion_tokens;
-  return { usage: { prompt_tokens, completion_tokens, total_tokens } };
+  const details = fields(usage.prompt_tokens_details);
+  const cached = details === null ? {} : { cached_tokens: count(details.cached_tokens) };
+  return { usage: { prompt_tokens, completion_tokens, total_tokens, ...cached } };
 }
 
 function fields(value: unknown): Fields | null {
