@@ -1,15 +1,9 @@
 /** Weights from what the edge answered to labelled questions, and how good they are. */
 import { bootstrap, type Figure } from "../eval/report.ts";
 import { auroc, expectedCalibrationError } from "../eval/scores.ts";
+import { type LogisticModel, scoreDifficulty } from "../src/router/difficulty.ts";
 import { FEATURES } from "../src/router/features.ts";
-import {
-  crossValidate,
-  type Example,
-  fitRidge,
-  foldOf,
-  type RidgeModel,
-  scoreRidge,
-} from "../src/router/fit.ts";
+import { crossValidate, type Example, fitRidge, foldOf } from "../src/router/fit.ts";
 import { CommandError } from "./command.ts";
 import { CLI_TRAIN_ANSWERS_MIN, CLI_TRAIN_GROUPS_MIN, CLI_TRAIN_LABELS_MIN } from "./limits.ts";
 import type { Judged } from "./router-ask.ts";
@@ -25,7 +19,7 @@ export interface Compared {
 }
 
 export interface Trained {
-  ridge: RidgeModel;
+  ridge: LogisticModel;
   penalty: number;
   losses: { penalty: number; loss: number }[];
   /** Of the answers that the fit did not see: what thresholds are set by. */
@@ -61,7 +55,7 @@ export function trainOn(
   const ridge = fitRidge(FEATURES, fitted, penalty);
   let next = 0; // of `heldOut`, which is in the order of `fitted`
   const fresh = examples.map(({ values }, n) =>
-    isHeld[n] ? scoreRidge(ridge, values) : heldOut[next++]!,
+    isHeld[n] ? scoreDifficulty(ridge, values) : heldOut[next++]!,
   );
   const compared = answers.map(({ difficulty, wrong }, n) => {
     return { fresh: fresh[n]!, active: difficulty, wrong };

@@ -11,7 +11,7 @@ import {
 import { codeOf, ServiceError } from "../errors.ts";
 import { EVIDENCE_TOKENS_MAX } from "../limits.ts";
 import type { SearchHit } from "../memory/types.ts";
-import { chooseThreshold } from "../router/calibration.ts";
+import { thresholdFor } from "../router/calibration.ts";
 import { scoreDifficulty } from "../router/difficulty.ts";
 import { type Features, features } from "../router/features.ts";
 import type { Outcome } from "../router/outcome.ts";
@@ -175,7 +175,7 @@ async function readAtEdge(
   // An abstention is no answer, so it is certainly not good enough.
   const difficulty = found ? scoreDifficulty(models.difficulty, values!) : withMemory ? 1 : null;
   const target = { max_risk: await deps.maxRisk() };
-  const { threshold } = chooseThreshold(target, models.difficulty.calibration, null);
+  const threshold = thresholdFor(target, models.difficulty.calibration, null);
   return { reading, difficulty, threshold, features: values };
 }
 

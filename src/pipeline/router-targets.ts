@@ -1,12 +1,12 @@
 /** Each tenant's risk target: kept in the ledger, remembered by the isolate for a while. */
 import type { LedgerObject } from "../ledger/ledger-object.ts";
 import { TARGET_CACHE_ENTRIES_MAX, TARGET_CACHE_MS_MAX } from "../limits.ts";
+import { TARGET_DEFAULT } from "../router/target.ts";
 import type { RouterState } from "./types.ts";
 
 export type RouterTarget = RouterState["target"];
 
 const SETTING = "router";
-const DEFAULT: RouterTarget = { max_risk: 0.15 };
 const remembered = new Map<string, { target: RouterTarget; until: number }>();
 
 export class RouterTargets {
@@ -21,7 +21,10 @@ export class RouterTargets {
     const known = remembered.get(tenant);
     if (known !== undefined && Date.now() < known.until) return known.target;
     const stored = await this.#ledger.getSetting(tenant, SETTING);
-    return this.#remember(tenant, stored === null ? DEFAULT : (JSON.parse(stored) as RouterTarget));
+    return this.#remember(
+      tenant,
+      stored === null ? TARGET_DEFAULT : (JSON.parse(stored) as RouterTarget),
+    );
   }
 
   async write(tenant: string, target: RouterTarget): Promise<void> {

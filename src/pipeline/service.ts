@@ -10,7 +10,7 @@ import { GENERATOR_CONTEXT_DEFAULT, MODEL_NAME_PATTERN } from "../limits.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
 import type { SearchReply } from "../memory/types.ts";
 import { linearMemoryBytes } from "../model/linear-memory.ts";
-import { chooseThreshold } from "../router/calibration.ts";
+import { thresholdFor } from "../router/calibration.ts";
 import type { Outcome } from "../router/outcome.ts";
 import { ModelStore } from "../store/model-store.ts";
 import { answer, questionOf } from "./answer.ts";
@@ -172,7 +172,7 @@ export class BrinkService implements types.Service {
   async getRouter(caller: types.Caller): Promise<types.RouterState> {
     const target = await this.#targets.read(caller.tenant);
     const { difficulty } = await this.#models();
-    const { threshold } = chooseThreshold(target, difficulty.calibration, null);
+    const threshold = thresholdFor(target, difficulty.calibration, null);
     return { target, threshold, weights_version: difficulty.version };
   }
 

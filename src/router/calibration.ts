@@ -48,12 +48,15 @@ export function chooseThreshold(
   set: CalibrationSet,
   prices: Prices | null,
 ): ThresholdChoice {
-  const confidence = confidenceOf(target);
-  const threshold =
-    "max_risk" in target
-      ? thresholdForRisk(set.scores, target.max_risk, confidence)
-      : thresholdForShare(target, set, prices);
-  return { threshold, expected: expect(threshold, set, prices, confidence) };
+  const threshold = thresholdFor(target, set, prices);
+  return { threshold, expected: expect(threshold, set, prices, confidenceOf(target)) };
+}
+
+/** The threshold alone, which is all that a request needs; errors as `chooseThreshold`. */
+export function thresholdFor(target: Target, set: CalibrationSet, prices: Prices | null): number {
+  return "max_risk" in target
+    ? thresholdForRisk(set.scores, target.max_risk, confidenceOf(target))
+    : thresholdForShare(target, set, prices);
 }
 
 function confidenceOf(target: Target): number {

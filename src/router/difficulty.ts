@@ -2,7 +2,7 @@
  *  train/difficulty.ts fits it. */
 import { assert } from "../errors.ts";
 import { type CalibrationFile, type CalibrationSet, readCalibration } from "./calibration.ts";
-import { FEATURES, type FeatureName, type Features } from "./features.ts";
+import { FEATURES, type FeatureName } from "./features.ts";
 
 /** A weights file, checked. */
 export interface DifficultyModel {
@@ -31,12 +31,19 @@ export function parseDifficultyModel(file: DifficultyFile): DifficultyModel {
   return { ...file, calibration: readCalibration(file.calibration) };
 }
 
+/** w (x - mean) / std of each feature, and the bias. */
+export interface LogisticModel {
+  weights: Record<string, { mean: number; std: number; weight: number }>;
+  bias: number;
+}
+
 /** P(the edge answer is not good enough), 0..1: the logistic of the weighted features. */
-export function scoreDifficulty(model: DifficultyModel, values: Features): number {
-  let logit = model.bias;
-  for (const name of FEATURES) {
-    const { mean, std, weight } = model.weights[name];
-    logit += (weight * (values[name] - mean)) / std;
-  }
+export function scoreDifficulty(
+  { weights, bias }: LogisticModel,
+  values: Readonly<Record<string, number>>,
+): number {
+  let logit = bias;
+  for (const [name, { mean, std, weight }] of Object.entries(weights))
+    logit += (weight * (values[name]! - mean)) / std;
   return 1 / (1 + Math.exp(-logit));
 }

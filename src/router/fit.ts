@@ -2,6 +2,7 @@
  *  are made, by train/difficulty.ts and by an operator's `npx brink router train`. The service
  *  itself never fits. */
 import { assert } from "../errors.ts";
+import { type LogisticModel, scoreDifficulty } from "./difficulty.ts";
 
 /** One answer: what was seen of it, and whether it was wrong. */
 export interface Example {
@@ -9,12 +10,6 @@ export interface Example {
   group: string;
   values: Readonly<Record<string, number>>;
   wrong: boolean;
-}
-
-/** w (x - mean) / std of each feature, and the bias. */
-export interface RidgeModel {
-  weights: Record<string, { mean: number; std: number; weight: number }>;
-  bias: number;
 }
 
 export interface LogisticFit {
@@ -36,7 +31,7 @@ export function fitRidge(
   names: readonly string[],
   examples: readonly Example[],
   penalty: number,
-): RidgeModel {
+): LogisticModel {
   const scales = names.map((name) => scaleOf(examples.map(({ values }) => values[name]!)));
   const rows = examples.map(({ values }) =>
     names.map((name, j) => (values[name]! - scales[j]!.mean) / scales[j]!.std),
@@ -45,14 +40,6 @@ export function fitRidge(
   const { weights, bias } = fitLogistic(rows, labels, penalty);
   const named = names.map((name, j) => [name, { ...scales[j]!, weight: weights[j]! }] as const);
   return { weights: Object.fromEntries(named), bias };
-}
-
-/** P(wrong), 0..1: the logistic of the weighted features. */
-export function scoreRidge({ weights, bias }: RidgeModel, values: Example["values"]): number {
-  let logit = bias;
-  for (const [name, { mean, std, weight }] of Object.entries(weights))
-    logit += (weight * (values[name]! - mean)) / std;
-  return 1 / (1 + Math.exp(-logit));
 }
 
 export interface CrossValidation {
@@ -80,7 +67,7 @@ export function crossValidate(
       const others = examples.filter((_, n) => folds[n] !== fold);
       const model = fitRidge(names, others, penalty);
       for (const [n, { values }] of examples.entries())
-        if (folds[n] === fold) heldOut[n] = scoreRidge(model, values);
+        if (folds[n] === fold) heldOut[n] = scoreDifficulty(model, values);
       progress((i * count + fold + 1) / (PENALTIES.length * count));
     }
     return { penalty, loss: logLoss(heldOut, examples), heldOut };

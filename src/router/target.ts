@@ -11,7 +11,7 @@ export type Target =
   | { budget_usd_per_1k: number };
 
 export const CONFIDENCE_DEFAULT = 0.95;
-export const TARGET_DEFAULT: Target = { max_risk: 0.15 };
+export const TARGET_DEFAULT = { max_risk: 0.15 } satisfies Target;
 
 /** What the backend charges, and how long a question and its answer are there. */
 export interface Prices {

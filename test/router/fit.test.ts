@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { mulberry32 } from "../../eval/random.ts";
+import { scoreDifficulty } from "../../src/router/difficulty.ts";
 import {
   crossValidate,
   type Example,
@@ -9,7 +10,6 @@ import {
   fitRidge,
   foldOf,
   PENALTIES,
-  scoreRidge,
 } from "../../src/router/fit.ts";
 
 describe("the logistic fit", () => {
@@ -44,7 +44,8 @@ describe("the logistic fit", () => {
     });
     const model = fitRidge(["still", "splits"], examples, 1);
     expect(model.weights.still).toEqual({ mean: 7, std: 1, weight: expect.closeTo(0, 12) });
-    for (const { values, wrong } of examples) expect(scoreRidge(model, values) > 0.5).toBe(wrong);
+    for (const { values, wrong } of examples)
+      expect(scoreDifficulty(model, values) > 0.5).toBe(wrong);
     expect(model.weights.splits!.weight).toBeLessThan(10);
   });
 });
@@ -87,7 +88,7 @@ describe("cross-validation", () => {
       examples.filter((_, n) => folds[n] !== folds[0]),
       penalty,
     );
-    expect(heldOut[0]).toBe(scoreRidge(model, examples[0]!.values));
+    expect(heldOut[0]).toBe(scoreDifficulty(model, examples[0]!.values));
   });
 
   it("takes the penalty with the least held-out loss, and tells how far it is", () => {
