@@ -1,5 +1,6 @@
 /** Every bound of the service and its reason. A bound is in the unit its name ends with. */
 export * from "./limits-memory.ts";
+export * from "./limits-router.ts";
 
 // Requests. Bodies are read whole into the isolate (128 MB), beside about 45 MB of models.
 export const BODY_BYTES_MAX = 8 * 1024 * 1024;

@@ -11,10 +11,9 @@ import {
 import { codeOf, ServiceError } from "../errors.ts";
 import { EVIDENCE_TOKENS_MAX } from "../limits.ts";
 import type { SearchHit } from "../memory/types.ts";
-import { thresholdFor } from "../router/calibration.ts";
 import { scoreDifficulty } from "../router/difficulty.ts";
 import { type Features, features } from "../router/features.ts";
-import type { Outcome } from "../router/outcome.ts";
+import type { ActiveRouter } from "../router/router-types.ts";
 import { citeMarks, toCitation } from "./citations.ts";
 import { findDemands, refuseTheImpossible } from "./demands.ts";
 import type { Models } from "./models.ts";
@@ -22,7 +21,7 @@ import { NOTE_ID } from "./notes.ts";
 import { type AnswerNotes, noteReason, noteReply, noteReport } from "./notes-answer.ts";
 import type { FoundNotes } from "./notes-find.ts";
 import type { Note } from "./notes-types.ts";
-import { observed } from "./observe.ts";
+import { type Answered, observed } from "./observe.ts";
 import { buildPrompt } from "./prompt.ts";
 import { decideRoute, fallBack, type RouteDecision } from "./route.ts";
 import { Trace } from "./trace.ts";
@@ -38,10 +37,11 @@ export interface AnswerDeps {
   generator: Engine | null;
   /** The generator's model of that name, or null. */
   findGenerator: (model: string) => Promise<Engine | null>;
-  maxRisk: () => Promise<number>;
+  /** What the tenant's answers are routed by. */
+  router: () => Promise<ActiveRouter>;
   notes: AnswerNotes;
   /** Told of each answer once its last piece is out or its reader left; must not throw. */
-  observe: (outcome: Outcome) => void;
+  observe: (answered: Answered) => void;
 }
 
 /** One answer's stages share this. */
@@ -98,7 +98,7 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
     const engine = decision.engine === "backend" ? deps.backend! : generator!;
     try {
       const read = engine.kind === "backend" ? work.corrections : [];
-      return await watched(work, await streamEngine(work, engine, decision), read);
+      return watched(work, await streamEngine(work, engine, decision), read);
     } catch (error) {
       const code = codeOf(error);
       if (edge === null || model !== "auto" || code === null) throw error;
@@ -108,11 +108,8 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
 }
 
 /** The same stream, of which `observe` hears. `notes` gave the answer or stood in the prompt. */
-async function watched(work: Work, stream: AnswerStream, notes: Note[]): Promise<AnswerStream> {
-  const { deps, edge } = work;
-  const weights_version = edge === null ? "" : (await deps.models()).difficulty.version;
-  const ids = notes.map(({ id }) => id);
-  return observed({ ...work, weights_version, notes: ids }, stream, deps.observe);
+function watched(work: Work, stream: AnswerStream, notes: Note[]): AnswerStream {
+  return observed({ ...work, notes: notes.map(({ id }) => id) }, stream, work.deps.observe);
 }
 
 type RoutedModel = "auto" | "edge" | "backend" | "generator";
@@ -158,6 +155,7 @@ interface EdgeWork {
   difficulty: number | null;
   threshold: number;
   features: Features | null;
+  router: ActiveRouter;
 }
 
 async function readAtEdge(
@@ -167,16 +165,14 @@ async function readAtEdge(
   hits: SearchHit[],
   withMemory: boolean,
 ): Promise<EdgeWork> {
-  const models = await deps.models();
+  const [models, router] = await Promise.all([deps.models(), deps.router()]);
   const reading = await trace.time("read", () => readAnswer(models.reader, question, hits));
   const { choice, readings } = reading;
   const found = choice !== null && !choice.abstain;
   const values = choice === null ? null : features({ question, hits, readings, choice });
   // An abstention is no answer, so it is certainly not good enough.
-  const difficulty = found ? scoreDifficulty(models.difficulty, values!) : withMemory ? 1 : null;
-  const target = { max_risk: await deps.maxRisk() };
-  const threshold = thresholdFor(target, models.difficulty.calibration, null);
-  return { reading, difficulty, threshold, features: values };
+  const difficulty = found ? scoreDifficulty(router.model, values!) : withMemory ? 1 : null;
+  return { reading, difficulty, threshold: router.threshold, features: values, router };
 }
 
 function countUsage(

@@ -1,8 +1,10 @@
 /** What an answer leaves behind once its last piece is out, or its reader left. */
+import type { Usage } from "../engine/engine.ts";
 import type { EdgeAnswer } from "../engine/reader.ts";
 import { OUTCOME_CHARS_MAX } from "../limits.ts";
 import type { SearchHit } from "../memory/types.ts";
 import type { Outcome } from "../router/outcome.ts";
+import type { ActiveRouter } from "../router/router-types.ts";
 import { standingOf } from "./notes-standing.ts";
 import type { AnswerRequest, AnswerStream } from "./types.ts";
 
@@ -17,36 +19,46 @@ export interface Observed {
     difficulty: number | null;
     threshold: number;
     features: Record<string, number> | null;
+    router: ActiveRouter;
   } | null;
-  weights_version: string;
   /** Ids of the notes that stood in the prompt or gave the answer. */
   notes: string[];
+}
+
+/** An answer that is out. */
+export interface Answered {
+  outcome: Outcome;
+  work: Observed;
+  /** As the engine counted; null where it did not say. */
+  usage: Usage | null;
 }
 
 /** The same stream; `observe` is called once, when it ended. */
 export function observed(
   work: Observed,
   stream: AnswerStream,
-  observe: (outcome: Outcome) => void,
+  observe: (answered: Answered) => void,
 ): AnswerStream {
   async function* pieces() {
     let text = "";
     let finish: string | null = null;
+    let usage: Usage | null = null;
     try {
       for await (const piece of stream.pieces) {
         if ((piece.index ?? 0) === 0) text += piece.text;
         finish = piece.finish_reason ?? finish;
+        usage = piece.usage ?? usage;
         yield piece;
       }
     } finally {
-      observe(outcomeOf(work, stream, text, finish === "stop"));
+      observe({ outcome: outcomeOf(work, stream, text, finish === "stop"), work, usage });
     }
   }
   return { ...stream, pieces: pieces() };
 }
 
 function outcomeOf(work: Observed, stream: AnswerStream, text: string, whole: boolean): Outcome {
-  const { request, question, hits, edge, weights_version, notes } = work;
+  const { request, question, hits, edge, notes } = work;
   const { route, engine, difficulty } = stream.report();
   const kept = whole && text.length <= OUTCOME_CHARS_MAX;
   return {
@@ -63,12 +75,14 @@ function outcomeOf(work: Observed, stream: AnswerStream, text: string, whole: bo
     difficulty,
     features: edge?.features ?? null,
     threshold: edge?.threshold ?? -1,
-    weights_version,
+    weights_version: edge?.router.model.version ?? "",
     passages: hits.map(({ document_id, passage_id, version }) => {
       return { document_id, passage_id, version };
     }),
     notes,
     cost_usd: null,
     standing: kept ? standingOf(request) : "dependent",
+    asked: request.model,
+    whole: kept,
   };
 }

@@ -10,8 +10,7 @@ import { GENERATOR_CONTEXT_DEFAULT, MODEL_NAME_PATTERN } from "../limits.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
 import type { SearchReply } from "../memory/types.ts";
 import { linearMemoryBytes } from "../model/linear-memory.ts";
-import { thresholdFor } from "../router/calibration.ts";
-import type { Outcome } from "../router/outcome.ts";
+import type { ActiveRouter } from "../router/router-types.ts";
 import { ModelStore } from "../store/model-store.ts";
 import { answer, questionOf } from "./answer.ts";
 import { sha256Hex } from "./digest.ts";
@@ -25,11 +24,12 @@ import { answerNotes } from "./notes-answer.ts";
 import type { NoteDeps } from "./notes-find.ts";
 import { NotePolicies } from "./notes-policy.ts";
 import type { NoteAdmin } from "./notes-types.ts";
+import type { Answered } from "./observe.ts";
 import { OPERATOR_TENANT } from "./operator.ts";
 import { preloadDocs } from "./preload.ts";
 import { countTokens, rerank } from "./rerank.ts";
 import { retrieve, scoreHits } from "./retrieve.ts";
-import { type RouterTarget, RouterTargets } from "./router-targets.ts";
+import { RouterStates } from "./router-state.ts";
 import type * as types from "./types.ts";
 
 export class BrinkService implements types.Service {
@@ -38,7 +38,7 @@ export class BrinkService implements types.Service {
   readonly #keepAlive: (work: Promise<unknown>) => void;
   readonly #backend: BackendEngine | null;
   readonly #onnx: OnnxModels;
-  readonly #targets: RouterTargets;
+  readonly #routers: RouterStates;
   readonly #store: ModelStore | null;
   readonly #notes: NoteDeps;
   readonly memoryAdmin: NamespaceAdmin;
@@ -51,7 +51,7 @@ export class BrinkService implements types.Service {
     this.#keepAlive = keepAlive;
     this.#backend = config.backend === null ? null : new BackendEngine(config.backend);
     this.#onnx = new OnnxModels(env.ONNX ?? null);
-    this.#targets = new RouterTargets(this.#ledger());
+    this.#routers = new RouterStates(this.#ledger(), async () => (await this.#models()).difficulty);
     this.#store = env.MODELS === undefined ? null : new ModelStore(env.MODELS);
     this.memoryAdmin = new NamespaceAdmin({
       memory: (caller, namespace) => this.#memory(caller, namespace),
@@ -82,12 +82,12 @@ export class BrinkService implements types.Service {
       search: async (query: types.MemoryQuery) =>
         (await this.#search(request.caller, query, embed)).hits,
       notes: answerNotes(this.#notes, embed),
-      observe: (outcome: Outcome) =>
+      observe: ({ outcome }: Answered) =>
         this.#keepAlive(noteAgreed(this.#notes, request.caller, outcome)),
       backend: this.#backend,
       generator: this.#defaultGenerator(),
       findGenerator: (model: string) => this.#findGenerator(model),
-      maxRisk: async () => (await this.#targets.read(request.caller.tenant)).max_risk,
+      router: () => this.#routers.read(request.caller.tenant),
     };
     return answer(deps, request);
   }
@@ -170,15 +170,14 @@ export class BrinkService implements types.Service {
   }
 
   async getRouter(caller: types.Caller): Promise<types.RouterState> {
-    const target = await this.#targets.read(caller.tenant);
-    const { difficulty } = await this.#models();
-    const threshold = thresholdFor(target, difficulty.calibration, null);
-    return { target, threshold, weights_version: difficulty.version };
+    return stateOf(await this.#routers.read(caller.tenant));
   }
 
-  async putRouter(caller: types.Caller, target: RouterTarget): Promise<types.RouterState> {
-    await this.#targets.write(caller.tenant, target);
-    return this.getRouter(caller);
+  async putRouter(
+    caller: types.Caller,
+    target: types.RouterState["target"],
+  ): Promise<types.RouterState> {
+    return stateOf(await this.#routers.write(caller.tenant, target));
   }
 
   async models(): Promise<types.ModelInfo[]> {
@@ -245,6 +244,11 @@ export class BrinkService implements types.Service {
   #ledger(): DurableObjectStub<LedgerObject> {
     return this.#env.LEDGER.getByName("ledger");
   }
+}
+
+function stateOf({ target, threshold, model }: ActiveRouter): types.RouterState {
+  const { max_risk } = target as types.RouterState["target"];
+  return { target: { max_risk }, threshold, weights_version: model.version };
 }
 
 /** 192 random bits, so that guessing is hopeless, behind a prefix that leak scanners can find. */

@@ -25,4 +25,8 @@ export interface Outcome {
   cost_usd: number | null;
   /** What the answer hangs on besides the question: whether it may become a note. */
   standing?: "alone" | "instructed" | "dependent";
+  /** The model that the request named; the router decided where it is "auto". */
+  asked?: string;
+  /** Whether the text is all that the engine had to say: it stopped by itself, nothing is cut. */
+  whole?: boolean;
 }
