@@ -39,7 +39,7 @@ export function buildIds(
     messages,
     hits as SearchHit[], // of which only title and text are read
     (block) => count(block) + SEPARATOR_TOKENS,
-    Math.min(room, EVIDENCE_TOKENS_MAX),
+    { tokensMax: Math.min(room, EVIDENCE_TOKENS_MAX), place: "first" },
   );
   if (prompt.passages.length === 0) return { ids: bare, passages: 0 };
   return { ids: encode(prompt.messages), passages: prompt.passages.length };

@@ -1,61 +1,19 @@
 /** The only file that knows the order of the stages of an answer: retrieve, read, score, route,
  *  then stream what the reader cut out or what a generator or a backend writes. */
-import type { ChatMessage, Engine, EnginePiece, Usage } from "../engine/engine.ts";
-import {
-  type EdgeAnswer,
-  piecesOf,
-  READER_ID,
-  readAnswer,
-  renderAnswer,
-} from "../engine/reader.ts";
+import type { ChatMessage, Engine } from "../engine/engine.ts";
+import { READER_ID } from "../engine/reader.ts";
 import { codeOf, ServiceError } from "../errors.ts";
-import { EVIDENCE_TOKENS_MAX } from "../limits.ts";
 import type { SearchHit } from "../memory/types.ts";
-import { scoreDifficulty } from "../router/difficulty.ts";
-import { type Features, features } from "../router/features.ts";
-import type { ActiveRouter } from "../router/router-types.ts";
-import { citeMarks, toCitation } from "./citations.ts";
+import { describeContributions } from "../router/feature-words.ts";
 import { findDemands, refuseTheImpossible } from "./demands.ts";
-import type { Models } from "./models.ts";
-import { NOTE_ID } from "./notes.ts";
-import { type AnswerNotes, noteReason, noteReply, noteReport } from "./notes-answer.ts";
-import type { FoundNotes } from "./notes-find.ts";
+import { type EdgeWork, readAtEdge } from "./edge-work.ts";
 import type { Note } from "./notes-types.ts";
-import { type Answered, observed } from "./observe.ts";
-import { buildPrompt } from "./prompt.ts";
-import { decideRoute, fallBack, type RouteDecision } from "./route.ts";
+import { observed } from "./observe.ts";
+import { decideRoute, fallBack } from "./route.ts";
+import { streamEngine, streamNote, streamReader } from "./streams.ts";
 import { Trace } from "./trace.ts";
-import type { AnswerRequest, AnswerStream, BrinkReport, Citation, MemoryQuery } from "./types.ts";
-
-/** What an answer draws on. */
-export interface AnswerDeps {
-  models: () => Promise<Models>;
-  search: (query: MemoryQuery) => Promise<SearchHit[]>;
-  /** Null where none is configured. */
-  backend: Engine | null;
-  /** For requests that name none of the generator's models; null where none is configured. */
-  generator: Engine | null;
-  /** The generator's model of that name, or null. */
-  findGenerator: (model: string) => Promise<Engine | null>;
-  /** What the tenant's answers are routed by. */
-  router: () => Promise<ActiveRouter>;
-  notes: AnswerNotes;
-  /** Told of each answer once its last piece is out or its reader left; must not throw. */
-  observe: (answered: Answered) => void;
-}
-
-/** One answer's stages share this. */
-interface Work {
-  deps: AnswerDeps;
-  request: AnswerRequest;
-  question: string;
-  hits: SearchHit[];
-  /** Null where the reader was not asked. */
-  edge: EdgeWork | null;
-  /** What a backend's prompt says of like questions. */
-  corrections: Note[];
-  trace: Trace;
-}
+import type { AnswerRequest, AnswerStream } from "./types.ts";
+import type { AnswerDeps, Work } from "./work.ts";
 
 /** Answers. Throws before anything was sent: `model_not_found`, `unsupported_parameter`,
  *  `backend_not_configured`, and with an engine named, its failures. With `auto`, an engine that
@@ -73,9 +31,7 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
   const reads = (model === "auto" || model === "edge") && !mustWrite;
   const near = reads && request.model !== READER_ID ? deps.notes.find(request) : [];
   const hits = await trace.time("retrieve", () => retrieve(deps, request, question));
-  const edge = reads
-    ? await readAtEdge(deps, trace, question, hits, request.memory !== null)
-    : null;
+  const edge = reads ? await read(deps, request, trace, question, hits) : null;
   const answered = edge?.reading.answer ?? null;
   const { match, corrections } = await deps.notes.choose(request, question, await near, answered);
   const work: Work = { deps, request, question, hits, edge, corrections, trace };
@@ -85,6 +41,7 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
   let decision = decideRoute({
     model,
     difficulty: edge?.difficulty ?? null,
+    weighed: describeContributions(edge?.contributions ?? {}),
     threshold: edge?.threshold ?? -1,
     backendConfigured: available.backend,
     generatorConfigured: available.generator,
@@ -97,8 +54,8 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
       return watched(work, await streamReader(work, edge!, decision), []);
     const engine = decision.engine === "backend" ? deps.backend! : generator!;
     try {
-      const read = engine.kind === "backend" ? work.corrections : [];
-      return watched(work, await streamEngine(work, engine, decision), read);
+      const inPrompt = engine.kind === "backend" ? work.corrections : [];
+      return watched(work, await streamEngine(work, engine, decision), inPrompt);
     } catch (error) {
       const code = codeOf(error);
       if (edge === null || model !== "auto" || code === null) throw error;
@@ -148,160 +105,13 @@ async function retrieve(
   return deps.search(query);
 }
 
-/** The edge's answer, always worked out before the route is chosen: its confidence is the best
- *  evidence there is of whether it is good enough. */
-interface EdgeWork {
-  reading: EdgeAnswer;
-  difficulty: number | null;
-  threshold: number;
-  features: Features | null;
-  router: ActiveRouter;
-}
-
-async function readAtEdge(
+async function read(
   deps: AnswerDeps,
+  { memory }: AnswerRequest,
   trace: Trace,
   question: string,
-  hits: SearchHit[],
-  withMemory: boolean,
+  hits: readonly SearchHit[],
 ): Promise<EdgeWork> {
   const [models, router] = await Promise.all([deps.models(), deps.router()]);
-  const reading = await trace.time("read", () => readAnswer(models.reader, question, hits));
-  const { choice, readings } = reading;
-  const found = choice !== null && !choice.abstain;
-  const values = choice === null ? null : features({ question, hits, readings, choice });
-  // An abstention is no answer, so it is certainly not good enough.
-  const difficulty = found ? scoreDifficulty(router.model, values!) : withMemory ? 1 : null;
-  return { reading, difficulty, threshold: router.threshold, features: values, router };
-}
-
-function countUsage(
-  models: Models,
-  question: string,
-  read: readonly SearchHit[],
-  text: string,
-): Usage {
-  const count = (piece: string) => models.encoder.countTokens(piece);
-  const prompt = read.reduce((sum, hit) => sum + count(hit.text), 0) + count(question);
-  const completion = count(text);
-  return {
-    prompt_tokens: prompt,
-    completion_tokens: completion,
-    total_tokens: prompt + completion,
-  };
-}
-
-async function streamReader(
-  { deps, request, question, hits, trace }: Work,
-  edge: EdgeWork,
-  { route, wanted, reason }: RouteDecision,
-): Promise<AnswerStream> {
-  const { evidence, answer, readings } = edge.reading;
-  const text = renderAnswer(edge.reading);
-  const usage = countUsage(await deps.models(), question, hits.slice(0, readings.length), text);
-  const report: BrinkReport = {
-    route,
-    ...(wanted === undefined ? {} : { wanted }),
-    reason,
-    engine: READER_ID,
-    answer,
-    difficulty: edge.difficulty,
-    citations: evidence === null ? [] : [toCitation(1, evidence)],
-    timings_ms: trace.timingsMs,
-  };
-  if (request.explain && edge.features !== null) report.features = edge.features;
-  return {
-    model: READER_ID,
-    route: "edge",
-    difficulty: edge.difficulty,
-    pieces: piecesOf(text, usage),
-    report: () => report,
-  };
-}
-
-/** The answer of a note to the same question. */
-async function streamNote(
-  { deps, request, question, hits, edge, trace }: Work,
-  match: NonNullable<FoundNotes["match"]>,
-): Promise<AnswerStream> {
-  const { text, citations } = await noteReply(match, hits);
-  const usage = countUsage(await deps.models(), question, [], text);
-  const { difficulty, note } = match;
-  const report: BrinkReport = {
-    route: "edge",
-    reason: noteReason(match),
-    engine: NOTE_ID,
-    answer: note.answer,
-    difficulty,
-    citations,
-    timings_ms: trace.timingsMs,
-    note: noteReport(match),
-  };
-  if (request.explain && edge?.features) report.features = edge.features;
-  const pieces = piecesOf(text, usage);
-  return { model: NOTE_ID, route: "edge", difficulty, pieces, report: () => report };
-}
-
-/** An answer that an engine writes from a prompt. Resolves with its first piece at hand: until
- *  then another engine can still take over. */
-async function streamEngine(
-  { deps, request, question, hits, edge, corrections, trace }: Work,
-  engine: Engine,
-  { route, wanted, reason }: RouteDecision,
-): Promise<AnswerStream> {
-  const grounds = engine.kind === "backend" && hits.length + corrections.length > 0;
-  const prompt = grounds
-    ? await groundPrompt(deps, request.messages, hits, corrections)
-    : { messages: request.messages, passages: hits };
-  const { parameters, stream, signal } = request;
-  const scope = request.caller.tenant;
-  const { messages, passages } = prompt;
-  const pieces = engine
-    .answer({ scope, question, messages, hits: passages, parameters, stream, signal })
-    [Symbol.asyncIterator]();
-  const first = await trace.time(`${engine.kind}_first_token`, () => pieces.next());
-  let citations: Citation[] = [];
-  async function* relay(): AsyncIterable<EnginePiece> {
-    let text = "";
-    let inPrompt = passages;
-    try {
-      for (let next = first; !next.done; next = await pieces.next()) {
-        const { passages: fitted, ...piece } = next.value;
-        if (fitted !== undefined) inPrompt = passages.slice(0, fitted);
-        text += piece.text;
-        yield piece;
-      }
-      citations = await citeMarks(text, inPrompt);
-    } finally {
-      await pieces.return?.(undefined); // a reader that left early ends the engine's work too
-    }
-  }
-  const difficulty = edge?.difficulty ?? null;
-  return {
-    model: engine.model,
-    route,
-    difficulty,
-    pieces: relay(),
-    report: () => ({
-      route,
-      ...(wanted === undefined ? {} : { wanted }),
-      reason,
-      engine: engine.id,
-      answer: null,
-      difficulty,
-      citations,
-      timings_ms: trace.timingsMs,
-    }),
-  };
-}
-
-async function groundPrompt(
-  deps: AnswerDeps,
-  messages: ChatMessage[],
-  hits: SearchHit[],
-  corrections: readonly Note[],
-) {
-  const { encoder } = await deps.models();
-  const count = (piece: string) => encoder.countTokens(piece);
-  return buildPrompt(messages, hits, count, EVIDENCE_TOKENS_MAX, corrections);
+  return readAtEdge(models, router, trace, question, hits, memory !== null);
 }

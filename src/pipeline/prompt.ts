@@ -20,16 +20,26 @@ export interface Prompt {
   passages: SearchHit[];
 }
 
-/** Puts the passages, best first, after the caller's own leading system messages, as many as fit
- *  `tokensMax` by `countTokens`. The first one that does not fit ends the list: a shorter, worse
- *  one must not overtake it. Then corrections, which are few and bounded, without a number. Without
- *  either the conversation is unchanged. */
+export interface PromptChoice {
+  /** EVIDENCE_TOKENS_MAX where absent. */
+  tokensMax?: number;
+  /** None where absent. */
+  corrections?: readonly Correction[];
+  /** Where the passages stand: `last`, right before the last user message, so that what a backend
+   *  has cached of the conversation still begins the prompt; or `first`, after the caller's leading
+   *  system messages, for chat templates that know a system message only there. */
+  place: "last" | "first";
+}
+
+/** Puts the passages, best first, in a system message of their own, as many as fit `tokensMax` by
+ *  `countTokens`. The first one that does not fit ends the list: a shorter, worse one must not
+ *  overtake it. Then corrections, which are few and bounded, without a number. Without either the
+ *  conversation is unchanged. */
 export function buildPrompt(
   messages: readonly ChatMessage[],
   hits: readonly SearchHit[],
   countTokens: (text: string) => number,
-  tokensMax = EVIDENCE_TOKENS_MAX,
-  corrections: readonly Correction[] = [],
+  { tokensMax = EVIDENCE_TOKENS_MAX, corrections = [], place }: PromptChoice,
 ): Prompt {
   const blocks: string[] = [];
   const passages: SearchHit[] = [];
@@ -45,9 +55,15 @@ export function buildPrompt(
   if (corrections.length > 0) parts.push(CORRECTED, ...corrections.map(renderCorrection));
   if (parts.length === 0) return { messages: [...messages], passages };
   const evidence: ChatMessage = { role: "system", content: parts.join("\n\n") };
-  const first = messages.findIndex(({ role }) => role !== "system" && role !== "developer");
-  const at = first < 0 ? messages.length : first;
+  const at = placeOf(messages, place);
   return { messages: [...messages.slice(0, at), evidence, ...messages.slice(at)], passages };
+}
+
+function placeOf(messages: readonly ChatMessage[], place: PromptChoice["place"]): number {
+  const first = messages.findIndex(({ role }) => role !== "system" && role !== "developer");
+  const start = first < 0 ? messages.length : first;
+  const last = messages.findLastIndex(({ role }) => role === "user");
+  return place === "first" || last < 0 ? start : last;
 }
 
 /** What somebody put right in an answer to a question like the one that is asked. */

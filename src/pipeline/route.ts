@@ -5,6 +5,8 @@ export interface RouteInput {
   model: "auto" | "edge" | "backend" | "generator";
   /** P(the edge answer is not good enough), 0..1; null when the edge was not asked. */
   difficulty: number | null;
+  /** What weighs most in it, in words; may be empty. */
+  weighed: string;
   /** The largest difficulty that the edge may keep, 0..1. */
   threshold: number;
   backendConfigured: boolean;
@@ -38,8 +40,7 @@ export function decideRoute(input: RouteInput): RouteDecision {
       : toBackend(`${writtenOnly} needs a generator or a backend`);
   if (model === "edge") return toReader("the request named the edge");
   const { difficulty, threshold } = input;
-  if (difficulty !== null && difficulty <= threshold)
-    return toReader(`difficulty ${fixed(difficulty)} <= ${fixed(threshold)}`);
+  if (difficulty !== null && difficulty <= threshold) return toReader(compare(input, "<="));
   const why = explainHardness(input);
   if (backendConfigured) return toBackend(why);
   if (generatorConfigured) return toGenerator(why);
@@ -74,7 +75,12 @@ export function fallBack(failed: RouteDecision, code: string, generator: boolean
 function explainHardness(input: RouteInput): string {
   if (input.difficulty === null) return "no memory was consulted";
   if (input.abstained) return "the reader found no answer in the passages";
-  return `difficulty ${fixed(input.difficulty)} > ${fixed(input.threshold)}`;
+  return compare(input, ">");
+}
+
+function compare({ difficulty, threshold, weighed }: RouteInput, sign: "<=" | ">"): string {
+  const why = weighed === "" ? "" : ` (${weighed})`;
+  return `difficulty ${fixed(difficulty!)} ${sign} ${fixed(threshold)}${why}`;
 }
 
 function fixed(probability: number): string {

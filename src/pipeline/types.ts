@@ -67,7 +67,7 @@ export interface AnswerRequest {
   stream: boolean;
   /** As the reply's header x-brink-trace. */
   trace_id: string;
-  /** Whether the report shows the features behind the difficulty. */
+  /** Whether the report shows the features behind the difficulty, and what each contributes. */
   explain: boolean;
   signal: AbortSignal;
 }
@@ -99,6 +99,8 @@ export interface BrinkReport {
   timings_ms: Record<string, number>;
   /** With `explain`: what the difficulty was computed from. */
   features?: Record<string, number>;
+  /** With `explain`: what each feature and `bias` add to the logit of the difficulty. */
+  contributions?: Record<string, number>;
   /** The note that gave the answer, and how its question is like the one that was asked. */
   note?: Pick<
     Note,

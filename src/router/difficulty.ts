@@ -37,13 +37,29 @@ export interface LogisticModel {
   bias: number;
 }
 
-/** P(the edge answer is not good enough), 0..1: the logistic of the weighted features. */
+/** P(the edge answer is not good enough), 0..1. */
 export function scoreDifficulty(
-  { weights, bias }: LogisticModel,
+  model: LogisticModel,
   values: Readonly<Record<string, number>>,
 ): number {
-  let logit = bias;
+  return logistic(contributions(model, values));
+}
+
+/** What each feature adds to the logit of the difficulty beside the mean of the fitted questions,
+ *  and `bias`, which is theirs: together the logit. Above 0 is harder. */
+export function contributions(
+  { weights, bias }: LogisticModel,
+  values: Readonly<Record<string, number>>,
+): Record<string, number> {
+  const parts: Record<string, number> = { bias };
   for (const [name, { mean, std, weight }] of Object.entries(weights))
-    logit += (weight * (values[name]! - mean)) / std;
+    parts[name] = (weight * (values[name]! - mean)) / std;
+  return parts;
+}
+
+/** The probability, 0..1, whose logit has these parts. */
+export function logistic(parts: Readonly<Record<string, number>>): number {
+  let logit = 0;
+  for (const part of Object.values(parts)) logit += part;
   return 1 / (1 + Math.exp(-logit));
 }

@@ -4,6 +4,7 @@ import { decideRoute, fallBack, type RouteInput } from "../../src/pipeline/route
 const base: RouteInput = {
   model: "auto",
   difficulty: 0.1,
+  weighed: "",
   threshold: 0.3,
   backendConfigured: true,
   generatorConfigured: false,
@@ -21,6 +22,13 @@ it("auto sends a question above the threshold to the backend and says both numbe
   const { route, wanted, reason } = decideRoute({ ...base, difficulty: 0.31 });
   expect({ route, wanted }).toEqual({ route: "backend", wanted: undefined });
   expect(reason).toBe("difficulty 0.310 > 0.300");
+});
+
+it("what weighs most in a difficulty stands behind it", () => {
+  const weighed = "harder by asking why +0.50";
+  const why = (difficulty: number) => decideRoute({ ...base, difficulty, weighed }).reason;
+  expect(why(0.1)).toBe("difficulty 0.100 <= 0.300 (harder by asking why +0.50)");
+  expect(why(0.31)).toBe("difficulty 0.310 > 0.300 (harder by asking why +0.50)");
 });
 
 it("auto without a backend answers at the edge and admits what it wanted", () => {

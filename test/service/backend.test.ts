@@ -87,6 +87,22 @@ it("a hard question goes to the backend with passages; its marks are citations",
   expect(cited.text).toContain(citation.quote);
 });
 
+it("earlier turns begin the next prompt as they were, passages stand behind them", async () => {
+  const earlier = [
+    { role: "system" as const, content: "Be brief." },
+    { role: "user" as const, content: "Is there a ferry?" },
+    { role: "assistant" as const, content: "Yes." },
+  ];
+  const messages = [...earlier, { role: "user" as const, content: HARD }];
+  const reply = await ask({ messages, explain: true });
+  expect(reply.brink).toMatchObject({ route: "backend", features: expect.any(Object) });
+  const sent: { role: string; content: string }[] = (await lastSeen()).body.messages;
+  expect(sent.slice(0, 3)).toEqual(earlier);
+  expect(sent[3]).toMatchObject({ role: "system", content: expect.stringContaining("<passage") });
+  expect(sent[4]).toEqual({ role: "user", content: HARD });
+  expect(sent).toHaveLength(5);
+});
+
 it("a stream is passed through, with usage and brink at its end", async () => {
   await script({ text: "It depends on the tide [1]." });
   const stream = await ask({ stream: true, stream_options: { include_usage: true } });

@@ -104,13 +104,22 @@ describe("answers", () => {
     expect(reply.brink).toMatchObject({ answer: null, difficulty: 1, citations: [] });
   });
 
-  it("explain shows the features behind the difficulty", async () => {
-    const reply = await ask(
-      "Who founded the company?",
-      { namespace: "handbook" },
-      { explain: true },
-    );
-    expect(reply.brink.features).toMatchObject({ asks_who: 1, coverage: expect.any(Number) });
+  it("explain shows the features, and contributions that sum to the logit", async () => {
+    const explained = { model: "auto", explain: true };
+    const memory = { namespace: "handbook" };
+    const { brink } = await ask("Who founded the company?", memory, explained);
+    expect(brink.features).toMatchObject({ asks_who: 1, coverage: expect.any(Number) });
+    const parts: number[] = Object.values(brink.contributions);
+    const logit = parts.reduce((sum, part) => sum + part, 0);
+    expect(brink.difficulty).toBeCloseTo(1 / (1 + Math.exp(-logit)), 9);
+    const names = Object.keys(brink.contributions).sort();
+    expect(names).toEqual(["bias", ...Object.keys(brink.features)].sort());
+    expect(brink.reason).toMatch(/^difficulty [\d.]+ [<>]=? -?[\d.]+ \((harder|easier) by /);
+    const stream = await ask("Who founded the company?", memory, { ...explained, stream: true });
+    // biome-ignore lint/suspicious/noExplicitAny: `brink` is not in the client's types
+    const chunks: any[] = [];
+    for await (const chunk of stream) chunks.push(chunk);
+    expect(chunks.at(-1).brink.contributions).toEqual(brink.contributions);
   });
 
   it("what only a backend could do is refused, with the reason", async () => {

@@ -87,9 +87,14 @@ export const ChatRequest = z
     top_p: z.number().min(0).max(1).nullish(),
     max_tokens: z.int().min(1).nullish(),
     max_completion_tokens: z.int().min(1).nullish(),
-    explain: z.boolean().nullish().openapi({
-      description: "Adds `brink.features`: what the difficulty was computed from.",
-    }),
+    explain: z
+      .boolean()
+      .nullish()
+      .openapi({
+        description:
+          "Adds `brink.features`, what the difficulty was computed from, and " +
+          "`brink.contributions`, what each of them adds to its logit.",
+      }),
     top_k: z.int().min(0).nullish().openapi({ description: "0: no limit. Generators only." }),
     min_p: z.number().min(0).max(1).nullish().openapi({ description: "Generators only." }),
     repetition_penalty: z

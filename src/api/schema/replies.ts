@@ -27,7 +27,17 @@ export const BrinkReply = z
       }),
     ),
     timings_ms: z.record(z.string(), z.number()),
-    features: z.record(z.string(), z.number()).optional(),
+    features: z.record(z.string(), z.number()).optional().openapi({
+      description: "What the difficulty was computed from. With `explain` only.",
+    }),
+    contributions: z
+      .record(z.string(), z.number())
+      .optional()
+      .openapi({
+        description:
+          "What each feature and the bias add to the logit of the difficulty, above 0 where " +
+          "it is harder. With `explain` only, where an answer was scored.",
+      }),
     note: z
       .object({
         id: z.string(),

@@ -1,0 +1,142 @@
+/** The answer that was decided on, as a stream with its report. */
+import type { ChatMessage, Engine, EnginePiece, Usage } from "../engine/engine.ts";
+import { piecesOf, READER_ID, renderAnswer } from "../engine/reader.ts";
+import type { SearchHit } from "../memory/types.ts";
+import { citeMarks, toCitation } from "./citations.ts";
+import type { EdgeWork } from "./edge-work.ts";
+import type { Models } from "./models.ts";
+import { NOTE_ID } from "./notes.ts";
+import { noteReason, noteReply, noteReport } from "./notes-answer.ts";
+import type { FoundNotes } from "./notes-find.ts";
+import type { Note } from "./notes-types.ts";
+import { buildPrompt } from "./prompt.ts";
+import type { RouteDecision } from "./route.ts";
+import type { AnswerStream, BrinkReport, Citation } from "./types.ts";
+import type { AnswerDeps, Work } from "./work.ts";
+
+/** What the reader cut out of the passages. */
+export async function streamReader(
+  work: Work,
+  edge: EdgeWork,
+  decision: RouteDecision,
+): Promise<AnswerStream> {
+  const { deps, question, hits } = work;
+  const { evidence, answer, readings } = edge.reading;
+  const text = renderAnswer(edge.reading);
+  const usage = countUsage(await deps.models(), question, hits.slice(0, readings.length), text);
+  const citations = evidence === null ? [] : [toCitation(1, evidence)];
+  const report = describe(work, decision, { engine: READER_ID, answer, citations });
+  return {
+    model: READER_ID,
+    route: "edge",
+    difficulty: edge.difficulty,
+    pieces: piecesOf(text, usage),
+    report: () => report,
+  };
+}
+
+/** The answer of a note to the same question. */
+export async function streamNote(
+  work: Work,
+  match: NonNullable<FoundNotes["match"]>,
+): Promise<AnswerStream> {
+  const { deps, question, hits } = work;
+  const { text, citations } = await noteReply(match, hits);
+  const usage = countUsage(await deps.models(), question, [], text);
+  const { difficulty, note } = match;
+  const decision = { route: "edge" as const, reason: noteReason(match) };
+  const given = { engine: NOTE_ID, answer: note.answer, citations };
+  const report = { ...describe(work, decision, given), difficulty, note: noteReport(match) };
+  const pieces = piecesOf(text, usage);
+  return { model: NOTE_ID, route: "edge", difficulty, pieces, report: () => report };
+}
+
+/** An answer that an engine writes from a prompt. Resolves with its first piece at hand: until
+ *  then another engine can still take over. */
+export async function streamEngine(
+  work: Work,
+  engine: Engine,
+  decision: RouteDecision,
+): Promise<AnswerStream> {
+  const { deps, request, question, hits, corrections, trace } = work;
+  const grounds = engine.kind === "backend" && hits.length + corrections.length > 0;
+  const prompt = grounds
+    ? await groundPrompt(deps, request.messages, hits, corrections)
+    : { messages: request.messages, passages: hits };
+  const { parameters, stream, signal } = request;
+  const scope = request.caller.tenant;
+  const { messages, passages } = prompt;
+  const pieces = engine
+    .answer({ scope, question, messages, hits: passages, parameters, stream, signal })
+    [Symbol.asyncIterator]();
+  const first = await trace.time(`${engine.kind}_first_token`, () => pieces.next());
+  let citations: Citation[] = [];
+  async function* relay(): AsyncIterable<EnginePiece> {
+    let text = "";
+    let inPrompt = passages;
+    try {
+      for (let next = first; !next.done; next = await pieces.next()) {
+        const { passages: fitted, ...piece } = next.value;
+        if (fitted !== undefined) inPrompt = passages.slice(0, fitted);
+        text += piece.text;
+        yield piece;
+      }
+      citations = await citeMarks(text, inPrompt);
+    } finally {
+      await pieces.return?.(undefined); // a reader that left early ends the engine's work too
+    }
+  }
+  return {
+    model: engine.model,
+    route: decision.route,
+    difficulty: work.edge?.difficulty ?? null,
+    pieces: relay(),
+    report: () => describe(work, decision, { engine: engine.id, answer: null, citations }),
+  };
+}
+
+function countUsage(
+  models: Models,
+  question: string,
+  read: readonly SearchHit[],
+  text: string,
+): Usage {
+  const count = (piece: string) => models.encoder.countTokens(piece);
+  const prompt = read.reduce((sum, hit) => sum + count(hit.text), 0) + count(question);
+  const completion = count(text);
+  return {
+    prompt_tokens: prompt,
+    completion_tokens: completion,
+    total_tokens: prompt + completion,
+  };
+}
+
+/** What every report tells. */
+function describe(
+  { request, edge, trace }: Work,
+  { route, wanted, reason }: Pick<RouteDecision, "route" | "wanted" | "reason">,
+  given: Pick<BrinkReport, "engine" | "answer" | "citations">,
+): BrinkReport {
+  const { features, contributions } = (request.explain ? edge : null) ?? {};
+  return {
+    route,
+    ...(wanted === undefined ? {} : { wanted }),
+    reason,
+    ...given,
+    difficulty: edge?.difficulty ?? null,
+    timings_ms: trace.timingsMs,
+    ...(features ? { features } : {}),
+    ...(contributions ? { contributions } : {}),
+  };
+}
+
+async function groundPrompt(
+  deps: AnswerDeps,
+  messages: ChatMessage[],
+  hits: SearchHit[],
+  corrections: readonly Note[],
+) {
+  const { encoder } = await deps.models();
+  const count = (piece: string) => encoder.countTokens(piece);
+  return buildPrompt(messages, hits, count, { corrections, place: "last" });
+}

@@ -1,0 +1,41 @@
+/** What the stages of one answer share. */
+import type { Engine } from "../engine/engine.ts";
+import type { SearchHit } from "../memory/types.ts";
+import type { ActiveRouter } from "../router/router-types.ts";
+import type { EdgeWork } from "./edge-work.ts";
+import type { Models } from "./models.ts";
+import type { AnswerNotes } from "./notes-answer.ts";
+import type { Note } from "./notes-types.ts";
+import type { Answered } from "./observe.ts";
+import type { Trace } from "./trace.ts";
+import type { AnswerRequest, MemoryQuery } from "./types.ts";
+
+/** What an answer draws on. */
+export interface AnswerDeps {
+  models: () => Promise<Models>;
+  search: (query: MemoryQuery) => Promise<SearchHit[]>;
+  /** Null where none is configured. */
+  backend: Engine | null;
+  /** For requests that name none of the generator's models; null where none is configured. */
+  generator: Engine | null;
+  /** The generator's model of that name, or null. */
+  findGenerator: (model: string) => Promise<Engine | null>;
+  /** What the tenant's answers are routed by. */
+  router: () => Promise<ActiveRouter>;
+  notes: AnswerNotes;
+  /** Told of each answer once its last piece is out or its reader left; must not throw. */
+  observe: (answered: Answered) => void;
+}
+
+/** One answer's stages share this. */
+export interface Work {
+  deps: AnswerDeps;
+  request: AnswerRequest;
+  question: string;
+  hits: SearchHit[];
+  /** Null where the reader was not asked. */
+  edge: EdgeWork | null;
+  /** What a backend's prompt says of like questions. */
+  corrections: Note[];
+  trace: Trace;
+}

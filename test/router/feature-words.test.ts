@@ -1,0 +1,38 @@
+import { expect, it } from "vitest";
+import { contributions, scoreDifficulty } from "../../src/router/difficulty.ts";
+import { describeContributions, FEATURE_WORDS } from "../../src/router/feature-words.ts";
+import { FEATURES } from "../../src/router/features.ts";
+
+it("there are words for each feature, and for nothing else", () => {
+  expect(Object.keys(FEATURE_WORDS).sort()).toEqual([...FEATURES].sort());
+});
+
+it("contributions and bias sum to the logit, and a feature at its mean adds nothing", () => {
+  const weights = {
+    a: { mean: 2, std: 4, weight: -3 },
+    b: { mean: 1, std: 2, weight: 0.5 },
+    c: { mean: 7, std: 1, weight: 9 },
+  };
+  const model = { weights, bias: 0.25 };
+  const values = { a: 6, b: -1, c: 7 };
+  const parts = contributions(model, values);
+  expect(parts).toEqual({ bias: 0.25, a: -3, b: -0.5, c: 0 });
+  const logit = Object.values(parts).reduce((sum, part) => sum + part, 0);
+  expect(scoreDifficulty(model, values)).toBeCloseTo(1 / (1 + Math.exp(-logit)), 12);
+});
+
+it("the three that weigh most are named, by direction, the greatest first", () => {
+  const parts = { bias: -9, asks_why: 0.2, span_margin: -1.234, answer_terms: 0.5, coverage: 0.1 };
+  expect(describeContributions(parts)).toBe(
+    "harder by the answer's length +0.50, asking why or not +0.20; " +
+      "easier by the answer's lead within its passage -1.23",
+  );
+});
+
+it("a feature without words goes by its name, and what hardly weighs is left out", () => {
+  expect(describeContributions({ bias: 1, moon_phase: 1, coverage: 0.049 })).toBe(
+    "harder by moon_phase +1.00",
+  );
+  expect(describeContributions({ bias: 1, constructor: -1 })).toBe("easier by constructor -1.00");
+  expect(describeContributions({ bias: 1, coverage: 0 })).toBe("");
+});
