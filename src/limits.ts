@@ -45,6 +45,10 @@ export const KEY_NAMESPACES_MAX = 100;
 export const SEARCH_K_DEFAULT = 8;
 export const LIST_LIMIT_DEFAULT = 100;
 export const CURSOR_CHARS_MAX = 1_024;
+// OpenAI's bounds of a response's metadata, which is sent back as it came.
+export const RESPONSE_METADATA_MAX = 16;
+export const RESPONSE_METADATA_KEY_CHARS_MAX = 64;
+export const RESPONSE_METADATA_CHARS_MAX = 512;
 // Precomputed vectors are checked against the encoder's dim later; no encoder is this wide.
 export const VECTOR_DIM_MAX = 4_096;
 

@@ -25,12 +25,22 @@ import { models } from "./models.ts";
 import { addOpenApi, methodsAt } from "./openapi.ts";
 import { remember } from "./remember.ts";
 import { rerank } from "./rerank.ts";
+import { responses } from "./responses.ts";
 
 /** After how many seconds a client that met one of these may try again. */
 const RETRY_AFTER_S: Record<string, number | undefined> = {
   generator_busy: GENERATOR_BUSY_RETRY_AFTER_S,
   memory_busy: MEMORY_BUSY_RETRY_AFTER_S,
 };
+
+/** What a script of another origin may read of a reply, beside what every browser lets it. */
+const EXPOSED_HEADERS = [
+  ...["x-brink-trace", "x-brink-route", "x-brink-difficulty", "retry-after", "allow"],
+  ...["limit", "remaining", "reset"].flatMap((what) => [
+    `x-ratelimit-${what}-requests`,
+    `x-ratelimit-${what}-tokens`,
+  ]),
+];
 
 /** The application. `connect` makes what a request is served with from the bindings; it is called
  *  once a request and what it throws becomes that request's error. Endpoints that need no key,
@@ -43,7 +53,7 @@ export function createApp<Bindings extends object>(
   const auth = newAuth();
   app.use("/v1/*", auth("inference"));
   app.use("/admin/*", auth("admin"));
-  for (const group of [chat, embeddings, rerank, classify, models, memory, remember])
+  for (const group of [chat, responses, embeddings, rerank, classify, models, memory, remember])
     app.route("/", group);
   for (const group of [adminNamespaces, adminDocuments, adminJobs, adminSnapshots])
     app.route("/", group);
@@ -96,7 +106,7 @@ function addFrame(
         return allowed.includes(origin) ? origin : null;
       },
       allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
-      exposeHeaders: ["x-brink-trace", "x-brink-route", "x-brink-difficulty"],
+      exposeHeaders: EXPOSED_HEADERS,
       maxAge: 86_400,
     }),
   );

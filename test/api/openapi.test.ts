@@ -52,6 +52,7 @@ const ENDPOINTS = [
   "POST /v1/memory/remember",
   "POST /v1/memory/search",
   "POST /v1/rerank",
+  "POST /v1/responses",
   "PUT /admin/models/{name}/uploads/{upload_id}/parts/{part}",
   "PUT /admin/namespaces/{ns}",
   "PUT /admin/namespaces/{ns}/note-policy",

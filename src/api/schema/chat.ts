@@ -40,16 +40,22 @@ const Message = z
       });
   });
 
-const Memory = z.union(
-  [
-    z.literal(false),
-    z.strictObject({
-      namespace: Namespace.nullish(),
-      ...retrievalFields,
-    }),
-  ],
-  { error: "must be false or an object" },
-);
+export const MemoryField = z
+  .union(
+    [
+      z.literal(false),
+      z.strictObject({
+        namespace: Namespace.nullish(),
+        ...retrievalFields,
+      }),
+    ],
+    { error: "must be false or an object" },
+  )
+  .openapi({
+    description:
+      "false: answer without memory. Omitted: the key's default namespace, if it has one. " +
+      `k is ${SEARCH_K_DEFAULT} and mode hybrid where not given.`,
+  });
 
 const LogitBias = z
   .record(z.string().regex(/^\d{1,7}$/, { error: "must be a token's id" }), z.number())
@@ -78,11 +84,7 @@ export const ChatRequest = z
       .max(MESSAGES_MAX, { error: `must have ${MESSAGES_MAX} messages at most` }),
     stream: z.boolean().nullish(),
     stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
-    memory: Memory.nullish().openapi({
-      description:
-        "false: answer without memory. Omitted: the key's default namespace, if it has one. " +
-        `k is ${SEARCH_K_DEFAULT} and mode hybrid where not given.`,
-    }),
+    memory: MemoryField.nullish(),
     temperature: z.number().min(0).max(2).nullish(),
     top_p: z.number().min(0).max(1).nullish(),
     max_tokens: z.int().min(1).nullish(),
@@ -146,6 +148,15 @@ function textLength(content: Content): number {
   return content.reduce((sum, { text }) => sum + (typeof text === "string" ? text.length : 0), 0);
 }
 
+/** What is wrong with a conversation that was not sent as `messages`, in words, or null. */
+export function conversationFault(messages: readonly ChatMessage[]): string | null {
+  if (messages.some(({ content }) => textLength(content) > MESSAGE_CHARS_MAX))
+    return `a message has ${MESSAGE_CHARS_MAX} characters of text at most`;
+  const user = messages.findLast(({ role }) => role === "user");
+  if (user === undefined) return "must have a user message";
+  return isBlank(user.content) ? "the last user message may not be empty" : null;
+}
+
 function isBlank(content: Content): boolean {
   if (content == null) return true;
   if (typeof content === "string") return content.trim() === "";
@@ -174,8 +185,9 @@ export function parseChat(body: unknown, caller: Caller): ChatCall {
   };
 }
 
-function chooseMemory(
-  asked: z.infer<typeof Memory> | null | undefined,
+/** Throws `namespace_forbidden`, `invalid_request`. */
+export function chooseMemory(
+  asked: z.infer<typeof MemoryField> | null | undefined,
   caller: Caller,
 ): MemoryChoice | null {
   if (asked === false || (asked == null && caller.default_namespace === null)) return null;

@@ -68,7 +68,7 @@ const Usage = z
   })
   .openapi("Usage");
 
-const Token = z.object({
+export const Token = z.object({
   token: z.string(),
   logprob: z.number(),
   bytes: z.array(z.int()),
@@ -169,6 +169,15 @@ export function replies(
       content: { "application/json": { schema: ErrorReply } },
     },
   };
+}
+
+/** The same for a reply that is an event stream where `stream: true` asks for one. */
+export function streamedReplies(description: string, schema: z.ZodType): RouteConfig["responses"] {
+  const content = {
+    "application/json": { schema },
+    "text/event-stream": { schema: z.string() },
+  };
+  return { ...replies(200, description, schema), 200: { description, content } };
 }
 
 /** Names the security scheme that openapi.ts describes. */

@@ -1,0 +1,58 @@
+/** POST /v1/responses -> 200, whole or streamed, in OpenAI's shapes plus `brink`. Errors:
+ *  invalid_request, unsupported_parameter, and those of an answer. */
+import type { EnginePiece } from "../engine/engine.ts";
+import { allPieces, ask, streamReply } from "./ask.ts";
+import { readJson } from "./body.ts";
+import { endpoint, newApi } from "./context.ts";
+import { describeFailure } from "./failure.ts";
+import { type ResponseEvent, ResponseItems } from "./response-items.ts";
+import { jsonBody, NEEDS_KEY, streamedReplies } from "./schema/replies.ts";
+import { parseResponses, ResponsesRequest } from "./schema/responses.ts";
+import { ResponsesReply } from "./schema/responses-reply.ts";
+import { eventText } from "./sse.ts";
+
+export const responses = newApi();
+
+endpoint(
+  responses,
+  {
+    method: "post",
+    path: "/v1/responses",
+    summary: "Answer, in the shape of OpenAI's Responses",
+    description:
+      "The same answers as a chat's. Nothing is stored. With `stream: true` the reply is " +
+      "text/event-stream from response.created to response.completed; a failure after the first " +
+      "token is the events error and response.failed.",
+    security: NEEDS_KEY,
+    request: { body: jsonBody(ResponsesRequest) },
+    responses: streamedReplies("The answer", ResponsesReply),
+  },
+  async (c) => {
+    const { call, echo } = parseResponses(await readJson(c), c.var.caller);
+    const asked = await ask(c, call);
+    const items = new ResponseItems(c.var.trace, asked.answer, asked.created, echo);
+    if (!call.stream) {
+      for await (const piece of allPieces(asked)) items.add(piece);
+      return c.json(items.whole());
+    }
+    return streamReply(
+      c,
+      asked,
+      (pieces) => eventsOf(items, pieces),
+      (error) => items.fail(describeFailure(error).body).map(toText),
+    );
+  },
+);
+
+async function* eventsOf(
+  items: ResponseItems,
+  pieces: AsyncIterable<EnginePiece>,
+): AsyncGenerator<string> {
+  yield* items.begin().map(toText);
+  for await (const piece of pieces) yield* items.add(piece).map(toText);
+  yield* items.end().map(toText);
+}
+
+function toText(event: ResponseEvent): string {
+  return eventText(JSON.stringify(event), event.type);
+}
