@@ -3,6 +3,7 @@ import type { EnginePiece } from "../engine/engine.ts";
 import type { AnswerStream } from "../pipeline/types.ts";
 import type { ApiContext } from "./context.ts";
 import { logFailure } from "./failure.ts";
+import { readRouting } from "./routing-headers.ts";
 import type { ChatCall } from "./schema/chat.ts";
 import { eventStream } from "./sse.ts";
 
@@ -17,12 +18,13 @@ export interface Asked {
 }
 
 /** Begins the answer and sets the headers that say where it comes from. Throws as
- *  `Service.answer` does. */
+ *  `Service.answer` does, and `invalid_request` for the routing headers. */
 export async function ask(c: ApiContext, call: ChatCall): Promise<Asked> {
   const gone = goneSignal(c);
   const { include_usage: _, ...request } = call;
   const answer = await c.var.service.answer({
     ...request,
+    ...readRouting(c, call.model),
     signal: gone.signal,
     trace_id: c.var.trace,
   });

@@ -5,6 +5,7 @@ import { readJson } from "./body.ts";
 import { Choices, describeLogprobs, describeUsage } from "./choices.ts";
 import { endpoint, newApi } from "./context.ts";
 import { describeFailure } from "./failure.ts";
+import { RoutingHeaders } from "./routing-headers.ts";
 import { ChatRequest, parseChat } from "./schema/chat.ts";
 import { ChatReply, jsonBody, NEEDS_KEY, streamedReplies } from "./schema/replies.ts";
 import { eventText } from "./sse.ts";
@@ -22,7 +23,7 @@ endpoint(
       "`data: [DONE]`. A failure after the first token is a `data:` line with `error` and no " +
       "[DONE]. The headers x-brink-route and x-brink-difficulty say where the answer came from.",
     security: NEEDS_KEY,
-    request: { body: jsonBody(ChatRequest) },
+    request: { headers: RoutingHeaders, body: jsonBody(ChatRequest) },
     responses: streamedReplies("The answer", ChatReply),
   },
   async (c) => {

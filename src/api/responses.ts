@@ -6,6 +6,7 @@ import { readJson } from "./body.ts";
 import { endpoint, newApi } from "./context.ts";
 import { describeFailure } from "./failure.ts";
 import { type ResponseEvent, ResponseItems } from "./response-items.ts";
+import { RoutingHeaders } from "./routing-headers.ts";
 import { jsonBody, NEEDS_KEY, streamedReplies } from "./schema/replies.ts";
 import { parseResponses, ResponsesRequest } from "./schema/responses.ts";
 import { ResponsesReply } from "./schema/responses-reply.ts";
@@ -24,7 +25,7 @@ endpoint(
       "text/event-stream from response.created to response.completed; a failure after the first " +
       "token is the events error and response.failed.",
     security: NEEDS_KEY,
-    request: { body: jsonBody(ResponsesRequest) },
+    request: { headers: RoutingHeaders, body: jsonBody(ResponsesRequest) },
     responses: streamedReplies("The answer", ResponsesReply),
   },
   async (c) => {

@@ -5,9 +5,10 @@ import { READER_ID } from "../engine/reader.ts";
 import { codeOf, ServiceError } from "../errors.ts";
 import type { SearchHit } from "../memory/types.ts";
 import { describeContributions } from "../router/feature-words.ts";
+import { conversed, findConversation, findStay, turnOf } from "./conversing.ts";
 import { findDemands, refuseTheImpossible } from "./demands.ts";
 import { type EdgeWork, readAtEdge } from "./edge-work.ts";
-import type { Note } from "./notes-types.ts";
+import type { Note, NoteCandidate } from "./notes-types.ts";
 import { observed } from "./observe.ts";
 import { decideRoute, fallBack } from "./route.ts";
 import { streamEngine, streamNote, streamReader } from "./streams.ts";
@@ -19,63 +20,95 @@ import type { AnswerDeps, Work } from "./work.ts";
  *  `backend_not_configured`, and with an engine named, its failures. With `auto`, an engine that
  *  fails before its first token is replaced by the next one down, and the answer says so. */
 export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<AnswerStream> {
-  const { model, named } = await resolveModel(request.model, deps);
+  const { model, named } = await resolveModel(request, deps);
   const generator = named ?? deps.generator;
-  const question = questionOf(request.messages);
   const demands = findDemands(request);
   const available = { generator: generator !== null, backend: deps.backend !== null };
   refuseTheImpossible(model, demands, available);
   const { backendOnly, writtenOnly } = demands;
-  const trace = new Trace();
   const mustWrite = backendOnly !== null || writtenOnly !== null;
   const reads = (model === "auto" || model === "edge") && !mustWrite;
   const near = reads && request.model !== READER_ID ? deps.notes.find(request) : [];
-  const hits = await trace.time("retrieve", () => retrieve(deps, request, question));
-  const edge = reads ? await read(deps, request, trace, question, hits) : null;
-  const answered = edge?.reading.answer ?? null;
-  const { match, corrections } = await deps.notes.choose(request, question, await near, answered);
-  const work: Work = { deps, request, question, hits, edge, corrections, trace };
-  if (match !== null && (model === "edge" || match.difficulty <= edge!.threshold))
-    return watched(work, await streamNote(work, match), [match.note]);
-  if (match?.note.kind === "correction") work.corrections = [match.note];
+  const work = await beginWork(deps, request);
+  const stay = reads && model === "auto" ? whyStayHere(work) : null;
+  if (reads && stay === null) work.edge = await read(work);
+  const note = await chooseNote(work, await near, model === "edge");
+  if (note !== null) return watched(work, await streamNote(work, note), [note.note]);
   let decision = decideRoute({
     model,
-    difficulty: edge?.difficulty ?? null,
-    weighed: describeContributions(edge?.contributions ?? {}),
-    threshold: edge?.threshold ?? -1,
+    forced: request.route !== undefined,
+    stay,
+    difficulty: work.edge?.difficulty ?? null,
+    weighed: describeContributions(work.edge?.contributions ?? {}),
+    threshold: work.edge?.threshold ?? -1,
     backendConfigured: available.backend,
     generatorConfigured: available.generator,
     backendOnly,
     writtenOnly,
-    abstained: edge !== null && edge.reading.answer === null,
+    abstained: work.edge !== null && work.edge.reading.answer === null,
   });
   for (;;) {
     if (decision.engine === "reader")
-      return watched(work, await streamReader(work, edge!, decision), []);
+      return watched(work, await streamReader(work, work.edge!, decision), []);
     const engine = decision.engine === "backend" ? deps.backend! : generator!;
     try {
       const inPrompt = engine.kind === "backend" ? work.corrections : [];
       return watched(work, await streamEngine(work, engine, decision), inPrompt);
     } catch (error) {
       const code = codeOf(error);
-      if (edge === null || model !== "auto" || code === null) throw error;
+      if (!reads || model !== "auto" || code === null) throw error;
       decision = fallBack(decision, code, available.generator);
+      work.edge ??= await read(work);
     }
   }
 }
 
-/** The same stream, of which `observe` hears. `notes` gave the answer or stood in the prompt. */
+/** What was found before anything is read. */
+async function beginWork(deps: AnswerDeps, request: AnswerRequest): Promise<Work> {
+  const question = questionOf(request.messages);
+  const trace = new Trace();
+  const [hits, conversation] = await Promise.all([
+    trace.time("retrieve", () => retrieve(deps, request, question)),
+    findConversation(deps.conversations, request),
+  ]);
+  const turn = turnOf(request, hits);
+  return { deps, request, question, hits, edge: null, corrections: [], trace, conversation, turn };
+}
+
+/** The edge is not asked where the conversation stays with the backend whatever it would say. */
+function whyStayHere({ deps, conversation, turn }: Work): string | null {
+  const stay = findStay(conversation, turn, deps.pricesOf);
+  return stay !== null && deps.backend?.id === stay.engine ? stay.why : null;
+}
+
+/** The note that answers, or null; corrections of like questions go into `work`. */
+async function chooseNote(work: Work, near: NoteCandidate[], edgeOnly: boolean) {
+  const { deps, request, question, edge } = work;
+  const answered = edge?.reading.answer ?? null;
+  const { match, corrections } = await deps.notes.choose(request, question, near, answered);
+  work.corrections = corrections;
+  if (match === null) return null;
+  if (edgeOnly || match.difficulty <= (await deps.router()).threshold) return match;
+  if (match.note.kind === "correction") work.corrections = [match.note];
+  return null;
+}
+
+/** The same stream, of which `observe` and the conversation's memory hear. `notes` gave the answer
+ *  or stood in the prompt. */
 function watched(work: Work, stream: AnswerStream, notes: Note[]): AnswerStream {
-  return observed({ ...work, notes: notes.map(({ id }) => id) }, stream, work.deps.observe);
+  const { deps, conversation, turn } = work;
+  const told = conversed(conversation, turn, stream, deps.conversations, deps.pricesOf);
+  return observed({ ...work, notes: notes.map(({ id }) => id) }, told, deps.observe);
 }
 
 type RoutedModel = "auto" | "edge" | "backend" | "generator";
 
 async function resolveModel(
-  id: string,
+  { model, route }: AnswerRequest,
   deps: AnswerDeps,
 ): Promise<{ model: RoutedModel; named: Engine | null }> {
   const { backend } = deps;
+  const id = route ?? model;
   if (id === "auto" || id === "edge" || id === "backend") return { model: id, named: null };
   if (id === READER_ID) return { model: "edge", named: null };
   if (backend !== null && (id === backend.id || id === backend.model))
@@ -105,13 +138,7 @@ async function retrieve(
   return deps.search(query);
 }
 
-async function read(
-  deps: AnswerDeps,
-  { memory }: AnswerRequest,
-  trace: Trace,
-  question: string,
-  hits: readonly SearchHit[],
-): Promise<EdgeWork> {
+async function read({ deps, request, trace, question, hits }: Work): Promise<EdgeWork> {
   const [models, router] = await Promise.all([deps.models(), deps.router()]);
-  return readAtEdge(models, router, trace, question, hits, memory !== null);
+  return readAtEdge(models, router, trace, question, hits, request.memory !== null);
 }

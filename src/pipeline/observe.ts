@@ -65,7 +65,7 @@ function outcomeOf(work: Observed, stream: AnswerStream, text: string, whole: bo
     trace_id: request.trace_id,
     at: Date.now(),
     namespace: request.memory?.namespace ?? null,
-    conversation: null,
+    conversation: request.conversation ?? null,
     question: question.slice(0, OUTCOME_CHARS_MAX),
     route,
     engine,

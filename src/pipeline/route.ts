@@ -3,6 +3,10 @@
 export interface RouteInput {
   /** What the caller asked for; `generator` where it named one of the generator's models. */
   model: "auto" | "edge" | "backend" | "generator";
+  /** Whether it was a header that asked for it. */
+  forced: boolean;
+  /** Why the conversation stays with its backend; null where it need not. */
+  stay: string | null;
   /** P(the edge answer is not good enough), 0..1; null when the edge was not asked. */
   difficulty: number | null;
   /** What weighs most in it, in words; may be empty. */
@@ -31,14 +35,16 @@ export interface RouteDecision {
 /** Decides. Never throws: requests that no engine can serve are refused before this point. */
 export function decideRoute(input: RouteInput): RouteDecision {
   const { model, backendOnly, writtenOnly, generatorConfigured, backendConfigured } = input;
-  if (model === "backend") return toBackend("the request named a backend");
+  const asker = input.forced ? "the header x-brink-route" : "the request";
+  if (model === "backend") return toBackend(`${asker} named a backend`);
   if (model === "generator") return toGenerator("the request named a generator's model");
   if (backendOnly !== null) return toBackend(`${backendOnly} needs a backend`);
   if (writtenOnly !== null)
     return generatorConfigured
       ? toGenerator(`${writtenOnly} needs a generator`)
       : toBackend(`${writtenOnly} needs a generator or a backend`);
-  if (model === "edge") return toReader("the request named the edge");
+  if (model === "edge") return toReader(`${asker} named the edge`);
+  if (input.stay !== null) return toBackend(input.stay);
   const { difficulty, threshold } = input;
   if (difficulty !== null && difficulty <= threshold) return toReader(compare(input, "<="));
   const why = explainHardness(input);

@@ -11,8 +11,10 @@ import type { MemoryObject } from "../memory/memory-object.ts";
 import type { SearchReply } from "../memory/types.ts";
 import { linearMemoryBytes } from "../model/linear-memory.ts";
 import type { ActiveRouter } from "../router/router-types.ts";
+import { TOKENS_EXPECTED } from "../router/target.ts";
 import { ModelStore } from "../store/model-store.ts";
 import { answer, questionOf } from "./answer.ts";
+import { SharedConversations } from "./conversations.ts";
 import { sha256Hex } from "./digest.ts";
 import { toUnitVector } from "./ingest.ts";
 import { NamespaceAdmin } from "./memory-admin.ts";
@@ -85,6 +87,11 @@ export class BrinkService implements types.Service {
       observe: ({ outcome }: Answered) =>
         this.#keepAlive(noteAgreed(this.#notes, request.caller, outcome)),
       backend: this.#backend,
+      conversations: new SharedConversations(this.#keepAlive),
+      pricesOf: () => {
+        const { prices } = this.#config;
+        return prices === null ? null : { ...prices, ...TOKENS_EXPECTED };
+      },
       generator: this.#defaultGenerator(),
       findGenerator: (model: string) => this.#findGenerator(model),
       router: () => this.#routers.read(request.caller.tenant),

@@ -10,6 +10,7 @@ import type {
   SearchReply,
   SearchRequest,
 } from "../memory/types.ts";
+import type { SwitchCost } from "../router/conversation.ts";
 import type { StoredModel } from "../store/model-store.ts";
 import type { MemoryAdmin } from "./memory-types.ts";
 import type { Note, NoteAdmin } from "./notes-types.ts";
@@ -60,6 +61,10 @@ export interface AnswerRequest {
   messages: ChatMessage[];
   /** `auto`, `edge`, `backend`, or an id from GET /v1/models. */
   model: string;
+  /** Takes the place of `auto`, for tests. */
+  route?: "edge" | "backend";
+  /** The caller's own name of the conversation that the request goes on. */
+  conversation?: string;
   /** null: answer without memory. */
   memory: MemoryChoice | null;
   /** OpenAI parameters beyond model, messages, stream and memory. */
@@ -101,6 +106,9 @@ export interface BrinkReport {
   features?: Record<string, number>;
   /** With `explain`: what each feature and `bias` add to the logit of the difficulty. */
   contributions?: Record<string, number>;
+  /** Another engine answered the conversation's last turn. */
+  switched?: true;
+  switch_cost?: SwitchCost;
   /** The note that gave the answer, and how its question is like the one that was asked. */
   note?: Pick<
     Note,

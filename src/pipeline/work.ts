@@ -1,7 +1,9 @@
 /** What the stages of one answer share. */
 import type { Engine } from "../engine/engine.ts";
 import type { SearchHit } from "../memory/types.ts";
+import type { Conversations, Turn } from "../router/conversation.ts";
 import type { ActiveRouter } from "../router/router-types.ts";
+import type { Conversing, PricesOf } from "./conversing.ts";
 import type { EdgeWork } from "./edge-work.ts";
 import type { Models } from "./models.ts";
 import type { AnswerNotes } from "./notes-answer.ts";
@@ -23,6 +25,8 @@ export interface AnswerDeps {
   /** What the tenant's answers are routed by. */
   router: () => Promise<ActiveRouter>;
   notes: AnswerNotes;
+  conversations: Conversations;
+  pricesOf: PricesOf;
   /** Told of each answer once its last piece is out or its reader left; must not throw. */
   observe: (answered: Answered) => void;
 }
@@ -33,6 +37,8 @@ export interface Work {
   request: AnswerRequest;
   question: string;
   hits: SearchHit[];
+  conversation: Conversing;
+  turn: Turn;
   /** Null where the reader was not asked. */
   edge: EdgeWork | null;
   /** What a backend's prompt says of like questions. */

@@ -27,6 +27,10 @@ export interface Prices {
  *  what a backend's question costs before any was measured. */
 export const PROMPT_TOKENS_EXPECTED = 1_800;
 export const COMPLETION_TOKENS_EXPECTED = 150;
+export const TOKENS_EXPECTED = {
+  prompt_tokens: PROMPT_TOKENS_EXPECTED,
+  completion_tokens: COMPLETION_TOKENS_EXPECTED,
+};
 
 /** USD for 1,000 questions, all sent to the backend. */
 export function usdPer1k(prices: Prices): number {

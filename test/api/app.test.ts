@@ -108,13 +108,15 @@ it("locally any origin may call; deployed only those configured", async () => {
     headers: {
       origin,
       "access-control-request-method": "POST",
-      "access-control-request-headers": "authorization,content-type",
+      "access-control-request-headers": "authorization,content-type,x-brink-route",
     },
   };
   const local = await startApi().call(CHAT, preflight);
   expect(local.status).toBe(204);
   expect(local.headers.get("access-control-allow-origin")).toBe("*");
-  expect(local.headers.get("access-control-allow-headers")).toBe("authorization,content-type");
+  expect(local.headers.get("access-control-allow-headers")).toBe(
+    "authorization,content-type,x-brink-route",
+  );
   expect(local.headers.get("access-control-allow-methods")).toContain("POST");
 
   const { call } = startApi({ ...LOCAL, allowedOrigins: [origin] });

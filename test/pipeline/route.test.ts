@@ -3,6 +3,8 @@ import { decideRoute, fallBack, type RouteInput } from "../../src/pipeline/route
 
 const base: RouteInput = {
   model: "auto",
+  forced: false,
+  stay: null,
   difficulty: 0.1,
   weighed: "",
   threshold: 0.3,
@@ -49,6 +51,20 @@ it("an abstention is named as the reason", () => {
 it("a named engine is used whatever the difficulty", () => {
   expect(decideRoute({ ...base, model: "edge", difficulty: 1 }).route).toBe("edge");
   expect(decideRoute({ ...base, model: "backend", difficulty: 0 }).route).toBe("backend");
+});
+
+it("the reason says where a header named the engine", () => {
+  for (const model of ["edge", "backend"] as const)
+    expect(decideRoute({ ...base, model, forced: true }).reason).toMatch(
+      /^the header x-brink-route named (the edge|a backend)$/,
+    );
+});
+
+it("a conversation that stays with its backend stays however easy the question", () => {
+  const stay = "the conversation stays with backend:big";
+  const decision = decideRoute({ ...base, difficulty: null, stay });
+  expect(decision).toEqual({ route: "backend", engine: "backend", reason: stay });
+  expect(decideRoute({ ...base, model: "edge", stay }).route).toBe("edge");
 });
 
 it("what only a backend can do goes there however easy it looks", () => {

@@ -38,6 +38,18 @@ export const BrinkReply = z
           "What each feature and the bias add to the logit of the difficulty, above 0 where " +
           "it is harder. With `explain` only, where an answer was scored.",
       }),
+    switched: z.literal(true).optional().openapi({
+      description: "Another engine answered the conversation's last turn.",
+    }),
+    switch_cost: z
+      .object({
+        from: z.string().openapi({ description: "The engine of that turn." }),
+        recached_tokens: z.int().openapi({
+          description: "Of earlier turns, about: read because the backend's cache lacked them.",
+        }),
+        usd: z.number().nullable().openapi({ description: "Null without the backend's prices." }),
+      })
+      .optional(),
     note: z
       .object({
         id: z.string(),

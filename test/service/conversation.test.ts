@@ -1,0 +1,129 @@
+/** Conversations over HTTP: the built Worker with a scripted backend. */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
+import {
+  chat,
+  fill,
+  START_MS_MAX,
+  startTestService,
+  type TestService,
+} from "../support/running-service.ts";
+
+let backend: OpenAiServer;
+let service: TestService;
+beforeAll(async () => {
+  backend = await startOpenAiServer();
+  service = await startTestService({
+    BACKEND_URL: backend.url,
+    BACKEND_MODEL: "big-model",
+    BACKEND_PRICE_INPUT_PER_MTOK: "2",
+    BACKEND_PRICE_OUTPUT_PER_MTOK: "8",
+  });
+  const text = "The ferry to the island leaves at 07:40 and 16:10 daily.";
+  await fill(service, "ferry", [{ id: "ferry", title: "Ferry", text }]);
+  await service.call("PUT", "/admin/router", { target: { max_risk: 0.5 } });
+}, START_MS_MAX);
+afterAll(async () => {
+  await service?.stop();
+  await backend?.close();
+});
+
+type Message = { role: "system" | "user" | "assistant"; content: string };
+
+const EASY: Message = { role: "user", content: "When does the ferry to the island leave?" };
+/** 4,000 tokens, about: dearer to read again than what a short answer saves. */
+const LONG: Message = { role: "system", content: "Be brief and kind. ".repeat(850) };
+const BRIEF: Message = { role: "system", content: "Be brief." };
+
+function ask(messages: Message[], headers: Record<string, string> = {}) {
+  const create = service.openai.chat.completions.create.bind(service.openai.chat.completions);
+  const body = { model: "auto", messages, memory: { namespace: "ferry" } };
+  // biome-ignore lint/suspicious/noExplicitAny: `brink` is not in the client's types
+  return create(body as Parameters<typeof create>[0], { headers }) as Promise<any>;
+}
+
+const backendTurn = { "x-brink-route": "backend" };
+
+it("a header forces the route, and the reason says so", async () => {
+  expect((await ask([EASY])).brink.route).toBe("edge");
+  const { brink } = await ask([EASY], backendTurn);
+  expect(brink).toMatchObject({ route: "backend", engine: "backend:big-model" });
+  expect(brink.reason).toBe("the header x-brink-route named a backend");
+  const edge = await ask([EASY], { "x-brink-route": "edge" });
+  expect(edge.brink).toMatchObject({ route: "edge", difficulty: expect.any(Number) });
+  await expect(ask([EASY], { "x-brink-route": "moon" })).rejects.toMatchObject({
+    status: 400,
+    code: "invalid_request",
+    param: "x-brink-route",
+  });
+});
+
+it("a long conversation stays with the backend that has read it", async () => {
+  const first = [LONG, { role: "user", content: "Who are you?" } as const];
+  const one = await ask(first, backendTurn);
+  const said: Message = { role: "assistant", content: one.choices[0].message.content };
+  const { brink } = await ask([...first, said, EASY]);
+  expect(brink).toMatchObject({ route: "backend", difficulty: null });
+  expect(brink.reason).toMatch(
+    /^the conversation stays with backend:big-model: to read its prompt again would cost USD 0\.00/,
+  );
+  expect(brink.timings_ms.read).toBeUndefined();
+  expect(brink.switched).toBeUndefined();
+  const other = await ask([...first, { ...said, content: "Somebody else." }, EASY]);
+  expect(other.brink.route).toBe("backend"); // known up to the question that was answered
+  const edited = await ask([{ ...LONG, content: `${LONG.content}!` }, first[1]!, said, EASY]);
+  expect(edited.brink.route).toBe("edge");
+});
+
+it("a conversation that stays but finds its backend down is answered at the edge", async () => {
+  const headers = { "x-brink-conversation": "down" };
+  await ask([LONG, EASY], { ...headers, ...backendTurn });
+  const refusal = { status: 503, body: "{}" };
+  backend.script(refusal, refusal);
+  const { brink } = await ask(
+    [LONG, EASY, { role: "assistant", content: "At 07:40." }, EASY],
+    headers,
+  );
+  expect(brink).toMatchObject({ route: "edge", wanted: "backend", answer: expect.any(String) });
+  expect(brink.reason).toContain("the conversation stays with");
+  expect(brink.difficulty).toBeGreaterThan(0);
+});
+
+it("a short one leaves, and a switch is counted when the backend has to read again", async () => {
+  const headers = { "x-brink-conversation": "short:1" };
+  await ask([BRIEF, EASY], { ...headers, ...backendTurn });
+  const turns: Message[] = [BRIEF, EASY, { role: "assistant", content: "At 07:40." }, EASY];
+  const left = await ask(turns, headers);
+  expect(left.brink).toMatchObject({
+    route: "edge",
+    switched: true,
+    switch_cost: { from: "backend:big-model", recached_tokens: 0, usd: 0 },
+  });
+  const more: Message = { role: "assistant", content: "It leaves at 07:40 and at 16:10." };
+  const back = await ask([...turns, more, EASY], { ...headers, ...backendTurn });
+  expect(back.brink).toMatchObject({ switched: true, switch_cost: { from: "brink-reader" } });
+  const { recached_tokens, usd } = back.brink.switch_cost;
+  expect(recached_tokens).toBeGreaterThan(10);
+  expect(usd).toBeCloseTo((recached_tokens * 2) / 1e6, 12);
+});
+
+it("another tenant's conversation of the same name is another", async () => {
+  const name = { "x-brink-conversation": "shared-name" };
+  await ask([LONG, EASY], { ...name, ...backendTurn });
+  const made = await service.call("POST", "/admin/keys", { role: "admin", tenant: "other" });
+  const { key } = made.body;
+  const asked = await fetch(`${service.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...name },
+    body: JSON.stringify({ model: "edge", messages: [LONG, EASY], memory: false }),
+  });
+  const { brink } = (await asked.json()) as { brink: object };
+  expect(brink).toMatchObject({ route: "edge" });
+  expect(brink).not.toHaveProperty("switched");
+  const own = await chat(service, {
+    model: "edge",
+    messages: [LONG, EASY],
+    memory: { namespace: "ferry" },
+  });
+  expect(own.brink.route).toBe("edge");
+});
