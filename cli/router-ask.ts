@@ -2,7 +2,7 @@
  *  service, or taken from the outcomes that it recorded. */
 import { WRONG_BELOW_F1 } from "../eval/scores.ts";
 import { f1Score } from "../eval/squad.ts";
-import { FEATURES } from "../src/router/features.ts";
+import { kindOf } from "../src/router/features-question.ts";
 import { type Client, ReplyError } from "./client.ts";
 import { CommandError, type CommandOption, countOf, type Values } from "./command.ts";
 import { CLI_ASK_DEFAULT, CLI_ASK_MAX } from "./limits.ts";
@@ -112,7 +112,7 @@ async function ask(client: Client, asked: LabelledQuestion): Promise<Judged> {
     source,
     question,
     group: asked.group ?? citations[0]?.document_id ?? question,
-    kind: kindOf(features ?? null),
+    kind: kindOf(question),
     answer,
     expected,
     wrong: answer !== null && f1Score(answer, expected ?? []) < WRONG_BELOW_F1,
@@ -159,17 +159,11 @@ export function judgeOutcome(outcome: RecordedOutcome, wrong: boolean): Judged {
     source: trace_id,
     question,
     group: passages[0]?.document_id ?? question,
-    kind: kindOf(features),
+    kind: kindOf(question),
     answer: edge_answer,
     expected: null,
     wrong: edge_answer !== null && wrong,
     difficulty: edge_answer === null ? 1 : (difficulty ?? 1),
     features: edge_answer === null ? null : features,
   };
-}
-
-/** The first `asks_...` that is set: the longer of two, `how many` and `how`, stands first. */
-function kindOf(features: Record<string, number> | null): string {
-  const name = FEATURES.find((one) => one.startsWith("asks_") && features?.[one] === 1);
-  return name === undefined ? "other" : name.slice("asks_".length).replaceAll("_", " ");
 }

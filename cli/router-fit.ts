@@ -3,7 +3,7 @@ import { bootstrap, type Figure } from "../eval/report.ts";
 import { auroc, expectedCalibrationError } from "../eval/scores.ts";
 import { type LogisticModel, scoreDifficulty } from "../src/router/difficulty.ts";
 import { FEATURES } from "../src/router/features.ts";
-import { crossValidate, type Example, fitRidge, foldOf } from "../src/router/fit.ts";
+import { type Example, fitByGroup, foldOf, type GroupFit } from "../src/router/fit.ts";
 import { CommandError } from "./command.ts";
 import { CLI_TRAIN_ANSWERS_MIN, CLI_TRAIN_GROUPS_MIN, CLI_TRAIN_LABELS_MIN } from "./limits.ts";
 import type { Judged } from "./router-ask.ts";
@@ -21,7 +21,7 @@ export interface Compared {
 export interface Trained {
   ridge: LogisticModel;
   penalty: number;
-  losses: { penalty: number; loss: number }[];
+  losses: GroupFit["losses"];
   /** Of the answers that the fit did not see: what thresholds are set by. */
   scores: { difficulty: number; wrong: boolean }[];
   /** Every answer. */
@@ -51,8 +51,7 @@ export function trainOn(
   const folds = foldOf(examples.map(({ group }) => group));
   const isHeld = folds.map((fold) => fold < THRESHOLD_FOLDS);
   const fitted = examples.filter((_, n) => !isHeld[n]);
-  const { penalty, losses, heldOut } = crossValidate(FEATURES, fitted, progress);
-  const ridge = fitRidge(FEATURES, fitted, penalty);
+  const { model: ridge, penalty, losses, heldOut } = fitByGroup(FEATURES, fitted, progress);
   let next = 0; // of `heldOut`, which is in the order of `fitted`
   const fresh = examples.map(({ values }, n) =>
     isHeld[n] ? scoreDifficulty(ridge, values) : heldOut[next++]!,

@@ -31,6 +31,8 @@ options
   --setting S      reader only: gold (the question's own paragraph), open (all paragraphs in
                    memory, through /v1/chat/completions) or both (default)
   --split NAME     retrieval only: which qrels, default test
+  --pool PATH      router only: another SQuAD 1.1 file; 1,000 random halves of the questions of both
+                   set a threshold each, whose risk over all of them is compared with the target
   --tune           retrieval only: search the weight of hybrid search on the train qrels
   --limit N        only the first N questions
   --help           this text`;
@@ -53,6 +55,7 @@ const { values, positionals } = parseArgs({
     url: { type: "string" },
     setting: { type: "string", default: "both" },
     split: { type: "string", default: "test" },
+    pool: { type: "string" },
     tune: { type: "boolean", default: false },
     limit: { type: "string" },
     help: { type: "boolean", default: false },
@@ -68,6 +71,7 @@ const report = await evaluate({
   url: values.url ?? null,
   setting: values.setting,
   split: values.split,
+  pool: values.pool ?? null,
   tune: values.tune,
   limit: values.limit === undefined ? Number.POSITIVE_INFINITY : Number(values.limit),
 });

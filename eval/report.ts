@@ -8,6 +8,8 @@ export interface EvalOptions {
   setting: string;
   split: string;
   limit: number;
+  /** More labelled questions, for the halves that set thresholds; null: none. */
+  pool: string | null;
   /** Whether to search the fusion's weight on the training queries. */
   tune: boolean;
 }

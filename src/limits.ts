@@ -101,6 +101,9 @@ export const READER_TOKENS_MAX = 384;
 export const READER_QUESTION_TOKENS_MAX = 64;
 export const READER_ANSWER_TOKENS_MAX = 30;
 export const READER_PASSAGES = 3;
+// Of a passage's spans, those that its reading names: they hold nearly all of the probability, and
+// the difficulty compares the texts of all of them.
+export const READER_SPANS_MAX = 20;
 // A passage longer than one row is read in windows, this many tokens apart; eight cover 1,100
 // tokens, over four times a passage of the memory, and what follows is not read.
 export const READER_WINDOW_STRIDE = 128;

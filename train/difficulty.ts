@@ -21,7 +21,7 @@ import {
   scoreDifficulty,
 } from "../src/router/difficulty.ts";
 import { FEATURES, type Features } from "../src/router/features.ts";
-import { crossValidate, fitRidge } from "../src/router/fit.ts";
+import { fitByGroup } from "../src/router/fit.ts";
 
 const root = join(import.meta.dirname, "..");
 const weightsPath = join(root, "models/difficulty.json");
@@ -54,8 +54,7 @@ const examples = answers
     };
   });
 const { fitPart, thresholdPart } = splitByArticle(examples);
-const penalty = choosePenalty(fitPart);
-const model = fitModel(fitPart, penalty);
+const { model, ridge } = fitModel(fitPart);
 const file = { ...withCalibration(model, thresholdPart), provenance: provenance(args.data) };
 writeFileSync(weightsPath, `${JSON.stringify(file, null, 1)}\n`);
 for (const [name, part] of Object.entries({ fitPart, thresholdPart })) {
@@ -116,18 +115,15 @@ function splitByArticle(all: readonly Example[]) {
   };
 }
 
-/** The penalty with the least log loss on articles that were left out. */
-function choosePenalty(part: readonly Example[]): number {
-  const { penalty, losses } = crossValidate(FEATURES, part);
+function fitModel(part: readonly Example[]): { model: DifficultyModel; ridge: number } {
+  const { model: fitted, losses, penalty } = fitByGroup(FEATURES, part);
   for (const tried of losses)
-    console.log(`penalty ${tried.penalty}: held-out log loss ${tried.loss.toFixed(4)}`);
-  return penalty;
-}
-
-function fitModel(part: readonly Example[], ridge: number): DifficultyModel {
-  const { weights, bias } = fitRidge(FEATURES, part, ridge);
-  const named = weights as DifficultyModel["weights"];
-  return { version: "", weights: named, bias, calibration: NONE };
+    console.log(
+      `penalty ${tried.penalty}: held-out log loss ${tried.loss.toFixed(4)}, ` +
+        `standard error ${tried.error.toFixed(4)}`,
+    );
+  const weights = fitted.weights as DifficultyModel["weights"];
+  return { model: { version: "", weights, bias: fitted.bias, calibration: NONE }, ridge: penalty };
 }
 
 function withCalibration(fitted: DifficultyModel, part: readonly Example[]): DifficultyFile {
@@ -159,7 +155,7 @@ function provenance(data: string) {
     reader_sha256: sha256(join(root, "models/reader.gguf")),
     questions: answers.length,
     abstentions: answers.length - examples.length,
-    fit: { answers: fitPart.length, articles: titles(fitPart), ridge: penalty },
+    fit: { answers: fitPart.length, articles: titles(fitPart), ridge },
     thresholds: { answers: thresholdPart.length, articles: titles(thresholdPart) },
   };
 }

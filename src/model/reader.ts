@@ -1,7 +1,6 @@
 /** Extracts answers: which span of a passage answers a question, and whether any does. The
  *  definition is train/reader.py's, on which the model was trained and its threshold fitted. */
 import {
-  READER_ANSWER_TOKENS_MAX,
   READER_QUESTION_TOKENS_MAX,
   READER_TOKENS_MAX,
   READER_WINDOW_STRIDE,
@@ -14,6 +13,7 @@ import { GgufStream } from "./gguf-stream.ts";
 import type { Kernels } from "./kernels.ts";
 import { integerOf, numberOf } from "./metadata.ts";
 import { forwardEach } from "./ragged.ts";
+import { readSpans } from "./spans.ts";
 import { type LoadedBert, loadBert } from "./weights.ts";
 import type { Encoding, WordPiece } from "./wordpiece.ts";
 
@@ -27,16 +27,31 @@ export interface Span {
   score: number;
 }
 
+/** Of the passage's window with the greatest score. */
 export interface PassageReading {
-  /** Null for a passage without tokens. */
-  best: Span | null;
-  /** The score of the best span that does not overlap `best`; -Infinity where there is none. */
-  runnerUpScore: number;
+  /** Of the greatest scores, best first, at most READER_SPANS_MAX; none for a passage without
+   *  tokens. */
+  spans: Span[];
+  /** The logarithm of the sum of exp(score) over all spans; -Infinity where there is none. */
+  logSum: number;
+  /** The entropies of the softmax over the tokens as starts and as ends, in nats. */
+  startEntropy: number;
+  endEntropy: number;
   /** Start logit + end logit of [CLS]; 0 without tokens. */
   nullScore: number;
   /** The logit of the answerability head; 0 without tokens. */
   answerable: number;
 }
+
+/** Of a passage without tokens. */
+export const UNREAD: Readonly<PassageReading> = {
+  spans: [],
+  logSum: Number.NEGATIVE_INFINITY,
+  startEntropy: 0,
+  endEntropy: 0,
+  nullScore: 0,
+  answerable: 0,
+};
 
 export interface ReaderChoice extends Span {
   /** Index into the readings. */
@@ -129,17 +144,13 @@ export class SpanReader {
     const tokensMax = room + (READER_WINDOWS_MAX - 1) * READER_WINDOW_STRIDE;
     const encodings = passages.map((text) => this.tokenizer.encode(text, tokensMax));
     const windows = encodings.flatMap(({ ids }, i) => this.windows(asked, ids, i, room));
-    const readings: PassageReading[] = passages.map(() => ({
-      best: null,
-      runnerUpScore: Number.NEGATIVE_INFINITY,
-      nullScore: 0,
-      answerable: 0,
-    }));
+    const readings: PassageReading[] = passages.map(() => ({ ...UNREAD }));
     forwardEach(this.kernels, this.weights, windows, this.precision, (i, hidden) => {
       const window = windows[i]!;
       const reading = this.readWindow(window, encodings[window.passage]!, hidden);
-      const before = readings[window.passage]!.best;
-      if (before === null || reading.best!.score > before.score) readings[window.passage] = reading;
+      const before = readings[window.passage]!.spans[0];
+      if (before === undefined || reading.spans[0]!.score > before.score)
+        readings[window.passage] = reading;
     });
     return readings;
   }
@@ -148,8 +159,9 @@ export class SpanReader {
   choose(readings: readonly PassageReading[]): ReaderChoice | null {
     const { null_threshold, confidence_scale, confidence_bias } = this.calibration;
     let choice: ReaderChoice | null = null;
-    for (const [passage, { best }] of readings.entries()) {
-      if (best === null || (choice !== null && best.score <= choice.score)) continue;
+    for (const [passage, { spans }] of readings.entries()) {
+      const best = spans[0];
+      if (best === undefined || (choice !== null && best.score <= choice.score)) continue;
       const logit = confidence_scale * best.score + confidence_bias;
       const probability = 1 / (1 + Math.exp(-logit));
       choice = { ...best, passage, abstain: best.score < null_threshold, probability };
@@ -182,46 +194,18 @@ export class SpanReader {
     kernels.linearF32(one, hidden, w, b, yes);
     const logits = kernels.f32(at, n * 2); // [n, 2]: start and end of each token
     const nullScore = logits[0]! + logits[1]!;
-    const found = bestSpans(logits.subarray(window.secondAt * 2, (n - 1) * 2));
-    const shift = window.offset;
+    const found = readSpans(logits.subarray(window.secondAt * 2, (n - 1) * 2));
     return {
-      best: {
-        start: encoding.starts[shift + found.first]!,
-        end: encoding.ends[shift + found.last]!,
-        score: found.score - nullScore,
-      },
-      runnerUpScore: found.runnerUpScore - nullScore,
+      spans: found.spans.map(({ first, last, score }) => ({
+        start: encoding.starts[window.offset + first]!,
+        end: encoding.ends[window.offset + last]!,
+        score: score - nullScore,
+      })),
+      logSum: found.logSum - nullScore,
+      startEntropy: found.startEntropy,
+      endEntropy: found.endEntropy,
       nullScore,
       answerable: kernels.f32(one, 1)[0]!,
     };
   }
-}
-
-/** Of logits f32 [n, 2] (start, end), n > 0: the tokens first..last of greatest start + end logit,
- *  at most READER_ANSWER_TOKENS_MAX of them, the first of equals; and the greatest score among
- *  spans that do not overlap them. O(n READER_ANSWER_TOKENS_MAX). */
-export function bestSpans(logits: Float32Array): {
-  first: number;
-  last: number;
-  score: number;
-  runnerUpScore: number;
-} {
-  const n = logits.length / 2;
-  const best = bestWithin(logits, 0, n);
-  const before = bestWithin(logits, 0, best.first);
-  const after = bestWithin(logits, best.last + 1, n);
-  return { ...best, runnerUpScore: Math.max(before.score, after.score) };
-}
-
-/** The best span whose tokens all lie in [from, to). */
-function bestWithin(logits: Float32Array, from: number, to: number) {
-  let best = { first: from, last: from, score: Number.NEGATIVE_INFINITY };
-  for (let first = from; first < to; first++) {
-    const end = Math.min(to, first + READER_ANSWER_TOKENS_MAX);
-    for (let last = first; last < end; last++) {
-      const score = logits[2 * first]! + logits[2 * last + 1]!;
-      if (score > best.score) best = { first, last, score };
-    }
-  }
-  return best;
 }

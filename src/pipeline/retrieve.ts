@@ -130,7 +130,7 @@ function scoreByReader(reader: SpanReader, query: string, hits: readonly SearchH
   );
   const best = Math.max(...hits.map(({ score }) => score));
   return readings.map((reading, i) => {
-    const logit = reading.best === null ? Number.NEGATIVE_INFINITY : reading.best.score;
+    const logit = reading.spans[0]?.score ?? Number.NEGATIVE_INFINITY;
     const relative = best > 0 ? hits[i]!.score / best : 0;
     return SPAN_WEIGHT / (1 + Math.exp(-logit / SPAN_SCALE)) + (1 - SPAN_WEIGHT) * relative;
   });

@@ -17,7 +17,7 @@ export interface LogisticFit {
   bias: number;
 }
 
-/** Strengths of the penalty that cross-validation tries. */
+/** Strengths of the penalty that cross-validation tries, ascending. */
 export const PENALTIES: readonly number[] = [0.3, 1, 3, 10, 30, 100];
 export const FOLDS = 5;
 const STEPS_MAX = 50;
@@ -43,13 +43,54 @@ export function fitRidge(
 }
 
 export interface CrossValidation {
-  /** Of PENALTIES, the one with the least loss. */
+  /** Of PENALTIES the greatest whose loss is within one standard error of the least (Breiman et al.
+   *  1984, the one-standard-error rule): groups to come differ more than examples of these do. */
   penalty: number;
-  /** By penalty: the mean log loss of examples whose group was left out, in nats. */
-  losses: { penalty: number; loss: number }[];
+  /** By penalty: the mean log loss of examples whose group was left out, in nats, and its standard
+   *  error over the folds. */
+  losses: { penalty: number; loss: number; error: number }[];
   /** P(wrong) of each example by the chosen penalty's model of the other folds. The penalty has
    *  seen them; the weights have not. */
   heldOut: number[];
+}
+
+export interface GroupFit extends CrossValidation {
+  model: LogisticModel;
+}
+
+/** The ridge model of the penalty that cross-validation over groups chooses, with its logit and
+ *  those of `heldOut` stretched and shifted so that chances mean what they say of groups that were
+ *  left out (Platt 1999): a penalty that ranks unseen groups best also draws chances to the middle.
+ *  `progress` gets the share that is done. */
+export function fitByGroup(
+  names: readonly string[],
+  examples: readonly Example[],
+  progress: (share: number) => void = () => {},
+): GroupFit {
+  const { penalty, losses, heldOut } = crossValidate(names, examples, progress);
+  const { weights, bias } = fitRidge(names, examples, penalty);
+  const logits = heldOut.map(logitOf);
+  const labels = examples.map(({ wrong }) => (wrong ? 1 : 0));
+  const fit = fitLogistic(
+    logits.map((logit) => [logit]),
+    labels,
+    0,
+  );
+  const slope = Math.max(0, fit.weights[0]!); // below 0 it would turn the order around
+  const stretched = Object.entries(weights).map(
+    ([name, one]) => [name, { ...one, weight: one.weight * slope }] as const,
+  );
+  return {
+    model: { weights: Object.fromEntries(stretched), bias: bias * slope + fit.bias },
+    penalty,
+    losses,
+    heldOut: logits.map((logit) => 1 / (1 + Math.exp(-slope * logit - fit.bias))),
+  };
+}
+
+function logitOf(chance: number): number {
+  const kept = Math.min(1 - CHANCE_MIN, Math.max(CHANCE_MIN, chance));
+  return Math.log(kept / (1 - kept));
 }
 
 /** Chooses the penalty by cross-validation over groups. `progress` gets the share that is done. */
@@ -70,14 +111,11 @@ export function crossValidate(
         if (folds[n] === fold) heldOut[n] = scoreDifficulty(model, values);
       progress((i * count + fold + 1) / (PENALTIES.length * count));
     }
-    return { penalty, loss: logLoss(heldOut, examples), heldOut };
+    return { penalty, ...lossOf(heldOut, examples, folds), heldOut };
   });
   const best = tried.reduce((least, one) => (one.loss < least.loss ? one : least));
-  return {
-    penalty: best.penalty,
-    losses: tried.map(({ penalty, loss }) => ({ penalty, loss })),
-    heldOut: best.heldOut,
-  };
+  const { penalty, heldOut } = tried.findLast(({ loss }) => loss <= best.loss + best.error)!;
+  return { penalty, losses: tried.map(({ heldOut: _, ...shown }) => shown), heldOut };
 }
 
 /** The fold of each item, 0..FOLDS - 1, so that a group is in one fold and folds are about equally
@@ -96,11 +134,22 @@ export function foldOf(groups: readonly string[]): number[] {
   return groups.map((group) => chosen.get(group)!);
 }
 
-function logLoss(chances: readonly number[], examples: readonly Example[]): number {
-  const losses = examples.map(({ wrong }, n) =>
-    Math.log(Math.max(CHANCE_MIN, wrong ? chances[n]! : 1 - chances[n]!)),
+/** The mean log loss, and its standard error by the spread of the folds' means. */
+function lossOf(
+  chances: readonly number[],
+  examples: readonly Example[],
+  folds: readonly number[],
+): { loss: number; error: number } {
+  const losses = examples.map(
+    ({ wrong }, n) => -Math.log(Math.max(CHANCE_MIN, wrong ? chances[n]! : 1 - chances[n]!)),
   );
-  return -losses.reduce((sum, x) => sum + x, 0) / examples.length;
+  const mean = (values: readonly number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
+  const means = Array.from(new Set(folds), (fold) =>
+    mean(losses.filter((_, n) => folds[n] === fold)),
+  );
+  const centre = mean(means);
+  const variance = means.reduce((sum, x) => sum + (x - centre) ** 2, 0) / (means.length - 1);
+  return { loss: mean(losses), error: Math.sqrt(variance / means.length) };
 }
 
 function scaleOf(column: readonly number[]): { mean: number; std: number } {

@@ -1,5 +1,7 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ndcgAt } from "../../eval/beir.ts";
+import { mulberry32 } from "../../eval/random.ts";
+import { trySplits } from "../../eval/router-splits.ts";
 import { auroc, expectedCalibrationError } from "../../eval/scores.ts";
 import { exactMatch, f1Score } from "../../eval/squad.ts";
 
@@ -38,6 +40,40 @@ it("the calibration error is zero when each bin is as often wrong as it says", (
   expect(expectedCalibrationError(items)).toBeCloseTo(0, 12);
   const flipped = items.map(({ difficulty, wrong }) => ({ difficulty: 1 - difficulty, wrong }));
   expect(expectedCalibrationError(flipped)).toBeCloseTo((1 + 0.5 + 0 + 0.5 + 1) / 5, 12);
+});
+
+describe("thresholds from halves of a pool", () => {
+  const TARGET = { max_risk: 0.1, confidence: 0.95 };
+  const pool = (wrong: (difficulty: number, random: () => number) => boolean) => {
+    const random = mulberry32(7);
+    return Array.from({ length: 2_000 }, (_, i) => {
+      const difficulty = random();
+      const f1 = wrong(difficulty, random) ? 0 : 1;
+      return { answer: i % 10 === 0 ? null : "x", difficulty, f1 };
+    });
+  };
+
+  it("seldom break their promise where difficulties say what they mean", () => {
+    const report = trySplits(
+      pool((difficulty, random) => random() < difficulty),
+      TARGET,
+      200,
+    );
+    expect(report.broken).toBeLessThanOrEqual(0.05);
+    // Of answers up to d, d / 2 are wrong; a tenth of the questions are abstentions.
+    expect(report.coverage.mean).toBeGreaterThan(0.05);
+    expect(report.coverage.mean).toBeLessThan(0.18);
+    expect(report.risk).toBeLessThan(0.1);
+  });
+
+  it("keep nothing of answers that are all wrong, whatever their difficulty", () => {
+    const report = trySplits(
+      pool(() => true),
+      TARGET,
+      20,
+    );
+    expect(report).toMatchObject({ broken: 0, risk: 0, coverage: { mean: 0 } });
+  });
 });
 
 it("nDCG is 1 for the ideal order and discounts by the logarithm of the rank", () => {

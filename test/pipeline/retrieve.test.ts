@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { OnnxModels } from "../../src/engine/onnx.ts";
 import type { SearchHit, SearchReply, SearchRequest } from "../../src/memory/types.ts";
-import type { PassageReading, SpanReader } from "../../src/model/reader.ts";
+import { type PassageReading, type SpanReader, UNREAD } from "../../src/model/reader.ts";
 import { type RetrieveDeps, retrieve, scoreHits } from "../../src/pipeline/retrieve.ts";
 import type { MemoryQuery } from "../../src/pipeline/types.ts";
 
@@ -148,7 +148,7 @@ it("the time of a search with everything is the sum of its parts", async () => {
 });
 
 const reading = (score: number): PassageReading => {
-  return { best: { start: 0, end: 1, score }, runnerUpScore: 0, nullScore: 0, answerable: 0 };
+  return { ...UNREAD, spans: [{ start: 0, end: 1, score }] };
 };
 const noOnnx = new OnnxModels(null);
 
@@ -157,7 +157,7 @@ it("without an ONNX reranker the reader's surest span counts beside the score", 
   const reader = {
     read: (_question: string, texts: string[]) => {
       readers.push(texts);
-      return [reading(-4), reading(6), { ...reading(0), best: null }];
+      return [reading(-4), reading(6), UNREAD];
     },
   } as unknown as SpanReader;
   const hits = [hit("a", 0.8), hit("b", 0.4), hit("c", 0.2)];

@@ -36,10 +36,10 @@ it("the binomial tail is certain or impossible at the ends", () => {
 
 it("the score is the logistic of the standardized features", () => {
   const model = unfitted();
-  model.weights.span_score = { mean: 2, std: 4, weight: -3 };
+  model.weights.span_share = { mean: 2, std: 4, weight: -3 };
   model.bias = 0.5;
   const values = Object.fromEntries(FEATURES.map((name) => [name, 0])) as Features;
-  values.span_score = 6;
+  values.span_share = 6;
   expect(scoreDifficulty(parseDifficultyModel(model), values)).toBeCloseTo(
     1 / (1 + Math.exp(2.5)),
     12,

@@ -22,10 +22,11 @@ it("contributions and bias sum to the logit, and a feature at its mean adds noth
 });
 
 it("the three that weigh most are named, by direction, the greatest first", () => {
-  const parts = { bias: -9, asks_why: 0.2, span_margin: -1.234, answer_terms: 0.5, coverage: 0.1 };
+  const parts = { bias: -9, position: 0.2, answer_share: -1.234, spread: 0.5, coverage: 0.1 };
   expect(describeContributions(parts)).toBe(
-    "harder by the answer's length +0.50, asking why or not +0.20; " +
-      "easier by the answer's lead within its passage -1.23",
+    "harder by how many answers share the reader's belief +0.50, " +
+      "how late in the passage the answer stands +0.20; " +
+      "easier by the reader's belief in this answer -1.23",
   );
 });
 

@@ -108,7 +108,11 @@ describe("answers", () => {
     const explained = { model: "auto", explain: true };
     const memory = { namespace: "handbook" };
     const { brink } = await ask("Who founded the company?", memory, explained);
-    expect(brink.features).toMatchObject({ asks_who: 1, coverage: expect.any(Number) });
+    expect(brink.features).toMatchObject({
+      form_fits: 1,
+      asks_time: 0,
+      coverage: expect.any(Number),
+    });
     const parts: number[] = Object.values(brink.contributions);
     const logit = parts.reduce((sum, part) => sum + part, 0);
     expect(brink.difficulty).toBeCloseTo(1 / (1 + Math.exp(-logit)), 9);
