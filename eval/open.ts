@@ -8,6 +8,8 @@ import { exactMatch, f1Score, type Question } from "./squad.ts";
 export interface OpenAnswer {
   question: Question;
   answer: string | null;
+  /** The reader's best guess, also where it abstained; null where it had nothing to read. */
+  guess: string | null;
   /** P(the edge answer is not good enough), 0..1. */
   difficulty: number;
   features: Record<string, number> | null;
@@ -22,6 +24,7 @@ interface Reply {
     answer: string | null;
     difficulty: number;
     features?: Record<string, number>;
+    best_span?: { text: string };
     citations: { document_id: string; quote: string }[];
   };
 }
@@ -47,10 +50,11 @@ export async function askAll(
       memory: { namespace },
       explain: true,
     });
-    const { answer, difficulty, features, citations } = reply.brink;
+    const { answer, difficulty, features, best_span, citations } = reply.brink;
     answers.push({
       question,
       answer,
+      guess: best_span?.text ?? null,
       difficulty,
       features: features ?? null,
       f1: f1Score(answer, question.answers),

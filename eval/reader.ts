@@ -17,7 +17,7 @@ export async function evaluateReader(options: EvalOptions): Promise<EvalReport> 
 }
 
 /** The real kernels and the shipped models, in this process. `best span` is the reader's best
- *  guess; `as served` counts its abstentions as the answer "none". */
+ *  guess; `as served` and `model edge` count its abstentions as the answer "none". */
 async function readGold(questions: readonly Question[]): Promise<EvalReport["figures"]> {
   const { reader } = await loadModels();
   const guesses: (string | null)[] = [];
@@ -52,7 +52,11 @@ async function readOpen(
   );
   const abstained = answers.filter(({ answer }) => answer === null).length;
   const ms = answers.map((answer) => answer.ms).sort((a, b) => a - b);
+  const guesses = (score: typeof f1Score) =>
+    bootstrapMean(answers.map(({ guess, question }) => score(guess, question.answers)));
   return {
+    "open, best span: F1": guesses(f1Score),
+    "open, best span: EM": guesses(exactMatch),
     "open, model edge: F1": bootstrapMean(answers.map(({ f1 }) => f1)),
     "open, model edge: EM": bootstrapMean(answers.map(({ exact }) => exact)),
     "open: abstained, share": abstained / answers.length,

@@ -113,7 +113,7 @@ function countUsage(
 
 /** What every report tells. */
 function describe(
-  { request, edge, trace }: Work,
+  { request, edge, hits, trace }: Work,
   { route, wanted, reason }: Pick<RouteDecision, "route" | "wanted" | "reason">,
   given: Pick<BrinkReport, "engine" | "answer" | "citations">,
 ): BrinkReport {
@@ -127,7 +127,16 @@ function describe(
     timings_ms: trace.timingsMs,
     ...(features ? { features } : {}),
     ...(contributions ? { contributions } : {}),
+    ...(request.explain ? bestSpan(edge, hits) : {}),
   };
+}
+
+function bestSpan(edge: EdgeWork | null, hits: readonly SearchHit[]): Partial<BrinkReport> {
+  const choice = edge?.reading.choice ?? null;
+  if (choice === null) return {};
+  const { passage, start, end, score, abstain } = choice;
+  const { passage_id, text } = hits[passage]!;
+  return { best_span: { text: text.slice(start, end), passage_id, score, turned_down: abstain } };
 }
 
 async function groundPrompt(

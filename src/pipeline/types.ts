@@ -106,6 +106,9 @@ export interface BrinkReport {
   features?: Record<string, number>;
   /** With `explain`: what each feature and `bias` add to the logit of the difficulty. */
   contributions?: Record<string, number>;
+  /** With `explain`: what the reader would cut out if it had to, also where it abstained. The score
+   *  is the span's logit over that of "no answer". */
+  best_span?: { text: string; passage_id: string; score: number; turned_down: boolean };
   /** Another engine answered the conversation's last turn. */
   switched?: true;
   switch_cost?: SwitchCost;

@@ -126,6 +126,16 @@ describe("answers", () => {
     expect(chunks.at(-1).brink.contributions).toEqual(brink.contributions);
   });
 
+  it("explain shows the best span also where the reader turned it down", async () => {
+    const explained = { model: "edge", explain: true };
+    const found = await ask("Who founded the company?", { namespace: "handbook" }, explained);
+    const { best_span, answer } = found.brink;
+    expect(best_span).toMatchObject({ text: answer, turned_down: false });
+    const none = await ask("How deep is the Mariana Trench?", { namespace: "handbook" }, explained);
+    expect(none.brink).toMatchObject({ answer: null, best_span: { turned_down: true } });
+    expect(none.brink.best_span.score).toBeLessThan(best_span.score);
+  });
+
   it("what only a backend could do is refused, with the reason", async () => {
     const tools = [{ type: "function", function: { name: "f", parameters: {} } }];
     const refused = ask("Who founded the company?", { namespace: "handbook" }, { tools });

@@ -50,6 +50,17 @@ export const BrinkReply = z
         usd: z.number().nullable().openapi({ description: "Null without the backend's prices." }),
       })
       .optional(),
+    best_span: z
+      .object({
+        text: z.string(),
+        passage_id: z.string(),
+        score: z.number(),
+        turned_down: z.boolean(),
+      })
+      .optional()
+      .openapi({
+        description: "What the reader would cut out if it had to, also where it abstained.",
+      }),
     note: z
       .object({
         id: z.string(),
