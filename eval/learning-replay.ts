@@ -16,7 +16,7 @@ const NAMESPACE = "eval-learning";
 const TENANT = "eval";
 const USER: Caller = {
   tenant: TENANT,
-  role: "inference",
+  scopes: ["inference"],
   namespaces: null,
   default_namespace: null,
 };

@@ -1,5 +1,7 @@
 import { ServiceError } from "./errors.ts";
 import type { LedgerObject } from "./ledger/ledger-object.ts";
+import type { QuotaObject } from "./ledger/quota-object.ts";
+import type { UsageObject } from "./ledger/usage-object.ts";
 import { GENERATOR_CONTEXT_DEFAULT, GENERATOR_CONTEXT_MAX, MODEL_NAME_PATTERN } from "./limits.ts";
 import type { MemoryObject } from "./memory/memory-object.ts";
 import type OnnxWorker from "./onnx/worker.ts";
@@ -9,6 +11,10 @@ export interface Env {
   ASSETS: Fetcher;
   MEMORY: DurableObjectNamespace<MemoryObject>;
   LEDGER: DurableObjectNamespace<LedgerObject>;
+  /** One a key that has limits, named TENANT/KEY. */
+  QUOTA: DurableObjectNamespace<QuotaObject>;
+  /** One a tenant, named as it. */
+  USAGE: DurableObjectNamespace<UsageObject>;
   /** The Worker of wrangler.onnx.toml; absent where it is not deployed. */
   ONNX?: Service<typeof OnnxWorker>;
   /** The generator's and the ONNX models; absent where neither Worker is deployed. */
@@ -33,6 +39,12 @@ export interface Env {
   /** What the backend charges, in USD per million tokens; budgets need both. */
   BACKEND_PRICE_INPUT_PER_MTOK?: string;
   BACKEND_PRICE_OUTPUT_PER_MTOK?: string;
+  /** The same for what the edge's own engines write; they cost nothing where both are absent. */
+  EDGE_PRICE_INPUT_PER_MTOK?: string;
+  EDGE_PRICE_OUTPUT_PER_MTOK?: string;
+  /** What becomes of requests while the ledger of keys and limits cannot be reached: `deny`, the
+   *  default, or `allow`. */
+  LEDGER_UNREACHABLE?: string;
 }
 
 export interface BackendConfig {
@@ -64,6 +76,8 @@ export interface Config {
   backend: BackendConfig | null;
   /** Null where they are not known. */
   prices: BackendPrices | null;
+  edgePrices: BackendPrices;
+  ledgerUnreachable: "deny" | "allow";
   /** Null where no generator is bound. */
   generator: GeneratorConfig | null;
 }
@@ -82,7 +96,9 @@ export function readConfig(env: Env, hostname: string): Config {
     adminKeySha256,
     allowedOrigins: local ? "*" : origins.filter((origin) => origin !== ""),
     backend: readBackend(env),
-    prices: readPrices(env),
+    prices: readPrices("BACKEND", env),
+    edgePrices: readPrices("EDGE", env) ?? { input_per_mtok: 0, output_per_mtok: 0 },
+    ledgerUnreachable: readLedgerUnreachable(env),
     generator: readGenerator(env),
   };
 }
@@ -121,12 +137,14 @@ function readBackend(env: Env): BackendConfig | null {
   return { url: env.BACKEND_URL, key: env.BACKEND_KEY || null, model: env.BACKEND_MODEL };
 }
 
-function readPrices(env: Env): BackendPrices | null {
-  const { BACKEND_PRICE_INPUT_PER_MTOK: input, BACKEND_PRICE_OUTPUT_PER_MTOK: output } = env;
+/** Null where neither is set. */
+function readPrices(whose: "BACKEND" | "EDGE", env: Env): BackendPrices | null {
+  const names = [`${whose}_PRICE_INPUT_PER_MTOK`, `${whose}_PRICE_OUTPUT_PER_MTOK`] as const;
+  const [input, output] = [env[names[0]], env[names[1]]];
   if (!input && !output) return null;
   return {
-    input_per_mtok: readPrice("BACKEND_PRICE_INPUT_PER_MTOK", input),
-    output_per_mtok: readPrice("BACKEND_PRICE_OUTPUT_PER_MTOK", output),
+    input_per_mtok: readPrice(names[0], input),
+    output_per_mtok: readPrice(names[1], output),
   };
 }
 
@@ -134,4 +152,10 @@ function readPrice(name: string, text: string | undefined): number {
   const price = Number(text || Number.NaN);
   if (Number.isFinite(price) && price >= 0) return price;
   throw new ServiceError("misconfigured", `${name} must be USD per million tokens, at least 0`);
+}
+
+function readLedgerUnreachable(env: Env): "deny" | "allow" {
+  const choice = env.LEDGER_UNREACHABLE || "deny";
+  if (choice === "deny" || choice === "allow") return choice;
+  throw new ServiceError("misconfigured", "LEDGER_UNREACHABLE must be deny or allow");
 }

@@ -1,4 +1,5 @@
 /** Every bound of the service and its reason. A bound is in the unit its name ends with. */
+export * from "./limits-keys.ts";
 export * from "./limits-memory.ts";
 export * from "./limits-router.ts";
 

@@ -5,6 +5,8 @@ import { type Env, readConfig } from "./env.ts";
 import { BrinkService } from "./pipeline/service.ts";
 
 export { LedgerObject } from "./ledger/ledger-object.ts";
+export { QuotaObject } from "./ledger/quota-object.ts";
+export { UsageObject } from "./ledger/usage-object.ts";
 export { MemoryObject } from "./memory/memory-object.ts";
 
 const app = createApp<Env>((env, request) => {

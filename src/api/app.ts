@@ -3,7 +3,11 @@
 import { cors } from "hono/cors";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { ServiceError } from "../errors.ts";
-import { GENERATOR_BUSY_RETRY_AFTER_S, MEMORY_BUSY_RETRY_AFTER_S } from "../limits.ts";
+import {
+  GENERATOR_BUSY_RETRY_AFTER_S,
+  LEDGER_RETRY_AFTER_S,
+  MEMORY_BUSY_RETRY_AFTER_S,
+} from "../limits.ts";
 import { adminDocuments } from "./admin-documents.ts";
 import { adminJobs } from "./admin-jobs.ts";
 import { adminKeys } from "./admin-keys.ts";
@@ -23,6 +27,7 @@ import { health } from "./health.ts";
 import { memory } from "./memory.ts";
 import { models } from "./models.ts";
 import { addOpenApi, methodsAt } from "./openapi.ts";
+import { limitRates } from "./quota.ts";
 import { remember } from "./remember.ts";
 import { rerank } from "./rerank.ts";
 import { responses } from "./responses.ts";
@@ -30,6 +35,7 @@ import { responses } from "./responses.ts";
 /** After how many seconds a client that met one of these may try again. */
 const RETRY_AFTER_S: Record<string, number | undefined> = {
   generator_busy: GENERATOR_BUSY_RETRY_AFTER_S,
+  ledger_unavailable: LEDGER_RETRY_AFTER_S,
   memory_busy: MEMORY_BUSY_RETRY_AFTER_S,
 };
 
@@ -51,7 +57,7 @@ export function createApp<Bindings extends object>(
   const app = newApi();
   addFrame(app, (bindings, request) => connect(bindings as Bindings, request));
   const auth = newAuth();
-  app.use("/v1/*", auth("inference"));
+  app.use("/v1/*", auth("inference"), limitRates);
   app.use("/admin/*", auth("admin"));
   for (const group of [chat, responses, embeddings, rerank, classify, models, memory, remember])
     app.route("/", group);
@@ -75,6 +81,8 @@ export function createApp<Bindings extends object>(
     const { status, body } = describeFailure(error);
     const wait = RETRY_AFTER_S[body.error.code];
     if (wait !== undefined) c.header("retry-after", `${wait}`);
+    // The official clients repeat any 429; a budget is not there again in their few seconds.
+    if (body.error.code === "insufficient_quota") c.header("x-should-retry", "false");
     return c.json(body, status as ContentfulStatusCode);
   });
   return app;

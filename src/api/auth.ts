@@ -1,19 +1,24 @@
 /** Who is calling: `Authorization: Bearer KEY` to a Caller, and what that caller may reach. */
 import { createMiddleware } from "hono/factory";
-import { ServiceError } from "../errors.ts";
-import { KEY_CACHE_ENTRIES_MAX, KEY_CACHE_MS_MAX, KEY_CHARS_MAX } from "../limits.ts";
+import { codeOf, ServiceError } from "../errors.ts";
+import {
+  KEY_CACHE_ENTRIES_MAX,
+  KEY_CACHE_MS_MAX,
+  KEY_CHARS_MAX,
+  KEY_STALE_MS_MAX,
+} from "../limits.ts";
 import { sha256Hex } from "../pipeline/digest.ts";
-import type { Caller, Service } from "../pipeline/types.ts";
+import { type Caller, mayDo, type Service } from "../pipeline/types.ts";
 import type { ApiConfig, ApiContext, ApiEnv } from "./context.ts";
 
 const ADMIN: Caller = {
   tenant: "default",
-  role: "admin",
+  scopes: ["admin"],
   namespaces: null,
   default_namespace: null,
 };
 const LOCAL_ADMIN: Caller = { ...ADMIN, default_namespace: "docs" };
-const LOCAL_DEV: Caller = { ...LOCAL_ADMIN, role: "inference", permissions: ["memory:write"] };
+const LOCAL_DEV: Caller = { ...LOCAL_ADMIN, scopes: ["inference", "memory:write"] };
 
 const HOW_TO_SET_A_KEY =
   "no keys are configured, so every call is refused: set the secret BRINK_ADMIN_KEY_SHA256 to " +
@@ -31,11 +36,20 @@ export function hashesEqual(a: string, b: string): boolean {
 /** Remembers found callers for KEY_CACHE_MS_MAX, so that a warm isolate asks the ledger seldom.
  *  Unknown keys are not remembered: one that is created works at once. */
 class CallerCache {
-  readonly #entries = new Map<string, { caller: Caller; until: number }>();
+  readonly #entries = new Map<string, { caller: Caller; foundAt: number; until: number }>();
 
   get(keyHash: string): Caller | null {
     const entry = this.#entries.get(keyHash);
     return entry !== undefined && Date.now() < entry.until ? entry.caller : null;
+  }
+
+  /** A caller that was found within KEY_STALE_MS_MAX, for KEY_CACHE_MS_MAX more: not every request
+   *  is to wait for a ledger that does not answer. */
+  renew(keyHash: string): Caller | null {
+    const entry = this.#entries.get(keyHash);
+    if (entry === undefined || Date.now() >= entry.foundAt + KEY_STALE_MS_MAX) return null;
+    entry.until = Date.now() + KEY_CACHE_MS_MAX;
+    return entry.caller;
   }
 
   set(keyHash: string, caller: Caller): void {
@@ -44,20 +58,34 @@ class CallerCache {
       const oldest = this.#entries.keys().next().value;
       if (oldest !== undefined) this.#entries.delete(oldest);
     }
-    this.#entries.set(keyHash, { caller, until: Date.now() + KEY_CACHE_MS_MAX });
+    const now = Date.now();
+    this.#entries.set(keyHash, { caller, foundAt: now, until: now + KEY_CACHE_MS_MAX });
+  }
+
+  delete(keyHash: string): void {
+    this.#entries.delete(keyHash);
+  }
+
+  clear(): void {
+    this.#entries.clear();
   }
 }
 
-/** Sets `caller` or throws `missing_key`, `invalid_key`, `no_keys_configured`; with role `admin`,
- *  `forbidden` for an inference key. An admin key may do what an inference key may. */
-export function newAuth(): (role: Caller["role"]) => ReturnType<typeof createMiddleware<ApiEnv>> {
+/** Sets `caller` or throws `missing_key`, `invalid_key`, `no_keys_configured`,
+ *  `ledger_unavailable`, and `forbidden` for a key without the scope. A key with `admin` may do
+ *  everything, one with `admin:read` may GET it. */
+export function newAuth(): (
+  scope: "inference" | "admin",
+) => ReturnType<typeof createMiddleware<ApiEnv>> {
   const cache = new CallerCache();
-  return (role) =>
+  return (scope) =>
     createMiddleware<ApiEnv>(async (c, next) => {
       const caller = await identify(c, cache);
-      if (role === "admin" && caller.role !== "admin")
-        throw new ServiceError("forbidden", "this endpoint needs an admin key");
+      const reads = c.req.method === "GET" && mayDo(caller, "admin:read");
+      if (!reads && !mayDo(caller, scope))
+        throw new ServiceError("forbidden", `this endpoint needs a key with the scope ${scope}`);
       c.set("caller", caller);
+      c.set("forgetCallers", () => cache.clear());
       await next();
     });
 }
@@ -75,15 +103,40 @@ async function identify(c: ApiContext, cache: CallerCache): Promise<Caller> {
   const keyHash = await sha256Hex(key);
   const fixed = await fixedCaller(keyHash, config);
   if (fixed !== null) return fixed;
-  const known = cache.get(keyHash);
-  if (known !== null) return known;
-  const found = await service.findCaller(keyHash);
+  const found = cache.get(keyHash) ?? (await lookUp(c, keyHash, cache));
   if (found === null) {
     await refuseWithoutKeys(service, config);
     throw new ServiceError("invalid_key", "the key is unknown or was revoked");
   }
-  cache.set(keyHash, found);
+  refuseUnusable(found);
   return found;
+}
+
+/** Asks the ledger. Where it cannot be reached and the operator chose to allow that, a key that was
+ *  found within KEY_STALE_MS_MAX is still believed; one that never was cannot be. */
+async function lookUp(c: ApiContext, keyHash: string, cache: CallerCache): Promise<Caller | null> {
+  const { service, config } = c.var;
+  try {
+    const found = await service.findCaller(keyHash);
+    if (found === null) cache.delete(keyHash);
+    else cache.set(keyHash, found);
+    return found;
+  } catch (error) {
+    const allowed = config.ledgerUnreachable === "allow" && codeOf(error) === "ledger_unavailable";
+    const known = allowed ? cache.renew(keyHash) : null;
+    if (known === null) throw error;
+    return known;
+  }
+}
+
+/** Throws `invalid_key`. */
+function refuseUnusable({ key }: Caller): void {
+  if (key === undefined) return;
+  if (key.disabled) throw new ServiceError("invalid_key", "the key is disabled");
+  if (key.expires_at !== null && key.expires_at <= Date.now()) {
+    const when = new Date(key.expires_at).toISOString();
+    throw new ServiceError("invalid_key", `the key expired at ${when}`);
+  }
 }
 
 /** The operator's admin key, and under `npm start` the two fixed ones. */
@@ -100,13 +153,10 @@ async function refuseWithoutKeys(service: Service, config: ApiConfig): Promise<v
   throw new ServiceError("no_keys_configured", HOW_TO_SET_A_KEY);
 }
 
-/** Throws `forbidden` for an inference key that was not made to write. */
+/** Throws `forbidden` for a key that was not made to write. */
 export function checkMayWrite(caller: Caller): void {
-  if (caller.role === "admin" || caller.permissions?.includes("memory:write")) return;
-  throw new ServiceError(
-    "forbidden",
-    "this endpoint needs an admin key, or an inference key made with the permission memory:write",
-  );
+  if (mayDo(caller, "memory:write")) return;
+  throw new ServiceError("forbidden", "this endpoint needs a key with the scope memory:write");
 }
 
 /** Throws `namespace_forbidden` where the key was made for other namespaces. Says nothing about

@@ -5,7 +5,10 @@ import type { Config } from "../env.ts";
 import type { Caller, Service } from "../pipeline/types.ts";
 
 /** The part of the configuration that the HTTP layer reads. */
-export type ApiConfig = Pick<Config, "local" | "adminKeySha256" | "allowedOrigins">;
+export type ApiConfig = Pick<
+  Config,
+  "local" | "adminKeySha256" | "allowedOrigins" | "ledgerUnreachable"
+>;
 
 /** What a request is served with: made by the worker from its bindings, by a test from doubles. */
 export interface Connection {
@@ -13,7 +16,7 @@ export interface Connection {
   config: ApiConfig;
 }
 
-/** Set by app.ts (trace, service, config) and auth.ts (caller) before a handler runs. */
+/** Set before a handler runs, by app.ts (trace, service, config) and auth.ts (the rest). */
 export interface ApiEnv {
   Bindings: object;
   Variables: {
@@ -21,6 +24,8 @@ export interface ApiEnv {
     service: Service;
     config: ApiConfig;
     caller: Caller;
+    /** Drops what this isolate remembers of keys, after one was changed. */
+    forgetCallers: () => void;
   };
 }
 

@@ -3,11 +3,13 @@ import { DurableObject } from "cloudflare:workers";
 import { ServiceError } from "../errors.ts";
 import { KEYS_PER_TENANT_MAX, NAMESPACES_PER_TENANT_MAX, SETTING_BYTES_MAX } from "../limits.ts";
 import { NAMESPACE_DEFAULTS, type NamespaceOptions } from "../memory/types.ts";
-import type { KeyRecord, NamespaceRecord, NewKey, UploadRecord } from "./types.ts";
+import { KEYS_SCHEMA_2, Keys } from "./keys.ts";
+import { migrate } from "./migrate.ts";
+import type { KeyChanges, KeyRecord, NamespaceRecord, NewKey, UploadRecord } from "./types.ts";
 import { UPLOADS_SCHEMA, Uploads } from "./uploads.ts";
 
 /** The n-th step leads from schema n to n + 1. Never edit a step that was released: append one. */
-const MIGRATIONS: readonly string[] = [
+export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE keys (
      hash TEXT PRIMARY KEY,
      id TEXT NOT NULL,
@@ -29,6 +31,7 @@ const MIGRATIONS: readonly string[] = [
      PRIMARY KEY (tenant, name)
    ) WITHOUT ROWID;`,
   UPLOADS_SCHEMA,
+  KEYS_SCHEMA_2,
 ];
 
 type SqlRow = Record<string, SqlStorageValue>;
@@ -36,13 +39,16 @@ type SqlRow = Record<string, SqlStorageValue>;
 /** Object RPC. Every method resolves once what it wrote is durable; errors carry their code. */
 export class LedgerObject extends DurableObject {
   readonly #sql: SqlStorage;
+  readonly #keys: Keys;
   readonly #uploads: Uploads;
 
   constructor(state: DurableObjectState, env: unknown) {
     super(state, env as never);
     this.#sql = state.storage.sql;
-    this.#uploads = new Uploads(this.#sql, () => this.now());
-    state.storage.transactionSync(() => this.#migrate());
+    const now = () => this.now();
+    this.#keys = new Keys(this.#sql, now, () => this.keysMax);
+    this.#uploads = new Uploads(this.#sql, now);
+    state.storage.transactionSync(() => migrate(this.#sql, MIGRATIONS));
   }
 
   /** Unix time in ms. A test sets it. */
@@ -59,51 +65,52 @@ export class LedgerObject extends DurableObject {
     return NAMESPACES_PER_TENANT_MAX;
   }
 
-  /** The key whose SHA-256 this is; null for an unknown or revoked one. */
+  /** The key whose text has this SHA-256; null for an unknown or revoked one. */
   findKey(hash: string): KeyRecord | null {
-    const row = this.#one("SELECT record FROM keys WHERE hash = ?", hash);
-    return row === undefined ? null : JSON.parse(String(row.record));
+    return this.#keys.find(hash);
+  }
+
+  getKey(tenant: string, id: string): KeyRecord | null {
+    return this.#keys.get(tenant, id);
   }
 
   /** Stores a key. Throws `conflict` for a hash or an id that is taken, `invalid_request` for a
    *  hash that is not one and when the tenant has KEYS_PER_TENANT_MAX keys. */
-  createKey({ hash, ...record }: NewKey): KeyRecord {
-    if (!/^[0-9a-f]{64}$/.test(hash))
-      throw new ServiceError("invalid_request", "a key is stored as 64 hexadecimal digits");
-    const { id, tenant } = record;
-    const taken = "SELECT 1 FROM keys WHERE hash = ? OR (tenant = ? AND id = ?)";
-    if (this.#one(taken, hash, tenant, id) !== undefined)
-      throw new ServiceError("conflict", `the key ${id} exists already`);
-    if (this.#count("keys", tenant) >= this.keysMax)
-      throw new ServiceError("invalid_request", `a tenant has at most ${this.keysMax} keys`);
-    const insert = "INSERT INTO keys (hash, id, tenant, record) VALUES (?, ?, ?, ?)";
-    this.#sql.exec(insert, hash, id, tenant, JSON.stringify(record));
-    return record;
+  createKey(key: NewKey): KeyRecord {
+    return this.#keys.create(key);
   }
 
   /** A tenant's keys, oldest first. */
   listKeys(tenant: string): KeyRecord[] {
-    const rows = this.#sql.exec("SELECT record FROM keys WHERE tenant = ?", tenant).toArray();
-    const records = rows.map((row): KeyRecord => JSON.parse(String(row.record)));
-    return records.sort((a, b) => a.created_at - b.created_at || (a.id < b.id ? -1 : 1));
+    return this.#keys.list(tenant);
+  }
+
+  /** The key as it is then; null where there is none. */
+  updateKey(tenant: string, id: string, changes: KeyChanges): KeyRecord | null {
+    return this.#keys.update(tenant, id, changes);
+  }
+
+  /** The key, whose text has this SHA-256 from now on; what it had works for `graceMs` more. Null
+   *  where there is none. */
+  rotateKey(tenant: string, id: string, hash: string, graceMs: number): KeyRecord | null {
+    return this.ctx.storage.transactionSync(() => this.#keys.rotate(tenant, id, hash, graceMs));
   }
 
   /** Whether the key was there. */
   revokeKey(tenant: string, id: string): boolean {
-    const gone = this.#one("DELETE FROM keys WHERE tenant = ? AND id = ? RETURNING id", tenant, id);
-    return gone !== undefined;
+    return this.#keys.revoke(tenant, id);
   }
 
   /** Whether any tenant has a key. */
   hasKeys(): boolean {
-    return this.#one("SELECT 1 FROM keys LIMIT 1") !== undefined;
+    return this.#keys.any();
   }
 
   /** Registers a namespace, or notes its new options. Throws `invalid_request` when the tenant has
    *  NAMESPACES_PER_TENANT_MAX namespaces. Which options may change is the memory's to say. */
   putNamespace(tenant: string, name: string, options: NamespaceOptions): NamespaceRecord {
     const known = this.getNamespace(tenant, name);
-    if (known === null && this.#count("namespaces", tenant) >= this.namespacesMax)
+    if (known === null && this.#countNamespaces(tenant) >= this.namespacesMax)
       throw new ServiceError(
         "invalid_request",
         `a tenant has at most ${this.namespacesMax} namespaces`,
@@ -175,18 +182,9 @@ export class LedgerObject extends DurableObject {
     this.#uploads.remove(id);
   }
 
-  #migrate(): void {
-    this.#sql.exec("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER)");
-    const version = Number(this.#one("SELECT value FROM meta WHERE name = 'schema'")?.value ?? 0);
-    if (version > MIGRATIONS.length)
-      throw new Error(`storage has schema ${version}, this code knows ${MIGRATIONS.length}`);
-    for (const step of MIGRATIONS.slice(version)) this.#sql.exec(step);
-    const put = "INSERT OR REPLACE INTO meta (name, value) VALUES ('schema', ?)";
-    this.#sql.exec(put, MIGRATIONS.length);
-  }
-
-  #count(table: "keys" | "namespaces", tenant: string): number {
-    return Number(this.#one(`SELECT count(*) AS n FROM ${table} WHERE tenant = ?`, tenant)!.n);
+  #countNamespaces(tenant: string): number {
+    const count = "SELECT count(*) AS n FROM namespaces WHERE tenant = ?";
+    return Number(this.#one(count, tenant)!.n);
   }
 
   #one(query: string, ...bindings: SqlStorageValue[]): SqlRow | undefined {

@@ -1,18 +1,36 @@
 /** What the ledger remembers of a deployment. Plain data: it crosses object RPC. */
 import type { NamespaceOptions } from "../memory/types.ts";
 
+/** What a key may do. `admin` includes all others; `admin:read` may GET what an administrator may;
+ *  `inference` may ask, embed, rerank and search, and with `memory:write` also remember. */
+export const SCOPES = ["inference", "memory:write", "admin:read", "admin"] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export const BUDGET_PERIODS = ["day", "month", "total"] as const;
+/** A day and a month are UTC's. */
+export type BudgetPeriod = (typeof BUDGET_PERIODS)[number];
+
+/** Null: no such limit. */
+export interface KeyLimits {
+  requests_per_minute: number | null;
+  tokens_per_minute: number | null;
+  budget_usd: number | null;
+  budget_period: BudgetPeriod;
+}
+
 /** An API key without the key itself, which nobody stores. */
-export interface KeyRecord {
+export interface KeyRecord extends KeyLimits {
   id: string;
   /** What people call it. */
   name: string | null;
   tenant: string;
-  role: "inference" | "admin";
+  scopes: Scope[];
   /** Namespaces it may read; null: all of its tenant's. */
   namespaces: string[] | null;
   default_namespace: string | null;
-  /** What an inference key may beyond reading; absent in keys made before there were any. */
-  permissions?: "memory:write"[];
+  /** Unix time in ms; null: never. */
+  expires_at: number | null;
+  disabled: boolean;
   /** Unix time in ms. */
   created_at: number;
 }
@@ -21,6 +39,9 @@ export interface KeyRecord {
 export interface NewKey extends KeyRecord {
   hash: string;
 }
+
+/** What may be changed of a key. */
+export type KeyChanges = Partial<Omit<KeyRecord, "id" | "tenant" | "created_at">>;
 
 export interface NamespaceRecord {
   tenant: string;

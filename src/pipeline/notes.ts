@@ -14,7 +14,7 @@ import { makeNotes, type NoteDeps, noteStore } from "./notes-find.ts";
 import { saysTheSame } from "./notes-match.ts";
 import type { Note, NotePolicy, NoteSource } from "./notes-types.ts";
 import { citedNumbers } from "./prompt.ts";
-import type { Caller } from "./types.ts";
+import { type Caller, mayDo } from "./types.ts";
 
 /** Shown as `brink.engine`. */
 export const NOTE_ID = "brink-note";
@@ -52,7 +52,7 @@ export async function learnNote(
  *  anything, so only who may write vouches for that. */
 function mayBeNoted(caller: Caller, { standing, question }: Outcome): boolean {
   if (question.length > NOTE_QUESTION_CHARS_MAX) return false;
-  return standing === "alone" || (standing === "instructed" && mayWrite(caller));
+  return standing === "alone" || (standing === "instructed" && mayDo(caller, "memory:write"));
 }
 
 async function learnAnswer(
@@ -76,7 +76,7 @@ async function learnCorrection(
   const answer = correction.trim();
   const sources = await sourcesOf(deps, caller.tenant, outcome);
   if (answer === "" || answer.length > NOTE_ANSWER_CHARS_MAX || sources === null) return null;
-  const trusted = mayWrite(caller);
+  const trusted = mayDo(caller, "memory:write");
   const note: Note = {
     ...(await noteOf(outcome, policy, deps.now())),
     answer,
@@ -90,9 +90,6 @@ async function learnCorrection(
   await keep(deps, caller.tenant, outcome.namespace!, note);
   return trusted ? "note" : "pending";
 }
-
-const mayWrite = ({ role, permissions }: Caller) =>
-  role === "admin" || permissions?.includes("memory:write") === true;
 
 /** What policy "agreed" makes of a backend's answer that nobody rated: a note at once where it says
  *  what the reader found by itself, else after the same answer NOTE_AGREED_TIMES. */
@@ -221,7 +218,7 @@ async function doubt(
   if (engine !== NOTE_ID || notes[0] === undefined) return;
   const note = await noteStore(deps, caller.tenant, namespace, "active").get(notes[0]);
   if (note === null) return;
-  if (isVouched(note) && !mayWrite(caller)) return;
+  if (isVouched(note) && !mayDo(caller, "memory:write")) return;
   await replaceNote(deps, caller.tenant, namespace, note, { ...note, state: "pending" });
 }
 

@@ -29,7 +29,7 @@ export async function preloadDocs(assets: Fetcher, service: Service): Promise<Pr
 async function load(assets: Fetcher, service: Service): Promise<void> {
   const caller: Caller = {
     tenant: "default",
-    role: "admin",
+    scopes: ["admin"],
     namespaces: null,
     default_namespace: DOCS_NAMESPACE,
   };

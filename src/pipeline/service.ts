@@ -4,8 +4,9 @@ import { GeneratorEngine, readGeneratorStatus } from "../engine/generator.ts";
 import { OnnxModels } from "../engine/onnx.ts";
 import { READER_ID } from "../engine/reader.ts";
 import type { Config, Env } from "../env.ts";
-import { ServiceError } from "../errors.ts";
 import type { LedgerObject } from "../ledger/ledger-object.ts";
+import type { QuotaObject } from "../ledger/quota-object.ts";
+import type { Admission } from "../ledger/quota-types.ts";
 import { GENERATOR_CONTEXT_DEFAULT, MODEL_NAME_PATTERN } from "../limits.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
 import type { SearchReply } from "../memory/types.ts";
@@ -15,9 +16,12 @@ import { TOKENS_EXPECTED } from "../router/target.ts";
 import { ModelStore } from "../store/model-store.ts";
 import { answer, questionOf } from "./answer.ts";
 import { SharedConversations } from "./conversations.ts";
-import { sha256Hex } from "./digest.ts";
 import { toUnitVector } from "./ingest.ts";
+import { TenantKeys } from "./keys-admin.ts";
+import type { KeyAdmin } from "./keys-types.ts";
+import { reachLedger } from "./ledger-call.ts";
 import { NamespaceAdmin } from "./memory-admin.ts";
+import { Meter, type MeterDeps } from "./meter.ts";
 import { OperatorModels } from "./model-admin.ts";
 import { ENCODER_ID, encoderKernels, loadModels, type Models } from "./models.ts";
 import { noteAgreed } from "./notes.ts";
@@ -27,12 +31,12 @@ import type { NoteDeps } from "./notes-find.ts";
 import { NotePolicies } from "./notes-policy.ts";
 import type { NoteAdmin } from "./notes-types.ts";
 import type { Answered } from "./observe.ts";
-import { OPERATOR_TENANT } from "./operator.ts";
 import { preloadDocs } from "./preload.ts";
 import { countTokens, rerank } from "./rerank.ts";
 import { retrieve, scoreHits } from "./retrieve.ts";
 import { RouterStates } from "./router-state.ts";
 import type * as types from "./types.ts";
+import { usageLog } from "./usage-log.ts";
 
 export class BrinkService implements types.Service {
   readonly #env: Env;
@@ -46,6 +50,9 @@ export class BrinkService implements types.Service {
   readonly memoryAdmin: NamespaceAdmin;
   readonly modelAdmin: types.ModelAdmin;
   readonly noteAdmin: NoteAdmin;
+  readonly keyAdmin: KeyAdmin;
+  /** Of the one request that this service is made for; null until it is admitted. */
+  #meter: Meter | null = null;
 
   constructor(env: Env, config: Config, keepAlive: (work: Promise<unknown>) => void) {
     this.#env = env;
@@ -68,12 +75,18 @@ export class BrinkService implements types.Service {
       now: () => Date.now(),
       keepAlive,
     };
+    this.keyAdmin = new TenantKeys({
+      ledger: () => this.#ledger(),
+      quota: (tenant, key) => this.#quota(tenant, key),
+      recorder: (tenant) => this.#env.USAGE.getByName(tenant),
+    });
     this.noteAdmin = new NamespaceNotes(this.#notes, policies, () => this.#ledger());
     const context = config.generator?.context ?? GENERATOR_CONTEXT_DEFAULT;
     this.modelAdmin = new OperatorModels(this.#store, this.#ledger(), context, this.#onnx);
   }
 
-  answer(request: types.AnswerRequest): Promise<types.AnswerStream> {
+  async answer(request: types.AnswerRequest): Promise<types.AnswerStream> {
+    const meter = this.#meter ?? new Meter(this.#meterDeps(), request.caller);
     let vector: Promise<Float32Array> | null = null;
     const embed = () => {
       vector ??= this.#queryVector(questionOf(request.messages), null);
@@ -86,34 +99,40 @@ export class BrinkService implements types.Service {
       notes: answerNotes(this.#notes, embed),
       observe: ({ outcome }: Answered) =>
         this.#keepAlive(noteAgreed(this.#notes, request.caller, outcome)),
-      backend: this.#backend,
+      backend: meter.engine(this.#backend),
       conversations: new SharedConversations(this.#keepAlive),
       pricesOf: () => {
         const { prices } = this.#config;
         return prices === null ? null : { ...prices, ...TOKENS_EXPECTED };
       },
-      generator: this.#defaultGenerator(),
-      findGenerator: (model: string) => this.#findGenerator(model),
+      generator: meter.engine(this.#defaultGenerator()),
+      findGenerator: async (model: string) => meter.engine(await this.#findGenerator(model)),
       router: () => this.#routers.read(request.caller.tenant),
     };
-    return answer(deps, request);
+    return meter.own(await answer(deps, request));
   }
 
   async embed(texts: string[], model: string | null): Promise<types.Embeddings> {
     if (model !== null && model !== ENCODER_ID)
-      return { ...(await this.#onnx.embed(model, texts)), model };
+      return this.#used({ ...(await this.#onnx.embed(model, texts)), model });
     const { encoder } = await this.#models();
     const tokens = countTokens(encoder, texts);
-    return { vectors: encoder.embed(texts), tokens, model: ENCODER_ID };
+    return this.#used({ vectors: encoder.embed(texts), tokens, model: ENCODER_ID });
   }
 
-  rerank(request: types.RerankRequest): Promise<types.Reranking> {
+  async rerank(request: types.RerankRequest): Promise<types.Reranking> {
     const encoder = async () => (await this.#models()).encoder;
-    return rerank(request, { encoder, encoderId: ENCODER_ID, onnx: this.#onnx });
+    return this.#used(await rerank(request, { encoder, encoderId: ENCODER_ID, onnx: this.#onnx }));
   }
 
-  classify(model: string, texts: string[]): Promise<types.Classification> {
-    return this.#onnx.classify(model, texts);
+  async classify(model: string, texts: string[]): Promise<types.Classification> {
+    return this.#used(await this.#onnx.classify(model, texts));
+  }
+
+  /** Counts what was read. */
+  #used<R extends { tokens: number }>(reply: R): R {
+    this.#meter?.used({ prompt_tokens: reply.tokens, completion_tokens: 0 });
+    return reply;
   }
 
   async search(caller: types.Caller, query: types.MemoryQuery) {
@@ -144,36 +163,20 @@ export class BrinkService implements types.Service {
     return embedding === null ? encoder.embed([query])[0]! : toUnitVector(embedding, encoder.dim);
   }
 
-  async createKey(caller: types.Caller, request: types.KeyRequest) {
-    const tenant = request.tenant ?? caller.tenant;
-    if (tenant !== caller.tenant && caller.tenant !== OPERATOR_TENANT)
-      throw new ServiceError("forbidden", "only the operator may make keys for another tenant");
-    const key = newKey();
-    const record: types.KeyInfo = {
-      ...request,
-      tenant,
-      id: crypto.randomUUID(),
-      created_at: Date.now(),
-    };
-    await this.#ledger().createKey({ ...record, hash: await sha256Hex(key) });
-    return { ...record, key };
+  async admit(caller: types.Caller, tokens: number): Promise<Admission | null> {
+    this.#meter = new Meter(this.#meterDeps(), caller);
+    return this.#meter.admit(tokens);
   }
 
-  listKeys(caller: types.Caller): Promise<types.KeyInfo[]> {
-    return this.#ledger().listKeys(caller.tenant);
-  }
-
-  async revokeKey(caller: types.Caller, id: string): Promise<void> {
-    if (!(await this.#ledger().revokeKey(caller.tenant, id)))
-      throw new ServiceError("not_found", `there is no key ${JSON.stringify(id)}`);
-  }
-
-  findCaller(keyHash: string): Promise<types.Caller | null> {
-    return this.#ledger().findKey(keyHash);
+  async findCaller(keyHash: string): Promise<types.Caller | null> {
+    const key = await reachLedger(() => this.#ledger().findKey(keyHash));
+    if (key === null) return null;
+    const { tenant, scopes, namespaces, default_namespace } = key;
+    return { tenant, scopes, namespaces, default_namespace, key };
   }
 
   hasKeys(): Promise<boolean> {
-    return this.#ledger().hasKeys();
+    return reachLedger(() => this.#ledger().hasKeys());
   }
 
   async getRouter(caller: types.Caller): Promise<types.RouterState> {
@@ -230,7 +233,7 @@ export class BrinkService implements types.Service {
   }
 
   metrics(): types.Metrics {
-    return { linearMemoryBytes: linearMemoryBytes() };
+    return { linearMemoryBytes: linearMemoryBytes(), usage: usageLog.totals };
   }
 
   async health(): Promise<{ ready: boolean; detail: string }> {
@@ -251,16 +254,24 @@ export class BrinkService implements types.Service {
   #ledger(): DurableObjectStub<LedgerObject> {
     return this.#env.LEDGER.getByName("ledger");
   }
+
+  /** Named by tenant and key: neither holds a slash. */
+  #quota(tenant: string, key: string): DurableObjectStub<QuotaObject> {
+    return this.#env.QUOTA.getByName(`${tenant}/${key}`);
+  }
+
+  #meterDeps(): MeterDeps {
+    return {
+      prices: this.#config,
+      unreachable: this.#config.ledgerUnreachable,
+      quota: (tenant, key) => this.#quota(tenant, key),
+      recorder: (tenant) => this.#env.USAGE.getByName(tenant),
+      keepAlive: this.#keepAlive,
+    };
+  }
 }
 
 function stateOf({ target, threshold, model }: ActiveRouter): types.RouterState {
   const { max_risk } = target as types.RouterState["target"];
   return { target: { max_risk }, threshold, weights_version: model.version };
-}
-
-/** 192 random bits, so that guessing is hopeless, behind a prefix that leak scanners can find. */
-function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(24));
-  const base64 = btoa(String.fromCharCode(...bytes));
-  return `brink-${base64.replaceAll("+", "-").replaceAll("/", "_")}`;
 }

@@ -2,6 +2,8 @@
 import type { Filter } from "../../index/filter.ts";
 import type { ChatMessage, EnginePiece } from "../engine/engine.ts";
 import type { ErrorCode } from "../errors.ts";
+import type { Admission } from "../ledger/quota-types.ts";
+import type { KeyRecord, Scope } from "../ledger/types.ts";
 import type {
   ContentType,
   Metadata,
@@ -12,21 +14,26 @@ import type {
 } from "../memory/types.ts";
 import type { SwitchCost } from "../router/conversation.ts";
 import type { StoredModel } from "../store/model-store.ts";
+import type { KeyAdmin } from "./keys-types.ts";
 import type { MemoryAdmin } from "./memory-types.ts";
 import type { Note, NoteAdmin } from "./notes-types.ts";
+import type { UsageTotals } from "./usage-log.ts";
 
-/** Who is calling: a key's tenant, role and reach. */
+/** Who is calling: a key's tenant, scopes and reach. */
 export interface Caller {
   tenant: string;
-  role: "inference" | "admin";
+  scopes: Scope[];
   /** Namespaces it may read; null for all of its tenant's. */
   namespaces: string[] | null;
   default_namespace: string | null;
-  /** What an inference key may beyond reading; keys made before there were any have none. */
-  permissions?: Permission[];
+  /** Absent for the fixed keys, which have no limits. */
+  key?: KeyRecord;
 }
 
-export type Permission = "memory:write";
+/** Whether the caller may do what needs this scope. */
+export function mayDo({ scopes }: Pick<Caller, "scopes">, scope: Scope): boolean {
+  return scopes.includes(scope) || scopes.includes("admin");
+}
 
 /** How passages are found. What is left out is not asked for; see SearchRequest. */
 export interface MemoryChoice
@@ -206,25 +213,6 @@ export interface NamespaceInfo extends NamespaceOptions {
   created_at: number;
 }
 
-export interface KeyRequest {
-  name: string | null;
-  role: Caller["role"];
-  /** null: the caller's own tenant. Only admins of the tenant `default`, which the operator's
-   *  secret belongs to, may name another; the service refuses the rest with `forbidden`. */
-  tenant: string | null;
-  namespaces: string[] | null;
-  default_namespace: string | null;
-  permissions: Permission[];
-}
-
-/** A key as it may be shown: its text is not kept, only its hash. */
-export interface KeyInfo extends Caller {
-  id: string;
-  name: string | null;
-  /** Unix time in ms. */
-  created_at: number;
-}
-
 export interface RouterState {
   /** The highest accepted probability that an edge answer is not good enough, 0..1. */
   target: { max_risk: number };
@@ -291,6 +279,7 @@ export interface ModelAdmin {
 export interface Metrics {
   /** Linear memory of every WebAssembly instance of the isolate. */
   linearMemoryBytes: number;
+  usage: UsageTotals;
 }
 
 /** Everything the HTTP layer asks for. Arguments are parsed and within limits.ts; the caller is
@@ -303,6 +292,10 @@ export interface Service {
   readonly memoryAdmin: MemoryAdmin;
   readonly modelAdmin: ModelAdmin;
   readonly noteAdmin: NoteAdmin;
+  readonly keyAdmin: KeyAdmin;
+  /** Counts a request of about so many tokens against the rates of the caller's key; null where it
+   *  has none. What the request then uses is counted to it. Throws `ledger_unavailable`. */
+  admit(caller: Caller, tokens: number): Promise<Admission | null>;
   /** Resolves before anything was sent to the client. Throws `model_not_found`,
    *  `unsupported_parameter`, `backend_not_configured`, `backend_unavailable`,
    *  `backend_timeout`. */
@@ -315,12 +308,7 @@ export interface Service {
   /** Throws `invalid_request` with param `embedding` for a vector of the wrong size. */
   search(caller: Caller, query: MemoryQuery): Promise<SearchReply & { took_ms: number }>;
 
-  /** `key` is shown this once. Throws `forbidden` for another tenant's. */
-  createKey(caller: Caller, request: KeyRequest): Promise<KeyInfo & { key: string }>;
-  listKeys(caller: Caller): Promise<KeyInfo[]>;
-  /** Takes effect within KEY_CACHE_MS_MAX everywhere. Throws `not_found`. */
-  revokeKey(caller: Caller, id: string): Promise<void>;
-  /** The caller whose key has this SHA-256 (hex), or null. */
+  /** The caller whose key has this SHA-256 (hex), or null. Throws `ledger_unavailable`. */
   findCaller(keyHash: string): Promise<Caller | null>;
   /** Whether any key was ever created and not revoked. */
   hasKeys(): Promise<boolean>;

@@ -67,36 +67,6 @@ it.each([
   expect(await startApi().outcome(NS, { method: "PUT", json })).toEqual([400, "invalid_request"]);
 });
 
-it("keys are made, listed and revoked", async () => {
-  const { call, outcome, service } = startApi();
-  const made = await call("/admin/keys", {
-    json: { name: "web", namespaces: ["docs"], permissions: ["memory:write"] },
-  });
-  expect(made.status).toBe(201);
-  expect(await made.json()).toMatchObject({ key: "brink-new", name: "web" });
-  expect(service.calls.at(-1)![2]).toEqual({
-    name: "web",
-    role: "inference",
-    tenant: null,
-    namespaces: ["docs"],
-    default_namespace: null,
-    permissions: ["memory:write"],
-  });
-  expect(await outcome("/admin/keys")).toEqual([200, null]);
-  expect(await outcome("/admin/keys/k1", { method: "DELETE" })).toEqual([200, null]);
-  const refused = [
-    { role: "root" },
-    { role: "admin", namespaces: ["docs"] },
-    { namespaces: [] },
-    { namespaces: ["docs"], default_namespace: "other" },
-    { tenant: "a/b" },
-    { scope: "x" },
-    { permissions: ["all"] },
-  ];
-  for (const json of refused)
-    expect(await outcome("/admin/keys", { json })).toEqual([400, "invalid_request"]);
-});
-
 it("the router's target is a risk from 0 to 1", async () => {
   const { call, outcome } = startApi();
   const put = (json: unknown) => outcome("/admin/router", { method: "PUT", json });
@@ -114,5 +84,8 @@ it("metrics are Prometheus text", async () => {
   const { call } = startApi();
   const response = await call("/admin/metrics");
   expect(response.headers.get("content-type")).toContain("version=0.0.4");
-  expect(await response.text()).toContain("\nbrink_linear_memory_bytes 65536\n");
+  const text = await response.text();
+  expect(text).toContain("\nbrink_linear_memory_bytes 65536\n");
+  expect(text).toContain('\nbrink_tokens_total{kind="completion"} 8\n');
+  expect(text).toContain("\nbrink_cost_usd_total 0.5\n");
 });

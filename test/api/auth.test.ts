@@ -6,7 +6,7 @@ import { DEPLOYED, startApi } from "./fake-service.ts";
 const hash = (key: string) => createHash("sha256").update(key).digest("hex");
 const CALLER: Caller = {
   tenant: "acme",
-  role: "inference",
+  scopes: ["inference"],
   namespaces: ["docs"],
   default_namespace: null,
 };
@@ -47,8 +47,8 @@ it("the operator's secret is an admin key of the tenant default", async () => {
   const { call, service } = startApi({ ...DEPLOYED, adminKeySha256: hash("operator") });
   expect((await call("/admin/keys", { key: "operator" })).status).toBe(200);
   expect(service.calls.at(-1)).toEqual([
-    "listKeys",
-    { tenant: "default", role: "admin", namespaces: null, default_namespace: null },
+    "list",
+    { tenant: "default", scopes: ["admin"], namespaces: null, default_namespace: null },
   ]);
 });
 

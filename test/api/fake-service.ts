@@ -4,6 +4,7 @@ import { createApp } from "../../src/api/app.ts";
 import type { ApiConfig } from "../../src/api/context.ts";
 import type { EnginePiece } from "../../src/engine/engine.ts";
 import { ServiceError } from "../../src/errors.ts";
+import type { Admission } from "../../src/ledger/quota-types.ts";
 import type { HitExplanation, SearchHit } from "../../src/memory/types.ts";
 import type {
   AnswerRequest,
@@ -16,6 +17,7 @@ import type {
   UploadInfo,
 } from "../../src/pipeline/types.ts";
 
+import { FakeKeys } from "./fake-keys.ts";
 import { FakeMemory, knows } from "./fake-memory.ts";
 import { FakeNotes } from "./fake-notes.ts";
 
@@ -74,17 +76,6 @@ const PIECES: EnginePiece[] = [
     usage: { prompt_tokens: 5, completion_tokens: 4, total_tokens: 9 },
   },
 ];
-
-const KEY = {
-  id: "k1",
-  name: null,
-  tenant: "default",
-  role: "inference" as const,
-  namespaces: null,
-  default_namespace: null,
-  permissions: [],
-  created_at: 3,
-};
 
 const STORED_MODEL = {
   name: "tiny",
@@ -149,10 +140,15 @@ export class FakeService implements Service {
   readonly memoryAdmin = new FakeMemory((...call) => this.calls.push(call));
   readonly modelAdmin = new FakeModelAdmin(this);
   readonly noteAdmin = new FakeNotes((...call) => this.calls.push(call));
+  readonly keyAdmin = new FakeKeys((...call) => this.calls.push(call));
   /** Method names with their arguments, in order. */
   calls: [string, ...unknown[]][] = [];
   /** By SHA-256 of the key. */
   callers = new Map<string, Caller>();
+  /** What the rates of every key say. */
+  admission: Admission | null = null;
+  /** Who asked to be admitted, and with how many tokens. */
+  admitted: Parameters<Service["admit"]>[] = [];
   /** Of searches. */
   partial: { shards: number; missing: number } | null = null;
   pieces: () => AsyncIterable<EnginePiece> = async function* () {
@@ -208,17 +204,9 @@ export class FakeService implements Service {
     return this.#log(reply, "search", ...args);
   }
 
-  createKey(...args: Parameters<Service["createKey"]>) {
-    const tenant = args[1].tenant ?? "default";
-    return this.#log({ ...KEY, ...args[1], tenant, key: "brink-new" }, "createKey", ...args);
-  }
-
-  listKeys(...args: Parameters<Service["listKeys"]>) {
-    return this.#log([KEY], "listKeys", ...args);
-  }
-
-  revokeKey(...args: Parameters<Service["revokeKey"]>) {
-    return this.#log(undefined, "revokeKey", ...args);
+  async admit(...args: Parameters<Service["admit"]>) {
+    this.admitted.push(args);
+    return this.admission;
   }
 
   findCaller(keyHash: string) {
@@ -254,7 +242,9 @@ export class FakeService implements Service {
   }
 
   metrics() {
-    return { linearMemoryBytes: 65_536 };
+    const counts = { requests: 9, refused: 2, prompt_tokens: 70, completion_tokens: 8, nanos: 5e8 };
+    const usage = { ...counts, ledger_failures: 1, ledger_allowed: 0 };
+    return { linearMemoryBytes: 65_536, usage };
   }
 
   health() {
@@ -262,8 +252,13 @@ export class FakeService implements Service {
   }
 }
 
-export const LOCAL: ApiConfig = { local: true, adminKeySha256: null, allowedOrigins: "*" };
-export const DEPLOYED: ApiConfig = { local: false, adminKeySha256: null, allowedOrigins: [] };
+export const DEPLOYED: ApiConfig = {
+  local: false,
+  adminKeySha256: null,
+  allowedOrigins: [],
+  ledgerUnreachable: "deny",
+};
+export const LOCAL: ApiConfig = { ...DEPLOYED, local: true, allowedOrigins: "*" };
 
 export interface Call {
   method?: string;

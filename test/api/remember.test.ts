@@ -106,14 +106,17 @@ it("an inference key may write only where it was made to, and only to its namesp
   const api = startApi(DEPLOYED);
   const reader: Caller = {
     tenant: "default",
-    role: "inference",
+    scopes: ["inference"],
     namespaces: ["docs"],
     default_namespace: "docs",
   };
   api.service.callers.set(await sha256Hex("old"), reader);
-  api.service.callers.set(await sha256Hex("reader"), { ...reader, permissions: [] });
-  api.service.callers.set(await sha256Hex("writer"), { ...reader, permissions: ["memory:write"] });
-  api.service.callers.set(await sha256Hex("admin"), { ...reader, role: "admin" });
+  api.service.callers.set(await sha256Hex("reader"), reader);
+  api.service.callers.set(await sha256Hex("writer"), {
+    ...reader,
+    scopes: ["inference", "memory:write"],
+  });
+  api.service.callers.set(await sha256Hex("admin"), { ...reader, scopes: ["admin"] });
   const json = { conversation: "c", turns: [{ speaker: "a", text: "x" }] };
   const send = (key: string, rest = {}) =>
     api.outcome(REMEMBER, { key, json: { ...json, ...rest } });

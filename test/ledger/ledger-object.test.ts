@@ -1,7 +1,8 @@
-import { evictDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { codeOf } from "../../src/errors.ts";
+import { MIGRATIONS } from "../../src/ledger/ledger-object.ts";
 import type { NewKey } from "../../src/ledger/types.ts";
 import { SETTING_BYTES_MAX } from "../../src/limits.ts";
 import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";
@@ -15,9 +16,15 @@ function key(id: string, rest: Partial<NewKey> = {}): NewKey {
     hash: digit.repeat(32),
     name: null,
     tenant: "t",
-    role: "inference",
+    scopes: ["inference"],
     namespaces: null,
     default_namespace: null,
+    expires_at: null,
+    disabled: false,
+    requests_per_minute: null,
+    tokens_per_minute: null,
+    budget_usd: null,
+    budget_period: "month",
     created_at: id.charCodeAt(0),
     ...rest,
   };
@@ -99,4 +106,85 @@ it("a tenant at its limit of keys or namespaces is refused more; another is not"
   await ledger.createKey(key("c", { tenant: "u" }));
   await ledger.putNamespace("u", "c", OPTIONS);
   await ledger.putNamespace("t", "a", OPTIONS);
+});
+
+it("a key is changed, and another tenant's is not", async () => {
+  const ledger = env.LEDGER.getByName("changed");
+  const { hash, ...record } = key("a");
+  await ledger.createKey({ hash, ...record });
+  const changes = { budget_usd: 5, disabled: true };
+  expect(await ledger.updateKey("other tenant", "a", changes)).toBeNull();
+  expect(await ledger.updateKey("t", "a", changes)).toEqual({ ...record, ...changes });
+  expect(await ledger.getKey("t", "a")).toEqual({ ...record, ...changes });
+  expect(await ledger.findKey(hash)).toEqual({ ...record, ...changes });
+});
+
+it("a rotated key's old text works for its grace; a rotation without one ends all", async () => {
+  const ledger = env.LEDGER.getByName("rotated");
+  const [first, second, third] = ["aa", "bb", "cc"].map((two) => two.repeat(32)) as [
+    string,
+    string,
+    string,
+  ];
+  await ledger.createKey(key("a", { hash: first }));
+  expect(await ledger.rotateKey("t", "no such key", second, 0)).toBeNull();
+  expect(await ledger.rotateKey("t", "a", second, 60_000)).toMatchObject({ id: "a" });
+  for (const hash of [first, second])
+    expect(await ledger.findKey(hash)).toMatchObject({ id: "a", tenant: "t" });
+  expect(await codeFrom(ledger.rotateKey("t", "a", first, 0))).toBe("conflict");
+  await ledger.rotateKey("t", "a", third, 0);
+  for (const hash of [first, second]) expect(await ledger.findKey(hash)).toBeNull();
+  expect(await ledger.findKey(third)).toMatchObject({ id: "a" });
+  await ledger.rotateKey("t", "a", first, 60_000);
+  await runInDurableObject(ledger, (_, { storage: { sql } }) => {
+    sql.exec("UPDATE old_hashes SET until = ?", Date.now());
+  });
+  expect(await ledger.findKey(third)).toBeNull();
+});
+
+/** Keys as they were stored by the first two schemas. */
+const OLD_KEYS = [
+  { id: "admin", role: "admin" },
+  { id: "reader", role: "inference" },
+  { id: "writer", role: "inference", permissions: ["memory:write"] },
+  { id: "none", role: "inference", permissions: [] },
+].map((rest) => ({
+  name: "old",
+  tenant: "t",
+  namespaces: ["docs"],
+  default_namespace: null,
+  created_at: 1,
+  ...rest,
+}));
+
+it.each([1, 2])("keys that schema %i stored work after the migration", async (version) => {
+  const ledger = env.LEDGER.getByName(`schema ${version}`);
+  await runInDurableObject(ledger, (_, { storage: { sql } }) => {
+    for (const table of ["keys", "namespaces", "settings", "uploads", "upload_parts"])
+      sql.exec(`DROP TABLE IF EXISTS ${table}`);
+    sql.exec("DROP TABLE old_hashes");
+    for (const step of MIGRATIONS.slice(0, version)) sql.exec(step);
+    sql.exec("UPDATE meta SET value = ? WHERE name = 'schema'", version);
+    for (const [i, record] of OLD_KEYS.entries()) {
+      const insert = "INSERT INTO keys (hash, id, tenant, record) VALUES (?, ?, 't', ?)";
+      sql.exec(insert, `${i}`.repeat(64), record.id, JSON.stringify(record));
+    }
+  });
+  await evictDurableObject(ledger);
+  const found = await Promise.all(OLD_KEYS.map((_, i) => ledger.findKey(`${i}`.repeat(64))));
+  expect(found.map((record) => record!.scopes)).toEqual([
+    ["admin"],
+    ["inference"],
+    ["inference", "memory:write"],
+    ["inference"],
+  ]);
+  for (const [i, record] of found.entries()) {
+    const { role: _, permissions: __, ...kept } = OLD_KEYS[i] as Record<string, unknown>;
+    const { hash: ___, ...fresh } = key("a");
+    expect(record).toEqual({ ...fresh, ...kept, scopes: record!.scopes });
+  }
+  expect(await ledger.updateKey("t", "reader", { budget_usd: 1 })).toMatchObject({ budget_usd: 1 });
+  expect(await ledger.rotateKey("t", "reader", "f".repeat(64), 1_000)).toMatchObject({
+    id: "reader",
+  });
 });

@@ -10,6 +10,9 @@ declare namespace Cloudflare {
     LEDGER: DurableObjectNamespace<import("../../src/ledger/ledger-object.ts").LedgerObject>;
     SMALL_LEDGER: DurableObjectNamespace<import("./worker.ts").SmallLedger>;
     PAST_LEDGER: DurableObjectNamespace<import("./worker.ts").PastLedger>;
+    QUOTA: DurableObjectNamespace<import("../../src/ledger/quota-object.ts").QuotaObject>;
+    CLOCKED_QUOTA: DurableObjectNamespace<import("./worker.ts").ClockedQuota>;
+    USAGE: DurableObjectNamespace<import("../../src/ledger/usage-object.ts").UsageObject>;
     MODELS: R2Bucket;
   }
 }

@@ -13,13 +13,18 @@ import type { Outcome } from "../../src/router/outcome.ts";
 import { embedWords, prepared, store } from "./documents.ts";
 
 const QUESTION = "When does the ferry to Skagen leave?";
-const USER: Caller = { tenant: "", role: "inference", namespaces: null, default_namespace: null };
+const USER: Caller = {
+  tenant: "",
+  scopes: ["inference"],
+  namespaces: null,
+  default_namespace: null,
+};
 
 /** A tenant of its own with namespace `docs`, which holds one document. */
 async function start(tenant: string, policy: Partial<NotePolicy> = {}) {
   const user = { ...USER, tenant };
-  const writer: Caller = { ...user, permissions: ["memory:write"] };
-  const admin: Caller = { ...user, role: "admin" };
+  const writer: Caller = { ...user, scopes: ["inference", "memory:write"] };
+  const admin: Caller = { ...user, scopes: ["admin"] };
   const policies = new NotePolicies(env.LEDGER.getByName(tenant));
   const clock = { ms: Date.now() };
   const work: Promise<unknown>[] = [];

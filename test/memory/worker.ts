@@ -1,12 +1,14 @@
-/** The two Durable Object classes, and both once more with bounds that a test can reach. */
+/** The Durable Object classes, and some once more with bounds that a test can reach. */
 import { LedgerObject } from "../../src/ledger/ledger-object.ts";
+import { QuotaObject } from "../../src/ledger/quota-object.ts";
+import { UsageObject } from "../../src/ledger/usage-object.ts";
 import type { ShardStub } from "../../src/memory/memory-node.ts";
 import { MemoryObject } from "../../src/memory/memory-object.ts";
 import type { NamespaceBounds } from "../../src/memory/namespace.ts";
 import type { Work } from "../../src/memory/work.ts";
 import { VectorizeDouble } from "../support/vectorize-double.ts";
 
-export { LedgerObject, MemoryObject };
+export { LedgerObject, MemoryObject, QuotaObject, UsageObject };
 
 export class SmallMemory extends MemoryObject {
   protected override get settings() {
@@ -136,6 +138,19 @@ export class SmallLedger extends LedgerObject {
 export class PastLedger extends LedgerObject {
   protected override now(): number {
     return 0;
+  }
+}
+
+/** Its clock is the test's; after an eviction it stands at its beginning again. */
+export class ClockedQuota extends QuotaObject {
+  #nowMs = Date.UTC(2026, 10, 29, 12);
+
+  protected override now(): number {
+    return this.#nowMs;
+  }
+
+  setNow(unixMs: number): void {
+    this.#nowMs = unixMs;
   }
 }
 

@@ -7,7 +7,7 @@ import type { AnswerRequest, AnswerStream, Caller } from "../../src/pipeline/typ
 import { RecentConversations } from "../../src/router/conversation.ts";
 
 const caller = (tenant: string): Caller => {
-  return { tenant, role: "inference", namespaces: null, default_namespace: null };
+  return { tenant, scopes: ["inference"], namespaces: null, default_namespace: null };
 };
 const user = (content: ChatMessage["content"]): ChatMessage => ({ role: "user", content });
 const said = (content: string): ChatMessage => ({ role: "assistant", content });

@@ -13,7 +13,7 @@ import { decoderFile } from "../model/tiny-decoder.ts";
 
 const operator: Caller = {
   tenant: "default",
-  role: "admin",
+  scopes: ["admin"],
   namespaces: null,
   default_namespace: null,
 };

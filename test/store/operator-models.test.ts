@@ -15,7 +15,7 @@ import { decoderFile } from "../model/tiny-decoder.ts";
 const CONTEXT = 64;
 const operator: Caller = {
   tenant: "default",
-  role: "admin",
+  scopes: ["admin"],
   namespaces: null,
   default_namespace: null,
 };

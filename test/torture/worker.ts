@@ -1,7 +1,12 @@
 /** The Worker as it is, its memory with bounds that a few hundred documents reach: memtables are
  *  sealed and segments merged all the time, shards split, and copies have many pages to be killed
  *  between. */
-import worker, { LedgerObject, MemoryObject as Memory } from "../../src/worker.ts";
+import worker, {
+  LedgerObject,
+  MemoryObject as Memory,
+  QuotaObject,
+  UsageObject,
+} from "../../src/worker.ts";
 
 export class MemoryObject extends Memory {
   protected override get settings() {
@@ -13,6 +18,6 @@ export class MemoryObject extends Memory {
   }
 }
 
-export { LedgerObject };
+export { LedgerObject, QuotaObject, UsageObject };
 
 export default worker;

@@ -1,0 +1,255 @@
+/** One request's use: what it may take, what it takes, and what is recorded of that. */
+import type { Engine, EnginePiece, EngineRequest, Usage } from "../engine/engine.ts";
+import { READER_ID } from "../engine/reader.ts";
+import { codeOf, ServiceError } from "../errors.ts";
+import type { Admission, Budget, Rates, Reservation } from "../ledger/quota-types.ts";
+import type { KeyRecord } from "../ledger/types.ts";
+import type { UsageCounts } from "../ledger/usage-object.ts";
+import { SETTLE_ATTEMPTS_MAX, SETTLE_PAUSE_MS } from "../limits.ts";
+import { reachLedger, reachOrAllow } from "./ledger-call.ts";
+import { NOTE_ID } from "./notes.ts";
+import type { AnswerStream, Caller } from "./types.ts";
+import * as usage from "./usage.ts";
+import { type UsageSink, usageLog } from "./usage-log.ts";
+
+/** A key's object of limits, over object RPC. */
+export interface QuotaPort {
+  admit(rates: Rates, tokens: number): Promise<Admission>;
+  correctTokens(second: number, delta: number): Promise<void>;
+  reserve(id: string, nanos: number, budget: Budget): Promise<Reservation>;
+  settle(id: string, nanos: number): Promise<boolean>;
+}
+
+export interface MeterDeps extends UsageSink {
+  prices: usage.PriceList;
+  /** What becomes of a request whose limits cannot be asked for. */
+  unreachable: "deny" | "allow";
+  quota: (tenant: string, key: string) => QuotaPort;
+}
+
+/** The name under which the use of the fixed keys, which have no limits, is recorded. */
+export const FIXED_KEY = "operator";
+
+export class Meter {
+  readonly #deps: MeterDeps;
+  readonly #caller: Caller;
+  /** How the request's tokens were counted before its answer; null where they have no limit. */
+  #counted: { second: number; tokens: number } | null = null;
+
+  constructor(deps: MeterDeps, caller: Caller) {
+    this.#deps = deps;
+    this.#caller = caller;
+  }
+
+  /** Counts a request of about so many tokens against the key's rates. Null where it has none.
+   *  Throws `ledger_unavailable`. */
+  async admit(tokens: number): Promise<Admission | null> {
+    const { key } = this.#caller;
+    const limited = key && (key.requests_per_minute ?? key.tokens_per_minute) !== null;
+    const admission = limited
+      ? await reachOrAllow<Admission | null>(
+          this.#deps.unreachable,
+          () => this.#quota(key).admit(ratesOf(key), tokens),
+          () => null,
+        )
+      : null;
+    const refused = admission !== null && admission.refused !== null;
+    this.#record({ requests: 1, refused: refused ? 1 : 0 });
+    if (admission?.tokens && !refused)
+      this.#counted = {
+        second: admission.second,
+        tokens: Math.min(tokens, admission.tokens.limit),
+      };
+    return admission;
+  }
+
+  /** Counts what was used, and for how many nano-USD. */
+  used(tokens: usage.Tokens, nanos = 0): void {
+    const { prompt_tokens, completion_tokens } = tokens;
+    this.#record({ prompt_tokens, completion_tokens, nanos });
+    if (this.#counted === null) return;
+    const delta = prompt_tokens + completion_tokens - this.#counted.tokens;
+    this.#counted.tokens = 0; // what a second engine takes comes on top
+    const { second } = this.#counted;
+    const correct = () => this.#quota(this.#caller.key!).correctTokens(second, delta);
+    // Where it fails, a minute's rate is a little off; no money is.
+    if (delta !== 0) this.#deps.keepAlive(reachLedger(correct).catch(() => {}));
+  }
+
+  /** The same engine; what it takes is counted, and under a budget held before and settled after.
+   *  Its answers throw `insufficient_quota` first where the budget leaves too little. */
+  engine<E extends Engine | null>(engine: E): E {
+    return (engine === null ? null : new MeteredEngine(engine, this)) as E;
+  }
+
+  /** The same answer; where the edge's own reader or notes gave it, what it took is counted, and
+   *  paid for where the edge has a price. Throws `insufficient_quota`. */
+  async own(stream: AnswerStream): Promise<AnswerStream> {
+    const { engine } = stream.report();
+    if (engine !== READER_ID && engine !== NOTE_ID) return stream; // its own meter counts
+    const pieces: EnginePiece[] = [];
+    for await (const piece of stream.pieces) pieces.push(piece); // two, and both are there
+    const tokens = pieces.at(-1)?.usage ?? { prompt_tokens: 0, completion_tokens: 0 };
+    const nanos = usage.priceOf(this.#deps.prices, engine, tokens) ?? 0;
+    const id = await this.hold(nanos);
+    this.used(tokens, nanos);
+    if (id !== null) this.settle(id, nanos);
+    return { ...stream, pieces: listed(pieces) };
+  }
+
+  get prices(): usage.PriceList {
+    return this.#deps.prices;
+  }
+
+  get hasBudget(): boolean {
+    return this.#caller.key !== undefined && this.#caller.key.budget_usd !== null;
+  }
+
+  keepAlive(work: Promise<unknown>): void {
+    this.#deps.keepAlive(work);
+  }
+
+  /** Holds so much of the budget; null where nothing needs to be. Throws `insufficient_quota`,
+   *  `ledger_unavailable`. */
+  async hold(nanos: number): Promise<string | null> {
+    const { key } = this.#caller;
+    if (key === undefined || key.budget_usd === null || nanos === 0) return null;
+    const id = crypto.randomUUID();
+    const budget = {
+      nanos: Math.floor(key.budget_usd * usage.NANOS_PER_USD),
+      period: key.budget_period,
+    };
+    const reservation = await reachOrAllow<Reservation | null>(
+      this.#deps.unreachable,
+      () => this.#quota(key).reserve(id, nanos, budget),
+      () => null,
+    ).catch((error) => {
+      if (codeOf(error) === "ledger_unavailable") this.settle(id, 0); // it may be held all the same
+      throw error;
+    });
+    if (reservation?.held !== false) return id;
+    this.#record({ refused: 1 });
+    throw new ServiceError("insufficient_quota", explain(key, nanos, reservation));
+  }
+
+  /** Ends what was held, in the time after the reply. It is tried SETTLE_ATTEMPTS_MAX times; where
+   *  all fail, it lapses. */
+  settle(id: string, nanos: number): void {
+    this.#deps.keepAlive(this.#settle(id, nanos));
+  }
+
+  async #settle(id: string, nanos: number): Promise<void> {
+    for (let attempt = 1; attempt <= SETTLE_ATTEMPTS_MAX; attempt++) {
+      try {
+        await reachLedger(() => this.#quota(this.#caller.key!).settle(id, nanos));
+        return;
+      } catch {
+        const pauseMs = SETTLE_PAUSE_MS * 2 ** (attempt - 1);
+        await new Promise((done) => setTimeout(done, pauseMs));
+      }
+    }
+    const key = this.#caller.key!.id;
+    console.error(JSON.stringify({ event: "use of a budget not settled", key, nanos }));
+  }
+
+  #quota(key: KeyRecord): QuotaPort {
+    return this.#deps.quota(key.tenant, key.id);
+  }
+
+  #record(counts: Partial<UsageCounts>): void {
+    const { tenant, key } = this.#caller;
+    usageLog.note(tenant, key?.id ?? FIXED_KEY, counts, this.#deps);
+  }
+}
+
+class MeteredEngine implements Engine {
+  readonly kind: Engine["kind"];
+  readonly id: string;
+  readonly model: string;
+  readonly #engine: Engine;
+  readonly #meter: Meter;
+
+  constructor(engine: Engine, meter: Meter) {
+    this.kind = engine.kind;
+    this.id = engine.id;
+    this.model = engine.model;
+    this.#engine = engine;
+    this.#meter = meter;
+  }
+
+  async *answer(asked: EngineRequest): AsyncGenerator<EnginePiece> {
+    const meter = this.#meter;
+    const { request, held } = await this.#hold(asked);
+    // The runtime ends a request whose client has left, but not before this promise.
+    let done = () => {};
+    meter.keepAlive(new Promise<void>((resolve) => (done = resolve)));
+    let told: Usage | null = null;
+    let chars = 0;
+    let began = false;
+    let failure: unknown = null;
+    try {
+      for await (const piece of this.#engine.answer(request)) {
+        began = true;
+        chars += charsOf(piece);
+        told = piece.usage ?? told;
+        yield piece;
+      }
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      // An engine that refused at once took nothing; one that was left or timed out may have read.
+      const refused = !began && !request.signal.aborted && codeOf(failure) !== "backend_timeout";
+      const tokens = refused ? NO_TOKENS : (told ?? usage.guessTokens(request, chars));
+      const nanos = usage.priceOf(meter.prices, this.id, tokens) ?? 0;
+      if (!refused) meter.used(tokens, nanos);
+      if (held !== null) meter.settle(held, nanos);
+      done();
+    }
+  }
+
+  /** Holds the most that the answer can cost, and gives the request the bound that makes it so. */
+  async #hold(asked: EngineRequest): Promise<{ request: EngineRequest; held: string | null }> {
+    if (!this.#meter.hasBudget) return { request: asked, held: null };
+    const most = usage.priceOf(this.#meter.prices, this.id, usage.mostTokens(asked));
+    if (most === null)
+      throw new ServiceError(
+        "misconfigured",
+        `this key has a budget, but what ${this.id} charges is not known: set ` +
+          "BACKEND_PRICE_INPUT_PER_MTOK and BACKEND_PRICE_OUTPUT_PER_MTOK",
+      );
+    if (most === 0) return { request: asked, held: null };
+    const request = { ...asked, parameters: usage.withBound(asked.parameters) };
+    return { request, held: await this.#meter.hold(most) };
+  }
+}
+
+const NO_TOKENS = { prompt_tokens: 0, completion_tokens: 0 };
+
+function charsOf({ text, tool_calls }: EnginePiece): number {
+  return text.length + (tool_calls === undefined ? 0 : JSON.stringify(tool_calls).length);
+}
+
+async function* listed<T>(items: readonly T[]): AsyncIterable<T> {
+  yield* items;
+}
+
+function ratesOf({ requests_per_minute, tokens_per_minute }: KeyRecord): Rates {
+  return { requests_per_minute, tokens_per_minute };
+}
+
+const PERIODS = { day: "a day", month: "a month", total: "in all" };
+
+function explain(key: KeyRecord, nanos: number, state: Reservation): string {
+  const { spent_nanos, held_nanos, resets_at } = state;
+  const anew = resets_at === null ? "" : `; it begins anew at ${new Date(resets_at).toISOString()}`;
+  return (
+    `this key's budget of USD ${key.budget_usd} ${PERIODS[key.budget_period]} leaves too little: ` +
+    `${showUsd(spent_nanos)} are spent, ${showUsd(held_nanos)} held for answers under way, and ` +
+    `this one can cost up to ${showUsd(nanos)}${anew}`
+  );
+}
+
+function showUsd(nanos: number): string {
+  return (nanos / usage.NANOS_PER_USD).toFixed(6);
+}

@@ -1,0 +1,186 @@
+import { expect, it } from "vitest";
+import type { Engine, EnginePiece, EngineRequest } from "../../src/engine/engine.ts";
+import { codeOf, ServiceError } from "../../src/errors.ts";
+import type { Reservation } from "../../src/ledger/quota-types.ts";
+import type { KeyRecord } from "../../src/ledger/types.ts";
+import { Meter, type QuotaPort } from "../../src/pipeline/meter.ts";
+import { KEY } from "../api/fake-keys.ts";
+
+/** A quota with room for anything, which notes what it is asked. */
+function openQuota() {
+  const calls: [string, ...unknown[]][] = [];
+  const state = { spent_nanos: 0, held_nanos: 0, lapsed_nanos: 0, since: null, resets_at: null };
+  const quota: QuotaPort = {
+    async admit(...args) {
+      calls.push(["admit", ...args]);
+      const tokens = { limit: 1_000, remaining: 900, reset_ms: 1 };
+      return { refused: null, retry_after_ms: 0, requests: null, tokens, second: 7 };
+    },
+    async correctTokens(...args) {
+      calls.push(["correctTokens", ...args]);
+    },
+    async reserve(_, ...args): Promise<Reservation> {
+      calls.push(["reserve", ...args]);
+      return { held: true, ...state };
+    },
+    async settle(_, nanos) {
+      calls.push(["settle", nanos]);
+      return true;
+    },
+  };
+  return { calls, quota, state };
+}
+
+function meterOf(
+  quota: QuotaPort,
+  limits: Partial<KeyRecord> = {},
+  unreachable: "deny" | "allow" = "deny",
+) {
+  const kept: Promise<unknown>[] = [];
+  const key = { ...KEY, budget_usd: null, ...limits };
+  const meter = new Meter(
+    {
+      prices: {
+        prices: { input_per_mtok: 1, output_per_mtok: 2 },
+        edgePrices: { input_per_mtok: 0, output_per_mtok: 0 },
+      },
+      unreachable,
+      quota: () => quota,
+      recorder: () => ({ record: async () => {} }),
+      keepAlive: (work) => kept.push(work),
+    },
+    { tenant: "t", scopes: ["inference"], namespaces: null, default_namespace: null, key },
+  );
+  return { meter, kept };
+}
+
+const USAGE = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };
+
+function engineOf(answer: (request: EngineRequest) => AsyncIterable<EnginePiece>): Engine {
+  return { kind: "backend", id: "backend:big", model: "big", answer };
+}
+
+const speaks = engineOf(async function* () {
+  yield { text: "four " };
+  yield { text: "more", usage: USAGE };
+});
+
+function asking(signal = new AbortController().signal): EngineRequest {
+  const messages = [{ role: "user" as const, content: "question" }];
+  const parameters = { max_tokens: 10 };
+  const rest = { scope: "t", question: "question", hits: [], stream: true };
+  return { ...rest, messages, parameters, signal };
+}
+
+async function drain(pieces: AsyncIterable<EnginePiece>): Promise<string> {
+  let text = "";
+  for await (const piece of pieces) text += piece.text;
+  return text;
+}
+
+it("a key without limits asks no object anything", async () => {
+  const { calls, quota } = openQuota();
+  const { meter } = meterOf(quota);
+  expect(await meter.admit(50)).toBeNull();
+  expect(await drain(meter.engine(speaks).answer(asking()))).toBe("four more");
+  expect(calls).toEqual([]);
+});
+
+it("the most that an answer can cost is held before, and what it cost settled after", async () => {
+  const { calls, quota } = openQuota();
+  const { meter } = meterOf(quota, { budget_usd: 1, budget_period: "day" });
+  await drain(meter.engine(speaks).answer(asking()));
+  const [[, held, budget], settled] = calls as [[string, number, object], unknown];
+  expect(held).toBeGreaterThan(10_000 + 20_000);
+  expect(budget).toEqual({ nanos: 1e9, period: "day" });
+  expect(settled).toEqual(["settle", 20_000]);
+});
+
+it("an answer that its reader leaves, or that breaks off, is paid for by a guess", async () => {
+  const breaks = engineOf(async function* () {
+    yield { text: "four more" };
+    throw new ServiceError("backend_unavailable", "it broke off");
+  });
+  for (const engine of [speaks, breaks]) {
+    const { calls, quota } = openQuota();
+    const { meter, kept } = meterOf(quota, { budget_usd: 1 });
+    const pieces = meter.engine(engine).answer(asking())[Symbol.asyncIterator]();
+    await pieces.next();
+    if (engine === speaks) await pieces.return!();
+    else await expect(pieces.next()).rejects.toThrow("it broke off");
+    await Promise.all(kept); // also what keeps the request alive until its answer has ended
+    const guessed = engine === speaks ? 2 : 3; // tokens of "four " and of "four more"
+    expect(calls.at(-1)).toEqual(["settle", (2 + 2 * guessed) * 1_000]);
+  }
+});
+
+it("an engine that refuses at once costs nothing; one that timed out may have read", async () => {
+  for (const code of ["backend_unavailable", "backend_timeout"] as const) {
+    const { calls, quota } = openQuota();
+    const fails = engineOf(async function* () {
+      yield* [];
+      throw new ServiceError(code, "no");
+    });
+    const { meter } = meterOf(quota, { budget_usd: 1 });
+    await expect(drain(meter.engine(fails).answer(asking()))).rejects.toThrow("no");
+    expect(calls.at(-1)).toEqual(["settle", code === "backend_timeout" ? 2_000 : 0]);
+  }
+});
+
+it("a budget that leaves too little refuses before the engine is asked", async () => {
+  const { quota, state } = openQuota();
+  quota.reserve = async () => ({ held: false, ...state, spent_nanos: 9e8 });
+  const { meter } = meterOf(quota, { budget_usd: 1 });
+  const never = engineOf(() => expect.unreachable());
+  const refused = await drain(meter.engine(never).answer(asking())).catch((error) => error);
+  expect(codeOf(refused)).toBe("insufficient_quota");
+  expect(refused.message).toMatch(/USD 1 a month leaves too little: 0\.900000 are spent/);
+});
+
+it("a budget cannot be kept where nobody knows what the backend charges", async () => {
+  const { quota } = openQuota();
+  const { meter } = meterOf(quota, { budget_usd: 1 });
+  meter.prices.prices = null;
+  const refused = await drain(meter.engine(speaks).answer(asking())).catch((error) => error);
+  expect(codeOf(refused)).toBe("misconfigured");
+});
+
+it("tokens that were thought of before an answer are corrected after it", async () => {
+  const { calls, quota } = openQuota();
+  const { meter } = meterOf(quota, { tokens_per_minute: 1_000 });
+  await meter.admit(100);
+  await drain(meter.engine(speaks).answer(asking()));
+  meter.used({ prompt_tokens: 3, completion_tokens: 0 }); // of a second engine, on top
+  expect(calls.slice(1)).toEqual([
+    ["correctTokens", 7, -85],
+    ["correctTokens", 7, 3],
+  ]);
+});
+
+it("where the ledger is away, deny refuses and allow goes on without limits", async () => {
+  const away: QuotaPort = openQuota().quota;
+  const fail = () => Promise.reject(new Error("network connection lost"));
+  Object.assign(away, { admit: fail, reserve: fail });
+  const limits = { requests_per_minute: 1, budget_usd: 1 };
+  const denying = meterOf(away, limits).meter;
+  expect(codeOf(await denying.admit(1).catch((error) => error))).toBe("ledger_unavailable");
+  const refused = drain(denying.engine(speaks).answer(asking()));
+  expect(codeOf(await refused.catch((error) => error))).toBe("ledger_unavailable");
+  const allowing = meterOf(away, limits, "allow").meter;
+  expect(await allowing.admit(1)).toBeNull();
+  expect(await drain(allowing.engine(speaks).answer(asking()))).toBe("four more");
+});
+
+it("a settlement that fails is tried again", async () => {
+  const { calls, quota } = openQuota();
+  const settle = quota.settle;
+  let failures = 1;
+  quota.settle = async (id, nanos) => {
+    if (failures-- > 0) throw new Error("network connection lost");
+    return settle(id, nanos);
+  };
+  const { meter, kept } = meterOf(quota, { budget_usd: 1 });
+  await drain(meter.engine(speaks).answer(asking()));
+  await Promise.all(kept);
+  expect(calls.at(-1)).toEqual(["settle", 20_000]);
+});

@@ -1,0 +1,71 @@
+import { expect, it } from "vitest";
+import type { ChatMessage, EngineRequest } from "../../src/engine/engine.ts";
+import { PART_TOKENS_MAX } from "../../src/limits.ts";
+import { guessTokens, mostTokens, priceOf, pricesOf, withBound } from "../../src/pipeline/usage.ts";
+
+const PRICES = {
+  prices: { input_per_mtok: 0.1, output_per_mtok: 0.4 },
+  edgePrices: { input_per_mtok: 0, output_per_mtok: 0 },
+};
+
+function request(messages: ChatMessage[], parameters: object = {}): EngineRequest {
+  return {
+    scope: "t",
+    question: "",
+    messages,
+    hits: [],
+    parameters: { ...parameters },
+    stream: false,
+    signal: new AbortController().signal,
+  };
+}
+const user = (content: ChatMessage["content"]): ChatMessage => ({ role: "user", content });
+
+it("a backend costs what it charges, to the nano-USD; the edge costs nothing unless set", () => {
+  const tokens = { prompt_tokens: 3, completion_tokens: 1 };
+  expect(priceOf(PRICES, "backend:big", tokens)).toBe(700);
+  expect(priceOf(PRICES, "brink-reader", tokens)).toBe(0);
+  expect(priceOf({ ...PRICES, edgePrices: PRICES.prices }, "generator:x", tokens)).toBe(700);
+  expect(priceOf({ ...PRICES, prices: null }, "backend:big", tokens)).toBeNull();
+  expect(pricesOf(PRICES, "backend:big")).toEqual(PRICES.prices);
+});
+
+it("a fraction of a nano-USD is rounded up, and nothing is nothing", () => {
+  const cheap = { ...PRICES, prices: { input_per_mtok: 0.0001, output_per_mtok: 0 } };
+  expect(priceOf(cheap, "backend:big", { prompt_tokens: 1, completion_tokens: 0 })).toBe(1);
+  expect(priceOf(cheap, "backend:big", { prompt_tokens: 0, completion_tokens: 5 })).toBe(0);
+});
+
+it.each(["hello", "日本語のテキスト", "👩‍👩‍👧‍👦 🏳️‍🌈", '"quotes" and \n lines'])(
+  "no byte-level tokenizer makes more tokens of %j than are held for",
+  (text) => {
+    const bytes = new TextEncoder().encode(text).length;
+    const { prompt_tokens } = mostTokens(request([user(text), user(text)]));
+    expect(prompt_tokens).toBeGreaterThanOrEqual(2 * (bytes + 8));
+  },
+);
+
+it("tools, schemas and earlier tool calls are held for; images by their number", () => {
+  const plain = mostTokens(request([user("x")])).prompt_tokens;
+  const tools = [{ type: "function", function: { name: "tide".repeat(50) } }];
+  expect(mostTokens(request([user("x")], { tools })).prompt_tokens).toBeGreaterThan(plain + 1_200);
+  const image = { type: "image_url", image_url: { url: `data:,${"A".repeat(1_000_000)}` } };
+  const pictured = mostTokens(request([user([{ type: "text", text: "x" }, image])]));
+  expect(pictured.prompt_tokens).toBeGreaterThan(PART_TOKENS_MAX);
+  expect(pictured.prompt_tokens).toBeLessThan(PART_TOKENS_MAX + 200);
+});
+
+it("an answer is held for by its own bound, the greater of two, for each choice, or by 4,096", () => {
+  const most = (parameters: object) =>
+    mostTokens(request([user("x")], parameters)).completion_tokens;
+  expect(most({})).toBe(4_096);
+  expect(most({ max_tokens: 10 })).toBe(10);
+  expect(most({ max_tokens: 10, max_completion_tokens: 20, n: 3 })).toBe(60);
+  expect(withBound({ temperature: 1 })).toEqual({ temperature: 1, max_tokens: 4_096 });
+  expect(withBound({ max_completion_tokens: 5 })).toEqual({ max_completion_tokens: 5 });
+});
+
+it("what nobody counted is guessed from the texts", () => {
+  const asked = request([user("four"), user([{ type: "text", text: "and eight" }]), user(null)]);
+  expect(guessTokens(asked, 9)).toEqual({ prompt_tokens: 4, completion_tokens: 3 });
+});
