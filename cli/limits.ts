@@ -43,3 +43,7 @@ export const CLI_ASK_MAX = 32;
 export const CLI_TRAIN_ANSWERS_MIN = 200;
 export const CLI_TRAIN_LABELS_MIN = 30;
 export const CLI_TRAIN_GROUPS_MIN = 10;
+// Of keys, as the service bounds them: two weeks of grace, a quarter of recorded use.
+export const CLI_ROTATE_GRACE_S_MAX = 14 * 24 * 60 * 60;
+export const CLI_USAGE_DAYS = 30;
+export const CLI_USAGE_DAYS_MAX = 92;

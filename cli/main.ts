@@ -8,6 +8,7 @@ import {
 } from "./command.ts";
 import { exportCommand } from "./export.ts";
 import { ingest } from "./ingest.ts";
+import { keysCreate, keysLimits, keysList, keysRevoke, keysRotate, keysUsage } from "./keys.ts";
 import { modelsList, modelsRemove } from "./models.ts";
 import { modelsAdd } from "./models-add.ts";
 import {
@@ -35,6 +36,12 @@ const COMMANDS: Command[] = [
   notesList,
   notesApprove,
   notesRemove,
+  keysCreate,
+  keysList,
+  keysLimits,
+  keysUsage,
+  keysRotate,
+  keysRevoke,
   modelsAdd,
   modelsList,
   modelsRemove,

@@ -55,7 +55,7 @@ it("tools, schemas and earlier tool calls are held for; images by their number",
   expect(pictured.prompt_tokens).toBeLessThan(PART_TOKENS_MAX + 200);
 });
 
-it("an answer is held for by its own bound, the greater of two, for each choice, or by 4,096", () => {
+it("each choice is held for by its own bound, the greater of two, or by 4,096", () => {
   const most = (parameters: object) =>
     mostTokens(request([user("x")], parameters)).completion_tokens;
   expect(most({})).toBe(4_096);

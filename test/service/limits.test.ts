@@ -136,7 +136,7 @@ it("a backend that refuses costs nothing, and what was held for it is given back
   expect((await settled(id)).budget.spent_usd).toBe(0);
 });
 
-it("a request without a bound of its answer gets one, and a key without a budget does not", async () => {
+it("under a budget, a request that does not bound its answer gets a bound", async () => {
   const { max_tokens: _, ...unbound } = REQUEST;
   const { key } = await makeKey({ budget_usd: 1 });
   expect((await post(key, unbound)).status).toBe(200);
@@ -186,7 +186,7 @@ it("the official client does not repeat a request that a budget refuses", async 
   expect(performance.now() - startMs).toBeLessThan(400); // the first pause would be longer
 });
 
-it("an expired, a disabled and a rotated key stop working, and limits change at once here", async () => {
+it("an expired, a disabled and a rotated key stop working; limits change", async () => {
   const status = async (key: string) =>
     (await service.call("GET", "/v1/models", undefined, key)).status;
   const { id, key } = await makeKey({ requests_per_minute: 1 });
