@@ -11,7 +11,7 @@ export { MemoryObject } from "./memory/memory-object.ts";
 
 const app = createApp<Env>((env, request) => {
   const config = readConfig(env, new URL(request.url).hostname);
-  return { service: new BrinkService(env, config, waitUntil), config };
+  return { service: new BrinkService(env, config, waitUntil), config, keepAlive: waitUntil };
 });
 addConsole(app);
 

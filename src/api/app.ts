@@ -41,7 +41,14 @@ const RETRY_AFTER_S: Record<string, number | undefined> = {
 
 /** What a script of another origin may read of a reply, beside what every browser lets it. */
 const EXPOSED_HEADERS = [
-  ...["x-brink-trace", "x-brink-route", "x-brink-difficulty", "retry-after", "allow"],
+  ...[
+    "x-brink-trace",
+    "x-brink-route",
+    "x-brink-difficulty",
+    "allow",
+    "retry-after",
+    "retry-after-ms",
+  ],
   ...["limit", "remaining", "reset"].flatMap((what) => [
     `x-ratelimit-${what}-requests`,
     `x-ratelimit-${what}-tokens`,
@@ -77,7 +84,9 @@ export function createApp<Bindings extends object>(
     );
   });
   app.onError((error, c) => {
-    logFailure(error, c.var.trace);
+    const { signal } = c.req.raw as { signal?: AbortSignal };
+    const left = signal?.aborted === true && error.name === "AbortError"; // nobody reads the reply
+    if (!left) logFailure(error, c.var.trace);
     const { status, body } = describeFailure(error);
     const wait = RETRY_AFTER_S[body.error.code];
     if (wait !== undefined) c.header("retry-after", `${wait}`);
@@ -99,10 +108,15 @@ function addFrame(
     c.header("x-brink-trace", trace);
     c.header("x-content-type-options", "nosniff");
     c.header("referrer-policy", "no-referrer");
-    const { service, config } = connect(c.env, c.req.raw);
+    const { service, config, keepAlive = () => {} } = connect(c.env, c.req.raw);
     c.set("service", service);
     c.set("config", config);
-    await next();
+    c.set("keepAlive", keepAlive);
+    // The runtime drops what it does for a client that has gone: a write would be torn, and what an
+    // answer has cost not be counted.
+    const handled = next();
+    keepAlive(handled);
+    await handled;
     if (/^\/(v1|admin)\//.test(c.req.path) && !c.res.headers.has("cache-control"))
       c.header("cache-control", "no-store");
   });

@@ -54,6 +54,8 @@ export async function streamReply(
 ): Promise<Response> {
   const { pieces, gone } = asked;
   const first = await pieces.next();
+  const ended = Promise.withResolvers<void>();
+  c.var.keepAlive(ended.promise); // what was used is counted at its end, whoever is there by then
   async function* all(): AsyncGenerator<string> {
     try {
       yield* events(from(first, pieces));
@@ -62,6 +64,7 @@ export async function streamReply(
       yield* told(error);
     } finally {
       await pieces.return?.();
+      ended.resolve();
     }
   }
   c.header("content-type", "text/event-stream; charset=utf-8");

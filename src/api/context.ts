@@ -14,15 +14,20 @@ export type ApiConfig = Pick<
 export interface Connection {
   service: Service;
   config: ApiConfig;
+  /** Lets work go on where the client has gone; a test may leave it out. */
+  keepAlive?: KeepAlive;
 }
 
-/** Set before a handler runs, by app.ts (trace, service, config) and auth.ts (the rest). */
+export type KeepAlive = (work: Promise<unknown>) => void;
+
+/** Set before a handler runs, by auth.ts (caller, forgetCallers) and app.ts (the rest). */
 export interface ApiEnv {
   Bindings: object;
   Variables: {
     trace: string;
     service: Service;
     config: ApiConfig;
+    keepAlive: KeepAlive;
     caller: Caller;
     /** Drops what this isolate remembers of keys, after one was changed. */
     forgetCallers: () => void;

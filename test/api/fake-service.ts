@@ -274,7 +274,9 @@ export interface Call {
 /** The app over a fake service, and a client for it. */
 export function startApi(config: ApiConfig = LOCAL) {
   const service = new FakeService();
-  const app = createApp(() => ({ service, config }));
+  /** What was to go on without the client. */
+  const kept: Promise<unknown>[] = [];
+  const app = createApp(() => ({ service, config, keepAlive: (work) => kept.push(work) }));
   const call = async (path: string, options: Call = {}): Promise<Response> => {
     const { key = "brink-admin", json, raw, headers = {}, signal } = options;
     const body = raw ?? (json === undefined ? undefined : JSON.stringify(json));
@@ -295,5 +297,5 @@ export function startApi(config: ApiConfig = LOCAL) {
     const body = (await response.json()) as { error?: { code: string } };
     return [response.status, body.error?.code ?? null];
   };
-  return { app, service, call, outcome };
+  return { app, service, kept, call, outcome };
 }

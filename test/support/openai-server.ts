@@ -11,8 +11,9 @@ export type Step =
   | { text: string; tool_calls?: object[]; finish_reason?: string }
   /** A status with its headers and body. */
   | { status: number; headers?: Record<string, string>; body?: string }
-  /** An event stream of exactly these pieces, each in a write of its own, and then its end. */
-  | { chunks: (string | Uint8Array)[]; ending: "end" | "hang" | "reset" }
+  /** An event stream of exactly these pieces, each in a write of its own and `pauseMs` after the
+   *  one before, and then its end. */
+  | { chunks: (string | Uint8Array)[]; ending: "end" | "hang" | "reset"; pauseMs?: number }
   /** Takes the request and never answers, or drops the connection without a word. */
   | { silence: "hang" | "reset" };
 
@@ -113,6 +114,8 @@ async function perform(
     response.writeHead(200, { "content-type": "text/event-stream" });
     response.flushHeaders();
     for (const chunk of step.chunks) {
+      if (step.pauseMs) await new Promise((resolve) => setTimeout(resolve, step.pauseMs));
+      if (response.destroyed) return;
       response.write(chunk);
       await new Promise((resolve) => setImmediate(resolve)); // a write of its own
     }
