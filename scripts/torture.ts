@@ -1,27 +1,64 @@
 /** `npm run torture -- [--kills N] [--seed S]`: kills the running service with SIGKILL at random
  *  moments of ingest, merge, split, snapshot and restore, 200 times unless told, and checks after
  *  every start that nothing acknowledged is lost, nothing deleted is back, and that the index is as
- *  one made anew. About 5 s a kill. */
+ *  one made anew. About 5 s a kill.
+ *  `npm run torture -- api [--minutes N] [--seed S]`: sends every operation of /openapi.json what
+ *  its schemas allow and what they nearly allow, for 10 minutes unless told, and checks that no
+ *  reply is a 5xx, but for a 503 that says what is lacking or when to come back, nor breaks its
+ *  schema. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { startOpenAiServer } from "../test/support/openai-server.ts";
+import { fuzzApi } from "../test/torture/api-fuzz.ts";
 import { torture } from "../test/torture/torture.ts";
-import { exitOnSignals } from "./service.ts";
+import { exitOnSignals, startService } from "./service.ts";
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
   options: {
     kills: { type: "string", default: "200" },
+    minutes: { type: "string", default: "10" },
     seed: { type: "string", default: "1" },
   },
+  allowPositionals: true,
 });
 
 exitOnSignals();
-const [kills, seed] = [Number(values.kills), Number(values.seed)];
-console.log(`seed ${seed}, ${kills} kills`);
-const startMs = performance.now();
-const tally = await torture({ kills, seed, say: (line) => console.log(line) });
-const during = Object.entries(tally.during).map(([kind, n]) => `${n} during ${kind}`);
-const seconds = ((performance.now() - startMs) / 1000).toFixed(0);
-console.log(
-  `${tally.kills} kills (${during.join(", ")}), ${tally.operations} acknowledged operations, ` +
-    `up to ${tally.documents} documents on ${tally.shards} shards, ${seconds} s: ` +
-    "no acknowledged document lost, no deleted one back, the index equal to a rebuilt one",
-);
+const say = (line: string) => console.log(line);
+const seed = Number(values.seed);
+if (positionals[0] === "api") await tortureApi(Number(values.minutes));
+else await tortureMemory(Number(values.kills));
+
+async function tortureMemory(kills: number): Promise<void> {
+  say(`seed ${seed}, ${kills} kills`);
+  const startMs = performance.now();
+  const tally = await torture({ kills, seed, say });
+  const during = Object.entries(tally.during).map(([kind, n]) => `${n} during ${kind}`);
+  const seconds = ((performance.now() - startMs) / 1000).toFixed(0);
+  say(
+    `${tally.kills} kills (${during.join(", ")}), ${tally.operations} acknowledged operations, ` +
+      `up to ${tally.documents} documents on ${tally.shards} shards, ${seconds} s: ` +
+      "no acknowledged document lost, no deleted one back, the index equal to a rebuilt one",
+  );
+}
+
+async function tortureApi(minutes: number): Promise<void> {
+  say(`seed ${seed}, ${minutes} minutes`);
+  const state = mkdtempSync(join(tmpdir(), "brink-torture-"));
+  const backend = await startOpenAiServer();
+  const variables = { BACKEND_URL: backend.url, BACKEND_KEY: "k", BACKEND_MODEL: "big-model" };
+  const service = await startService({ state, variables, onnx: true });
+  const limits = { requestsMax: Number.POSITIVE_INFINITY, msMax: minutes * 60_000 };
+  const tally = await fuzzApi({ url: service.url, seed, ...limits, say });
+  await service.stop();
+  await backend.close();
+  rmSync(state, { recursive: true, force: true });
+  for (const fault of tally.faults) say(fault);
+  const statuses = Object.entries(tally.statuses).map(([status, n]) => `${n} of ${status}`);
+  say(
+    `${tally.requests} requests (${statuses.join(", ")}), ${tally.succeeded.size} of ` +
+      `${tally.operations} operations succeeded at least once, ${tally.faults.length} faults`,
+  );
+  if (tally.faults.length > 0) process.exitCode = 1;
+}
