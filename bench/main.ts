@@ -23,6 +23,7 @@ const HELP = `usage: npm run bench -- <what> [options]
   generation  sampling, constrained decoding, prefix cache and drafts on that decoder
   ingest    documents on their way to the memory, by stage
   service   the built Worker: first answer of a fresh isolate, warm answers, memory
+  router    what routing adds to a request before anything is written, in workerd
   generator the memory of the generator's isolate with a model of SmolLM2-135M's shape
   index     the memory's index on the texts of --data: its parts alone, and 100,000 passages
             through HTTP; --only million: 1,000,000 over shards, most of an hour
@@ -40,6 +41,7 @@ const BENCHES: Record<string, () => Promise<{ run(options: BenchOptions): Promis
   generation: () => import("./generation.ts"),
   ingest: () => import("./ingest.ts"),
   service: () => import("./service.ts"),
+  router: () => import("./router.ts"),
   generator: () => import("./generator.ts"),
   index: () => import("./index-parts.ts"),
 };

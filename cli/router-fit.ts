@@ -1,9 +1,9 @@
 /** Weights from what the edge answered to labelled questions, and how good they are. */
 import { bootstrap, type Figure } from "../eval/report.ts";
 import { auroc, expectedCalibrationError } from "../eval/scores.ts";
-import { type LogisticModel, scoreDifficulty } from "../src/router/difficulty.ts";
 import { FEATURES } from "../src/router/features.ts";
 import { type Example, fitByGroup, foldOf, type GroupFit } from "../src/router/fit.ts";
+import { type LogisticModel, scoreLogistic } from "../src/router/logistic.ts";
 import { CommandError } from "./command.ts";
 import { CLI_TRAIN_ANSWERS_MIN, CLI_TRAIN_GROUPS_MIN, CLI_TRAIN_LABELS_MIN } from "./limits.ts";
 import type { Judged } from "./router-ask.ts";
@@ -54,7 +54,7 @@ export function trainOn(
   const { model: ridge, penalty, losses, heldOut } = fitByGroup(FEATURES, fitted, progress);
   let next = 0; // of `heldOut`, which is in the order of `fitted`
   const fresh = examples.map(({ values }, n) =>
-    isHeld[n] ? scoreDifficulty(ridge, values) : heldOut[next++]!,
+    isHeld[n] ? scoreLogistic(ridge, values) : heldOut[next++]!,
   );
   const compared = answers.map(({ difficulty, wrong }, n) => {
     return { fresh: fresh[n]!, active: difficulty, wrong };

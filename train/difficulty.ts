@@ -14,6 +14,8 @@ import { withService } from "../eval/client.ts";
 import { askAll, type OpenAnswer } from "../eval/open.ts";
 import { auroc, expectedCalibrationError, WRONG_BELOW_F1 } from "../eval/scores.ts";
 import { readSquad } from "../eval/squad.ts";
+import { fitFloors, scoreBefore } from "../src/router/before.ts";
+import { thresholdFor } from "../src/router/calibration.ts";
 import {
   type DifficultyFile,
   type DifficultyModel,
@@ -21,7 +23,9 @@ import {
   scoreDifficulty,
 } from "../src/router/difficulty.ts";
 import { FEATURES, type Features } from "../src/router/features.ts";
+import { QUESTION_FEATURES } from "../src/router/features-question.ts";
 import { fitByGroup } from "../src/router/fit.ts";
+import { scoreLogistic } from "../src/router/logistic.ts";
 
 const root = join(import.meta.dirname, "..");
 const weightsPath = join(root, "models/difficulty.json");
@@ -33,7 +37,9 @@ interface Example {
   /** The article's title. */
   group: string;
   values: Features;
+  /** Whether there is no answer that is good enough. */
   wrong: boolean;
+  abstained: boolean;
 }
 
 const { values: args } = parseArgs({
@@ -44,17 +50,21 @@ if (!args.data) {
   process.exit(2);
 }
 const answers = await collect(args.data, args.answers ?? null, args.url ?? null);
-const examples = answers
-  .filter(({ answer }) => answer !== null)
-  .map(({ question, features, f1 }) => {
+const questions = answers
+  .filter(({ features }) => features !== null)
+  .map(({ question, features, answer, f1 }): Example => {
     return {
       group: question.article,
       values: features as Features,
-      wrong: f1 < WRONG_BELOW_F1,
+      wrong: answer === null || f1 < WRONG_BELOW_F1,
+      abstained: answer === null,
     };
   });
-const { fitPart, thresholdPart } = splitByArticle(examples);
-const { model, ridge } = fitModel(fitPart);
+const parts = splitByArticle(questions);
+const fitPart = answered(parts.fitPart);
+const thresholdPart = answered(parts.thresholdPart);
+const examples = answered(questions);
+const { model, ridge } = fitModel(parts.fitPart);
 const file = { ...withCalibration(model, thresholdPart), provenance: provenance(args.data) };
 writeFileSync(weightsPath, `${JSON.stringify(file, null, 1)}\n`);
 for (const [name, part] of Object.entries({ fitPart, thresholdPart })) {
@@ -64,6 +74,7 @@ for (const [name, part] of Object.entries({ fitPart, thresholdPart })) {
       `ECE ${expectedCalibrationError(scored).toFixed(4)}`,
   );
 }
+tellSkipping(parts.thresholdPart);
 for (const name of FEATURES) {
   const { weight } = model.weights[name];
   console.log(`${name.padEnd(16)} ${weight.toFixed(3).padStart(8)}`);
@@ -91,12 +102,7 @@ async function collect(
 function ensureWeights(): void {
   const weights = {} as DifficultyModel["weights"];
   for (const name of FEATURES) weights[name] = { mean: 0, std: 1, weight: 0 };
-  const unfitted: DifficultyFile = {
-    version: "unfitted",
-    weights,
-    bias: 0,
-    calibration: NONE,
-  };
+  const unfitted: DifficultyFile = { version: "unfitted", weights, bias: 0, calibration: NONE };
   try {
     parseDifficultyModel(JSON.parse(readFileSync(weightsPath, "utf8")));
   } catch {
@@ -115,19 +121,37 @@ function splitByArticle(all: readonly Example[]) {
   };
 }
 
-function fitModel(part: readonly Example[]): { model: DifficultyModel; ridge: number } {
-  const { model: fitted, losses, penalty } = fitByGroup(FEATURES, part);
-  for (const tried of losses)
+function answered(part: readonly Example[]): Example[] {
+  return part.filter(({ abstained }) => !abstained);
+}
+
+/** Both stages. The first is fitted on abstentions too: they are known only once it was read. */
+function fitModel(part: readonly Example[]) {
+  const after = fitStage("after reading", FEATURES, answered(part));
+  const first = fitStage("before reading", QUESTION_FEATURES, part);
+  const known = first.heldOut.filter((_, n) => !part[n]!.abstained);
+  const both = after.heldOut.map((chance, n) => ({ after: chance, before: known[n]! }));
+  const before = { ...first.model, floors: fitFloors(both) };
+  const { bias } = after.model;
+  const weights = after.model.weights as DifficultyModel["weights"];
+  const fitted: DifficultyModel = { version: "", weights, bias, before, calibration: NONE };
+  return { model: fitted, ridge: after.penalty };
+}
+
+function fitStage(name: string, features: readonly string[], part: readonly Example[]) {
+  const fit = fitByGroup(features, part);
+  console.log(`${name}: ${part.length} questions`);
+  for (const tried of fit.losses)
     console.log(
-      `penalty ${tried.penalty}: held-out log loss ${tried.loss.toFixed(4)}, ` +
+      `  penalty ${tried.penalty}: held-out log loss ${tried.loss.toFixed(4)}, ` +
         `standard error ${tried.error.toFixed(4)}`,
     );
-  const weights = fitted.weights as DifficultyModel["weights"];
-  return { model: { version: "", weights, bias: fitted.bias, calibration: NONE }, ridge: penalty };
+  return fit;
 }
 
 function withCalibration(fitted: DifficultyModel, part: readonly Example[]): DifficultyFile {
-  const digest = createHash("sha256").update(JSON.stringify(fitted.weights)).digest("hex");
+  const { weights, before } = fitted;
+  const digest = createHash("sha256").update(JSON.stringify({ weights, before })).digest("hex");
   const version = digest.slice(0, 12);
   const scores = score(fitted, part).map(({ difficulty, wrong }) => [difficulty, wrong ? 1 : 0]);
   const abstained = Math.round((answers.length - examples.length) / THRESHOLD_SHARE);
@@ -140,6 +164,32 @@ function withCalibration(fitted: DifficultyModel, part: readonly Example[]): Dif
 
 function score(fitted: DifficultyModel, part: readonly Example[]) {
   return part.map(({ values, wrong }) => ({ difficulty: scoreDifficulty(fitted, values), wrong }));
+}
+
+/** What the stage before reading spares and loses on questions that nothing was fitted on. */
+function tellSkipping(part: readonly Example[]): void {
+  const set = part.map(({ values, abstained, wrong }) => {
+    const { score: difficulty, floor } = scoreBefore(model.before!, values);
+    const after = abstained ? 1 : scoreLogistic(model, values);
+    return { difficulty, wrong, floor, after };
+  });
+  const ece = expectedCalibrationError(set).toFixed(4);
+  console.log(`before reading: AUROC ${auroc(set).toFixed(4)}, ECE ${ece}`);
+  const { calibration } = parseDifficultyModel(file);
+  for (const max_risk of [0.05, 0.1, 0.15, 0.2, 0.3]) {
+    const threshold = thresholdFor({ max_risk }, calibration, null);
+    const kept = set.filter(({ after }) => after <= threshold);
+    const skipped = set.filter(({ floor }) => floor > 0 && floor > threshold);
+    const lost = kept.filter(({ floor }) => floor > threshold);
+    const percent = (n: number, of: number) =>
+      of === 0 ? "none" : `${((100 * n) / of).toFixed(1)} %`;
+    console.log(
+      `  max_risk ${max_risk}: threshold ${threshold}; ` +
+        `unread ${percent(skipped.length, set.length)} of the questions, ` +
+        `${percent(skipped.length, set.length - kept.length)} of those that leave; ` +
+        `lost ${percent(lost.length, kept.length)} of the answers that stay`,
+    );
+  }
 }
 
 function share(part: readonly Example[]): string {

@@ -7,7 +7,7 @@ import type { SearchHit } from "../memory/types.ts";
 import { describeContributions } from "../router/feature-words.ts";
 import { conversed, findConversation, findStay, turnOf } from "./conversing.ts";
 import { findDemands, refuseTheImpossible } from "./demands.ts";
-import { type EdgeWork, readAtEdge } from "./edge-work.ts";
+import { type EdgeWork, judgeBefore, judgementOf, leavesUnread, readAtEdge } from "./edge-work.ts";
 import type { Note, NoteCandidate } from "./notes-types.ts";
 import { observed } from "./observe.ts";
 import { decideRoute, fallBack } from "./route.ts";
@@ -31,16 +31,15 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
   const near = reads && request.model !== READER_ID ? deps.notes.find(request) : [];
   const work = await beginWork(deps, request);
   const stay = reads && model === "auto" ? whyStayHere(work) : null;
-  if (reads && stay === null) work.edge = await read(work);
+  const others = model === "auto" && (available.backend || available.generator);
+  if (reads && stay === null) await weigh(work, others);
   const note = await chooseNote(work, await near, model === "edge");
   if (note !== null) return watched(work, await streamNote(work, note), [note.note]);
   let decision = decideRoute({
     model,
     forced: request.route !== undefined,
     stay,
-    difficulty: work.edge?.difficulty ?? null,
-    weighed: describeContributions(work.edge?.contributions ?? {}),
-    threshold: work.edge?.threshold ?? -1,
+    ...explain(work),
     backendConfigured: available.backend,
     generatorConfigured: available.generator,
     backendOnly,
@@ -72,7 +71,8 @@ async function beginWork(deps: AnswerDeps, request: AnswerRequest): Promise<Work
     findConversation(deps.conversations, request),
   ]);
   const turn = turnOf(request, hits);
-  return { deps, request, question, hits, edge: null, corrections: [], trace, conversation, turn };
+  const unknown = { before: null, edge: null, corrections: [] };
+  return { deps, request, question, hits, ...unknown, trace, conversation, turn };
 }
 
 /** The edge is not asked where the conversation stays with the backend whatever it would say. */
@@ -138,7 +138,22 @@ async function retrieve(
   return deps.search(query);
 }
 
-async function read({ deps, request, trace, question, hits }: Work): Promise<EdgeWork> {
+/** Reads, unless the question leaves for one of the `others` whatever the reader would find. */
+async function weigh(work: Work, others: boolean): Promise<void> {
+  work.before = judgeBefore(await work.deps.router(), work.question, work.hits);
+  if (!others || !leavesUnread(work.before)) work.edge = await read(work);
+}
+
+async function read(work: Work): Promise<EdgeWork> {
+  const { deps, request, trace, question, hits } = work;
   const [models, router] = await Promise.all([deps.models(), deps.router()]);
-  return readAtEdge(models, router, trace, question, hits, request.memory !== null);
+  work.before ??= judgeBefore(router, question, hits);
+  const { before } = work;
+  return readAtEdge(models, router, before, trace, question, hits, request.memory !== null);
+}
+
+/** What a route is decided by, and the words for it. */
+function explain({ before, edge }: Work) {
+  const { contributions, ...judgement } = judgementOf(before, edge);
+  return { ...judgement, weighed: describeContributions(contributions ?? {}) };
 }

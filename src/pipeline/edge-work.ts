@@ -1,14 +1,37 @@
-/** The edge's answer and its difficulty. */
+/** The edge's answer and its difficulty, before and after reading. */
 import { type EdgeAnswer, readAnswer } from "../engine/reader.ts";
 import type { SearchHit } from "../memory/types.ts";
-import { contributions, logistic } from "../router/difficulty.ts";
+import { type BeforeScore, scoreBefore } from "../router/before.ts";
 import { type Features, features } from "../router/features.ts";
+import { questionFeatures } from "../router/features-question.ts";
+import { contributions, logistic } from "../router/logistic.ts";
 import type { ActiveRouter } from "../router/router-types.ts";
 import type { Models } from "./models.ts";
 import type { Trace } from "./trace.ts";
 
-/** Worked out before the route is chosen: the edge's confidence is the best evidence there is of
- *  whether its answer is good enough. */
+/** What is known of a question whose passages were found and not read. */
+export interface BeforeWork extends BeforeScore {
+  features: Record<string, number>;
+  threshold: number;
+}
+
+/** Null where nothing was found, or the weights have no stage before reading. */
+export function judgeBefore(
+  { model, threshold }: ActiveRouter,
+  question: string,
+  hits: readonly SearchHit[],
+): BeforeWork | null {
+  if (model.before === null || hits.length === 0) return null;
+  const features = questionFeatures(question, hits);
+  return { ...scoreBefore(model.before, features), features, threshold };
+}
+
+/** Whether the question leaves the edge whatever the reader would find. Where a threshold keeps
+ *  nothing, what nothing was promised of is read all the same: the service learns from it. */
+export function leavesUnread(before: BeforeWork | null): boolean {
+  return before !== null && before.floor > 0 && before.floor > before.threshold;
+}
+
 export interface EdgeWork {
   reading: EdgeAnswer;
   difficulty: number | null;
@@ -22,6 +45,7 @@ export interface EdgeWork {
 export async function readAtEdge(
   { reader }: Models,
   router: ActiveRouter,
+  before: BeforeWork | null,
   trace: Trace,
   question: string,
   hits: readonly SearchHit[],
@@ -33,7 +57,39 @@ export async function readAtEdge(
   const values = choice === null ? null : features({ question, hits, readings, choice });
   const parts = found ? contributions(router.model, values!) : null;
   // An abstention is no answer, so it is certainly not good enough.
-  const difficulty = parts === null ? (withMemory ? 1 : null) : logistic(parts);
+  const missing = withMemory ? 1 : null;
+  const difficulty = parts === null ? missing : Math.max(logistic(parts), before?.floor ?? 0);
   const { threshold } = router;
   return { reading, difficulty, threshold, features: values, contributions: parts, router };
 }
+
+/** What is known of the difficulty, and what weighs most in it. */
+export interface Judgement {
+  /** Null where nothing was scored. */
+  difficulty: number | null;
+  contributions: Record<string, number> | null;
+  /** -1 where nothing was scored. */
+  threshold: number;
+  /** Whether it is the first stage's alone, as nothing was read. */
+  unread: boolean;
+}
+
+/** Of a question that leaves unread, its chance before reading or what was promised, whichever is
+ *  the greater. */
+export function judgementOf(before: BeforeWork | null, edge: EdgeWork | null): Judgement {
+  if (edge !== null) {
+    const { difficulty, contributions, threshold } = edge;
+    const promised = contributions !== null && difficulty === before?.floor;
+    return {
+      difficulty,
+      contributions: promised ? before.contributions : contributions,
+      threshold,
+      unread: false,
+    };
+  }
+  if (before === null) return { ...NOTHING, unread: false };
+  const { score, floor, contributions, threshold } = before;
+  return { difficulty: Math.max(score, floor), contributions, threshold, unread: true };
+}
+
+const NOTHING = { difficulty: null, contributions: null, threshold: -1 };

@@ -13,6 +13,7 @@ export interface Observed {
   question: string;
   /** In the order of a prompt's numbers. */
   hits: readonly SearchHit[];
+  before: { score: number } | null;
   /** Null where the reader was not asked. */
   edge: {
     reading: EdgeAnswer;
@@ -58,7 +59,7 @@ export function observed(
 }
 
 function outcomeOf(work: Observed, stream: AnswerStream, text: string, whole: boolean): Outcome {
-  const { request, question, hits, edge, notes } = work;
+  const { request, question, hits, before, edge, notes } = work;
   const { route, engine, difficulty } = stream.report();
   const kept = whole && text.length <= OUTCOME_CHARS_MAX;
   return {
@@ -71,8 +72,9 @@ function outcomeOf(work: Observed, stream: AnswerStream, text: string, whole: bo
     engine,
     edge_answer: edge?.reading.answer?.slice(0, OUTCOME_CHARS_MAX) ?? null,
     text: text.slice(0, OUTCOME_CHARS_MAX),
-    difficulty_before: null,
-    difficulty,
+    difficulty_before: before?.score ?? null,
+    // What was known before reading is no score of an answer, which labels are about.
+    difficulty: edge === null ? null : difficulty,
     features: edge?.features ?? null,
     threshold: edge?.threshold ?? -1,
     weights_version: edge?.router.model.version ?? "",

@@ -11,6 +11,8 @@ export interface RouteInput {
   difficulty: number | null;
   /** What weighs most in it, in words; may be empty. */
   weighed: string;
+  /** Whether it was known without reading. */
+  unread: boolean;
   /** The largest difficulty that the edge may keep, 0..1. */
   threshold: number;
   backendConfigured: boolean;
@@ -84,9 +86,10 @@ function explainHardness(input: RouteInput): string {
   return compare(input, ">");
 }
 
-function compare({ difficulty, threshold, weighed }: RouteInput, sign: "<=" | ">"): string {
+function compare({ difficulty, threshold, weighed, unread }: RouteInput, sign: "<=" | ">"): string {
   const why = weighed === "" ? "" : ` (${weighed})`;
-  return `difficulty ${fixed(difficulty!)} ${sign} ${fixed(threshold)}${why}`;
+  const how = unread ? " before anything was read" : "";
+  return `difficulty ${fixed(difficulty!)} ${sign} ${fixed(threshold)}${how}${why}`;
 }
 
 function fixed(probability: number): string {

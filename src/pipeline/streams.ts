@@ -3,7 +3,7 @@ import type { ChatMessage, Engine, EnginePiece, Usage } from "../engine/engine.t
 import { piecesOf, READER_ID, renderAnswer } from "../engine/reader.ts";
 import type { SearchHit } from "../memory/types.ts";
 import { citeMarks, toCitation } from "./citations.ts";
-import type { EdgeWork } from "./edge-work.ts";
+import { type EdgeWork, judgementOf } from "./edge-work.ts";
 import type { Models } from "./models.ts";
 import { NOTE_ID } from "./notes.ts";
 import { noteReason, noteReply, noteReport } from "./notes-answer.ts";
@@ -89,7 +89,7 @@ export async function streamEngine(
   return {
     model: engine.model,
     route: decision.route,
-    difficulty: work.edge?.difficulty ?? null,
+    difficulty: judgementOf(work.before, work.edge).difficulty,
     pieces: relay(),
     report: () => describe(work, decision, { engine: engine.id, answer: null, citations }),
   };
@@ -113,20 +113,22 @@ function countUsage(
 
 /** What every report tells. */
 function describe(
-  { request, edge, hits, trace }: Work,
+  { request, before, edge, hits, trace }: Work,
   { route, wanted, reason }: Pick<RouteDecision, "route" | "wanted" | "reason">,
   given: Pick<BrinkReport, "engine" | "answer" | "citations">,
 ): BrinkReport {
-  const { features, contributions } = (request.explain ? edge : null) ?? {};
+  const { difficulty, contributions } = judgementOf(before, edge);
+  const features = edge === null ? before?.features : edge.features;
   return {
     route,
     ...(wanted === undefined ? {} : { wanted }),
     reason,
     ...given,
-    difficulty: edge?.difficulty ?? null,
+    difficulty,
+    ...(before === null ? {} : { difficulty_before: before.score }),
     timings_ms: trace.timingsMs,
-    ...(features ? { features } : {}),
-    ...(contributions ? { contributions } : {}),
+    ...(request.explain && features ? { features } : {}),
+    ...(request.explain && contributions ? { contributions } : {}),
     ...(request.explain ? bestSpan(edge, hits) : {}),
   };
 }

@@ -106,12 +106,15 @@ export interface BrinkReport {
   answer: string | null;
   /** P(the edge answer is not good enough), 0..1; null where nothing was scored. */
   difficulty: number | null;
+  /** The same as far as it was known before anything was read; absent where that was not asked. */
+  difficulty_before?: number;
   reason: string;
   citations: Citation[];
   timings_ms: Record<string, number>;
   /** With `explain`: what the difficulty was computed from. */
   features?: Record<string, number>;
-  /** With `explain`: what each feature and `bias` add to the logit of the difficulty. */
+  /** With `explain`: what each feature and `bias` add to the logit of the stage that gave the
+   *  difficulty. */
   contributions?: Record<string, number>;
   /** With `explain`: what the reader would cut out if it had to, also where it abstained. The score
    *  is the span's logit over that of "no answer". */

@@ -4,7 +4,7 @@ import type { SearchHit } from "../memory/types.ts";
 import type { Conversations, Turn } from "../router/conversation.ts";
 import type { ActiveRouter } from "../router/router-types.ts";
 import type { Conversing, PricesOf } from "./conversing.ts";
-import type { EdgeWork } from "./edge-work.ts";
+import type { BeforeWork, EdgeWork } from "./edge-work.ts";
 import type { Models } from "./models.ts";
 import type { AnswerNotes } from "./notes-answer.ts";
 import type { Note } from "./notes-types.ts";
@@ -39,6 +39,8 @@ export interface Work {
   hits: SearchHit[];
   conversation: Conversing;
   turn: Turn;
+  /** Null where nothing was judged before reading. */
+  before: BeforeWork | null;
   /** Null where the reader was not asked. */
   edge: EdgeWork | null;
   /** What a backend's prompt says of like questions. */

@@ -1,8 +1,10 @@
 /** Difficulty: P(the edge answer is not good enough), by a logistic model over features.
  *  train/difficulty.ts fits it. */
 import { assert } from "../errors.ts";
+import { type BeforeModel, parseBeforeModel, scoreBefore } from "./before.ts";
 import { type CalibrationFile, type CalibrationSet, readCalibration } from "./calibration.ts";
-import { FEATURES, type FeatureName } from "./features.ts";
+import { FEATURES, type FeatureName, type Features } from "./features.ts";
+import { scoreLogistic } from "./logistic.ts";
 
 /** A weights file, checked. */
 export interface DifficultyModel {
@@ -10,12 +12,15 @@ export interface DifficultyModel {
   /** Weight of each standardized feature: w (x - mean) / std. */
   weights: Record<FeatureName, { mean: number; std: number; weight: number }>;
   bias: number;
+  /** The stage before reading; null where the weights have none. */
+  before: BeforeModel | null;
   /** Labelled scores that the weights were not fitted on. */
   calibration: CalibrationSet;
 }
 
 /** models/difficulty.json, as it lies there. */
-export interface DifficultyFile extends Omit<DifficultyModel, "calibration"> {
+export interface DifficultyFile extends Omit<DifficultyModel, "before" | "calibration"> {
+  before?: BeforeModel | null;
   calibration: CalibrationFile;
 }
 
@@ -28,38 +33,17 @@ export function parseDifficultyModel(file: DifficultyFile): DifficultyModel {
     assert(Number.isFinite(weight.weight / weight.std), `difficulty weight of ${name}`);
   }
   assert(Object.keys(file.weights).length === FEATURES.length, "unknown difficulty weights");
-  return { ...file, calibration: readCalibration(file.calibration) };
+  const before = file.before == null ? null : parseBeforeModel(file.before);
+  return { ...file, before, calibration: readCalibration(file.calibration) };
 }
 
-/** w (x - mean) / std of each feature, and the bias. */
-export interface LogisticModel {
-  weights: Record<string, { mean: number; std: number; weight: number }>;
-  bias: number;
-}
-
-/** P(the edge answer is not good enough), 0..1. */
+/** P(the edge answer is not good enough), 0..1, by both stages: what the reading says, and no less
+ *  than was promised before it. */
 export function scoreDifficulty(
-  model: LogisticModel,
-  values: Readonly<Record<string, number>>,
+  model: Omit<DifficultyModel, "version" | "calibration">,
+  values: Features,
 ): number {
-  return logistic(contributions(model, values));
-}
-
-/** What each feature adds to the logit of the difficulty beside the mean of the fitted questions,
- *  and `bias`, which is theirs: together the logit. Above 0 is harder. */
-export function contributions(
-  { weights, bias }: LogisticModel,
-  values: Readonly<Record<string, number>>,
-): Record<string, number> {
-  const parts: Record<string, number> = { bias };
-  for (const [name, { mean, std, weight }] of Object.entries(weights))
-    parts[name] = (weight * (values[name]! - mean)) / std;
-  return parts;
-}
-
-/** The probability, 0..1, whose logit has these parts. */
-export function logistic(parts: Readonly<Record<string, number>>): number {
-  let logit = 0;
-  for (const part of Object.values(parts)) logit += part;
-  return 1 / (1 + Math.exp(-logit));
+  const { before } = model;
+  const floor = before === null ? 0 : scoreBefore(before, values).floor;
+  return Math.max(floor, scoreLogistic(model, values));
 }

@@ -2,7 +2,7 @@
  *  are made, by train/difficulty.ts and by an operator's `npx brink router train`. The service
  *  itself never fits. */
 import { assert } from "../errors.ts";
-import { type LogisticModel, scoreDifficulty } from "./difficulty.ts";
+import { type LogisticModel, scoreLogistic } from "./logistic.ts";
 
 /** One answer: what was seen of it, and whether it was wrong. */
 export interface Example {
@@ -108,7 +108,7 @@ export function crossValidate(
       const others = examples.filter((_, n) => folds[n] !== fold);
       const model = fitRidge(names, others, penalty);
       for (const [n, { values }] of examples.entries())
-        if (folds[n] === fold) heldOut[n] = scoreDifficulty(model, values);
+        if (folds[n] === fold) heldOut[n] = scoreLogistic(model, values);
       progress((i * count + fold + 1) / (PENALTIES.length * count));
     }
     return { penalty, ...lossOf(heldOut, examples, folds), heldOut };

@@ -7,6 +7,7 @@ const base: RouteInput = {
   stay: null,
   difficulty: 0.1,
   weighed: "",
+  unread: false,
   threshold: 0.3,
   backendConfigured: true,
   generatorConfigured: false,
@@ -31,6 +32,12 @@ it("what weighs most in a difficulty stands behind it", () => {
   const why = (difficulty: number) => decideRoute({ ...base, difficulty, weighed }).reason;
   expect(why(0.1)).toBe("difficulty 0.100 <= 0.300 (harder by asking why +0.50)");
   expect(why(0.31)).toBe("difficulty 0.310 > 0.300 (harder by asking why +0.50)");
+});
+
+it("the reason says where a difficulty was known before reading", () => {
+  const { route, reason } = decideRoute({ ...base, difficulty: 0.6, unread: true });
+  expect(route).toBe("backend");
+  expect(reason).toBe("difficulty 0.600 > 0.300 before anything was read");
 });
 
 it("auto without a backend answers at the edge and admits what it wanted", () => {

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { contributions, scoreDifficulty } from "../../src/router/difficulty.ts";
 import { describeContributions, FEATURE_WORDS } from "../../src/router/feature-words.ts";
 import { FEATURES } from "../../src/router/features.ts";
+import { contributions, scoreLogistic } from "../../src/router/logistic.ts";
 
 it("there are words for each feature, and for nothing else", () => {
   expect(Object.keys(FEATURE_WORDS).sort()).toEqual([...FEATURES].sort());
@@ -18,7 +18,7 @@ it("contributions and bias sum to the logit, and a feature at its mean adds noth
   const parts = contributions(model, values);
   expect(parts).toEqual({ bias: 0.25, a: -3, b: -0.5, c: 0 });
   const logit = Object.values(parts).reduce((sum, part) => sum + part, 0);
-  expect(scoreDifficulty(model, values)).toBeCloseTo(1 / (1 + Math.exp(-logit)), 12);
+  expect(scoreLogistic(model, values)).toBeCloseTo(1 / (1 + Math.exp(-logit)), 12);
 });
 
 it("the three that weigh most are named, by direction, the greatest first", () => {

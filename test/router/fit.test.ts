@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { mulberry32 } from "../../eval/random.ts";
-import { scoreDifficulty } from "../../src/router/difficulty.ts";
 import {
   crossValidate,
   type Example,
@@ -12,6 +11,7 @@ import {
   foldOf,
   PENALTIES,
 } from "../../src/router/fit.ts";
+import { scoreLogistic } from "../../src/router/logistic.ts";
 
 describe("the logistic fit", () => {
   it("recovers the weights that drew the labels", () => {
@@ -46,7 +46,7 @@ describe("the logistic fit", () => {
     const model = fitRidge(["still", "splits"], examples, 1);
     expect(model.weights.still).toEqual({ mean: 7, std: 1, weight: expect.closeTo(0, 12) });
     for (const { values, wrong } of examples)
-      expect(scoreDifficulty(model, values) > 0.5).toBe(wrong);
+      expect(scoreLogistic(model, values) > 0.5).toBe(wrong);
     expect(model.weights.splits!.weight).toBeLessThan(10);
   });
 });
@@ -89,7 +89,7 @@ describe("cross-validation", () => {
       examples.filter((_, n) => folds[n] !== folds[0]),
       penalty,
     );
-    expect(heldOut[0]).toBe(scoreDifficulty(model, examples[0]!.values));
+    expect(heldOut[0]).toBe(scoreLogistic(model, examples[0]!.values));
   });
 
   it("takes the greatest penalty within a standard error of the least held-out loss", () => {

@@ -12,6 +12,9 @@ export const BrinkReply = z
     difficulty: z.number().nullable().openapi({
       description: "The probability that the edge's answer is not good enough.",
     }),
+    difficulty_before: z.number().optional().openapi({
+      description: "The same as far as it was known before anything was read.",
+    }),
     reason: z.string(),
     citations: z.array(
       z.object({

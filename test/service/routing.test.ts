@@ -1,4 +1,4 @@
-/** Conversations over HTTP: the built Worker with a scripted backend. */
+/** Routing over HTTP: the built Worker with a scripted backend. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
 import {
@@ -19,14 +19,20 @@ beforeAll(async () => {
     BACKEND_PRICE_INPUT_PER_MTOK: "2",
     BACKEND_PRICE_OUTPUT_PER_MTOK: "8",
   });
-  const text = "The ferry to the island leaves at 07:40 and 16:10 daily.";
-  await fill(service, "ferry", [{ id: "ferry", title: "Ferry", text }]);
-  await service.call("PUT", "/admin/router", { target: { max_risk: 0.5 } });
+  await fill(service, "ferry", DOCUMENTS);
+  await service.call("PUT", "/admin/router", { target: { max_risk: 0.15 } });
 }, START_MS_MAX);
 afterAll(async () => {
   await service?.stop();
   await backend?.close();
 });
+
+const DOCUMENTS = [
+  { id: "ferry", title: "Ferry", text: "The ferry to the island leaves at 07:40 and 16:10 daily." },
+  { id: "fares", title: "Fares", text: "A return ticket is 12 euros, and children travel free." },
+  { id: "bikes", title: "Bicycles", text: "Bicycles stand on the lower deck and are tied down." },
+  { id: "dogs", title: "Dogs", text: "Dogs are kept on a lead, and not let into the saloon." },
+];
 
 type Message = { role: "system" | "user" | "assistant"; content: string };
 
@@ -35,9 +41,9 @@ const EASY: Message = { role: "user", content: "When does the ferry to the islan
 const LONG: Message = { role: "system", content: "Be brief and kind. ".repeat(850) };
 const BRIEF: Message = { role: "system", content: "Be brief." };
 
-function ask(messages: Message[], headers: Record<string, string> = {}) {
+function ask(messages: Message[], headers: Record<string, string> = {}, rest: object = {}) {
   const create = service.openai.chat.completions.create.bind(service.openai.chat.completions);
-  const body = { model: "auto", messages, memory: { namespace: "ferry" } };
+  const body = { model: "auto", messages, memory: { namespace: "ferry" }, ...rest };
   // biome-ignore lint/suspicious/noExplicitAny: `brink` is not in the client's types
   return create(body as Parameters<typeof create>[0], { headers }) as Promise<any>;
 }
@@ -56,6 +62,25 @@ it("a header forces the route, and the reason says so", async () => {
     code: "invalid_request",
     param: "x-brink-route",
   });
+});
+
+it("what the memory has nothing near to goes to the backend unread", async () => {
+  const strange: Message = { role: "user", content: "Which football team won in 1954?" };
+  const { brink } = await ask([strange], {}, { explain: true });
+  expect(brink).toMatchObject({ route: "backend", engine: "backend:big-model" });
+  expect(brink.reason).toMatch(/^difficulty [\d.]+ > [\d.]+ before anything was read \(harder by/);
+  expect(brink.timings_ms.read).toBeUndefined();
+  const parts: number[] = Object.values(brink.contributions);
+  const logit = parts.reduce((sum, part) => sum + part, 0);
+  expect(brink.difficulty_before).toBeCloseTo(1 / (1 + Math.exp(-logit)), 9);
+  expect(brink.difficulty).toBeGreaterThanOrEqual(brink.difficulty_before);
+  const refusal = { status: 503, body: "{}" };
+  backend.script(refusal, refusal);
+  const fallen = (await ask([strange])).brink;
+  expect(fallen).toMatchObject({ route: "edge", wanted: "backend" });
+  expect(fallen.timings_ms.read).toBeGreaterThan(0);
+  const named = (await ask([strange], { "x-brink-route": "edge" })).brink;
+  expect(named.timings_ms.read).toBeGreaterThan(0);
 });
 
 it("a long conversation stays with the backend that has read it", async () => {
@@ -127,3 +152,15 @@ it("another tenant's conversation of the same name is another", async () => {
   });
   expect(own.brink.route).toBe("edge");
 });
+
+it(
+  "what the isolate forgets, its data centre's cache remembers",
+  async () => {
+    const first = [LONG, { role: "user", content: "What do you remember?" } as const];
+    await ask(first, backendTurn);
+    await service.restart();
+    const { brink } = await ask([...first, { role: "assistant", content: "You." }, EASY]);
+    expect(brink.reason).toContain("the conversation stays with backend:big-model");
+  },
+  START_MS_MAX,
+);
