@@ -105,10 +105,6 @@ export class Meter {
     return this.#caller.key !== undefined && this.#caller.key.budget_usd !== null;
   }
 
-  keepAlive(work: Promise<unknown>): void {
-    this.#deps.keepAlive(work);
-  }
-
   /** Holds so much of the budget; null where nothing needs to be. Throws `insufficient_quota`,
    *  `ledger_unavailable`. */
   async hold(nanos: number): Promise<string | null> {
@@ -180,9 +176,6 @@ class MeteredEngine implements Engine {
   async *answer(asked: EngineRequest): AsyncGenerator<EnginePiece> {
     const meter = this.#meter;
     const { request, held } = await this.#hold(asked);
-    // The runtime ends a request whose client has left, but not before this promise.
-    let done = () => {};
-    meter.keepAlive(new Promise<void>((resolve) => (done = resolve)));
     let told: Usage | null = null;
     let chars = 0;
     let began = false;
@@ -204,7 +197,6 @@ class MeteredEngine implements Engine {
       const nanos = usage.priceOf(meter.prices, this.id, tokens) ?? 0;
       if (!refused) meter.used(tokens, nanos);
       if (held !== null) meter.settle(held, nanos);
-      done();
     }
   }
 

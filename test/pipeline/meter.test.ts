@@ -108,7 +108,7 @@ it("an answer that its reader leaves, or that breaks off, is paid for by a guess
     await pieces.next();
     if (engine === speaks) await pieces.return!();
     else await expect(pieces.next()).rejects.toThrow("it broke off");
-    await Promise.all(kept); // also what keeps the request alive until its answer has ended
+    await Promise.all(kept);
     const guessed = engine === speaks ? 2 : 3; // tokens of "four " and of "four more"
     expect(calls.at(-1)).toEqual(["settle", (2 + 2 * guessed) * 1_000]);
   }
