@@ -2,6 +2,7 @@
 import { events } from "./api.js";
 import { startAskView } from "./ask-view.js";
 import { byId } from "./dom.js";
+import { showKeys, startKeysView } from "./keys-view.js";
 import { showMemory, startMemoryView } from "./memory-view.js";
 import { showRouter, startRouterView } from "./router-view.js";
 import { parseRoute } from "./routes.js";
@@ -14,7 +15,7 @@ const keyStatus = byId("key-status", HTMLElement);
 const starting = byId("starting", HTMLElement);
 const content = byId("content", HTMLElement);
 
-const TITLES = { ask: "Ask", memory: "Memory", router: "Router" };
+const TITLES = { ask: "Ask", memory: "Memory", router: "Router", keys: "Keys" };
 
 /** @type {string | null} */
 let shownView = null;
@@ -29,6 +30,7 @@ function showRoute(moveFocus) {
   document.title = `${TITLES[route.view]} · Brink console`;
   if (route.view === "memory") showMemory(route);
   if (route.view === "router") showRouter();
+  if (route.view === "keys") showKeys();
   if (shownView !== route.view) scrollTo(0, 0);
   shownView = route.view;
   if (moveFocus) focusTarget(route).focus({ preventScroll: true });
@@ -99,5 +101,6 @@ startKeyForm();
 startAskView();
 startMemoryView();
 startRouterView();
+startKeysView();
 showRoute(false);
 void openSession();

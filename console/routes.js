@@ -1,7 +1,7 @@
 /** The part of the URL behind `#`, which names what is shown. Pure. */
 
 /** @typedef {"search" | "documents" | "add" | "document"} Section
- *  @typedef {{ view: "ask" } | { view: "router" } | MemoryRoute} Route */
+ *  @typedef {{ view: "ask" } | { view: "router" } | { view: "keys" } | MemoryRoute} Route */
 
 /** @typedef {object} MemoryRoute
  * @property {"memory"} view
@@ -18,7 +18,7 @@ const SECTIONS = ["search", "documents", "add", "document"];
 export function parseRoute(hash) {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
   const [view, namespace, section, id] = path.split("/").map(decode);
-  if (view === "router") return { view };
+  if (view === "router" || view === "keys") return { view };
   if (view !== "memory") return { view: "ask" };
   return {
     view,

@@ -79,6 +79,18 @@
  * @property {number} threshold
  * @property {string} weights_version
  *
+ * @typedef {object} Key
+ * @property {string} id
+ * @property {string | null} name
+ * @property {string[]} scopes
+ * @property {number | null} expires_at Unix ms.
+ * @property {boolean} disabled
+ * @property {number | null} requests_per_minute
+ * @property {number | null} tokens_per_minute
+ * @property {number | null} budget_usd
+ * @property {"day" | "month" | "total"} budget_period
+ * @property {{ requests: number, cost_usd: number, last_day: string } | null} usage
+ *
  * @typedef {object} Model
  * @property {string} id
  * @property {string} kind
