@@ -8,6 +8,7 @@ import { evaluateNotes } from "./notes.ts";
 import { evaluateReader } from "./reader.ts";
 import type { EvalOptions, EvalReport } from "./report.ts";
 import { isWithinBounds, printReport } from "./report.ts";
+import { evaluateRerank } from "./rerank.ts";
 import { evaluateRetrieval } from "./retrieval.ts";
 import { evaluateRouter } from "./router.ts";
 
@@ -15,6 +16,8 @@ const HELP = `usage: npm run eval -- <what> --data PATH [options]
 
 what
   retrieval   nDCG@10 and recall of /v1/memory/search; PATH is a folder in BEIR's layout
+  rerank      nDCG@10, MRR@10 and the share of right first documents by every way to order what
+              hybrid search found; PATH is a folder in BEIR's layout or a SQuAD 1.1 file
   reader      F1 and exact match; PATH is a file in SQuAD's layout (1.1 or 2.0)
   encoder     cosine with the fp32 original; PATH is what train/export_reference.py wrote
   router      AUROC and calibration of the difficulty score; PATH is a SQuAD 1.1 file
@@ -30,7 +33,7 @@ options
   --url URL        use a running service (keys brink-dev, brink-admin) instead of starting one
   --setting S      reader only: gold (the question's own paragraph), open (all paragraphs in
                    memory, through /v1/chat/completions) or both (default)
-  --split NAME     retrieval only: which qrels, default test
+  --split NAME     retrieval, rerank: which qrels, default test
   --pool PATH      router only: another SQuAD 1.1 file; 1,000 random halves of the questions of both
                    set a threshold each, whose risk over all of them is compared with the target
   --tune           retrieval only: search the weight of hybrid search on the train qrels
@@ -39,6 +42,7 @@ options
 
 const evaluations: Record<string, (options: EvalOptions) => Promise<EvalReport>> = {
   retrieval: evaluateRetrieval,
+  rerank: evaluateRerank,
   reader: evaluateReader,
   router: evaluateRouter,
   encoder: evaluateEncoder,

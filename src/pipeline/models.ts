@@ -1,6 +1,7 @@
 /** The models of an isolate: loaded once, from static assets straight into linear memory, and
  *  shared by every request that the isolate serves. */
 import difficultyWeights from "../../models/difficulty.json";
+import rerankerWeights from "../../models/reranker.json";
 import { ServiceError } from "../errors.ts";
 import type { Precision } from "../model/bert.ts";
 import { chooseGemm } from "../model/choose-gemm.ts";
@@ -8,6 +9,7 @@ import { Encoder } from "../model/encoder.ts";
 import { type GemmVariant, Kernels } from "../model/kernels.ts";
 import kernelsModule from "../model/kernels-module.ts";
 import { SpanReader } from "../model/reader.ts";
+import { Reranker } from "../model/reranker.ts";
 import type { Choice } from "../model/self-timing.ts";
 import { type DifficultyModel, parseDifficultyModel } from "../router/difficulty.ts";
 
@@ -18,6 +20,7 @@ export interface Models {
   kernels: Kernels;
   encoder: Encoder;
   reader: SpanReader;
+  reranker: Reranker;
   difficulty: DifficultyModel;
 }
 
@@ -58,7 +61,9 @@ async function load(assets: Fetcher): Promise<Models> {
   const encoder = await Encoder.load(kernels, encoderStream, ENCODER_PRECISION);
   const readerStream = await openAsset(assets, "models/reader.gguf");
   const reader = await SpanReader.load(kernels, readerStream, encoder);
-  return { kernels, encoder, reader, difficulty: parseDifficultyModel(difficultyWeights) };
+  const reranker = new Reranker(encoder, reader, rerankerWeights);
+  const difficulty = parseDifficultyModel(difficultyWeights);
+  return { kernels, encoder, reader, reranker, difficulty };
 }
 
 /** The bytes of a static asset as they arrive. */

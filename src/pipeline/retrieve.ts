@@ -6,7 +6,9 @@ import type { OnnxModels } from "../engine/onnx.ts";
 import { READER_ID } from "../engine/reader.ts";
 import type { SearchHit, SearchReply, SearchRequest } from "../memory/types.ts";
 import type { SpanReader } from "../model/reader.ts";
+import { RERANKER_ID, type Reranker } from "../model/reranker.ts";
 import { passageText } from "./ingest.ts";
+import { scoreInSteps } from "./rerank.ts";
 import type { MemoryQuery, RerankChoice } from "./types.ts";
 
 export interface RetrieveDeps {
@@ -94,18 +96,25 @@ async function rerankHits(
   return [...read, ...hits.slice(head.length)];
 }
 
-/** Scores by the model that was chosen: an ONNX reranker of that id; without an id the first one
- *  that the deployment has, or else the reader. Throws `model_not_found`. */
+/** Scores by the model that was chosen: Brink's own reranker or an ONNX one; without an id the
+ *  first ONNX reranker that the deployment has, or else the reader beside the retrieval's score,
+ *  which no reranker knows. Throws `model_not_found`. */
 export async function scoreHits(
   { model }: RerankChoice,
   query: string,
   hits: readonly SearchHit[],
-  deps: { onnx: OnnxModels; reader: () => Promise<SpanReader> },
+  deps: {
+    onnx: OnnxModels;
+    reader: () => Promise<SpanReader>;
+    reranker: () => Promise<Reranker>;
+  },
 ): Promise<HitScores> {
   const chosen = model ?? (await firstReranker(deps.onnx)) ?? READER_ID;
   if (chosen === READER_ID)
-    return { model: READER_ID, scores: scoreByReader(await deps.reader(), query, hits) };
+    return { model: chosen, scores: scoreByReader(await deps.reader(), query, hits) };
   const texts = hits.map(({ title, text }) => passageText(title, text));
+  if (chosen === RERANKER_ID)
+    return { model: chosen, scores: await scoreInSteps(await deps.reranker(), query, texts) };
   const { scores } = await deps.onnx.rerank(chosen, query, texts);
   return { model: chosen, scores };
 }
@@ -115,23 +124,30 @@ async function firstReranker(onnx: OnnxModels): Promise<string | null> {
   return models.find(({ kind }) => kind === "reranker")?.id ?? null;
 }
 
-/** What the reader's surest span counts beside the retrieval's score, and the logits that make it
- *  surer by a factor e. Alone it orders worse than retrieval: it is sure of a wrong date in the
- *  next paragraph too (measured in docs/memory.md). */
-const SPAN_WEIGHT = 0.2;
-const SPAN_SCALE = 4;
+/** What the reader's belief in an answer counts beside the retrieval's score, and the logits that
+ *  make it greater by a factor e. Alone it orders worse than retrieval: it is sure of a wrong date
+ *  in the next paragraph too (measured in docs/memory.md). */
+const BELIEF_WEIGHT = 0.3;
+const BELIEF_SCALE = 4;
 
-/** The retrieval's score relative to the best, and how sure the reader is of a span in the passage:
- *  0 to 1 where scores are not negative. */
 function scoreByReader(reader: SpanReader, query: string, hits: readonly SearchHit[]): number[] {
   const readings = reader.read(
     query,
     hits.map(({ text }) => text),
   );
-  const best = Math.max(...hits.map(({ score }) => score));
-  return readings.map((reading, i) => {
-    const logit = reading.spans[0]?.score ?? Number.NEGATIVE_INFINITY;
-    const relative = best > 0 ? hits[i]!.score / best : 0;
-    return SPAN_WEIGHT / (1 + Math.exp(-logit / SPAN_SCALE)) + (1 - SPAN_WEIGHT) * relative;
+  return besideRetrieval(
+    readings.map(({ logSum }) => logSum),
+    hits.map(({ score }) => score),
+  );
+}
+
+/** Of each hit the retrieval's score relative to the best, and how sure the reader is that there is
+ *  an answer, whichever (PassageReading.logSum): 0 to 1 where scores are not negative. */
+export function besideRetrieval(logSums: readonly number[], scores: readonly number[]): number[] {
+  const best = Math.max(...scores);
+  return scores.map((score, i) => {
+    const relative = best > 0 ? score / best : 0;
+    const belief = 1 / (1 + Math.exp(-logSums[i]! / BELIEF_SCALE));
+    return BELIEF_WEIGHT * belief + (1 - BELIEF_WEIGHT) * relative;
   });
 }

@@ -11,6 +11,7 @@ import { GENERATOR_CONTEXT_DEFAULT, MODEL_NAME_PATTERN } from "../limits.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
 import type { SearchReply } from "../memory/types.ts";
 import { linearMemoryBytes } from "../model/linear-memory.ts";
+import { RERANKER_ID } from "../model/reranker.ts";
 import type { ActiveRouter } from "../router/router-types.ts";
 import { TOKENS_EXPECTED } from "../router/target.ts";
 import { ModelStore } from "../store/model-store.ts";
@@ -121,8 +122,9 @@ export class BrinkService implements types.Service {
   }
 
   async rerank(request: types.RerankRequest): Promise<types.Reranking> {
-    const encoder = async () => (await this.#models()).encoder;
-    return this.#used(await rerank(request, { encoder, encoderId: ENCODER_ID, onnx: this.#onnx }));
+    const models = () => this.#models();
+    const deps = { models, encoderId: ENCODER_ID, onnx: this.#onnx };
+    return this.#used(await rerank(request, deps));
   }
 
   async classify(model: string, texts: string[]): Promise<types.Classification> {
@@ -148,11 +150,13 @@ export class BrinkService implements types.Service {
   ): Promise<SearchReply> {
     const memory = this.#memory(caller, query.namespace);
     const reader = async () => (await this.#models()).reader;
+    const reranker = async () => (await this.#models()).reranker;
+    const models = { onnx: this.#onnx, reader, reranker };
     return retrieve(
       {
         search: (request) => memory.search(request),
         embed,
-        score: (choice, text, hits) => scoreHits(choice, text, hits, { onnx: this.#onnx, reader }),
+        score: (choice, text, hits) => scoreHits(choice, text, hits, models),
       },
       query,
     );
@@ -196,6 +200,7 @@ export class BrinkService implements types.Service {
       { id: "edge", kind: "edge" },
       { id: READER_ID, kind: "edge" },
       { id: ENCODER_ID, kind: "encoder", kernels: encoderKernels() },
+      { id: RERANKER_ID, kind: "reranker" },
       ...(await this.#onnx.list()),
     ];
     if (this.#backend === null) return models;

@@ -189,7 +189,7 @@ export interface Embeddings {
 }
 
 export interface RerankRequest {
-  /** An ONNX reranker's or encoder's id, or null for Brink's own encoder. */
+  /** brink-reranker, Brink's own encoder, or an ONNX reranker or encoder; null: brink-reranker. */
   model: string | null;
   query: string;
   documents: string[];

@@ -188,7 +188,7 @@ export class FakeService implements Service {
 
   rerank(request: RerankRequest) {
     const results = request.documents.map((_, index) => ({ index, score: 0.9 - index / 10 }));
-    const reply = { model: request.model ?? "encoder", results, tokens: 7 };
+    const reply = { model: request.model ?? "brink-reranker", results, tokens: 7 };
     return this.#log(reply, "rerank", request);
   }
 

@@ -13,7 +13,7 @@ describe("POST /v1/rerank", () => {
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({
       id: `rerank-${response.headers.get("x-brink-trace")}`,
-      model: "encoder",
+      model: "brink-reranker",
       results: [
         { index: 0, relevance_score: 0.9, document: { text: "may" } },
         { index: 1, relevance_score: 0.8, document: { text: "june" } },

@@ -1,7 +1,9 @@
 import { expect, it } from "vitest";
 import { OnnxModels } from "../../src/engine/onnx.ts";
+import { RERANK_DOCUMENTS_STEP } from "../../src/limits.ts";
 import type { SearchHit, SearchReply, SearchRequest } from "../../src/memory/types.ts";
 import { type PassageReading, type SpanReader, UNREAD } from "../../src/model/reader.ts";
+import type { Reranker } from "../../src/model/reranker.ts";
 import { type RetrieveDeps, retrieve, scoreHits } from "../../src/pipeline/retrieve.ts";
 import type { MemoryQuery } from "../../src/pipeline/types.ts";
 
@@ -147,12 +149,11 @@ it("the time of a search with everything is the sum of its parts", async () => {
   expect(total).toBe(embed! + 5 + 5 + read!);
 });
 
-const reading = (score: number): PassageReading => {
-  return { ...UNREAD, spans: [{ start: 0, end: 1, score }] };
-};
+const reading = (logSum: number): PassageReading => ({ ...UNREAD, logSum });
 const noOnnx = new OnnxModels(null);
+const notNeeded = () => Promise.reject(new Error("not needed"));
 
-it("without an ONNX reranker the reader's surest span counts beside the score", async () => {
+it("without an ONNX reranker the reader's belief counts beside the score", async () => {
   const readers: string[][] = [];
   const reader = {
     read: (_question: string, texts: string[]) => {
@@ -161,13 +162,33 @@ it("without an ONNX reranker the reader's surest span counts beside the score", 
     },
   } as unknown as SpanReader;
   const hits = [hit("a", 0.8), hit("b", 0.4), hit("c", 0.2)];
-  const deps = { onnx: noOnnx, reader: async () => reader };
+  const deps = { onnx: noOnnx, reader: async () => reader, reranker: notNeeded };
   const { model, scores } = await scoreHits({ model: null, depth: 3 }, "q", hits, deps);
   expect(model).toBe("brink-reader");
   const sure = (logit: number) => 1 / (1 + Math.exp(-logit / 4));
-  const expected = [0.2 * sure(-4) + 0.8, 0.2 * sure(6) + 0.8 / 2, 0.8 / 4];
+  const expected = [0.3 * sure(-4) + 0.7, 0.3 * sure(6) + 0.7 / 2, 0.7 / 4];
   for (const [i, score] of scores.entries()) expect(score).toBeCloseTo(expected[i]!, 12);
   expect(readers).toEqual([hits.map(({ text }) => text)]);
+});
+
+it("Brink's own reranker, by its id, reads titles and texts, some at a time", async () => {
+  const steps: string[][] = [];
+  const own = {
+    score: (_query: string, texts: string[]) => {
+      steps.push(texts);
+      return texts.map((_, i) => i / 100);
+    },
+  } as unknown as Reranker;
+  const hits = Array.from({ length: RERANK_DOCUMENTS_STEP + 1 }, (_, i) => {
+    return hit(`${i}`, 0.5, { title: i === 0 ? "Motors" : null });
+  });
+  const deps = { onnx: noOnnx, reader: notNeeded, reranker: async () => own };
+  const choice = { model: "brink-reranker", depth: 50 };
+  const { model, scores } = await scoreHits(choice, "q", hits, deps);
+  expect(model).toBe("brink-reranker");
+  expect(scores).toEqual([...hits.slice(1).map((_, i) => i / 100), 0]);
+  expect(steps.map(({ length }) => length)).toEqual([RERANK_DOCUMENTS_STEP, 1]);
+  expect(steps[0]!.slice(0, 2)).toEqual([`Motors\n${hits[0]!.text}`, hits[1]!.text]);
 });
 
 it("an ONNX reranker is taken where there is one, or by its id", async () => {
@@ -182,7 +203,7 @@ it("an ONNX reranker is taken where there is one, or by its id", async () => {
       return { scores: [0.25], tokens: 1 };
     },
   } as unknown as OnnxModels;
-  const deps = { onnx, reader: () => Promise.reject(new Error("not needed")) };
+  const deps = { onnx, reader: notNeeded, reranker: notNeeded };
   const one = [hit("a", 0.9, { title: "Motors" })];
   const scored = await scoreHits({ model: null, depth: 1 }, "q", one, deps);
   expect(scored).toEqual({ model: "cross", scores: [0.25] });

@@ -174,6 +174,50 @@ describe("embeddings", () => {
   });
 });
 
+describe("reranking", () => {
+  const query = "How many days of leave do staff have?";
+  const documents = [
+    "The canteen opens at noon and serves soup.",
+    "Visitors park behind the building.",
+    "All staff have 28 days of paid leave a year.",
+    "\u200b",
+  ];
+  const rerank = (rest: object) =>
+    service.call("POST", "/v1/rerank", { query, documents, ...rest });
+
+  it("with no model named puts the answer first, by a model that is listed", async () => {
+    const { status, body } = await rerank({});
+    expect([status, body.model]).toEqual([200, "brink-reranker"]);
+    const scores = body.results.map((one: { relevance_score: number }) => one.relevance_score);
+    expect(body.results[0].index).toBe(2);
+    expect(scores.at(-1)).toBe(0); // without a token there is nothing to read
+    expect(scores[0]).toBeLessThan(1);
+    const { body: named } = await rerank({ model: "brink-reranker" });
+    expect(named.results).toEqual(body.results);
+    const { body: listed } = await service.call("GET", "/v1/models/brink-reranker");
+    expect(listed).toMatchObject({ id: "brink-reranker", kind: "reranker" });
+  });
+
+  it("orders hits, and each has the score that their texts have alone", async () => {
+    const namespace = "leave";
+    await fill(
+      service,
+      namespace,
+      documents.slice(0, 3).map((text, i) => ({ id: `${i}`, text })),
+    );
+    const rerankBy = { model: "brink-reranker" };
+    const asked = { namespace, query, k: 3, rerank: rerankBy, explain: true };
+    const { hits } = (await service.call("POST", "/v1/memory/search", asked)).body;
+    const { results } = (await rerank({})).body;
+    expect(hits).toHaveLength(3);
+    for (const [i, hit] of hits.entries()) {
+      expect(hit.document_id).toBe(`${results[i].index}`);
+      expect(hit.rerank_score).toBeCloseTo(results[i].relevance_score, 5);
+      expect(hit.explain.rerank.model).toBe("brink-reranker");
+    }
+  });
+});
+
 describe("memory", () => {
   const search = (query: string, rest: object = {}) =>
     service.call("POST", "/v1/memory/search", { namespace: "handbook", query, k: 3, ...rest });

@@ -18,7 +18,9 @@ const Model = z.string().min(1);
 export const RerankRequest = z
   .strictObject({
     model: Model.nullish().openapi({
-      description: "An ONNX reranker's or encoder's id; omitted: cosine by Brink's own encoder.",
+      description:
+        "brink-reranker, which is the default; all-MiniLM-L6-v2, for its cosine; or the id of an " +
+        "ONNX reranker or encoder.",
     }),
     query: z
       .string()

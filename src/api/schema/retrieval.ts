@@ -46,10 +46,16 @@ const Rerank = z
     [
       z.boolean(),
       z.strictObject({
-        model: z.string().min(1).max(200).nullish().openapi({
-          description:
-            "An ONNX reranker of GET /v1/models, or brink-reader; by default the first of these.",
-        }),
+        model: z
+          .string()
+          .min(1)
+          .max(200)
+          .nullish()
+          .openapi({
+            description:
+              "An ONNX reranker of GET /v1/models, brink-reader or brink-reranker; by default " +
+              "the first ONNX reranker or, without one, brink-reader.",
+          }),
         depth: z
           .int()
           .min(1)
@@ -65,8 +71,7 @@ const Rerank = z
   .openapi({
     description:
       "Reads the best hits together with the query and orders them by what it finds. Costs one " +
-      "model run a hit. What lies deeper keeps its order behind them. brink-reader looks for " +
-      "answers: it helps questions and harms other queries.",
+      "model run a hit, by brink-reranker two. What lies deeper keeps its order behind them.",
   });
 
 const Iterative = z.strictObject({ hops: z.int().min(1).max(HOPS_MAX) }).openapi({
