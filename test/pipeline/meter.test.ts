@@ -4,6 +4,7 @@ import { codeOf, ServiceError } from "../../src/errors.ts";
 import type { Reservation } from "../../src/ledger/quota-types.ts";
 import type { KeyRecord } from "../../src/ledger/types.ts";
 import { Meter, type QuotaPort } from "../../src/pipeline/meter.ts";
+import type { BrinkReport } from "../../src/pipeline/types.ts";
 import { KEY } from "../api/fake-keys.ts";
 
 /** A quota with room for anything, which notes what it is asked. */
@@ -183,4 +184,33 @@ it("a settlement that fails is tried again", async () => {
   await drain(meter.engine(speaks).answer(asking()));
   await Promise.all(kept);
   expect(calls.at(-1)).toEqual(["settle", 20_000]);
+});
+
+it("an edge answer costs nothing, or what the edge charges, within the budget", async () => {
+  const stream = () => {
+    const pieces = [{ text: "07:40" }, { text: "", usage: USAGE }];
+    const report = { route: "edge", engine: "brink-reader" } as BrinkReport;
+    const all = async function* () {
+      yield* pieces;
+    };
+    return {
+      model: "m",
+      route: "edge" as const,
+      difficulty: 0,
+      pieces: all(),
+      report: () => report,
+    };
+  };
+  const { calls, quota, state } = openQuota();
+  const { meter } = meterOf(quota, { budget_usd: 1 });
+  expect(await drain((await meter.own(stream())).pieces)).toBe("07:40");
+  expect(calls).toEqual([]);
+  meter.prices.edgePrices = { input_per_mtok: 1, output_per_mtok: 0 };
+  expect(await drain((await meter.own(stream())).pieces)).toBe("07:40");
+  expect(calls).toMatchObject([
+    ["reserve", 10_000, { period: "month" }],
+    ["settle", 10_000],
+  ]);
+  quota.reserve = async () => ({ held: false, ...state });
+  expect(codeOf(await meter.own(stream()).catch((error) => error))).toBe("insufficient_quota");
 });

@@ -1,0 +1,74 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { UsageEntry } from "../../src/ledger/usage-object.ts";
+import { USAGE_FLUSH_MS, USAGE_PENDING_MAX } from "../../src/limits.ts";
+import { UsageLog, type UsageSink } from "../../src/pipeline/usage-log.ts";
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+/** A recorder that notes each call, and fails the first `failures` of them. */
+function sinkOf(failures = 0) {
+  const calls: [string, UsageEntry[]][] = [];
+  const kept: Promise<unknown>[] = [];
+  const sink: UsageSink = {
+    recorder: (tenant) => ({
+      async record(entries) {
+        if (failures-- > 0) throw new Error("network connection lost");
+        calls.push([tenant, entries]);
+      },
+    }),
+    keepAlive: (work) => kept.push(work),
+  };
+  return { calls, kept, sink };
+}
+
+it("a second's requests are one call a tenant, and one request keeps itself for it", async () => {
+  const { calls, kept, sink } = sinkOf();
+  const log = new UsageLog();
+  for (let i = 0; i < 400; i++)
+    log.note(i % 2 ? "red" : "blue", "k", { requests: 1, nanos: 5 }, sink);
+  expect(kept).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(USAGE_FLUSH_MS);
+  expect(calls.map(([tenant, entries]) => [tenant, entries])).toMatchObject([
+    ["blue", [{ key: "k", requests: 200, nanos: 1_000 }]],
+    ["red", [{ key: "k", requests: 200, nanos: 1_000 }]],
+  ]);
+  expect(log.totals).toMatchObject({ requests: 400, nanos: 2_000 });
+  log.note("red", "k", { requests: 1 }, sink);
+  expect(kept).toHaveLength(2);
+});
+
+it("a flush whose request was dropped does not end all flushing", async () => {
+  const { calls, kept, sink } = sinkOf();
+  const log = new UsageLog();
+  log.note("t", "k", { requests: 1 }, { ...sink, keepAlive: () => vi.clearAllTimers() });
+  await vi.advanceTimersByTimeAsync(10 * USAGE_FLUSH_MS);
+  expect(calls).toEqual([]);
+  log.note("t", "k", { requests: 1 }, sink);
+  expect(kept).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(USAGE_FLUSH_MS);
+  expect(calls).toMatchObject([["t", [{ requests: 2 }]]]);
+});
+
+it("what a recorder did not take comes with the next", async () => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  const { calls, sink } = sinkOf(1);
+  const log = new UsageLog();
+  log.note("t", "k", { requests: 1, prompt_tokens: 7 }, sink);
+  await log.flush(sink.recorder);
+  log.note("t", "k", { requests: 1 }, sink);
+  await log.flush(sink.recorder);
+  expect(calls).toMatchObject([["t", [{ requests: 2, prompt_tokens: 7 }]]]);
+});
+
+it("more keys than it may hold go on at once", () => {
+  const { kept, sink } = sinkOf();
+  const log = new UsageLog();
+  for (let i = 0; i <= USAGE_PENDING_MAX; i++) log.note("t", `k${i}`, { requests: 1 }, sink);
+  expect(kept).toHaveLength(2);
+});
