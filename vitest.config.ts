@@ -2,7 +2,12 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
-const OBJECTS = ["test/memory/**/*.test.ts", "test/ledger/**/*.test.ts", "test/store/**/*.test.ts"];
+const OBJECTS = [
+  "test/memory/**/*.test.ts",
+  "test/ledger/**/*.test.ts",
+  "test/store/**/*.test.ts",
+  "test/router/*-object.test.ts",
+];
 
 declare module "vitest" {
   interface ProvidedContext {

@@ -5,6 +5,7 @@ import type { UsageObject } from "./ledger/usage-object.ts";
 import { GENERATOR_CONTEXT_DEFAULT, GENERATOR_CONTEXT_MAX, MODEL_NAME_PATTERN } from "./limits.ts";
 import type { MemoryObject } from "./memory/memory-object.ts";
 import type OnnxWorker from "./onnx/worker.ts";
+import type { RouterObject } from "./router/router-object.ts";
 
 /** The bindings of wrangler.toml, as the runtime hands them over. */
 export interface Env {
@@ -15,6 +16,7 @@ export interface Env {
   QUOTA: DurableObjectNamespace<QuotaObject>;
   /** One a tenant, named as it. */
   USAGE: DurableObjectNamespace<UsageObject>;
+  ROUTER: DurableObjectNamespace<RouterObject>;
   /** The Worker of wrangler.onnx.toml; absent where it is not deployed. */
   ONNX?: Service<typeof OnnxWorker>;
   /** The generator's and the ONNX models; absent where neither Worker is deployed. */

@@ -17,6 +17,8 @@ export const LABELS_KEPT_MAX = 20_000;
 export const ROUTER_VERSIONS_MAX = 20;
 export const ROUTER_NOTE_CHARS_MAX = 500;
 export const WEIGHTS_VERSION_CHARS_MAX = 100;
+// Floors of the stage before reading: as many as fitFloors() makes.
+export const ROUTER_FLOORS_MAX = 101;
 
 // Labels before the service calibrates by itself: at a risk of 0.1 and confidence 0.95, 500 that
 // stay settle the share of wrong answers to 2.3 percentage points. Then with each 250 more.
@@ -38,3 +40,12 @@ export const DRIFT_ALARM_PROBABILITY = 0.01;
 // keeps: a start is 3 numbers, and one that grew old without a finding has little left to tell.
 export const DRIFT_START_EVERY = 50;
 export const DRIFT_STARTS_MAX = 40;
+
+// How long an isolate may go on with a target or a version that was changed through another, and
+// how many tenants' it remembers, some 5 KB each; a forgotten one costs one call of its object.
+export const ROUTER_CACHE_MS_MAX = 30_000;
+export const ROUTER_CACHE_ENTRIES_MAX = 1_000;
+
+// An outcome is written down after the reply: feedback that comes at once may have to wait for it.
+export const FEEDBACK_LOOKS_MAX = 4;
+export const FEEDBACK_LOOK_PAUSE_MS = 150;

@@ -189,10 +189,6 @@ export const CONVERSATION_ID_CHARS_MAX = 128;
 
 // Labelled answers of a calibration set: 20,000 settle a risk to half a percent, and take 160 KB.
 export const CALIBRATION_SCORES_MAX = 20_000;
-// How long an isolate may go on with a risk target that was changed through another, and how many
-// tenants' targets it remembers; a forgotten one costs one call of the ledger.
-export const TARGET_CACHE_MS_MAX = 30_000;
-export const TARGET_CACHE_ENTRIES_MAX = 1_000;
 
 // Linear memory: 128 MB of isolate less JavaScript's heap, code and buffers in flight. One forward
 // pass takes at most 1,024 tokens, whose activations are 8 MB at dim 384 (see model/bert.ts).

@@ -8,6 +8,7 @@ export { LedgerObject } from "./ledger/ledger-object.ts";
 export { QuotaObject } from "./ledger/quota-object.ts";
 export { UsageObject } from "./ledger/usage-object.ts";
 export { MemoryObject } from "./memory/memory-object.ts";
+export { RouterObject } from "./router/router-object.ts";
 
 const app = createApp<Env>((env, request) => {
   const config = readConfig(env, new URL(request.url).hostname);

@@ -18,7 +18,10 @@ export interface RouterCall {
 }
 
 const model = parseDifficultyModel(difficulty as unknown as DifficultyFile);
-const router = { model, target: { max_risk: 0.15 }, threshold: 0.3 } as ActiveRouter;
+const router: ActiveRouter = {
+  ...{ model, target: { max_risk: 0.15 }, threshold: 0.3 },
+  ...{ shadow_rate: 0, revision: 0 },
+};
 const caller: AnswerRequest["caller"] = {
   ...{ tenant: "bench", role: "inference" },
   ...{ namespaces: null, default_namespace: null, scopes: [] },

@@ -1,4 +1,5 @@
-/** GET /admin/metrics -> 200: figures of the isolate that answers, as Prometheus text. */
+/** GET /admin/metrics -> 200: figures of the isolate that answers and of the tenant's router, as
+ *  Prometheus text. */
 import { OPERATOR_TENANT } from "../pipeline/operator.ts";
 import { NANOS_PER_USD } from "../pipeline/usage.ts";
 import type { UsageTotals } from "../pipeline/usage-log.ts";
@@ -13,15 +14,21 @@ endpoint(
   {
     method: "get",
     path: "/admin/metrics",
-    summary: "Show figures of the isolate that answers, as Prometheus text",
+    summary: "Show figures of this isolate and of the router, as Prometheus text",
     security: NEEDS_ADMIN_KEY,
     responses: replies(200, "Prometheus text format 0.0.4", z.string(), "text/plain"),
   },
-  (c) => {
+  async (c) => {
     const { linearMemoryBytes, usage } = c.var.service.metrics();
+    const { difficulty, risk, feedback } = await c.var.service.routerAdmin.drift(c.var.caller);
     const text = `# HELP brink_linear_memory_bytes Linear memory of the isolate's WebAssembly.
 # TYPE brink_linear_memory_bytes gauge
 brink_linear_memory_bytes ${linearMemoryBytes}
+# HELP brink_router_drift_alarm Whether the router's drift test alarms, 0 or 1.
+# TYPE brink_router_drift_alarm gauge
+brink_router_drift_alarm{test="difficulty"} ${Number(difficulty.alarm)}
+brink_router_drift_alarm{test="risk"} ${Number(risk.alarm)}
+brink_router_drift_alarm{test="feedback"} ${Number(feedback.alarm)}
 ${c.var.caller.tenant === OPERATOR_TENANT ? describeUsage(usage) : ""}`;
     return c.body(text, 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
   },

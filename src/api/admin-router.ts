@@ -1,8 +1,23 @@
-/** GET and PUT /admin/router: how much risk an edge answer may carry. */
+/** /admin/router: what the router aims for, what it learned, and the way back. */
 import { readJson } from "./body.ts";
 import { endpoint, newApi } from "./context.ts";
-import { parseRouter, RouterReply, RouterRequest } from "./schema/admin.ts";
+import { parse } from "./schema/common.ts";
 import { jsonBody, NEEDS_ADMIN_KEY, replies } from "./schema/replies.ts";
+import {
+  CalibrateBody,
+  ForgottenReply,
+  OutcomesQuery,
+  OutcomesReply,
+  parseCalibrate,
+  parseRouter,
+  parseVersion,
+  RollbackRequest,
+  RouterReply,
+  RouterRequest,
+  VersionBodyRequest,
+  VersionReply,
+  VersionsReply,
+} from "./schema/router.ts";
 
 export const adminRouter = newApi();
 
@@ -11,11 +26,11 @@ endpoint(
   {
     method: "get",
     path: "/admin/router",
-    summary: "Show the router's target and threshold",
+    summary: "Show the router's target, threshold, calibration and drift",
     security: NEEDS_ADMIN_KEY,
     responses: replies(200, "The router's state", RouterReply),
   },
-  async (c) => c.json(await c.var.service.getRouter(c.var.caller)),
+  async (c) => c.json(await c.var.service.routerAdmin.get(c.var.caller)),
 );
 
 endpoint(
@@ -23,13 +38,113 @@ endpoint(
   {
     method: "put",
     path: "/admin/router",
-    summary: "Set the router's target",
+    summary: "Set the router's target and what it records",
+    description: "What is not named stays.",
     security: NEEDS_ADMIN_KEY,
     request: { body: jsonBody(RouterRequest) },
     responses: replies(200, "The router's state from now on", RouterReply),
   },
   async (c) => {
-    const target = parseRouter(await readJson(c));
-    return c.json(await c.var.service.putRouter(c.var.caller, target));
+    const changes = parseRouter(await readJson(c));
+    return c.json(await c.var.service.routerAdmin.put(c.var.caller, changes));
   },
+);
+
+endpoint(
+  adminRouter,
+  {
+    method: "post",
+    path: "/admin/router/calibrate",
+    summary: "Calibrate by your own labels or by those that were collected",
+    description: "Makes a version, which is in use from then on.",
+    security: NEEDS_ADMIN_KEY,
+    request: { body: jsonBody(CalibrateBody) },
+    responses: replies(200, "The router's state from now on", RouterReply),
+  },
+  async (c) => {
+    const request = parseCalibrate(await readJson(c));
+    return c.json(await c.var.service.routerAdmin.calibrate(c.var.caller, request));
+  },
+);
+
+endpoint(
+  adminRouter,
+  {
+    method: "get",
+    path: "/admin/router/versions",
+    summary: "List the versions of weights and calibration",
+    description: "Newest first, the shipped one last.",
+    security: NEEDS_ADMIN_KEY,
+    responses: replies(200, "The versions", VersionsReply),
+  },
+  async (c) => c.json({ versions: await c.var.service.routerAdmin.versions(c.var.caller) }),
+);
+
+endpoint(
+  adminRouter,
+  {
+    method: "post",
+    path: "/admin/router/versions",
+    summary: "Add weights with their calibration set",
+    description: "As npx brink router train writes them. In use only with `activate: true`.",
+    security: NEEDS_ADMIN_KEY,
+    request: { body: jsonBody(VersionBodyRequest) },
+    responses: replies(200, "The version", VersionReply),
+  },
+  async (c) => {
+    const request = parseVersion(await readJson(c));
+    return c.json(await c.var.service.routerAdmin.addVersion(c.var.caller, request));
+  },
+);
+
+endpoint(
+  adminRouter,
+  {
+    method: "post",
+    path: "/admin/router/rollback",
+    summary: "Go back to a version",
+    description: "It is used exactly as it was, and automatic calibration ends.",
+    security: NEEDS_ADMIN_KEY,
+    request: { body: jsonBody(RollbackRequest) },
+    responses: replies(200, "The router's state from now on", RouterReply),
+  },
+  async (c) => {
+    const { version } = parse(RollbackRequest, await readJson(c));
+    return c.json(await c.var.service.routerAdmin.rollBack(c.var.caller, version));
+  },
+);
+
+endpoint(
+  adminRouter,
+  {
+    method: "get",
+    path: "/admin/router/outcomes",
+    summary: "List recent answers and what became known of them",
+    description: "Newest first.",
+    security: NEEDS_ADMIN_KEY,
+    request: { query: OutcomesQuery },
+    responses: replies(200, "A page", OutcomesReply),
+  },
+  async (c) => {
+    const { limit, cursor, labelled } = parse(OutcomesQuery, c.req.query());
+    const page = {
+      limit,
+      cursor: cursor === undefined ? null : Number(cursor),
+      labelled: labelled === "true",
+    };
+    return c.json(await c.var.service.routerAdmin.outcomes(c.var.caller, page));
+  },
+);
+
+endpoint(
+  adminRouter,
+  {
+    method: "delete",
+    path: "/admin/router/outcomes",
+    summary: "Forget all recent answers",
+    description: "Labels and counts, which hold no text, stay.",
+    security: NEEDS_ADMIN_KEY,
+    responses: replies(200, "They are gone", ForgottenReply),
+  },
+  async (c) => c.json({ deleted: await c.var.service.routerAdmin.forgetOutcomes(c.var.caller) }),
 );

@@ -23,6 +23,7 @@ import { classify } from "./classify.ts";
 import { type Api, type ApiEnv, type Connection, newApi } from "./context.ts";
 import { embeddings } from "./embeddings.ts";
 import { describeFailure, logFailure } from "./failure.ts";
+import { feedback } from "./feedback.ts";
 import { health } from "./health.ts";
 import { memory } from "./memory.ts";
 import { models } from "./models.ts";
@@ -71,7 +72,7 @@ export function createApp<Bindings extends object>(
   for (const group of [adminNamespaces, adminDocuments, adminJobs, adminSnapshots])
     app.route("/", group);
   for (const group of [adminNotes, adminKeys, adminModels]) app.route("/", group);
-  for (const group of [adminRouter, adminMetrics, health]) app.route("/", group);
+  for (const group of [feedback, adminRouter, adminMetrics, health]) app.route("/", group);
   addOpenApi(app);
   app.notFound((c) => {
     const { path, method } = c.req;

@@ -20,6 +20,8 @@ export interface MemoryAccess {
   memory(caller: Caller, namespace: string): Memory;
   ledger(): DurableObjectStub<LedgerObject>;
   encoder(): Promise<IngestEncoder>;
+  /** Lets go of the answers that a tenant's namespace gave. */
+  forgetOutcomes(tenant: string, namespace: string): Promise<unknown>;
 }
 
 export class NamespaceAdmin implements MemoryAdmin {
@@ -131,6 +133,7 @@ export class NamespaceAdmin implements MemoryAdmin {
     for (const notes of Object.values(noteMemories(name)))
       await this.#memory(caller, notes).destroy();
     await new NotePolicies(ledger).reset(caller.tenant, name);
+    await this.#access.forgetOutcomes(caller.tenant, name);
     await this.#memory(caller, name).destroy();
     await ledger.deleteNamespace(caller.tenant, name);
   }

@@ -1,6 +1,5 @@
 /** The models of an isolate: loaded once, from static assets straight into linear memory, and
  *  shared by every request that the isolate serves. */
-import difficultyWeights from "../../models/difficulty.json";
 import rerankerWeights from "../../models/reranker.json";
 import { ServiceError } from "../errors.ts";
 import type { Precision } from "../model/bert.ts";
@@ -11,7 +10,8 @@ import kernelsModule from "../model/kernels-module.ts";
 import { SpanReader } from "../model/reader.ts";
 import { Reranker } from "../model/reranker.ts";
 import type { Choice } from "../model/self-timing.ts";
-import { type DifficultyModel, parseDifficultyModel } from "../router/difficulty.ts";
+import type { DifficultyModel } from "../router/difficulty.ts";
+import { shippedDifficulty } from "../router/shipped.ts";
 
 /** The encoder's public name, for GET /v1/models and /v1/embeddings. */
 export const ENCODER_ID = "all-MiniLM-L6-v2";
@@ -62,8 +62,7 @@ async function load(assets: Fetcher): Promise<Models> {
   const readerStream = await openAsset(assets, "models/reader.gguf");
   const reader = await SpanReader.load(kernels, readerStream, encoder);
   const reranker = new Reranker(encoder, reader, rerankerWeights);
-  const difficulty = parseDifficultyModel(difficultyWeights);
-  return { kernels, encoder, reader, reranker, difficulty };
+  return { kernels, encoder, reader, reranker, difficulty: shippedDifficulty() };
 }
 
 /** The bytes of a static asset as they arrive. */

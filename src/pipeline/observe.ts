@@ -6,6 +6,7 @@ import type { SearchHit } from "../memory/types.ts";
 import type { Outcome } from "../router/outcome.ts";
 import type { ActiveRouter } from "../router/router-types.ts";
 import { standingOf } from "./notes-standing.ts";
+import type { Note } from "./notes-types.ts";
 import type { AnswerRequest, AnswerStream } from "./types.ts";
 
 export interface Observed {
@@ -22,6 +23,8 @@ export interface Observed {
     features: Record<string, number> | null;
     router: ActiveRouter;
   } | null;
+  /** Of like questions: what a backend's prompt says of them. */
+  corrections: readonly Note[];
   /** Ids of the notes that stood in the prompt or gave the answer. */
   notes: string[];
 }
@@ -84,7 +87,7 @@ function outcomeOf(work: Observed, stream: AnswerStream, text: string, whole: bo
     notes,
     cost_usd: null,
     standing: kept ? standingOf(request) : "dependent",
-    asked: request.model,
+    asked: request.route ?? request.model,
     whole: kept,
   };
 }

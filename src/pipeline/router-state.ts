@@ -1,41 +1,80 @@
-/** What each tenant's answers are routed by: remembered by the isolate for a while. */
-import type { LedgerObject } from "../ledger/ledger-object.ts";
-import { TARGET_CACHE_ENTRIES_MAX, TARGET_CACHE_MS_MAX } from "../limits.ts";
+/** What each tenant's answers are routed by: kept in its RouterObject, remembered by the isolate
+ *  for a while. */
+import type { BackendPrices } from "../env.ts";
+import { ROUTER_CACHE_ENTRIES_MAX, ROUTER_CACHE_MS_MAX } from "../limits.ts";
 import { thresholdFor } from "../router/calibration.ts";
-import type { DifficultyModel } from "../router/difficulty.ts";
-import type { ActiveRouter } from "../router/router-types.ts";
-import { TARGET_DEFAULT } from "../router/target.ts";
-import type { RouterState } from "./types.ts";
+import { parseDifficultyModel } from "../router/difficulty.ts";
+import type { RouterObject } from "../router/router-object.ts";
+import {
+  type ActiveRouter,
+  type RouterSnapshot,
+  SETTINGS_DEFAULT,
+  SHIPPED_VERSION,
+} from "../router/router-types.ts";
+import { shippedDifficulty } from "../router/shipped.ts";
+import { type Prices, type Target, TOKENS_EXPECTED } from "../router/target.ts";
 
-const SETTING = "router";
+type Stub = Pick<DurableObjectStub<RouterObject>, "snapshot">;
+
 const remembered = new Map<string, { active: ActiveRouter; until: number }>();
 
 export class RouterStates {
-  readonly #ledger: DurableObjectStub<LedgerObject>;
-  readonly #model: () => Promise<DifficultyModel>;
+  readonly #object: (tenant: string) => Stub;
+  readonly #prices: Prices | null;
 
-  constructor(ledger: DurableObjectStub<LedgerObject>, model: () => Promise<DifficultyModel>) {
-    this.#ledger = ledger;
-    this.#model = model;
+  constructor(object: (tenant: string) => Stub, prices: BackendPrices | null) {
+    this.#object = object;
+    this.#prices = pricesOf(prices);
   }
 
+  /** What another isolate changed shows within ROUTER_CACHE_MS_MAX. Where the object does not
+   *  answer, what is known serves on, and without that the release's own weights and target: no
+   *  answer fails for want of it. */
   async read(tenant: string): Promise<ActiveRouter> {
     const known = remembered.get(tenant);
     if (known !== undefined && Date.now() < known.until) return known.active;
-    const stored = await this.#ledger.getSetting(tenant, SETTING);
-    return this.#remember(tenant, stored === null ? TARGET_DEFAULT : JSON.parse(stored));
+    try {
+      const snapshot = await this.#object(tenant).snapshot(known?.active.revision ?? null);
+      const active = snapshot === null ? known!.active : this.#activate(snapshot);
+      return remember(tenant, active);
+    } catch (error) {
+      console.error(`router: ${error instanceof Error ? error.message : error}`);
+      return known?.active ?? this.#activate(UNKNOWN);
+    }
   }
 
-  async write(tenant: string, target: RouterState["target"]): Promise<ActiveRouter> {
-    await this.#ledger.putSetting(tenant, SETTING, JSON.stringify(target));
-    return this.#remember(tenant, target);
+  /** The next answer of this isolate goes by what is stored then. */
+  forget(tenant: string): void {
+    remembered.delete(tenant);
   }
 
-  async #remember(tenant: string, target: RouterState["target"]): Promise<ActiveRouter> {
-    const model = await this.#model();
-    const active = { model, target, threshold: thresholdFor(target, model.calibration, null) };
-    if (remembered.size >= TARGET_CACHE_ENTRIES_MAX) remembered.clear();
-    remembered.set(tenant, { active, until: Date.now() + TARGET_CACHE_MS_MAX });
-    return active;
+  #activate({ revision, settings, model }: RouterSnapshot): ActiveRouter {
+    const { target, shadow_rate } = settings;
+    // The set, which may be large, is needed for the threshold alone.
+    const { calibration, ...scoring } =
+      model === null ? shippedDifficulty() : parseDifficultyModel(model);
+    const threshold = thresholdFor(keepable(target, this.#prices), calibration, this.#prices);
+    return { model: scoring, target, threshold, shadow_rate, revision };
   }
+}
+
+/** The target, or where it is a budget and the prices went, that nothing be spent. */
+export function keepable(target: Target, prices: Prices | null): Target {
+  return "budget_usd_per_1k" in target && prices === null ? { backend_share: 0 } : target;
+}
+
+const UNKNOWN: RouterSnapshot = {
+  ...{ revision: -1, settings: SETTINGS_DEFAULT, version: SHIPPED_VERSION },
+  ...{ unfit: null, model: null },
+};
+
+function remember(tenant: string, active: ActiveRouter): ActiveRouter {
+  if (remembered.size >= ROUTER_CACHE_ENTRIES_MAX) remembered.clear();
+  remembered.set(tenant, { active, until: Date.now() + ROUTER_CACHE_MS_MAX });
+  return active;
+}
+
+/** What a question at the backend costs. */
+export function pricesOf(prices: BackendPrices | null): Prices | null {
+  return prices === null ? null : { ...prices, ...TOKENS_EXPECTED };
 }

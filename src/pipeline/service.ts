@@ -12,20 +12,20 @@ import type { MemoryObject } from "../memory/memory-object.ts";
 import type { SearchReply } from "../memory/types.ts";
 import { linearMemoryBytes } from "../model/linear-memory.ts";
 import { RERANKER_ID } from "../model/reranker.ts";
-import type { ActiveRouter } from "../router/router-types.ts";
-import { TOKENS_EXPECTED } from "../router/target.ts";
+import type { RouterObject } from "../router/router-object.ts";
 import { ModelStore } from "../store/model-store.ts";
 import { answer, questionOf } from "./answer.ts";
 import { SharedConversations } from "./conversations.ts";
+import { takeFeedback } from "./feedback.ts";
 import { toUnitVector } from "./ingest.ts";
 import { TenantKeys } from "./keys-admin.ts";
 import type { KeyAdmin } from "./keys-types.ts";
+import type { FeedbackReply, FeedbackRequest, RouterAdmin } from "./learning-types.ts";
 import { reachLedger } from "./ledger-call.ts";
 import { NamespaceAdmin } from "./memory-admin.ts";
 import { Meter, type MeterDeps } from "./meter.ts";
 import { OperatorModels } from "./model-admin.ts";
 import { ENCODER_ID, encoderKernels, loadModels, type Models } from "./models.ts";
-import { noteAgreed } from "./notes.ts";
 import { NamespaceNotes } from "./notes-admin.ts";
 import { answerNotes } from "./notes-answer.ts";
 import type { NoteDeps } from "./notes-find.ts";
@@ -33,9 +33,11 @@ import { NotePolicies } from "./notes-policy.ts";
 import type { NoteAdmin } from "./notes-types.ts";
 import type { Answered } from "./observe.ts";
 import { preloadDocs } from "./preload.ts";
+import { type RecordDeps, recordAnswer } from "./record.ts";
 import { countTokens, rerank } from "./rerank.ts";
 import { retrieve, scoreHits } from "./retrieve.ts";
-import { RouterStates } from "./router-state.ts";
+import { TenantRouter } from "./router-admin.ts";
+import { pricesOf, RouterStates } from "./router-state.ts";
 import type * as types from "./types.ts";
 import { usageLog } from "./usage-log.ts";
 
@@ -51,6 +53,7 @@ export class BrinkService implements types.Service {
   readonly memoryAdmin: NamespaceAdmin;
   readonly modelAdmin: types.ModelAdmin;
   readonly noteAdmin: NoteAdmin;
+  readonly routerAdmin: RouterAdmin;
   readonly keyAdmin: KeyAdmin;
   /** Of the one request that this service is made for; null until it is admitted. */
   #meter: Meter | null = null;
@@ -61,12 +64,12 @@ export class BrinkService implements types.Service {
     this.#keepAlive = keepAlive;
     this.#backend = config.backend === null ? null : new BackendEngine(config.backend);
     this.#onnx = new OnnxModels(env.ONNX ?? null);
-    this.#routers = new RouterStates(this.#ledger(), async () => (await this.#models()).difficulty);
     this.#store = env.MODELS === undefined ? null : new ModelStore(env.MODELS);
     this.memoryAdmin = new NamespaceAdmin({
       memory: (caller, namespace) => this.#memory(caller, namespace),
       ledger: () => this.#ledger(),
       encoder: async () => (await this.#models()).encoder,
+      forgetOutcomes: (tenant, namespace) => this.#router(tenant).forget(namespace),
     });
     const policies = new NotePolicies(this.#ledger());
     this.#notes = {
@@ -82,6 +85,9 @@ export class BrinkService implements types.Service {
       recorder: (tenant) => this.#env.USAGE.getByName(tenant),
     });
     this.noteAdmin = new NamespaceNotes(this.#notes, policies, () => this.#ledger());
+    const router = (tenant: string) => this.#router(tenant);
+    this.#routers = new RouterStates(router, config.prices);
+    this.routerAdmin = new TenantRouter(router, this.#routers, pricesOf(config.prices));
     const context = config.generator?.context ?? GENERATOR_CONTEXT_DEFAULT;
     this.modelAdmin = new OperatorModels(this.#store, this.#ledger(), context, this.#onnx);
   }
@@ -98,19 +104,32 @@ export class BrinkService implements types.Service {
       search: async (query: types.MemoryQuery) =>
         (await this.#search(request.caller, query, embed)).hits,
       notes: answerNotes(this.#notes, embed),
-      observe: ({ outcome }: Answered) =>
-        this.#keepAlive(noteAgreed(this.#notes, request.caller, outcome)),
+      observe: (answered: Answered) => this.#keepAlive(recordAnswer(this.#recordDeps(), answered)),
       backend: meter.engine(this.#backend),
       conversations: new SharedConversations(this.#keepAlive),
-      pricesOf: () => {
-        const { prices } = this.#config;
-        return prices === null ? null : { ...prices, ...TOKENS_EXPECTED };
-      },
+      pricesOf: () => pricesOf(this.#config.prices),
       generator: meter.engine(this.#defaultGenerator()),
       findGenerator: async (model: string) => meter.engine(await this.#findGenerator(model)),
       router: () => this.#routers.read(request.caller.tenant),
     };
     return meter.own(await answer(deps, request));
+  }
+
+  #recordDeps(): RecordDeps {
+    return {
+      router: (tenant) => this.#router(tenant),
+      notes: this.#notes,
+      backend: this.#backend,
+      prices: this.#config.prices,
+      models: () => this.#models(),
+      random: Math.random,
+    };
+  }
+
+  feedback(caller: types.Caller, request: FeedbackRequest): Promise<FeedbackReply> {
+    const router = (tenant: string) => this.#router(tenant);
+    const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
+    return takeFeedback({ router, notes: this.#notes, pause }, caller, request);
   }
 
   async embed(texts: string[], model: string | null): Promise<types.Embeddings> {
@@ -183,17 +202,6 @@ export class BrinkService implements types.Service {
     return reachLedger(() => this.#ledger().hasKeys());
   }
 
-  async getRouter(caller: types.Caller): Promise<types.RouterState> {
-    return stateOf(await this.#routers.read(caller.tenant));
-  }
-
-  async putRouter(
-    caller: types.Caller,
-    target: types.RouterState["target"],
-  ): Promise<types.RouterState> {
-    return stateOf(await this.#routers.write(caller.tenant, target));
-  }
-
   async models(): Promise<types.ModelInfo[]> {
     const models: types.ModelInfo[] = [
       { id: "auto", kind: "router" },
@@ -256,6 +264,10 @@ export class BrinkService implements types.Service {
     return this.#env.MEMORY.getByName(`${caller.tenant}/${namespace}`);
   }
 
+  #router(tenant: string): DurableObjectStub<RouterObject> {
+    return this.#env.ROUTER.getByName(tenant);
+  }
+
   #ledger(): DurableObjectStub<LedgerObject> {
     return this.#env.LEDGER.getByName("ledger");
   }
@@ -274,9 +286,4 @@ export class BrinkService implements types.Service {
       keepAlive: this.#keepAlive,
     };
   }
-}
-
-function stateOf({ target, threshold, model }: ActiveRouter): types.RouterState {
-  const { max_risk } = target as types.RouterState["target"];
-  return { target: { max_risk }, threshold, weights_version: model.version };
 }

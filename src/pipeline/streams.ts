@@ -141,10 +141,11 @@ function bestSpan(edge: EdgeWork | null, hits: readonly SearchHit[]): Partial<Br
   return { best_span: { text: text.slice(start, end), passage_id, score, turned_down: abstain } };
 }
 
-async function groundPrompt(
-  deps: AnswerDeps,
+/** What a backend is asked, grounded by what was found. */
+export async function groundPrompt(
+  deps: Pick<AnswerDeps, "models">,
   messages: ChatMessage[],
-  hits: SearchHit[],
+  hits: readonly SearchHit[],
   corrections: readonly Note[],
 ) {
   const { encoder } = await deps.models();

@@ -15,6 +15,7 @@ import type {
 import type { SwitchCost } from "../router/conversation.ts";
 import type { StoredModel } from "../store/model-store.ts";
 import type { KeyAdmin } from "./keys-types.ts";
+import type { FeedbackReply, FeedbackRequest, RouterAdmin } from "./learning-types.ts";
 import type { MemoryAdmin } from "./memory-types.ts";
 import type { Note, NoteAdmin } from "./notes-types.ts";
 import type { UsageTotals } from "./usage-log.ts";
@@ -216,14 +217,6 @@ export interface NamespaceInfo extends NamespaceOptions {
   created_at: number;
 }
 
-export interface RouterState {
-  /** The highest accepted probability that an edge answer is not good enough, 0..1. */
-  target: { max_risk: number };
-  /** Difficulty above which a question goes to a backend, 0..1. */
-  threshold: number;
-  weights_version: string;
-}
-
 export interface ModelInfo {
   id: string;
   kind: "edge" | "backend" | "encoder" | "reranker" | "classifier" | "router" | "generator";
@@ -299,6 +292,7 @@ export interface Service {
   /** Counts a request of about so many tokens against the rates of the caller's key; null where it
    *  has none. What the request then uses is counted to it. Throws `ledger_unavailable`. */
   admit(caller: Caller, tokens: number): Promise<Admission | null>;
+  readonly routerAdmin: RouterAdmin;
   /** Resolves before anything was sent to the client. Throws `model_not_found`,
    *  `unsupported_parameter`, `backend_not_configured`, `backend_unavailable`,
    *  `backend_timeout`. */
@@ -316,8 +310,8 @@ export interface Service {
   /** Whether any key was ever created and not revoked. */
   hasKeys(): Promise<boolean>;
 
-  getRouter(caller: Caller): Promise<RouterState>;
-  putRouter(caller: Caller, target: RouterState["target"]): Promise<RouterState>;
+  /** Throws `not_found` for an answer that is not remembered or was not the caller's to see. */
+  feedback(caller: Caller, request: FeedbackRequest): Promise<FeedbackReply>;
 
   /** What is built in, the ONNX models where their Worker is bound, and the backend. */
   models(): Promise<ModelInfo[]>;

@@ -67,19 +67,6 @@ it.each([
   expect(await startApi().outcome(NS, { method: "PUT", json })).toEqual([400, "invalid_request"]);
 });
 
-it("the router's target is a risk from 0 to 1", async () => {
-  const { call, outcome } = startApi();
-  const put = (json: unknown) => outcome("/admin/router", { method: "PUT", json });
-  expect(await (await call("/admin/router")).json()).toEqual({
-    target: { max_risk: 0.2 },
-    threshold: 0.4,
-    weights_version: "w1",
-  });
-  expect(await put({ target: { max_risk: 0.1 } })).toEqual([200, null]);
-  for (const json of [{}, { target: {} }, { target: { max_risk: 1.1 } }, { target: { budget: 1 } }])
-    expect(await put(json)).toEqual([400, "invalid_request"]);
-});
-
 it("metrics are Prometheus text", async () => {
   const { call } = startApi();
   const response = await call("/admin/metrics");
@@ -88,4 +75,6 @@ it("metrics are Prometheus text", async () => {
   expect(text).toContain("\nbrink_linear_memory_bytes 65536\n");
   expect(text).toContain('\nbrink_tokens_total{kind="completion"} 8\n');
   expect(text).toContain("\nbrink_cost_usd_total 0.5\n");
+  expect(text).toContain('\nbrink_router_drift_alarm{test="difficulty"} 1\n');
+  expect(text).toContain('\nbrink_router_drift_alarm{test="risk"} 0\n');
 });

@@ -20,6 +20,7 @@ import type {
 import { FakeKeys } from "./fake-keys.ts";
 import { FakeMemory, knows } from "./fake-memory.ts";
 import { FakeNotes } from "./fake-notes.ts";
+import { FakeRouter } from "./fake-router.ts";
 
 export const REPORT: BrinkReport = {
   route: "edge",
@@ -141,6 +142,7 @@ export class FakeService implements Service {
   readonly modelAdmin = new FakeModelAdmin(this);
   readonly noteAdmin = new FakeNotes((...call) => this.calls.push(call));
   readonly keyAdmin = new FakeKeys((...call) => this.calls.push(call));
+  readonly routerAdmin = new FakeRouter((...call) => this.calls.push(call));
   /** Method names with their arguments, in order. */
   calls: [string, ...unknown[]][] = [];
   /** By SHA-256 of the key. */
@@ -217,14 +219,8 @@ export class FakeService implements Service {
     return this.#log(this.callers.size > 0, "hasKeys");
   }
 
-  getRouter(...args: Parameters<Service["getRouter"]>) {
-    const state = { target: { max_risk: 0.2 }, threshold: 0.4, weights_version: "w1" };
-    return this.#log(state, "getRouter", ...args);
-  }
-
-  putRouter(...args: Parameters<Service["putRouter"]>) {
-    const state = { target: args[1], threshold: 0.4, weights_version: "w1" };
-    return this.#log(state, "putRouter", ...args);
+  feedback(...args: Parameters<Service["feedback"]>) {
+    return this.#log({ recorded: true as const, learned: null }, "feedback", ...args);
   }
 
   async models() {

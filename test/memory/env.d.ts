@@ -13,6 +13,8 @@ declare namespace Cloudflare {
     QUOTA: DurableObjectNamespace<import("../../src/ledger/quota-object.ts").QuotaObject>;
     CLOCKED_QUOTA: DurableObjectNamespace<import("./worker.ts").ClockedQuota>;
     USAGE: DurableObjectNamespace<import("../../src/ledger/usage-object.ts").UsageObject>;
+    ROUTER: DurableObjectNamespace<import("../../src/router/router-object.ts").RouterObject>;
+    SMALL_ROUTER: DurableObjectNamespace<import("./worker.ts").SmallRouter>;
     MODELS: R2Bucket;
   }
 }

@@ -1,4 +1,4 @@
-/** The Durable Object classes, and some once more with bounds that a test can reach. */
+/** The Durable Object classes, and each once more with bounds that a test can reach. */
 import { LedgerObject } from "../../src/ledger/ledger-object.ts";
 import { QuotaObject } from "../../src/ledger/quota-object.ts";
 import { UsageObject } from "../../src/ledger/usage-object.ts";
@@ -6,9 +6,10 @@ import type { ShardStub } from "../../src/memory/memory-node.ts";
 import { MemoryObject } from "../../src/memory/memory-object.ts";
 import type { NamespaceBounds } from "../../src/memory/namespace.ts";
 import type { Work } from "../../src/memory/work.ts";
+import { RouterObject } from "../../src/router/router-object.ts";
 import { VectorizeDouble } from "../support/vectorize-double.ts";
 
-export { LedgerObject, MemoryObject, QuotaObject, UsageObject };
+export { LedgerObject, MemoryObject, QuotaObject, RouterObject, UsageObject };
 
 export class SmallMemory extends MemoryObject {
   protected override get settings() {
@@ -151,6 +152,24 @@ export class ClockedQuota extends QuotaObject {
 
   setNow(unixMs: number): void {
     this.#nowMs = unixMs;
+  }
+}
+
+/** Remembers ten outcomes, 8,000 bytes of them and for a thousand ms, and calibrates by itself
+ *  from 20 labels on and with each 10 more. */
+export class SmallRouter extends RouterObject {
+  nowMs = 10_000;
+
+  protected override now(): number {
+    return this.nowMs;
+  }
+
+  protected override get ringBounds() {
+    return { outcomes: 10, bytes: 8_000, ms: 1_000 };
+  }
+
+  protected override get autoCalibration() {
+    return { labelsMin: 20, labelsStep: 10 };
   }
 }
 

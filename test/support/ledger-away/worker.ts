@@ -5,6 +5,7 @@ import worker, {
   LedgerObject as Ledger,
   MemoryObject,
   QuotaObject as Quota,
+  RouterObject,
   UsageObject,
 } from "../../../src/worker.ts";
 
@@ -37,7 +38,7 @@ export class QuotaObject extends Quota {
   }
 }
 
-export { MemoryObject, UsageObject };
+export { MemoryObject, RouterObject, UsageObject };
 
 export default {
   fetch(request, env, context) {

@@ -1,0 +1,358 @@
+/** The router: targets, labels, versions and feedback, as they are sent and told. */
+import {
+  CALIBRATION_SCORES_MAX,
+  NOTE_ANSWER_CHARS_MAX,
+  OUTCOMES_PAGE_MAX,
+  ROUTER_FLOORS_MAX,
+  ROUTER_NOTE_CHARS_MAX,
+  WEIGHTS_VERSION_CHARS_MAX,
+} from "../../limits.ts";
+import type {
+  CalibrateRequest,
+  FeedbackRequest,
+  VersionRequest,
+} from "../../pipeline/learning-types.ts";
+import { FEATURES, type FeatureName } from "../../router/features.ts";
+import { QUESTION_FEATURES } from "../../router/features-question.ts";
+import type { RouterSettings } from "../../router/router-types.ts";
+import type { Target } from "../../router/target.ts";
+import { parse, z } from "./common.ts";
+
+const Share = z.number().min(0).max(1);
+
+export const TargetField = z
+  .strictObject({
+    max_risk: Share.optional().openapi({
+      description: "The greatest share of wrong answers among those that the edge gives.",
+    }),
+    confidence: z.number().min(0.5).max(0.9999).optional().openapi({
+      description: "Of max_risk, over the draw of the calibration questions; 0.95 where absent.",
+    }),
+    backend_share: Share.optional().openapi({
+      description: "The share of questions that a backend gets.",
+    }),
+    budget_usd_per_1k: z.number().min(0).max(1e6).optional().openapi({
+      description: "What 1,000 questions may cost by the backend's prices.",
+    }),
+  })
+  .refine((target) => ASKED.filter((name) => target[name] !== undefined).length === 1, {
+    error: "must have one of max_risk, backend_share and budget_usd_per_1k",
+  })
+  .refine((target) => target.confidence === undefined || target.max_risk !== undefined, {
+    error: "confidence goes with max_risk",
+  })
+  .openapi("RouterTarget");
+
+const ASKED = ["max_risk", "backend_share", "budget_usd_per_1k"] as const;
+
+export const RouterRequest = z
+  .strictObject({
+    target: TargetField.optional(),
+    shadow_rate: Share.optional().openapi({
+      description:
+        "The share of questions whose answer at the edge is compared with the backend's, which " +
+        "is asked for it after the reply.",
+    }),
+    keep_text: z.boolean().optional().openapi({
+      description: "False: outcomes are kept without their texts, and those kept so far go.",
+    }),
+    auto_calibrate: z.boolean().optional().openapi({
+      description: "Whether enough compared answers make a new version by themselves.",
+    }),
+  })
+  .refine((body) => Object.values(body).some((value) => value !== undefined), {
+    error: "names nothing to set: target, shadow_rate, keep_text or auto_calibrate",
+  })
+  .openapi("RouterRequest");
+
+/** Throws `invalid_request`. */
+export function parseRouter(body: unknown): Partial<RouterSettings> {
+  const { target, ...rest } = parse(RouterRequest, body);
+  const given = Object.entries(rest).filter(([, value]) => value !== undefined);
+  return { ...Object.fromEntries(given), ...(target && { target: target as Target }) };
+}
+
+const RiskTest = z.object({
+  alarm: z.boolean(),
+  promised: z.number(),
+  labels: z.int(),
+  wrong: z.int(),
+  log_evidence: z.number(),
+  log_evidence_alarm: z.number(),
+});
+
+export const RouterReply = z
+  .object({
+    target: TargetField,
+    threshold: z.number().openapi({
+      description: "The greatest difficulty that stays at the edge; -1: none does.",
+    }),
+    weights_version: z.string(),
+    version: z.string(),
+    unfit: z.string().nullable().openapi({
+      description: "A version that was set but does not fit this build; the shipped one serves.",
+    }),
+    calibration: z.object({
+      version: z.string(),
+      source: z.enum(["shipped", "own"]),
+      labels: z.int(),
+      abstained: z.int(),
+    }),
+    expected: z.object({
+      coverage: z.number(),
+      risk: z.number(),
+      risk_upper: z.number(),
+      backend_share: z.number(),
+      usd_per_1k: z.number().nullable(),
+    }),
+    drift: z.object({
+      alarm: z.boolean(),
+      since: z.number().nullable().openapi({ description: "Unix time in ms." }),
+      difficulty: z.object({
+        alarm: z.boolean(),
+        questions: z.int(),
+        window: z.int(),
+        windows: z.int(),
+        distance: z.number().nullable(),
+        bound: z.number().nullable(),
+      }),
+      risk: RiskTest,
+      feedback: RiskTest,
+    }),
+    shadow_rate: z.number(),
+    keep_text: z.boolean(),
+    auto_calibrate: z.boolean(),
+    shadow: z.object({
+      sent: z.int(),
+      failed: z.int(),
+      dropped: z.int(),
+      prompt_tokens: z.int(),
+      completion_tokens: z.int(),
+    }),
+    labels: z.object({ backend: z.int(), feedback: z.int() }),
+    outcomes: z.int().openapi({ description: "How many are remembered." }),
+  })
+  .openapi("Router");
+
+const Abstained = z.int().min(0).max(10_000_000);
+const Verdict = z.strictObject({ difficulty: Share, wrong: z.boolean() });
+
+export const CalibrateBody = z
+  .strictObject({
+    labels: z.array(Verdict).max(CALIBRATION_SCORES_MAX).optional().openapi({
+      description: "Omitted: what the service collected by comparing answers with the backend's.",
+    }),
+    abstained: Abstained.optional().openapi({
+      description: "Questions beside the labels that the reader gave no answer to.",
+    }),
+    replace: z.boolean().optional().openapi({
+      description: "Whether these labels stand alone; else your own set keeps what it has.",
+    }),
+    include_feedback: z
+      .boolean()
+      .optional()
+      .openapi({
+        description:
+          "Whether ratings count as labels. People rate what they please, so the bound on risk " +
+          "then holds only for questions like the rated ones.",
+      }),
+  })
+  .refine((body) => body.labels !== undefined || body.abstained === undefined, {
+    error: "abstained goes with labels",
+  })
+  .refine((body) => body.labels !== undefined || body.replace !== false, {
+    error: "replace: false goes with labels: collected ones would count again",
+  })
+  .refine((body) => body.labels === undefined || body.include_feedback !== true, {
+    error: "include_feedback goes with collected labels",
+  })
+  .openapi("RouterCalibration");
+
+/** Throws `invalid_request`. Collected labels stand alone unless they are to be added. */
+export function parseCalibrate(body: unknown): CalibrateRequest {
+  const { labels, abstained, replace, include_feedback } = parse(CalibrateBody, body);
+  return {
+    labels: labels ?? null,
+    abstained: abstained ?? 0,
+    replace: replace ?? labels === undefined,
+    include_feedback: include_feedback ?? false,
+  };
+}
+
+const Weight = z.strictObject({
+  mean: z.number(),
+  std: z.number().positive(),
+  weight: z.number(),
+});
+const Weights = Object.fromEntries(FEATURES.map((name) => [name, Weight])) as Record<
+  FeatureName,
+  typeof Weight
+>;
+const Floor = z.strictObject({ above: Share, floor: Share });
+/** The stage before reading. */
+const Before = z.strictObject({
+  weights: z.strictObject(Object.fromEntries(QUESTION_FEATURES.map((name) => [name, Weight]))),
+  bias: z.number(),
+  floors: z
+    .array(Floor)
+    .max(ROUTER_FLOORS_MAX)
+    .refine(
+      (floors) =>
+        floors.every(({ above, floor }, i) => {
+          const last = floors[i - 1] ?? { above: -1, floor: 0 };
+          return above > last.above && floor > last.floor;
+        }),
+      { error: "must ascend in above and in floor" },
+    ),
+});
+const WeightsVersion = z
+  .string()
+  .min(1)
+  .max(WEIGHTS_VERSION_CHARS_MAX)
+  .refine((name) => name !== "shipped" && !/^v\d+$/.test(name), {
+    error: "may not look like a version of the service's: shipped, v1, v2, ...",
+  });
+const Pair = z.tuple([Share, z.union([z.literal(0), z.literal(1)])]);
+
+/** models/difficulty.json's layout; what else the file tells is not kept. */
+export const VersionBodyRequest = z
+  .strictObject({
+    model: z.object({
+      version: WeightsVersion,
+      weights: z.strictObject(Weights),
+      bias: z.number(),
+      before: Before.nullish(),
+      calibration: z.object({
+        version: z.string().max(WEIGHTS_VERSION_CHARS_MAX),
+        scores: z.array(Pair).max(CALIBRATION_SCORES_MAX).openapi({
+          description: "Of each answer [difficulty, 1 where it was wrong or else 0].",
+        }),
+        abstained: Abstained,
+      }),
+    }),
+    note: z.string().max(ROUTER_NOTE_CHARS_MAX).nullish(),
+    activate: z.boolean().nullish(),
+  })
+  .openapi("RouterVersionRequest");
+
+/** Throws `invalid_request`. */
+export function parseVersion(body: unknown): VersionRequest {
+  const { model, note, activate } = parse(VersionBodyRequest, body);
+  return { model, note: note ?? null, activate: activate ?? false };
+}
+
+export const VersionReply = z
+  .object({ version: z.string(), weights_version: z.string(), active: z.boolean() })
+  .openapi("RouterVersionAdded");
+
+export const VersionsReply = z
+  .object({
+    versions: z.array(
+      z.object({
+        version: z.string(),
+        created_at: z.number().nullable().openapi({ description: "Unix time in ms." }),
+        source: z.enum(["shipped", "upload", "labels", "collected", "automatic"]),
+        note: z.string().nullable(),
+        weights_version: z.string(),
+        labels: z.int(),
+        abstained: z.int(),
+        active: z.boolean(),
+      }),
+    ),
+  })
+  .openapi("RouterVersionList");
+
+export const RollbackRequest = z
+  .strictObject({
+    version: z.string().min(1).max(WEIGHTS_VERSION_CHARS_MAX).openapi({
+      description: "shipped, a version, or that of weights: the newest other version with them.",
+    }),
+  })
+  .openapi("RouterRollback");
+
+export const OutcomesQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(OUTCOMES_PAGE_MAX).default(OUTCOMES_PAGE_MAX),
+  cursor: z
+    .string()
+    .regex(/^\d{1,15}$/, { error: "must come from an earlier page" })
+    .optional(),
+  labelled: z.enum(["true", "false"]).default("false"),
+});
+
+const Label = z.object({ wrong: z.boolean(), source: z.enum(["feedback", "backend"]) });
+
+export const OutcomesReply = z
+  .object({
+    outcomes: z.array(
+      z.object({
+        trace_id: z.string(),
+        at: z.number().openapi({ description: "Unix time in ms." }),
+        namespace: z.string().nullable(),
+        conversation: z.string().nullable(),
+        question: z.string(),
+        route: z.enum(["edge", "backend"]),
+        engine: z.string(),
+        edge_answer: z.string().nullable(),
+        text: z.string(),
+        difficulty_before: z.number().nullable(),
+        difficulty: z.number().nullable(),
+        features: z.record(z.string(), z.number()).nullable(),
+        threshold: z.number(),
+        weights_version: z.string(),
+        passages: z.array(
+          z.object({
+            document_id: z.string(),
+            passage_id: z.string(),
+            version: z.int().optional(),
+          }),
+        ),
+        notes: z.array(z.string()),
+        cost_usd: z.number().nullable(),
+        standing: z.enum(["alone", "instructed", "dependent"]).optional(),
+        asked: z.string().optional(),
+        whole: z.boolean().optional(),
+        rating: z.enum(["good", "bad"]).nullable(),
+        label: Label.nullable().openapi({
+          description: "Whether the reader's answer was wrong, and who says so.",
+        }),
+      }),
+    ),
+    cursor: z.string().nullable().openapi({ description: "For the next page; null: the last." }),
+  })
+  .openapi("RouterOutcomes");
+
+export const ForgottenReply = z.object({ deleted: z.int() }).openapi("RouterOutcomesDeleted");
+
+export const FeedbackBody = z
+  .strictObject({
+    trace_id: z
+      .string()
+      .regex(/^[0-9a-f]{32}$/, { error: "must be the x-brink-trace of an answer" }),
+    rating: z.enum(["good", "bad"]),
+    correction: z
+      .string()
+      .max(NOTE_ANSWER_CHARS_MAX, { error: `has ${NOTE_ANSWER_CHARS_MAX} characters at most` })
+      .refine((text) => text.trim() !== "", { error: "may not be blank" })
+      .nullish()
+      .openapi({ description: "With bad: what the answer should have been." }),
+  })
+  .refine((body) => body.correction == null || body.rating === "bad", {
+    error: "correction goes with the rating bad",
+    path: ["correction"],
+  })
+  .openapi("Feedback");
+
+/** Throws `invalid_request`. */
+export function parseFeedback(body: unknown): FeedbackRequest {
+  const { trace_id, rating, correction } = parse(FeedbackBody, body);
+  return { trace_id, rating, correction: correction ?? null };
+}
+
+export const FeedbackReply = z
+  .object({
+    recorded: z.literal(true),
+    learned: z.enum(["note", "pending"]).nullable().openapi({
+      description: "A note that answers from now on, or one that waits for an administrator.",
+    }),
+  })
+  .openapi("FeedbackRecorded");

@@ -1,0 +1,135 @@
+/** The tending of a tenant's router: between what the API asks and the object that keeps it. */
+import { DRIFT_ALARM_PROBABILITY, DRIFT_WINDOW } from "../limits.ts";
+import { chooseThreshold, readCalibration } from "../router/calibration.ts";
+import type { RiskState } from "../router/drift.ts";
+import { isAlarmed, promisedRisk } from "../router/drift-watch.ts";
+import type { RouterObject } from "../router/router-object.ts";
+import type { DriftState, RouterOverview, RouterSettings } from "../router/router-types.ts";
+import { SHIPPED_FILE } from "../router/shipped.ts";
+import { type Prices, shareWithin } from "../router/target.ts";
+import type {
+  CalibrateRequest,
+  Drift,
+  RiskTest,
+  RouterAdmin,
+  RouterState,
+  VersionRequest,
+} from "./learning-types.ts";
+import { keepable, type RouterStates } from "./router-state.ts";
+import type { Caller } from "./types.ts";
+
+export class TenantRouter implements RouterAdmin {
+  readonly #object: (tenant: string) => DurableObjectStub<RouterObject>;
+  readonly #states: Pick<RouterStates, "forget">;
+  readonly #prices: Prices | null;
+
+  constructor(
+    object: (tenant: string) => DurableObjectStub<RouterObject>,
+    states: Pick<RouterStates, "forget">,
+    prices: Prices | null,
+  ) {
+    this.#object = object;
+    this.#states = states;
+    this.#prices = prices;
+  }
+
+  async get({ tenant }: Caller): Promise<RouterState> {
+    return this.#describe(await this.#object(tenant).overview());
+  }
+
+  async put(caller: Caller, changes: Partial<RouterSettings>): Promise<RouterState> {
+    const { target } = changes;
+    if (target !== undefined && "budget_usd_per_1k" in target)
+      shareWithin(target.budget_usd_per_1k, this.#prices);
+    await this.#object(caller.tenant).putSettings(changes);
+    return this.#changed(caller);
+  }
+
+  async calibrate(caller: Caller, request: CalibrateRequest): Promise<RouterState> {
+    await this.#object(caller.tenant).calibrate(request);
+    return this.#changed(caller);
+  }
+
+  versions({ tenant }: Caller) {
+    return this.#object(tenant).versions();
+  }
+
+  async addVersion({ tenant }: Caller, { model, note, activate }: VersionRequest) {
+    const version = await this.#object(tenant).addVersion(model, note, activate);
+    this.#states.forget(tenant);
+    return { version, weights_version: model.version, active: activate };
+  }
+
+  async rollBack(caller: Caller, version: string): Promise<RouterState> {
+    await this.#object(caller.tenant).rollBack(version);
+    return this.#changed(caller);
+  }
+
+  outcomes(
+    { tenant }: Caller,
+    { limit, cursor, labelled }: Parameters<RouterAdmin["outcomes"]>[1],
+  ) {
+    return this.#object(tenant).outcomes(limit, cursor, labelled);
+  }
+
+  forgetOutcomes({ tenant }: Caller): Promise<number> {
+    return this.#object(tenant).forget(null);
+  }
+
+  async drift(caller: Caller): Promise<Drift> {
+    return (await this.get(caller)).drift;
+  }
+
+  #changed(caller: Caller): Promise<RouterState> {
+    this.#states.forget(caller.tenant);
+    return this.get(caller);
+  }
+
+  #describe(overview: RouterOverview): RouterState {
+    const { settings, version, unfit, model, drift, shadow, labels, outcomes } = overview;
+    const { version: weights_version, calibration } = model ?? SHIPPED_FILE;
+    const set = readCalibration(calibration);
+    const target = keepable(settings.target, this.#prices);
+    const { threshold, expected } = chooseThreshold(target, set, this.#prices);
+    return {
+      ...settings,
+      ...{ threshold, weights_version, version, unfit, expected, shadow, labels, outcomes },
+      calibration: {
+        version: set.version,
+        source: model === null ? "shipped" : "own",
+        labels: set.scores.length,
+        abstained: set.abstained,
+      },
+      drift: describeDrift(drift, promisedRisk({ target, set }, threshold)),
+    };
+  }
+}
+
+function describeDrift(state: DriftState, promised: number): Drift {
+  const { shift, since } = state;
+  return {
+    alarm: isAlarmed(state),
+    since,
+    difficulty: {
+      alarm: shift.alarm,
+      questions: shift.window.reduce((sum, count) => sum + count, 0),
+      window: DRIFT_WINDOW,
+      windows: shift.tests,
+      distance: shift.distance,
+      bound: shift.bound,
+    },
+    risk: describeTest(state.backend, promised),
+    feedback: describeTest(state.feedback, promised),
+  };
+}
+
+function describeTest(state: RiskState | null, promised: number): RiskTest {
+  return {
+    alarm: state?.alarm ?? false,
+    promised: state?.risk ?? promised,
+    labels: state?.labels ?? 0,
+    wrong: state?.wrong ?? 0,
+    log_evidence: state?.log_wealth ?? 0,
+    log_evidence_alarm: Math.log(1 / DRIFT_ALARM_PROBABILITY),
+  };
+}

@@ -1,0 +1,62 @@
+/** The tests of drift of one tenant, and against what they are held. */
+import type { CalibrationSet } from "./calibration.ts";
+import { countDifficulty, countLabel, newRisk, newShift } from "./drift.ts";
+import { riskUpperBound } from "./risk.ts";
+import type { DriftState } from "./router-types.ts";
+import { CONFIDENCE_DEFAULT, type Target } from "./target.ts";
+
+/** Fresh tests, of what is scored by a revision of at least `revision`. */
+export function newDrift(basis: string, set: CalibrationSet, revision: number): DriftState {
+  return {
+    ...{ basis, shift: newShift(set), backend: null, feedback: null, since: null },
+    ...{ shift_from: revision, risk_from: revision },
+  };
+}
+
+/** The same after the target changed: what risk was promised is another now. */
+export function withNewPromise(state: DriftState, revision: number): DriftState {
+  const since = state.shift.alarm ? state.since : null;
+  return { ...state, backend: null, feedback: null, since, risk_from: revision };
+}
+
+/** Counts a question that the router decided; an abstention has the difficulty 1. */
+export function watchDifficulty(
+  state: DriftState,
+  { difficulty, revision }: { difficulty: number; revision: number },
+  now: number,
+): DriftState {
+  if (revision < state.shift_from) return state;
+  return noteAlarm({ ...state, shift: countDifficulty(state.shift, difficulty) }, now);
+}
+
+/** Counts the first verdict of a source on an answer that the threshold kept. */
+export function watchLabel(
+  state: DriftState,
+  source: "backend" | "feedback",
+  label: { difficulty: number; threshold: number; wrong: boolean; revision: number },
+  promise: { target: Target; set: CalibrationSet },
+  now: number,
+): DriftState {
+  if (label.revision < state.risk_from || label.difficulty > label.threshold) return state;
+  const test = state[source] ?? newRisk(promisedRisk(promise, label.threshold));
+  return noteAlarm({ ...state, [source]: countLabel(test, label.wrong) }, now);
+}
+
+/** Of a target that names no risk, the bound that the calibration set gives its threshold. */
+export function promisedRisk(
+  { target, set }: { target: Target; set: CalibrationSet },
+  threshold: number,
+): number {
+  if ("max_risk" in target) return target.max_risk;
+  const kept = set.scores.filter(({ difficulty }) => difficulty <= threshold);
+  const wrong = kept.filter((score) => score.wrong).length;
+  return riskUpperBound(kept.length, wrong, CONFIDENCE_DEFAULT);
+}
+
+export function isAlarmed({ shift, backend, feedback }: DriftState): boolean {
+  return shift.alarm || backend?.alarm === true || feedback?.alarm === true;
+}
+
+function noteAlarm(state: DriftState, now: number): DriftState {
+  return isAlarmed(state) && state.since === null ? { ...state, since: now } : state;
+}

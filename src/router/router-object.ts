@@ -1,0 +1,378 @@
+/** The Durable Object that a tenant's router learns in; each tenant has one of its name. */
+import { DurableObject } from "cloudflare:workers";
+import { ServiceError } from "../errors.ts";
+import {
+  AUTO_CALIBRATION_LABELS_MIN,
+  AUTO_CALIBRATION_LABELS_STEP,
+  CALIBRATION_SCORES_MAX,
+} from "../limits.ts";
+import {
+  type CalibrationFile,
+  type CalibrationSet,
+  type LabelledScore,
+  readCalibration,
+} from "./calibration.ts";
+import type { DifficultyFile } from "./difficulty.ts";
+import { newDrift, watchDifficulty, watchLabel, withNewPromise } from "./drift-watch.ts";
+import { LabelStore, type NewLabel } from "./label-store.ts";
+import { OutcomeRing, RING_BOUNDS, type RingBounds } from "./outcome-ring.ts";
+import { migrateRouter } from "./router-schema.ts";
+import * as types from "./router-types.ts";
+import { SHIPPED_FILE } from "./shipped.ts";
+import { fits, sameWeights, VersionStore } from "./version-store.ts";
+
+/** Under these names in the table `state`. */
+interface Kept {
+  revision: number;
+  settings: types.RouterSettings;
+  /** The version that was set; whether it fits this build is another matter. */
+  version: string;
+  drift: types.DriftState;
+  shadow: types.ShadowCounts;
+  /** By weights, how many labels the last automatic calibration had. */
+  calibrated: { weights_version: string; labels: number };
+}
+
+interface Active {
+  version: string;
+  model: DifficultyFile;
+  set: CalibrationSet;
+  unfit: string | null;
+}
+
+/** Object RPC. Every method resolves once what it wrote is durable; errors carry their code. */
+export class RouterObject extends DurableObject {
+  readonly #sql: SqlStorage;
+  readonly #ring: OutcomeRing;
+  readonly #labels: LabelStore;
+  readonly #versions: VersionStore;
+  /** Parsed once; null after a change. */
+  #known: Active | null = null;
+
+  constructor(state: DurableObjectState, env: unknown) {
+    super(state, env as never);
+    this.#sql = state.storage.sql;
+    const now = () => this.now();
+    this.#ring = new OutcomeRing(this.#sql, this.ringBounds, now);
+    this.#labels = new LabelStore(this.#sql);
+    this.#versions = new VersionStore(this.#sql, now);
+    state.storage.transactionSync(() => {
+      migrateRouter(this.#sql);
+      this.#meetRelease();
+    });
+  }
+
+  /** Unix time in ms. A test sets it. */
+  protected now(): number {
+    return Date.now();
+  }
+
+  /** A test makes these small. */
+  protected get ringBounds(): RingBounds {
+    return RING_BOUNDS;
+  }
+
+  protected get autoCalibration(): { labelsMin: number; labelsStep: number } {
+    return { labelsMin: AUTO_CALIBRATION_LABELS_MIN, labelsStep: AUTO_CALIBRATION_LABELS_STEP };
+  }
+
+  /** What routes answers now; null where that is still revision `known`. */
+  snapshot(known: number | null): types.RouterSnapshot | null {
+    const revision = this.#get("revision", 0);
+    return revision === known ? null : this.#snapshot();
+  }
+
+  overview(): types.RouterOverview {
+    return {
+      ...this.#snapshot(),
+      drift: this.#drift(),
+      shadow: this.#get("shadow", types.NO_SHADOWS),
+      labels: this.#labels.counts(),
+      outcomes: this.#ring.count(),
+    };
+  }
+
+  drift(): types.DriftState {
+    return this.#drift();
+  }
+
+  /** Changes what is given. Without texts from now on, those that are kept go. */
+  putSettings(changes: Partial<types.RouterSettings>): void {
+    this.#transact(() => {
+      const before = this.#settings();
+      this.#put("settings", { ...before, ...changes });
+      const revision = this.#revise();
+      if (changes.target !== undefined) this.#put("drift", withNewPromise(this.#drift(), revision));
+      if (changes.keep_text === false && before.keep_text) this.#ring.clear(null);
+    });
+  }
+
+  /** Keeps an answer and counts it for drift; one of the sample, of which all is known, is a label
+   *  too. */
+  record({ outcome, revision, routed, sample }: types.Recording): void {
+    this.#transact(() => {
+      this.#ring.add(outcome, revision, this.#settings().keep_text);
+      const { difficulty } = outcome;
+      if (difficulty === null) return;
+      if (routed && this.#isOfNow(outcome))
+        this.#put("drift", watchDifficulty(this.#drift(), { difficulty, revision }, this.now()));
+      if (sample !== null) this.#label("backend", { ...outcome, difficulty, revision, ...sample });
+    });
+  }
+
+  /** Counts a question that the backend was asked for comparison, or that was let go; with what it
+   *  said, if it did. */
+  compared(counts: Partial<types.ShadowCounts>, comparison: types.Comparison | null): void {
+    this.#transact(() => {
+      const sums = { ...this.#get("shadow", types.NO_SHADOWS) };
+      for (const [name, count] of Object.entries(counts))
+        sums[name as keyof types.ShadowCounts] += count;
+      this.#put("shadow", sums);
+      if (comparison === null || comparison.wrong === null) return;
+      this.#label("backend", { ...comparison.outcome, ...comparison });
+    });
+  }
+
+  find(traceId: string): types.RecordedOutcome | null {
+    return this.#ring.find(traceId)?.recorded ?? null;
+  }
+
+  /** Notes what somebody thought of an answer; `wrong` is what that says of the reader's, or null.
+   *  Whether the answer is still known. */
+  rate(traceId: string, rating: "good" | "bad", wrong: boolean | null): boolean {
+    return this.#transact(() => {
+      const found = this.#ring.find(traceId);
+      if (found === null) return false;
+      this.#ring.rate(traceId, rating);
+      const { recorded, revision } = found;
+      const { difficulty, edge_answer } = recorded;
+      if (wrong !== null && difficulty !== null && edge_answer !== null)
+        this.#label("feedback", { ...recorded, difficulty, revision, wrong });
+      return true;
+    });
+  }
+
+  outcomes(limit: number, cursor: number | null, labelled: boolean): types.OutcomePage {
+    return this.#ring.page(limit, cursor, labelled);
+  }
+
+  /** Forgets the outcomes of a namespace, or all; how many there were. Labels, which hold no text,
+   *  stay. */
+  forget(namespace: string | null): number {
+    return this.#ring.clear(namespace);
+  }
+
+  /** Newest first, the shipped one last. */
+  versions(): types.VersionInfo[] {
+    const { version } = this.#active();
+    const { calibration } = this.shipped;
+    return [
+      ...this.#versions.list(version),
+      {
+        ...{ version: types.SHIPPED_VERSION, created_at: null, source: "shipped", note: null },
+        ...{ weights_version: this.shipped.version, labels: calibration.scores.length },
+        ...{ abstained: calibration.abstained, active: version === types.SHIPPED_VERSION },
+      },
+    ];
+  }
+
+  /** Adds weights with their set, which the caller checked; resolves with the version's name.
+   *  Throws `conflict` where other weights have the same name: labels are kept by it. */
+  addVersion(model: DifficultyFile, note: string | null, activate: boolean): string {
+    return this.#transact(() => {
+      const namesake = this.versions().find((one) => one.weights_version === model.version);
+      if (namesake !== undefined && !sameWeights(model, this.#model(namesake.version)))
+        throw new ServiceError("conflict", `other weights are called ${model.version} already`, {
+          param: "model.version",
+        });
+      const version = this.#versions.add(model, "upload", note, this.#get("version", ""));
+      if (activate) this.#activate(version);
+      return version;
+    });
+  }
+
+  /** Makes a version with the weights in use and another set, which is in use from then on. Throws
+   *  `invalid_request` where there is not one label. */
+  calibrate({ labels, abstained, replace, include_feedback }: types.NewCalibration): void {
+    this.#transact(() => {
+      if (labels === null) {
+        const { version } = this.#active().model;
+        this.#recalibrate(this.#labels.collect(version, include_feedback), "collected");
+        return;
+      }
+      const own = replace ? null : this.#ownSet();
+      const scores = [...(own?.scores ?? []), ...labels];
+      this.#recalibrate({ scores, abstained: (own?.abstained ?? 0) + abstained }, "labels");
+    });
+  }
+
+  /** Uses an earlier version, exactly as it was; automatic calibration ends, or it would take its
+   *  place. `name` is a version's, or that of weights: the newest other version with them. Throws
+   *  `not_found`, and `invalid_request` for one that does not fit this build. */
+  rollBack(name: string): void {
+    this.#transact(() => {
+      const versions = this.versions();
+      const found =
+        versions.find(({ version }) => version === name) ??
+        versions.find(({ weights_version, active }) => weights_version === name && !active);
+      if (found === undefined)
+        throw new ServiceError("not_found", `there is no version ${JSON.stringify(name)}`);
+      if (!fits(this.#model(found.version)))
+        throw new ServiceError(
+          "invalid_request",
+          `version ${found.version} does not fit this release: it has other features`,
+          { param: "version" },
+        );
+      this.#put("settings", { ...this.#settings(), auto_calibrate: false });
+      this.#activate(found.version);
+    });
+  }
+
+  /** The release's own weights. */
+  protected get shipped(): DifficultyFile {
+    return SHIPPED_FILE;
+  }
+
+  /** The version that serves: the one that was set, unless that does not fit this build. */
+  #active(): Active {
+    this.#known ??= this.#readActive();
+    return this.#known;
+  }
+
+  #readActive(): Active {
+    const version = this.#get("version", types.SHIPPED_VERSION);
+    const model = this.#versions.model(version);
+    if (model !== null && fits(model))
+      return { version, model, set: readCalibration(model.calibration), unfit: null };
+    const unfit = version === types.SHIPPED_VERSION ? null : version;
+    const set = readCalibration(this.shipped.calibration);
+    return { version: types.SHIPPED_VERSION, model: this.shipped, set, unfit };
+  }
+
+  #model(version: string): DifficultyFile {
+    return this.#versions.model(version) ?? this.shipped;
+  }
+
+  #snapshot(): types.RouterSnapshot {
+    const { version, model, unfit } = this.#active();
+    return {
+      revision: this.#get("revision", 0),
+      settings: this.#settings(),
+      version,
+      unfit,
+      model: version === types.SHIPPED_VERSION ? null : model,
+    };
+  }
+
+  #settings(): types.RouterSettings {
+    return { ...types.SETTINGS_DEFAULT, ...this.#get("settings", {}) };
+  }
+
+  #activate(version: string): void {
+    this.#put("version", version);
+    this.#known = null;
+    this.#watchAnew();
+  }
+
+  #watchAnew(): void {
+    const active = this.#active();
+    this.#put("drift", newDrift(basisOf(active), active.set, this.#revise()));
+  }
+
+  /** A release may bring other weights, or other features. */
+  #meetRelease(): void {
+    const drift = this.#get("drift", null);
+    if (drift?.basis !== basisOf(this.#active())) this.#watchAnew();
+  }
+
+  #drift(): types.DriftState {
+    return this.#get("drift", null)!; // #meetRelease has put one
+  }
+
+  /** Whether it was scored by the weights in use, and not by ones that an isolate still had. */
+  #isOfNow({ weights_version }: { weights_version: string }): boolean {
+    return weights_version === this.#active().model.version;
+  }
+
+  #label(
+    source: NewLabel["source"],
+    label: Omit<NewLabel, "source"> & { threshold: number; revision: number },
+  ): void {
+    const isNew = this.#labels.put({ ...label, source });
+    const { wrong } = label;
+    if (!isNew || wrong === null || !this.#isOfNow(label)) return;
+    const promise = { target: this.#settings().target, set: this.#active().set };
+    const drift = watchLabel(this.#drift(), source, { ...label, wrong }, promise, this.now());
+    this.#put("drift", drift);
+    if (source === "backend" && this.#settings().auto_calibrate) this.#calibrateWhenDue();
+  }
+
+  /** When is decided by how many labels there are, never by what they say. */
+  #calibrateWhenDue(): void {
+    const { labelsMin, labelsStep } = this.autoCalibration;
+    const weights_version = this.#active().model.version;
+    const labels = this.#labels.compared(weights_version);
+    const last = this.#get("calibrated", { weights_version, labels: 0 });
+    const before = last.weights_version === weights_version ? last.labels : 0;
+    if (labels < labelsMin || labels < before + labelsStep) return;
+    this.#put("calibrated", { weights_version, labels });
+    this.#recalibrate(this.#labels.collect(weights_version, false), "automatic");
+  }
+
+  /** The set of the version in use, where that is the tenant's own. */
+  #ownSet(): { scores: LabelledScore[]; abstained: number } | null {
+    const { version, set } = this.#active();
+    return version === types.SHIPPED_VERSION ? null : { ...set, scores: [...set.scores] };
+  }
+
+  /** The newest of the scores, where they are too many, and their share of the abstentions. */
+  #recalibrate(
+    { scores, abstained }: { scores: LabelledScore[]; abstained: number },
+    source: "labels" | "collected" | "automatic",
+  ): void {
+    if (scores.length === 0)
+      throw new ServiceError(
+        "invalid_request",
+        source === "labels"
+          ? "there is no label to calibrate by"
+          : "no labels were collected for the weights in use: shadow_rate says how many will be",
+        { param: "labels" },
+      );
+    const kept = scores.slice(-CALIBRATION_SCORES_MAX);
+    const { model } = this.#active();
+    const calibration: CalibrationFile = {
+      version: `${source}-${this.now()}`,
+      scores: kept.map(({ difficulty, wrong }) => [difficulty, wrong ? 1 : 0]),
+      abstained: Math.round((abstained * kept.length) / scores.length),
+    };
+    const active = this.#get("version", types.SHIPPED_VERSION);
+    this.#activate(this.#versions.add({ ...model, calibration }, source, null, active));
+  }
+
+  #revise(): number {
+    const revision = this.#get("revision", 0) + 1;
+    this.#put("revision", revision);
+    return revision;
+  }
+
+  #transact<T>(work: () => T): T {
+    return this.ctx.storage.transactionSync(work);
+  }
+
+  #get<Name extends keyof Kept, Otherwise>(
+    name: Name,
+    otherwise: Otherwise,
+  ): Kept[Name] | Otherwise {
+    const row = this.#sql.exec("SELECT value FROM state WHERE name = ?", name).toArray()[0];
+    return row === undefined ? otherwise : (JSON.parse(String(row.value)) as Kept[Name]);
+  }
+
+  #put<Name extends keyof Kept>(name: Name, value: Kept[Name]): void {
+    const put = "INSERT OR REPLACE INTO state (name, value) VALUES (?, ?)";
+    this.#sql.exec(put, name, JSON.stringify(value));
+  }
+}
+
+function basisOf({ version, model, set }: Active): string {
+  return `${version} ${model.version} ${set.version}`;
+}

@@ -1,0 +1,155 @@
+import { expect, it } from "vitest";
+import { mulberry32 } from "../../eval/random.ts";
+import type { Engine, EnginePiece, EngineRequest } from "../../src/engine/engine.ts";
+import { SHADOWS_UNDER_WAY_MAX } from "../../src/limits.ts";
+import { isWrong } from "../../src/pipeline/feedback.ts";
+import type { Answered } from "../../src/pipeline/observe.ts";
+import { type RecordDeps, recordAnswer } from "../../src/pipeline/record.ts";
+import type { Comparison, Recording, ShadowCounts } from "../../src/router/router-types.ts";
+
+/** A backend that says one thing, once it is let. */
+class Backend implements Engine {
+  readonly kind = "backend";
+  readonly id = "backend:big";
+  readonly model = "big";
+  asked: EngineRequest[] = [];
+  gate: Promise<void> = Promise.resolve();
+  piece: EnginePiece | Error = { text: "3 May", finish_reason: "stop" };
+
+  async *answer(request: EngineRequest): AsyncGenerator<EnginePiece> {
+    this.asked.push(request);
+    await this.gate;
+    if (this.piece instanceof Error) throw this.piece;
+    yield this.piece;
+  }
+}
+
+function setUp(random: () => number = () => 0) {
+  const backend = new Backend();
+  const recorded: Recording[] = [];
+  const compared: [Partial<ShadowCounts>, Comparison | null][] = [];
+  const deps = {
+    router: () => ({
+      record: async (recording: Recording) => void recorded.push(recording),
+      compared: async (...args: (typeof compared)[number]) => void compared.push(args),
+    }),
+    notes: { policies: { read: async () => ({ notes: "off" }) } },
+    models: async () => ({ encoder: { countTokens: () => 1 } }),
+    ...{ backend, prices: { input_per_mtok: 2, output_per_mtok: 8 }, random },
+  };
+  return { backend, recorded, compared, deps: deps as unknown as RecordDeps };
+}
+
+/** What a test says of an answer; the reader gave `edge_answer` at difficulty 0.2. */
+function answered(outcome: Partial<Answered["outcome"]>, rate = 1): Answered {
+  const whole = { asked: "auto", engine: "brink-reader", route: "edge", difficulty: 0.2 };
+  const edge = { reading: { answer: "3 May" }, router: { shadow_rate: rate, revision: 7 } };
+  const request = { caller: { tenant: "t" }, messages: [], parameters: {} };
+  const work = { request, question: "When?", hits: [], corrections: [], edge };
+  return {
+    outcome: { ...whole, edge_answer: "3 May", text: "3 May [1]", whole: true, ...outcome },
+    ...{ work, usage: null },
+  } as unknown as Answered;
+}
+
+const BY_BACKEND = { engine: "backend:big", route: "backend", text: "4 June" } as const;
+
+it("an edge answer of the sample is compared; the backend's own need no second call", async () => {
+  const { backend, recorded, compared, deps } = setUp();
+  backend.piece = { text: "It was 4 June.", finish_reason: "stop", usage: usageOf(100, 5) };
+  await recordAnswer(deps, answered({}));
+  expect(recorded[0]).toMatchObject({ revision: 7, routed: true, sample: null });
+  expect(compared[0]).toMatchObject([
+    { sent: 1, failed: 0, prompt_tokens: 100, completion_tokens: 5 },
+    { difficulty: 0.2, wrong: true, revision: 7 },
+  ]);
+  await recordAnswer(deps, answered(BY_BACKEND));
+  expect(recorded[1]!.sample).toEqual({ wrong: true });
+  await recordAnswer(deps, answered({ ...BY_BACKEND, edge_answer: null }));
+  expect(recorded[2]!.sample).toEqual({ wrong: null });
+  await recordAnswer(deps, answered({ ...BY_BACKEND, whole: false }));
+  expect(recorded[3]!.sample).toBeNull();
+  expect(backend.asked.length).toBe(1);
+});
+
+const usageOf = (prompt_tokens: number, completion_tokens: number) => ({
+  ...{ prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens },
+});
+
+it("what the router did not decide is recorded and nothing more", async () => {
+  const { backend, recorded, compared, deps } = setUp();
+  for (const outcome of [{ asked: "edge" }, { engine: "brink-note" }, { difficulty: null }])
+    await recordAnswer(deps, answered(outcome));
+  expect(recorded.map(({ routed, sample }) => [routed, sample])).toEqual(
+    Array(3).fill([false, null]),
+  );
+  expect([backend.asked.length, compared.length]).toEqual([0, 0]);
+});
+
+it("a backend that fails, or says only half, gives no label and is counted", async () => {
+  const { backend, compared, deps } = setUp();
+  backend.piece = new Error("down");
+  await recordAnswer(deps, answered({}));
+  backend.piece = { text: "It was", finish_reason: "length" };
+  await recordAnswer(deps, answered({}));
+  expect(compared).toMatchObject([
+    [{ sent: 1, failed: 1 }, { wrong: null }],
+    [{ sent: 1, failed: 0 }, { wrong: null }],
+  ]);
+});
+
+it("too many under way let every question go alike, whatever its route or its answer", async () => {
+  const { backend, recorded, compared, deps } = setUp();
+  let open = () => {};
+  backend.gate = new Promise((done) => {
+    open = done;
+  });
+  const waiting = Array.from({ length: SHADOWS_UNDER_WAY_MAX }, () =>
+    recordAnswer(deps, answered({})),
+  );
+  await expect.poll(() => backend.asked.length).toBe(SHADOWS_UNDER_WAY_MAX);
+  for (const outcome of [{}, BY_BACKEND, { ...BY_BACKEND, edge_answer: null }])
+    await recordAnswer(deps, answered(outcome));
+  expect(recorded.slice(-3).map(({ sample }) => sample)).toEqual([null, null, null]);
+  expect(compared).toEqual(Array(3).fill([{ dropped: 1 }, null]));
+  open();
+  await Promise.all(waiting);
+  await recordAnswer(deps, answered(BY_BACKEND));
+  expect(recorded.at(-1)!.sample).toEqual({ wrong: true });
+});
+
+it("kept, sent on and abstained, each is in the sample as often as the rate says", async () => {
+  const { recorded, compared, deps } = setUp(mulberry32(5));
+  const kinds = [{}, BY_BACKEND, { ...BY_BACKEND, edge_answer: null }];
+  const [each, rate] = [2_000, 0.3];
+  const counts: number[] = [];
+  for (const kind of kinds) {
+    const before = recorded.filter(({ sample }) => sample !== null).length + compared.length;
+    for (let i = 0; i < each; i++) await recordAnswer(deps, answered(kind, rate));
+    counts.push(recorded.filter(({ sample }) => sample !== null).length + compared.length - before);
+  }
+  // Four standard deviations of a binomial count: one such test in 16,000 fails by chance.
+  const within = 4 * Math.sqrt(each * rate * (1 - rate));
+  for (const count of counts) expect(Math.abs(count - each * rate)).toBeLessThan(within);
+});
+
+it("a backend's answer is recorded with what it cost", async () => {
+  const { recorded, deps } = setUp();
+  await recordAnswer(deps, { ...answered(BY_BACKEND, 0), usage: usageOf(1_000, 100) });
+  await recordAnswer(deps, { ...answered({}, 0), usage: usageOf(1_000, 100) });
+  expect(recorded.map(({ outcome }) => outcome.cost_usd)).toEqual([0.0028, null]);
+});
+
+it("a rating speaks of the reader's answer where it can", () => {
+  const reader = { engine: "brink-reader", edge_answer: "3 May", text: "3 May [1]" };
+  const other = { engine: "backend:big", edge_answer: "3 May", text: "It was 4 June." };
+  expect(isWrong(reader, "good", null)).toBe(false);
+  expect(isWrong(reader, "bad", null)).toBe(true);
+  expect(isWrong(reader, "bad", "on 3 May, as I said")).toBe(false);
+  expect(isWrong(reader, "bad", "4 June")).toBe(true);
+  expect(isWrong(other, "good", null)).toBe(true);
+  expect(isWrong(other, "bad", null)).toBeNull();
+  expect(isWrong(other, "bad", "3 May")).toBe(false);
+  expect(isWrong({ ...reader, edge_answer: null }, "bad", "4 June")).toBeNull();
+  expect(isWrong({ ...reader, edge_answer: "", text: "" }, "bad", "4 June")).toBe(true);
+});
