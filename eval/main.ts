@@ -10,6 +10,7 @@ import type { EvalOptions, EvalReport } from "./report.ts";
 import { isWithinBounds, printReport } from "./report.ts";
 import { evaluateRerank } from "./rerank.ts";
 import { evaluateRetrieval } from "./retrieval.ts";
+import { evaluateRoutellm } from "./routellm.ts";
 import { evaluateRouter } from "./router.ts";
 
 const HELP = `usage: npm run eval -- <what> --data PATH [options]
@@ -21,6 +22,8 @@ what
   reader      F1 and exact match; PATH is a file in SQuAD's layout (1.1 or 2.0)
   encoder     cosine with the fp32 original; PATH is what train/export_reference.py wrote
   router      AUROC and calibration of the difficulty score; PATH is a SQuAD 1.1 file
+  routellm    CPT50, CPT80 and APGR of the prior on RouteLLM's labels; PATH is a folder with its
+              mmlu and gsm8k
   learning    the backend share that a fixed quality needs as questions come again in other
               words; PATH is a SQuAD 1.1 file
   notes       which questions a note would answer, of pairs that ask the same and pairs that do
@@ -45,6 +48,7 @@ const evaluations: Record<string, (options: EvalOptions) => Promise<EvalReport>>
   rerank: evaluateRerank,
   reader: evaluateReader,
   router: evaluateRouter,
+  routellm: evaluateRoutellm,
   encoder: evaluateEncoder,
   learning: evaluateLearning,
   notes: evaluateNotes,

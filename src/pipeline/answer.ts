@@ -44,6 +44,7 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
     generatorConfigured: available.generator,
     backendOnly,
     writtenOnly,
+    prior: work.edge?.prior ?? null,
     abstained: work.edge !== null && work.edge.reading.answer === null,
   });
   for (;;) {

@@ -5,6 +5,7 @@ import { type BeforeScore, scoreBefore } from "../router/before.ts";
 import { type Features, features } from "../router/features.ts";
 import { questionFeatures } from "../router/features-question.ts";
 import { contributions, logistic } from "../router/logistic.ts";
+import { type PriorModel, priorDifficulty, priorThreshold } from "../router/prior.ts";
 import type { ActiveRouter } from "../router/router-types.ts";
 import type { Models } from "./models.ts";
 import type { Trace } from "./trace.ts";
@@ -40,10 +41,13 @@ export interface EdgeWork {
   /** What makes up the difficulty, in logits; null where nothing was scored. */
   contributions: Record<string, number> | null;
   router: ActiveRouter;
+  /** Where no memory was consulted: P(an engine at the edge does worse than the backend), 0..1, by
+   *  the prompt alone, and the largest that may stay; null elsewhere. */
+  prior: { difficulty: number; threshold: number } | null;
 }
 
 export async function readAtEdge(
-  { reader }: Models,
+  { reader, prior: model }: Models,
   router: ActiveRouter,
   before: BeforeWork | null,
   trace: Trace,
@@ -59,8 +63,16 @@ export async function readAtEdge(
   // An abstention is no answer, so it is certainly not good enough.
   const missing = withMemory ? 1 : null;
   const difficulty = parts === null ? missing : Math.max(logistic(parts), before?.floor ?? 0);
+  const prior = withMemory ? null : priorOf(model, router, question);
   const { threshold } = router;
-  return { reading, difficulty, threshold, features: values, contributions: parts, router };
+  return { reading, difficulty, threshold, features: values, contributions: parts, router, prior };
+}
+
+function priorOf(model: PriorModel, { target }: ActiveRouter, question: string) {
+  return {
+    difficulty: priorDifficulty(question, model),
+    threshold: priorThreshold(target, model),
+  };
 }
 
 /** What is known of the difficulty, and what weighs most in it. */

@@ -1,5 +1,6 @@
 /** The models of an isolate: loaded once, from static assets straight into linear memory, and
  *  shared by every request that the isolate serves. */
+import priorWeights from "../../models/prior.json";
 import rerankerWeights from "../../models/reranker.json";
 import { ServiceError } from "../errors.ts";
 import type { Precision } from "../model/bert.ts";
@@ -11,6 +12,7 @@ import { SpanReader } from "../model/reader.ts";
 import { Reranker } from "../model/reranker.ts";
 import type { Choice } from "../model/self-timing.ts";
 import type { DifficultyModel } from "../router/difficulty.ts";
+import { type PriorModel, parsePrior } from "../router/prior.ts";
 import { shippedDifficulty } from "../router/shipped.ts";
 
 /** The encoder's public name, for GET /v1/models and /v1/embeddings. */
@@ -22,6 +24,7 @@ export interface Models {
   reader: SpanReader;
   reranker: Reranker;
   difficulty: DifficultyModel;
+  prior: PriorModel;
 }
 
 const ENCODER_PRECISION: Precision = "fast";
@@ -62,7 +65,8 @@ async function load(assets: Fetcher): Promise<Models> {
   const readerStream = await openAsset(assets, "models/reader.gguf");
   const reader = await SpanReader.load(kernels, readerStream, encoder);
   const reranker = new Reranker(encoder, reader, rerankerWeights);
-  return { kernels, encoder, reader, reranker, difficulty: shippedDifficulty() };
+  const difficulty = shippedDifficulty();
+  return { kernels, encoder, reader, reranker, difficulty, prior: parsePrior(priorWeights) };
 }
 
 /** The bytes of a static asset as they arrive. */

@@ -22,6 +22,9 @@ export interface RouteInput {
   backendOnly: string | null;
   /** Why the answer must be written and not cut out (a schema, several choices, ...), or null. */
   writtenOnly: string | null;
+  /** Of a question without memory, what its prompt alone says: P(an engine at the edge does worse
+   *  than the backend), 0..1, and the largest that it may keep; null of any other. */
+  prior: { difficulty: number; threshold: number } | null;
   /** Whether the reader found no answer in the passages. */
   abstained: boolean;
 }
@@ -50,6 +53,9 @@ export function decideRoute(input: RouteInput): RouteDecision {
   const { difficulty, threshold } = input;
   if (difficulty !== null && difficulty <= threshold) return toReader(compare(input, "<="));
   const why = explainHardness(input);
+  const { prior } = input;
+  if (generatorConfigured && prior !== null && prior.difficulty <= prior.threshold)
+    return toGenerator(why);
   if (backendConfigured) return toBackend(why);
   if (generatorConfigured) return toGenerator(why);
   const honest = `${why}; no backend is configured, so this is the edge's best evidence`;
@@ -81,9 +87,17 @@ export function fallBack(failed: RouteDecision, code: string, generator: boolean
 }
 
 function explainHardness(input: RouteInput): string {
-  if (input.difficulty === null) return "no memory was consulted";
+  if (input.difficulty === null) return `no memory was consulted${explainPrior(input)}`;
   if (input.abstained) return "the reader found no answer in the passages";
   return compare(input, ">");
+}
+
+function explainPrior({ prior }: RouteInput): string {
+  if (prior === null) return "";
+  const { difficulty, threshold } = prior;
+  if (threshold < 0) return `; by the prompt alone, difficulty ${fixed(difficulty)}`;
+  const sign = difficulty <= threshold ? "<=" : ">";
+  return `; by the prompt alone, difficulty ${fixed(difficulty)} ${sign} ${fixed(threshold)}`;
 }
 
 function compare({ difficulty, threshold, weighed, unread }: RouteInput, sign: "<=" | ">"): string {

@@ -126,6 +126,7 @@ function describe(
     ...given,
     difficulty,
     ...(before === null ? {} : { difficulty_before: before.score }),
+    ...(edge?.prior ? { difficulty_prior: edge.prior.difficulty } : {}),
     timings_ms: trace.timingsMs,
     ...(request.explain && features ? { features } : {}),
     ...(request.explain && contributions ? { contributions } : {}),

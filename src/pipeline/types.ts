@@ -109,6 +109,9 @@ export interface BrinkReport {
   difficulty: number | null;
   /** The same as far as it was known before anything was read; absent where that was not asked. */
   difficulty_before?: number;
+  /** Where no memory was consulted: P(an engine at the edge does worse than the backend), 0..1, by
+   *  the prompt alone. */
+  difficulty_prior?: number;
   reason: string;
   citations: Citation[];
   timings_ms: Record<string, number>;

@@ -13,6 +13,7 @@ const base: RouteInput = {
   generatorConfigured: false,
   backendOnly: null,
   writtenOnly: null,
+  prior: null,
   abstained: false,
 };
 
@@ -111,4 +112,33 @@ it("an engine that fails leaves the next one down, and the reason grows", () => 
       "the generator failed (generator_busy), so this is the edge's best evidence",
   );
   expect(fallBack(decision, "backend_timeout", false).engine).toBe("reader");
+});
+
+it("without memory the prior decides between a generator and a backend", () => {
+  const prior = { difficulty: 0.1, threshold: 0.2 };
+  const asked = { ...base, difficulty: null, generatorConfigured: true, prior };
+  expect(decideRoute(asked)).toEqual({
+    route: "edge",
+    engine: "generator",
+    reason: "no memory was consulted; by the prompt alone, difficulty 0.100 <= 0.200",
+  });
+  const hard = { ...prior, difficulty: 0.3 };
+  expect(decideRoute({ ...asked, prior: hard })).toMatchObject({
+    engine: "backend",
+    reason: "no memory was consulted; by the prompt alone, difficulty 0.300 > 0.200",
+  });
+  expect(decideRoute({ ...asked, prior: { ...prior, threshold: -1 } })).toMatchObject({
+    engine: "backend",
+    reason: "no memory was consulted; by the prompt alone, difficulty 0.100",
+  });
+});
+
+it("without a generator the prior moves nothing: the reader has nothing to read", () => {
+  const prior = { difficulty: 0, threshold: 1 };
+  const asked = { ...base, difficulty: null, prior };
+  expect(decideRoute(asked).engine).toBe("backend");
+  expect(decideRoute({ ...asked, backendConfigured: false })).toMatchObject({
+    engine: "reader",
+    wanted: "backend",
+  });
 });

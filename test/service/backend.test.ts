@@ -171,6 +171,18 @@ it("tools go to the backend, and its calls come back", async () => {
   expect((await lastSeen()).body.tools).toEqual(tools);
 });
 
+it("without memory the prompt alone is scored, and the backend answers", async () => {
+  const reply = await ask({ memory: false });
+  expect(reply.brink).toMatchObject({ route: "backend", difficulty: null });
+  const { difficulty_prior: prior, reason } = reply.brink;
+  expect(prior).toBeGreaterThan(0);
+  expect(prior).toBeLessThan(1);
+  expect(reason).toBe(
+    `no memory was consulted; by the prompt alone, difficulty ${prior.toFixed(3)}`,
+  );
+  expect((await ask()).brink).not.toHaveProperty("difficulty_prior");
+});
+
 it("an easy question stays at the edge", async () => {
   const messages = [{ role: "user", content: "When does the ferry to the island leave?" }];
   await service.call("PUT", "/admin/router", { target: { max_risk: 0.5 } });

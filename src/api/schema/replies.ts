@@ -15,6 +15,14 @@ export const BrinkReply = z
     difficulty_before: z.number().optional().openapi({
       description: "The same as far as it was known before anything was read.",
     }),
+    difficulty_prior: z
+      .number()
+      .optional()
+      .openapi({
+        description:
+          "The probability that an engine at the edge does worse than the backend, by the prompt " +
+          "alone. Where no memory was consulted.",
+      }),
     reason: z.string(),
     citations: z.array(
       z.object({

@@ -1,0 +1,190 @@
+/** The prior against RouteLLM's labels: subjects that it was not trained on, and another benchmark.
+ *  `data` is a folder with RouteLLM's `mmlu` and `gsm8k`. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type PriorModel, parsePrior, scorePrior, sigmoid } from "../src/router/prior.ts";
+import { fitChance, fitPrior, gainBy, type PriorTable } from "../train/prior-fit.ts";
+import { leaveSubjectsOut, partOf, tableOf } from "../train/prior-select.ts";
+import {
+  bootstrap,
+  type EvalOptions,
+  type EvalReport,
+  type Figure,
+  showProgress,
+} from "./report.ts";
+import { type LabelledPrompt, readGsm8k, readMmlu } from "./routellm-data.ts";
+import { compareRankings, type Intervals, rankByScore } from "./routing-curve.ts";
+import { expectedCalibrationError } from "./scores.ts";
+
+/** Beside which ours are read. */
+const PUBLISHED = `
+RouteLLM's own figures (arXiv 2406.18665v4)         MMLU, 57 subjects     GSM8K
+                                                  CPT50 CPT80 APGR    CPT50 CPT80 APGR
+  random                                           50.1  79.9 .500     50.0  80.1 .497
+  trained on arena preferences alone, best         45.0  76.9 .524     53.6  85.2 .475
+  with MMLU validation labels (in-domain on MMLU)  35.4  71.6 .603
+  with a GPT-4 judge's labels, best                                    33.6  63.3 .622
+Their MMLU has more subjects than the data measured here.`;
+
+const NESTED = "MMLU, unseen subjects";
+const SHIFTED = "GSM8K, trained on MMLU alone";
+const IN_DOMAIN = "MMLU, seen subjects (in-domain)";
+const FOLDS = 5;
+/** Shares of prompts that are asked for, to see what share the threshold gives. */
+const ASKED = [0.2, 0.5, 0.8];
+
+export async function evaluateRoutellm({ data }: EvalOptions): Promise<EvalReport> {
+  const [mmlu, gsm8k] = await Promise.all([readMmlu(data), readGsm8k(data)]);
+  const table = tableOf(mmlu);
+  const { gains, chosen } = leaveSubjectsOut(mmlu, table, (done) =>
+    showProgress("%", Math.round(100 * done), 100),
+  );
+  for (const [part, settings] of chosen.entries())
+    console.log(`settings for the subjects of part ${part}: ${JSON.stringify(settings)}`);
+  const model = shippedPrior();
+  const shifted = gsm8k.map(({ prompt }) => scorePrior(model, prompt));
+  const shiftedGains = shifted.map(({ gain }) => gain);
+  console.log(PUBLISHED);
+  const figures = {
+    ...compareToLength(NESTED, mmlu, gains),
+    ...clustered(NESTED, mmlu, gains),
+    ...compareToLength(SHIFTED, gsm8k, shiftedGains),
+    ...compareToLength(IN_DOMAIN, mmlu, gainsInDomain(table)),
+    ...calibrationNested(mmlu, gains, partOf(table.groups)),
+    ...calibrationShifted(gsm8k, model),
+  };
+  return {
+    what: "routellm",
+    data,
+    questions: mmlu.length + gsm8k.length,
+    figures,
+    bounds: boundsOf(figures),
+  };
+}
+
+type Figures = Record<string, Figure | number>;
+
+function boundsOf(figures: Figures) {
+  const of = (name: string) => (figures[name] as Figure).value;
+  return [
+    { name: `${NESTED}: APGR`, value: of(`${NESTED}: APGR`), least: 0.62 },
+    { name: `${NESTED}: CPT50 %`, value: of(`${NESTED}: CPT50 %`), most: 34 },
+    { name: `${NESTED}: CPT80 %`, value: of(`${NESTED}: CPT80 %`), most: 63 },
+    { name: `${SHIFTED}: APGR`, value: of(`${SHIFTED}: APGR`), least: 0.6 },
+  ];
+}
+
+/** models/prior.json, which train/prior.ts fitted to MMLU alone. */
+function shippedPrior(): PriorModel {
+  const path = join(import.meta.dirname, "../models/prior.json");
+  return parsePrior(JSON.parse(readFileSync(path, "utf8")) as PriorModel);
+}
+
+function compareToLength(
+  name: string,
+  prompts: readonly LabelledPrompt[],
+  gains: readonly number[],
+): Figures {
+  const { byGain, byLength } = rankings(prompts, gains);
+  const { first, second, difference } = compareRankings(prompts, byGain, byLength);
+  return {
+    ...named(name, first),
+    ...named(`${name}, by length alone`, second),
+    [`${name}: APGR above length's`]: difference.apgr,
+  };
+}
+
+/** The same difference with whole subjects drawn: how far other subjects would move it. */
+function clustered(
+  name: string,
+  prompts: readonly LabelledPrompt[],
+  gains: readonly number[],
+): Figures {
+  const { byGain, byLength } = rankings(prompts, gains);
+  const groups = prompts.map(({ subject }) => subject);
+  const { first, difference } = compareRankings(prompts, byGain, byLength, groups);
+  return {
+    [`${name}: APGR, subjects drawn`]: first.apgr,
+    [`${name}: APGR above length's, subjects drawn`]: difference.apgr,
+  };
+}
+
+function rankings(prompts: readonly LabelledPrompt[], gains: readonly number[]) {
+  const texts = prompts.map(({ prompt }) => prompt);
+  const lengths = texts.map((text) => text.length);
+  return { byGain: rankByScore(gains, texts), byLength: rankByScore(lengths, texts) };
+}
+
+function named(name: string, { apgr, cpt50, cpt80 }: Intervals): Figures {
+  return { [`${name}: APGR`]: apgr, [`${name}: CPT50 %`]: cpt50, [`${name}: CPT80 %`]: cpt80 };
+}
+
+/** Gains of prompts whose subjects were trained on, though not they themselves. */
+function gainsInDomain(table: PriorTable): number[] {
+  const { settings } = JSON.parse(
+    readFileSync(join(import.meta.dirname, "../models/prior.json"), "utf8"),
+  ).provenance;
+  const rows = Array.from({ length: table.n }, (_, i) => i);
+  const gains = new Array<number>(table.n);
+  for (let fold = 0; fold < FOLDS; fold++) {
+    const others = rows.filter((i) => i % FOLDS !== fold);
+    const fit = fitPrior(table, others, settings);
+    for (const i of rows.filter((row) => row % FOLDS === fold)) gains[i] = gainBy(fit, table, i);
+  }
+  return gains;
+}
+
+/** Thresholds and chances of a part's subjects come from the gains of the others. */
+function calibrationNested(
+  prompts: readonly LabelledPrompt[],
+  gains: readonly number[],
+  part: readonly number[],
+): Figures {
+  const scored = new Array<{ difficulty: number; wrong: boolean }>(prompts.length);
+  const sent = ASKED.map(() => 0);
+  for (const own of new Set(part)) {
+    const others = gains.filter((_, i) => part[i] !== own);
+    const gained = prompts.filter((_, i) => part[i] !== own).map(isGain);
+    const { bias, weight } = fitChance(others, gained);
+    others.sort((a, b) => b - a);
+    for (const [i, prompt] of prompts.entries()) {
+      if (part[i] !== own) continue;
+      const difficulty = sigmoid(bias + weight * gains[i]!);
+      scored[i] = { difficulty, wrong: isGain(prompt) };
+      for (const [k, share] of ASKED.entries())
+        if (gains[i]! > others[Math.round(share * others.length)]!) sent[k]! += 1;
+    }
+  }
+  return {
+    ...shares(
+      NESTED,
+      sent.map((n) => n / prompts.length),
+    ),
+    [`${NESTED}: expected calibration error`]: bootstrap(scored, expectedCalibrationError),
+  };
+}
+
+/** By the shipped thresholds and chances, which know nothing of this benchmark. */
+function calibrationShifted(prompts: readonly LabelledPrompt[], model: PriorModel): Figures {
+  const scored = prompts.map((prompt) => {
+    return { difficulty: scorePrior(model, prompt.prompt).difficulty, wrong: isGain(prompt) };
+  });
+  const got = ASKED.map((share) => {
+    const threshold = model.percentiles[Math.round(100 * (1 - share))]!;
+    return scored.filter(({ difficulty }) => difficulty > threshold).length / scored.length;
+  });
+  return {
+    ...shares(SHIFTED, got),
+    [`${SHIFTED}: expected calibration error`]: bootstrap(scored, expectedCalibrationError),
+  };
+}
+
+function shares(name: string, got: readonly number[]): Figures {
+  return Object.fromEntries(
+    got.map((share, k) => [`${name}: share got where ${ASKED[k]} is asked`, share]),
+  );
+}
+
+function isGain({ weakRight, strongRight }: LabelledPrompt): boolean {
+  return !weakRight && strongRight;
+}
