@@ -18,9 +18,10 @@ import {
   namespacesStats,
 } from "./namespaces.ts";
 import { notesApprove, notesList, notesRemove } from "./notes.ts";
+import { routerCalibrate } from "./router-calibrate.ts";
 import { routerReport } from "./router-report.ts";
-import { routerStatus } from "./router-status.ts";
-import { routerTrain } from "./router-train.ts";
+import { routerRollback, routerStatus } from "./router-status.ts";
+import { routerActivate, routerTrain } from "./router-train.ts";
 import { search } from "./search.ts";
 import { snapshot } from "./snapshot.ts";
 
@@ -47,7 +48,10 @@ const COMMANDS: Command[] = [
   modelsRemove,
   routerStatus,
   routerTrain,
+  routerActivate,
+  routerCalibrate,
   routerReport,
+  routerRollback,
 ];
 
 function overview(): string {

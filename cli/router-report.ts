@@ -31,9 +31,12 @@ const ANSWERS_MIN = 20;
 
 export const routerReport: Command = {
   name: "router report",
-  args: "--data FILE",
+  args: "[--data FILE]",
   summary: "Write a page with plots: how well the router knows what the edge gets wrong.",
-  description: `${DATA_HELP}\nThe report is one HTML file that loads nothing.`,
+  description:
+    `${DATA_HELP}\n` +
+    "Without --data the report is of the service's recorded outcomes that have a label, by\n" +
+    "feedback or a backend that disagreed. The report is one HTML file that loads nothing.",
   options: {
     ...DATA_OPTIONS,
     out: { type: "string", value: "FILE", help: "where it goes (router-report.html)" },

@@ -34,10 +34,12 @@ export const routerTrain: Command = {
     "service computed. Two fifths of the groups are kept out of the fit and set thresholds;\n" +
     "without `group`, questions whose answer is from one document are a group. Figures are of\n" +
     "answers that the weights have not seen, with 95 % bootstrap intervals. The service goes\n" +
-    "on as before; a deployment takes the file as its models/difficulty.json.",
+    "on as before without --activate.",
   options: {
     ...DATA_OPTIONS,
-    out: { type: "string", value: "FILE", help: "write the weights there" },
+    out: { type: "string", value: "FILE", help: "write the weights there, for router activate" },
+    activate: { type: "boolean", help: "use the weights from now on" },
+    note: NOTE,
     ...ASK_OPTIONS,
     ...SERVICE_OPTIONS,
   },
@@ -101,9 +103,9 @@ async function activate(client: Client, model: object, values: Values): Promise<
 
 function howToActivate({ out, data }: Values): string {
   const file = typeof out === "string" ? out : null;
-  if (file === null)
-    return `\nnothing is changed: router train --data ${data} --out FILE keeps them`;
-  return `\nnothing is changed yet: deploy with ${file} as models/difficulty.json`;
+  const command =
+    file === null ? `router train --data ${data} --activate` : `router activate ${file}`;
+  return `\nnothing is changed yet: npx brink ${command} does`;
 }
 
 /** The weights as the service takes them, laid out as models/difficulty.json. */

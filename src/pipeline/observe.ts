@@ -5,6 +5,7 @@ import { OUTCOME_CHARS_MAX } from "../limits.ts";
 import type { SearchHit } from "../memory/types.ts";
 import type { Outcome } from "../router/outcome.ts";
 import type { ActiveRouter } from "../router/router-types.ts";
+import type { BeforeWork } from "./edge-work.ts";
 import { standingOf } from "./notes-standing.ts";
 import type { Note } from "./notes-types.ts";
 import type { AnswerRequest, AnswerStream } from "./types.ts";
@@ -14,7 +15,7 @@ export interface Observed {
   question: string;
   /** In the order of a prompt's numbers. */
   hits: readonly SearchHit[];
-  before: { score: number } | null;
+  before: BeforeWork | null;
   /** Null where the reader was not asked. */
   edge: {
     reading: EdgeAnswer;

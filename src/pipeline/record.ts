@@ -1,17 +1,23 @@
 /** What becomes of an answer once it is out: an outcome, perhaps a label, perhaps a note. */
 import type { Engine, Usage } from "../engine/engine.ts";
 import type { BackendPrices } from "../env.ts";
-import { SHADOWS_UNDER_WAY_MAX } from "../limits.ts";
+import { OUTCOME_CHARS_MAX, SHADOWS_UNDER_WAY_MAX } from "../limits.ts";
 import { isWrongBy } from "../router/agreement.ts";
+import type { Outcome } from "../router/outcome.ts";
 import type { RouterObject } from "../router/router-object.ts";
+import type { ActiveRouter } from "../router/router-types.ts";
+import { readAtEdge } from "./edge-work.ts";
 import { NOTE_ID, noteAgreed } from "./notes.ts";
 import type { NoteDeps } from "./notes-find.ts";
-import type { Answered } from "./observe.ts";
+import type { Answered, Observed } from "./observe.ts";
 import { compareWithBackend } from "./shadow.ts";
+import { Trace } from "./trace.ts";
 import type { AnswerDeps } from "./work.ts";
 
 export interface RecordDeps extends Pick<AnswerDeps, "models"> {
   router: (tenant: string) => Pick<DurableObjectStub<RouterObject>, "record" | "compared">;
+  /** What the tenant's answers are routed by. */
+  active: (tenant: string) => Promise<ActiveRouter>;
   notes: NoteDeps;
   /** Null where none is configured. */
   backend: Engine | null;
@@ -38,14 +44,17 @@ export async function recordAnswer(deps: RecordDeps, answered: Answered): Promis
 /** Draws the sample before it looks at the route or at the answer, and so is the decision to let a
  *  question go for want of room: labels are those of a uniform sample of all questions that the
  *  router decided, which the bound on risk asks for. */
-async function learn(deps: RecordDeps, { outcome, work, usage }: Answered): Promise<void> {
-  const { edge, request } = work;
-  const routed = isRouted(outcome);
-  const router = deps.router(request.caller.tenant);
-  const drawn = routed && deps.backend !== null && deps.random() < edge!.router.shadow_rate;
+async function learn(deps: RecordDeps, { outcome: given, work, usage }: Answered): Promise<void> {
+  const { tenant } = work.request.caller;
+  const routed = isRouted(given, work);
+  const router = deps.router(tenant);
+  const active = work.edge?.router ?? (routed ? await deps.active(tenant) : null);
+  const drawn = routed && deps.backend !== null && deps.random() < active!.shadow_rate;
   const dropped = drawn && underWay >= SHADOWS_UNDER_WAY_MAX;
   const sampled = drawn && !dropped;
-  const { revision } = edge?.router ?? { revision: -1 };
+  const revision = active?.revision ?? -1;
+  const unread = routed && work.edge === null;
+  const outcome = unread ? await readLate(deps, active!, { given, work, reads: sampled }) : given;
   const cost_usd = outcome.route === "backend" ? costOf(usage, deps.prices) : null;
   const sample = sampled ? labelOf(outcome, deps.backend!) : null;
   await router.record({ outcome: { ...outcome, cost_usd }, revision, routed, sample });
@@ -63,9 +72,28 @@ async function learn(deps: RecordDeps, { outcome, work, usage }: Answered): Prom
   }
 }
 
-/** Whether the reader's difficulty, or its abstention, decided where the question went. */
-function isRouted({ asked, difficulty, engine }: Answered["outcome"]): boolean {
-  return asked === "auto" && difficulty !== null && engine !== NOTE_ID;
+/** Whether the reader's difficulty, its abstention, or what was promised before reading, decided
+ *  where the question went. */
+function isRouted({ asked, difficulty, engine }: Answered["outcome"], work: Observed): boolean {
+  const judged = work.edge === null ? work.before !== null : difficulty !== null;
+  return asked === "auto" && judged && engine !== NOTE_ID;
+}
+
+/** The outcome of a question that left unread. One of the sample is read after all: without the
+ *  hard ones the labels would promise too much of a threshold above today's. */
+async function readLate(
+  deps: RecordDeps,
+  active: ActiveRouter,
+  { given, work, reads }: { given: Outcome; work: Observed; reads: boolean },
+): Promise<Outcome> {
+  const about = { threshold: active.threshold, weights_version: active.model.version };
+  if (!reads) return { ...given, ...about };
+  const { before, question, hits } = work;
+  const models = await deps.models();
+  const edge = await readAtEdge(models, active, before, new Trace(), question, hits, true);
+  const edge_answer = edge.reading.answer?.slice(0, OUTCOME_CHARS_MAX) ?? null;
+  const { difficulty, features } = edge;
+  return { ...given, ...about, edge_answer, difficulty, features };
 }
 
 /** What is known of the reader's answer without asking again; null: nothing. */

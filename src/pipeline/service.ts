@@ -121,6 +121,7 @@ export class BrinkService implements types.Service {
       notes: this.#notes,
       backend: this.#backend,
       prices: this.#config.prices,
+      active: (tenant) => this.#routers.read(tenant),
       models: () => this.#models(),
       random: Math.random,
     };

@@ -19,14 +19,20 @@ export function withNewPromise(state: DriftState, revision: number): DriftState 
   return { ...state, backend: null, feedback: null, since, risk_from: revision };
 }
 
-/** Counts a question that the router decided; an abstention has the difficulty 1. */
+/** Counts a question that the router decided; an abstention has the difficulty 1, and null one that
+ *  left unread, so that it is above `threshold`. */
 export function watchDifficulty(
   state: DriftState,
-  { difficulty, revision }: { difficulty: number; revision: number },
+  label: { difficulty: number | null; threshold: number; revision: number },
   now: number,
 ): DriftState {
+  const { difficulty, threshold, revision } = label;
   if (revision < state.shift_from) return state;
-  return noteAlarm({ ...state, shift: countDifficulty(state.shift, difficulty) }, now);
+  const shift =
+    difficulty === null
+      ? countDifficulty(state.shift, 1, threshold)
+      : countDifficulty(state.shift, difficulty);
+  return noteAlarm({ ...state, shift }, now);
 }
 
 /** Counts the first verdict of a source on an answer that the threshold kept. */

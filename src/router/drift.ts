@@ -16,6 +16,9 @@ export interface ShiftState {
   expected: number[];
   /** The open window's, [DRIFT_BINS]. */
   window: number[];
+  /** Up to where, 0..1, the open window's difficulties are known: the least threshold at which a
+   *  question of it left unread, as one that is harder than that. 1 where all were read. */
+  comparable: number;
   /** Windows that were tested. */
   tests: number;
   /** Of the last window: the greatest difference of the two distributions, 0..1, and above which
@@ -30,10 +33,12 @@ export function newShift(set: Pick<CalibrationSet, "scores" | "abstained">): Shi
   for (const { difficulty } of set.scores) expected[binOf(difficulty)]! += 1;
   expected[DRIFT_BINS - 1]! += set.abstained;
   const window = new Array<number>(DRIFT_BINS).fill(0);
-  return { expected, window, tests: 0, distance: null, bound: null, alarm: false };
+  return { expected, window, comparable: 1, tests: 0, distance: null, bound: null, alarm: false };
 }
 
-/** Counts a question of this difficulty, 0..1 with an abstention as 1; a full window is tested.
+/** Counts a question of this difficulty, 0..1 with an abstention as 1; a full window is tested. Of
+ *  one that left unread, all that is known is that it is above `above`: then distributions are
+ *  compared up to there, which the bound below, on all differences at once, covers.
  *
  *  Two-sample Kolmogorov-Smirnov on windows that share no question. For any distribution, with
  *  probability 1 - a a sample of m differs from it by at most sqrt(ln(2 / a) / (2 m)) (Dvoretzky,
@@ -41,13 +46,14 @@ export function newShift(set: Pick<CalibrationSet, "scores" | "abstained">): Shi
  *  is spent once on the calibration sample, and (3 / pi^2) / j^2 of it on the j-th window, which
  *  sums to the other half; by the triangle inequality both bounds add. So the chance of any false
  *  alarm ever is at most DRIFT_ALARM_PROBABILITY, ties and bins included. */
-export function countDifficulty(state: ShiftState, difficulty: number): ShiftState {
+export function countDifficulty(state: ShiftState, difficulty: number, above = 1): ShiftState {
+  const comparable = Math.min(state.comparable, above);
   const window = state.window.slice();
   window[binOf(difficulty)]! += 1;
-  if (total(window) < DRIFT_WINDOW) return { ...state, window };
+  if (total(window) < DRIFT_WINDOW) return { ...state, window, comparable };
   const tests = state.tests + 1;
   const calibrated = total(state.expected);
-  const distance = calibrated === 0 ? 0 : maxDifference(state.expected, window);
+  const distance = calibrated === 0 ? 0 : maxDifference(state.expected, window, comparable);
   const bound =
     calibrated === 0
       ? 1
@@ -56,6 +62,7 @@ export function countDifficulty(state: ShiftState, difficulty: number): ShiftSta
   return {
     expected: state.expected,
     window: new Array<number>(DRIFT_BINS).fill(0),
+    comparable: 1,
     tests,
     distance,
     bound,
@@ -69,12 +76,15 @@ function binOf(difficulty: number): number {
   return Math.max(0, Math.min(DRIFT_BINS - 1, Math.floor(difficulty * DRIFT_BINS)));
 }
 
+/** A threshold times the bins may miss a whole number by its last bits. */
+const ROUNDING = 1e-9;
+
 const total = (counts: readonly number[]) => counts.reduce((sum, count) => sum + count, 0);
 
-function maxDifference(a: readonly number[], b: readonly number[]): number {
+function maxDifference(a: readonly number[], b: readonly number[], upTo: number): number {
   const [totalA, totalB] = [total(a), total(b)];
   let [sumA, sumB, greatest] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
+  for (let i = 0; i < a.length && i + 1 <= upTo * DRIFT_BINS + ROUNDING; i++) {
     sumA += a[i]! / totalA;
     sumB += b[i]! / totalB;
     greatest = Math.max(greatest, Math.abs(sumA - sumB));

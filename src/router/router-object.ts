@@ -112,11 +112,11 @@ export class RouterObject extends DurableObject {
   record({ outcome, revision, routed, sample }: types.Recording): void {
     this.#transact(() => {
       this.#ring.add(outcome, revision, this.#settings().keep_text);
-      const { difficulty } = outcome;
-      if (difficulty === null) return;
       if (routed && this.#isOfNow(outcome))
-        this.#put("drift", watchDifficulty(this.#drift(), { difficulty, revision }, this.now()));
-      if (sample !== null) this.#label("backend", { ...outcome, difficulty, revision, ...sample });
+        this.#put("drift", watchDifficulty(this.#drift(), { ...outcome, revision }, this.now()));
+      const { difficulty } = outcome;
+      if (sample !== null && difficulty !== null)
+        this.#label("backend", { ...outcome, difficulty, revision, ...sample });
     });
   }
 

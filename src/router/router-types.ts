@@ -81,7 +81,8 @@ export interface Recording {
   outcome: Outcome;
   /** Of the router that scored it. */
   revision: number;
-  /** Whether the difficulty of the reader's answer, or its abstention, decided where it went. */
+  /** Whether the difficulty of the reader's answer, its abstention, or what was promised before
+   *  reading, decided where it went. Where nothing was read the outcome has no difficulty. */
   routed: boolean;
   /** Set where the question is one of the sample and all is known: whether the reader's answer is
    *  wrong, or null where it gave none. */

@@ -125,7 +125,7 @@ describe("router train", () => {
     expect(fitted.groups + held.groups).toBe(30);
     expect(said.out).toContain("the new weights rank better");
     expect(said.out).toMatch(/span_share +-\d/);
-    expect(said.out).toMatch(/nothing is changed yet: deploy with .*weights.json as models/);
+    expect(said.out).toMatch(/nothing is changed yet: npx brink router activate .*weights.json/);
     expect(service.router.sent).toBe(null);
     const model = parseDifficultyModel(JSON.parse(readFileSync(out, "utf8")) as DifficultyFile);
     expect(model.calibration.scores).toHaveLength(held.answers);
@@ -226,6 +226,8 @@ it("a judged call is looked up by its trace, and one that is gone is left out", 
 it("the commands run from the shell, with help and JSON", async () => {
   expect(await brink(service.url, "help")).toMatch(/router train --data FILE +Fit the router/);
   expect(await brink(service.url, "router", "train", "--help")).toMatch(/--data FILE +labelled qu/);
-  const json = JSON.parse(await brink(service.url, "router", "status", "--json"));
-  expect(json).toHaveProperty("threshold");
+  const json = JSON.parse(
+    await brink(service.url, "router", "calibrate", "--data", data, "--json"),
+  );
+  expect(json).toMatchObject({ questions: 440, answers: 400, abstained: 40 });
 });
