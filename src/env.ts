@@ -1,6 +1,7 @@
 import { ServiceError } from "./errors.ts";
 import type { LedgerObject } from "./ledger/ledger-object.ts";
 import type { QuotaObject } from "./ledger/quota-object.ts";
+import type { ReplayObject } from "./ledger/replay-object.ts";
 import type { UsageObject } from "./ledger/usage-object.ts";
 import { GENERATOR_CONTEXT_DEFAULT, GENERATOR_CONTEXT_MAX, MODEL_NAME_PATTERN } from "./limits.ts";
 import type { MemoryObject } from "./memory/memory-object.ts";
@@ -17,6 +18,8 @@ export interface Env {
   /** One a tenant, named as it. */
   USAGE: DurableObjectNamespace<UsageObject>;
   ROUTER: DurableObjectNamespace<RouterObject>;
+  /** Replies of writes by their idempotency keys, an object a tenant. */
+  REPLAYS: DurableObjectNamespace<ReplayObject>;
   /** The Worker of wrangler.onnx.toml; absent where it is not deployed. */
   ONNX?: Service<typeof OnnxWorker>;
   /** The generator's and the ONNX models; absent where neither Worker is deployed. */

@@ -24,6 +24,8 @@ export const ERROR_CODES = {
   job_not_found: { status: 404, type: "invalid_request_error" },
   conflict: { status: 409, type: "invalid_request_error" },
   version_conflict: { status: 409, type: "invalid_request_error" },
+  idempotency_key_in_use: { status: 409, type: "invalid_request_error" },
+  idempotency_key_reused: { status: 422, type: "invalid_request_error" },
   memory_full: { status: 413, type: "invalid_request_error" },
   memory_busy: { status: 503, type: "server_error" },
   shard_unavailable: { status: 503, type: "server_error" },

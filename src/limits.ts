@@ -46,6 +46,15 @@ export const KEY_NAMESPACES_MAX = 100;
 export const SEARCH_K_DEFAULT = 8;
 export const LIST_LIMIT_DEFAULT = 100;
 export const CURSOR_CHARS_MAX = 1_024;
+// Replies of writes kept by their idempotency keys, a tenant's: for a day, as most services keep
+// them. A row has 2 MB; the longest reply, of 1,000 documents with ids of 256 escaped characters,
+// has 1.6. What is under way is waited for as long as a request's CPU time allows, and a little.
+export const REPLAYS_MAX = 10_000;
+export const REPLAYS_BYTES_MAX = 32 * 1024 * 1024;
+export const REPLAY_BYTES_MAX = 1_900_000;
+export const REPLAY_MS_MAX = 24 * 60 * 60 * 1000;
+export const REPLAY_RUNNING_MS_MAX = 6 * 60 * 1000;
+export const REPLAY_RETRY_AFTER_S = 1;
 // OpenAI's bounds of a response's metadata, which is sent back as it came.
 export const RESPONSE_METADATA_MAX = 16;
 export const RESPONSE_METADATA_KEY_CHARS_MAX = 64;

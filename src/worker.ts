@@ -6,6 +6,7 @@ import { BrinkService } from "./pipeline/service.ts";
 
 export { LedgerObject } from "./ledger/ledger-object.ts";
 export { QuotaObject } from "./ledger/quota-object.ts";
+export { ReplayObject } from "./ledger/replay-object.ts";
 export { UsageObject } from "./ledger/usage-object.ts";
 export { MemoryObject } from "./memory/memory-object.ts";
 export { RouterObject } from "./router/router-object.ts";

@@ -7,6 +7,7 @@ import {
   GENERATOR_BUSY_RETRY_AFTER_S,
   LEDGER_RETRY_AFTER_S,
   MEMORY_BUSY_RETRY_AFTER_S,
+  REPLAY_RETRY_AFTER_S,
 } from "../limits.ts";
 import { adminDocuments } from "./admin-documents.ts";
 import { adminJobs } from "./admin-jobs.ts";
@@ -25,6 +26,7 @@ import { embeddings } from "./embeddings.ts";
 import { describeFailure, logFailure } from "./failure.ts";
 import { feedback } from "./feedback.ts";
 import { health } from "./health.ts";
+import { idempotent } from "./idempotency.ts";
 import { memory } from "./memory.ts";
 import { models } from "./models.ts";
 import { addOpenApi, methodsAt } from "./openapi.ts";
@@ -36,6 +38,7 @@ import { responses } from "./responses.ts";
 /** After how many seconds a client that met one of these may try again. */
 const RETRY_AFTER_S: Record<string, number | undefined> = {
   generator_busy: GENERATOR_BUSY_RETRY_AFTER_S,
+  idempotency_key_in_use: REPLAY_RETRY_AFTER_S,
   ledger_unavailable: LEDGER_RETRY_AFTER_S,
   memory_busy: MEMORY_BUSY_RETRY_AFTER_S,
 };
@@ -49,6 +52,7 @@ const EXPOSED_HEADERS = [
     "allow",
     "retry-after",
     "retry-after-ms",
+    "idempotent-replayed",
   ],
   ...["limit", "remaining", "reset"].flatMap((what) => [
     `x-ratelimit-${what}-requests`,
@@ -67,6 +71,8 @@ export function createApp<Bindings extends object>(
   const auth = newAuth();
   app.use("/v1/*", auth("inference"), limitRates);
   app.use("/admin/*", auth("admin"));
+  app.use("/v1/*", idempotent);
+  app.use("/admin/*", idempotent);
   for (const group of [chat, responses, embeddings, rerank, classify, models, memory, remember])
     app.route("/", group);
   for (const group of [adminNamespaces, adminDocuments, adminJobs, adminSnapshots])

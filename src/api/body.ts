@@ -46,7 +46,8 @@ export function refuseCompressed(c: ApiContext): void {
     );
 }
 
-async function readUncompressed(c: ApiContext): Promise<Uint8Array> {
+/** The body as it is. Throws `body_too_large`, `unsupported_media_type` (compressed). */
+export async function readUncompressed(c: ApiContext): Promise<Uint8Array> {
   refuseCompressed(c);
   return readBytes(c.req.raw.body);
 }

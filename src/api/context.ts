@@ -3,6 +3,7 @@ import { OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Config } from "../env.ts";
 import type { Caller, Service } from "../pipeline/types.ts";
+import { withIdempotency } from "./idempotency.ts";
 
 /** The part of the configuration that the HTTP layer reads. */
 export type ApiConfig = Pick<
@@ -50,6 +51,6 @@ export function endpoint(
   route: RouteConfig,
   handler: (c: ApiContext) => Response | Promise<Response>,
 ): void {
-  api.openAPIRegistry.registerPath(route);
+  api.openAPIRegistry.registerPath(withIdempotency(route));
   api.on(route.method.toUpperCase(), route.path.replace(/\{(\w+)\}/g, ":$1"), handler);
 }

@@ -34,6 +34,7 @@ import type { NoteAdmin } from "./notes-types.ts";
 import type { Answered } from "./observe.ts";
 import { preloadDocs } from "./preload.ts";
 import { type RecordDeps, recordAnswer } from "./record.ts";
+import { Replays } from "./replays.ts";
 import { countTokens, rerank } from "./rerank.ts";
 import { retrieve, scoreHits } from "./retrieve.ts";
 import { TenantRouter } from "./router-admin.ts";
@@ -55,6 +56,7 @@ export class BrinkService implements types.Service {
   readonly noteAdmin: NoteAdmin;
   readonly routerAdmin: RouterAdmin;
   readonly keyAdmin: KeyAdmin;
+  readonly replays: Replays;
   /** Of the one request that this service is made for; null until it is admitted. */
   #meter: Meter | null = null;
 
@@ -84,6 +86,7 @@ export class BrinkService implements types.Service {
       quota: (tenant, key) => this.#quota(tenant, key),
       recorder: (tenant) => this.#env.USAGE.getByName(tenant),
     });
+    this.replays = new Replays((tenant) => env.REPLAYS.getByName(tenant));
     this.noteAdmin = new NamespaceNotes(this.#notes, policies, () => this.#ledger());
     const router = (tenant: string) => this.#router(tenant);
     this.#routers = new RouterStates(router, config.prices);

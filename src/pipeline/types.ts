@@ -18,6 +18,7 @@ import type { KeyAdmin } from "./keys-types.ts";
 import type { FeedbackReply, FeedbackRequest, RouterAdmin } from "./learning-types.ts";
 import type { MemoryAdmin } from "./memory-types.ts";
 import type { Note, NoteAdmin } from "./notes-types.ts";
+import type { Replays } from "./replays.ts";
 import type { UsageTotals } from "./usage-log.ts";
 
 /** Who is calling: a key's tenant, scopes and reach. */
@@ -323,6 +324,8 @@ export interface Service {
   generatorModels(): Promise<ModelInfo[]>;
   /** What this isolate can tell of itself. */
   metrics(): Metrics;
+  /** Writes by their idempotency keys. */
+  readonly replays: Pick<Replays, "begin">;
   /** Not ready: `detail` says what is still being done. */
   health(): Promise<{ ready: boolean; detail: string }>;
 }

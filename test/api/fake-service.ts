@@ -5,7 +5,9 @@ import type { ApiConfig } from "../../src/api/context.ts";
 import type { EnginePiece } from "../../src/engine/engine.ts";
 import { ServiceError } from "../../src/errors.ts";
 import type { Admission } from "../../src/ledger/quota-types.ts";
+import type { StoredReply } from "../../src/ledger/replay-object.ts";
 import type { HitExplanation, SearchHit } from "../../src/memory/types.ts";
+import type { Begun, IdempotentWrite } from "../../src/pipeline/replays.ts";
 import type {
   AnswerRequest,
   AnswerStream,
@@ -16,7 +18,6 @@ import type {
   Service,
   UploadInfo,
 } from "../../src/pipeline/types.ts";
-
 import { FakeKeys } from "./fake-keys.ts";
 import { FakeMemory, knows } from "./fake-memory.ts";
 import { FakeNotes } from "./fake-notes.ts";
@@ -135,6 +136,24 @@ function uploadOf(name: string, upload_id: string): UploadInfo {
   return { upload_id, name, bytes, sha256, part_bytes: 8, parts: [1], expires_at: 5 };
 }
 
+/** Remembers whole requests by their secret, as the real one does, but in the open. */
+export class FakeReplays {
+  readonly entries = new Map<string, { fingerprint: string; reply: StoredReply | null }>();
+
+  async begin({ secret, fingerprint }: IdempotentWrite): Promise<Begun> {
+    const known = this.entries.get(secret);
+    if (known !== undefined) {
+      if (known.fingerprint !== fingerprint) return { state: "other" };
+      return known.reply === null ? { state: "running" } : { state: "done", reply: known.reply };
+    }
+    this.entries.set(secret, { fingerprint, reply: null });
+    return {
+      finish: async (reply) => void this.entries.set(secret, { fingerprint, reply }),
+      release: async () => void this.entries.delete(secret),
+    };
+  }
+}
+
 export type Overrides = Partial<Service>;
 
 export class FakeService implements Service {
@@ -236,6 +255,8 @@ export class FakeService implements Service {
     const kernels = { gemv_q4: "relaxed" };
     return [{ id: "tiny", kind: "generator" as const, created_at: 5_500, kernels }];
   }
+
+  readonly replays = new FakeReplays();
 
   metrics() {
     const counts = { requests: 9, refused: 2, prompt_tokens: 70, completion_tokens: 8, nanos: 5e8 };

@@ -1,6 +1,7 @@
 /** The Durable Object classes, and each once more with bounds that a test can reach. */
 import { LedgerObject } from "../../src/ledger/ledger-object.ts";
 import { QuotaObject } from "../../src/ledger/quota-object.ts";
+import { ReplayObject } from "../../src/ledger/replay-object.ts";
 import { UsageObject } from "../../src/ledger/usage-object.ts";
 import type { ShardStub } from "../../src/memory/memory-node.ts";
 import { MemoryObject } from "../../src/memory/memory-object.ts";
@@ -170,6 +171,23 @@ export class SmallRouter extends RouterObject {
 
   protected override get autoCalibration() {
     return { labelsMin: 20, labelsStep: 10 };
+  }
+}
+
+/** Holds little, by the test's clock. */
+export class SmallReplays extends ReplayObject {
+  #nowMs = Date.UTC(2026, 10, 29);
+
+  protected override now(): number {
+    return this.#nowMs;
+  }
+
+  protected override get bounds() {
+    return { entries: 5, bytes: 1_000 };
+  }
+
+  passMs(ms: number): void {
+    this.#nowMs += ms;
   }
 }
 

@@ -5,6 +5,7 @@ import worker, {
   LedgerObject,
   MemoryObject as Memory,
   QuotaObject,
+  ReplayObject,
   UsageObject,
 } from "../../src/worker.ts";
 
@@ -18,6 +19,6 @@ export class MemoryObject extends Memory {
   }
 }
 
-export { LedgerObject, QuotaObject, UsageObject };
+export { LedgerObject, QuotaObject, ReplayObject, UsageObject };
 
 export default worker;

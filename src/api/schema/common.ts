@@ -96,6 +96,20 @@ export const Metadata = z
   .record(z.string(), z.unknown())
   .openapi({ description: "Any JSON object; filters compare its top-level fields." });
 
+/** The request headers of a write. */
+export const IdempotencyHeaders = z.object({
+  "idempotency-key": z
+    .string()
+    .min(1)
+    .max(255)
+    .optional()
+    .openapi({
+      description:
+        "Of your making. The same request under the same key within a day gets the first one's " +
+        "reply, with the header idempotent-replayed, and does nothing.",
+    }),
+});
+
 /** OpenAI's error shape, which every failure has. */
 export const ErrorReply = z
   .object({

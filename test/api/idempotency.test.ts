@@ -1,0 +1,97 @@
+import { expect, it } from "vitest";
+import { ServiceError } from "../../src/errors.ts";
+import { startApi } from "./fake-service.ts";
+
+const DOCUMENTS = "/admin/namespaces/docs/documents";
+const json = { documents: [{ text: "x" }] };
+const keyed = (key = "k1") => ({ "idempotency-key": key });
+
+it("the same write again gets the first one's reply, and does nothing", async () => {
+  const { call, service } = startApi();
+  const first = await call(DOCUMENTS, { json, headers: keyed() });
+  const again = await call(DOCUMENTS, { json, headers: keyed() });
+  expect(first.headers.has("idempotent-replayed")).toBe(false);
+  expect(again.headers.get("idempotent-replayed")).toBe("true");
+  expect([again.status, await again.text()]).toEqual([first.status, await first.text()]);
+  expect(again.headers.get("x-brink-trace")).not.toBe(first.headers.get("x-brink-trace"));
+  expect(service.calls.filter(([name]) => name === "ingest")).toHaveLength(1);
+});
+
+it("every write takes the header, and the document says so", async () => {
+  const { call } = startApi();
+  const { paths } = (await (await call("/openapi.json")).json()) as {
+    paths: Record<string, Record<string, { parameters?: { name: string }[] }>>;
+  };
+  for (const [path, methods] of Object.entries(paths))
+    for (const [method, { parameters = [] }] of Object.entries(methods)) {
+      const takes = parameters.some(({ name }) => name === "idempotency-key");
+      const writes = path.startsWith("/admin/") || /remember|feedback/.test(path);
+      expect(takes, `${method} ${path}`).toBe(writes && method !== "get");
+    }
+});
+
+it("another body, path or query under the same key is idempotency_key_reused", async () => {
+  const { call, outcome } = startApi();
+  await call(DOCUMENTS, { json, headers: keyed() });
+  const reused = [422, "idempotency_key_reused"];
+  const other = { documents: [{ text: "y" }] };
+  expect(await outcome(DOCUMENTS, { json: other, headers: keyed() })).toEqual(reused);
+  const path = "/admin/namespaces/other/documents";
+  expect(await outcome(path, { json, headers: keyed() })).toEqual(reused);
+  expect(await outcome(`${DOCUMENTS}?a=1`, { json, headers: keyed() })).toEqual(reused);
+  expect(await outcome(DOCUMENTS, { json, headers: keyed("k2") })).toEqual([200, null]);
+});
+
+it("the same write at once is in use, with Retry-After", async () => {
+  const { call, service } = startApi();
+  const released = Promise.withResolvers<void>();
+  const ingest = service.memoryAdmin.ingest.bind(service.memoryAdmin);
+  service.memoryAdmin.ingest = async (...args) => {
+    await released.promise;
+    return ingest(...args);
+  };
+  const first = call(DOCUMENTS, { json, headers: keyed() });
+  await new Promise((go) => setTimeout(go, 20));
+  const second = await call(DOCUMENTS, { json, headers: keyed() });
+  const { error } = (await second.json()) as { error: { code: string } };
+  expect([second.status, error.code]).toEqual([409, "idempotency_key_in_use"]);
+  expect(second.headers.get("retry-after")).toBe("1");
+  released.resolve();
+  expect((await first).status).toBe(200);
+});
+
+it("a write that was refused or failed may be tried again under its key", async () => {
+  const { outcome, service } = startApi();
+  const ingest = service.memoryAdmin.ingest.bind(service.memoryAdmin);
+  service.memoryAdmin.ingest = () => Promise.reject(new ServiceError("memory_busy", "not now"));
+  const log = console.error;
+  console.error = () => {};
+  expect(await outcome(DOCUMENTS, { json, headers: keyed() })).toEqual([503, "memory_busy"]);
+  console.error = log;
+  service.memoryAdmin.ingest = ingest;
+  expect(await outcome(DOCUMENTS, { json, headers: keyed() })).toEqual([200, null]);
+});
+
+it("keys of two callers never meet, and reads and chats ignore the header", async () => {
+  const { call, service } = startApi();
+  const turns = { conversation: "c", turns: [{ speaker: "a", text: "b" }] };
+  const remember = (key: string) =>
+    call("/v1/memory/remember", { json: turns, headers: keyed(), key });
+  await remember("brink-dev");
+  const other = await remember("brink-admin");
+  expect(other.headers.has("idempotent-replayed")).toBe(false);
+  const messages = [{ role: "user", content: "x" }];
+  const before = service.replays.entries.size;
+  await call("/v1/chat/completions", { json: { messages }, headers: keyed() });
+  await call("/admin/namespaces", { headers: keyed() });
+  expect(service.replays.entries.size).toBe(before);
+});
+
+it("a key of no or too many characters is invalid_request", async () => {
+  const { outcome } = startApi();
+  for (const key of ["a b", "x".repeat(256), "é"])
+    expect(await outcome(DOCUMENTS, { json, headers: keyed(key) })).toEqual([
+      400,
+      "invalid_request",
+    ]);
+});
