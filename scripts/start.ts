@@ -7,7 +7,13 @@ const root = join(import.meta.dirname, "..");
 execFileSync(process.execPath, [join(root, "scripts/build.ts")], { stdio: "inherit" });
 
 const forwarded = [
-  ...["BACKEND_URL", "BACKEND_KEY", "BACKEND_MODEL", "BRINK_ALLOWED_ORIGINS"],
+  ...["BACKEND_URL", "BACKEND_KEY", "BACKEND_MODEL", "BACKENDS", "BRINK_ALLOWED_ORIGINS"],
+  ...["BACKEND_PRICE_INPUT_PER_MTOK", "BACKEND_PRICE_OUTPUT_PER_MTOK"],
+  // The secrets that BACKENDS names; whether it is well formed is the service's to say.
+  ...Array.from(
+    (process.env.BACKENDS ?? "").matchAll(/"key_secret"\s*:\s*"([A-Z][A-Z0-9_]*)"/g),
+    ([, name]) => name!,
+  ),
   ...["BRINK_GENERATOR_MODEL", "BRINK_GENERATOR_CONTEXT", "BRINK_ISOLATE_MEMORY_MB"],
 ];
 // Cloudflare puts few objects into an isolate of 128 MB; here all share one.
@@ -30,9 +36,10 @@ const service = await startService({
   console.error(`the service did not start: ${error.message}`);
   process.exit(1);
 });
+const backends = variables.BACKENDS ? "those of BACKENDS" : variables.BACKEND_URL;
 console.log(`console    ${service.url}/console
 keys       ${LOCAL_KEY} (inference), ${LOCAL_ADMIN_KEY} (admin); local runs only
-backend    ${variables.BACKEND_URL ?? "none (set BACKEND_URL, BACKEND_KEY, BACKEND_MODEL)"}
+backend    ${backends ?? "none (set BACKEND_URL, BACKEND_KEY, BACKEND_MODEL)"}
 generator  ${variables.BRINK_GENERATOR_MODEL ?? "none (see npx brink help models add)"}
 ready ${service.url}`);
 service.process.once("exit", (code) => process.exit(code ?? 1));

@@ -1,3 +1,11 @@
+import {
+  type BackendConfig,
+  type BackendPrices,
+  type BackendVariables,
+  expectedPrices,
+  readBackends,
+  readPrices,
+} from "./env-backends.ts";
 import { ServiceError } from "./errors.ts";
 import type { LedgerObject } from "./ledger/ledger-object.ts";
 import type { QuotaObject } from "./ledger/quota-object.ts";
@@ -8,8 +16,10 @@ import type { MemoryObject } from "./memory/memory-object.ts";
 import type OnnxWorker from "./onnx/worker.ts";
 import type { RouterObject } from "./router/router-object.ts";
 
+export type { BackendConfig, BackendPrices };
+
 /** The bindings of wrangler.toml, as the runtime hands them over. */
-export interface Env {
+export interface Env extends BackendVariables {
   ASSETS: Fetcher;
   MEMORY: DurableObjectNamespace<MemoryObject>;
   LEDGER: DurableObjectNamespace<LedgerObject>;
@@ -38,30 +48,12 @@ export interface Env {
   BRINK_GENERATOR_MODEL?: string;
   /** Tokens that a generator's prompt and answer may have together. */
   BRINK_GENERATOR_CONTEXT?: string;
-  BACKEND_URL?: string;
-  BACKEND_KEY?: string;
-  BACKEND_MODEL?: string;
-  /** What the backend charges, in USD per million tokens; budgets need both. */
-  BACKEND_PRICE_INPUT_PER_MTOK?: string;
-  BACKEND_PRICE_OUTPUT_PER_MTOK?: string;
-  /** The same for what the edge's own engines write; they cost nothing where both are absent. */
+  /** What the edge's own engines charge, likewise; nothing where both are absent. */
   EDGE_PRICE_INPUT_PER_MTOK?: string;
   EDGE_PRICE_OUTPUT_PER_MTOK?: string;
   /** What becomes of requests while the ledger of keys and limits cannot be reached: `deny`, the
    *  default, or `allow`. */
   LEDGER_UNREACHABLE?: string;
-}
-
-export interface BackendConfig {
-  url: string;
-  key: string | null;
-  model: string;
-}
-
-/** USD per million tokens. */
-export interface BackendPrices {
-  input_per_mtok: number;
-  output_per_mtok: number;
 }
 
 export interface GeneratorConfig {
@@ -78,8 +70,9 @@ export interface Config {
   adminKeySha256: string | null;
   /** Origins that browsers may call from; `*` for all. */
   allowedOrigins: string[] | "*";
-  backend: BackendConfig | null;
-  /** Null where they are not known. */
+  /** Empty where none is configured. */
+  backends: BackendConfig[];
+  /** What a question costs that goes to a backend; null where that is not known. */
   prices: BackendPrices | null;
   edgePrices: BackendPrices;
   ledgerUnreachable: "deny" | "allow";
@@ -95,13 +88,14 @@ export function readConfig(env: Env, hostname: string): Config {
   const adminKeySha256 = env.BRINK_ADMIN_KEY_SHA256?.toLowerCase() || null;
   if (adminKeySha256 !== null && !/^[0-9a-f]{64}$/.test(adminKeySha256))
     throw new ServiceError("misconfigured", "BRINK_ADMIN_KEY_SHA256 must be 64 hexadecimal digits");
+  const backends = readBackends(env, local);
   const origins = (env.BRINK_ALLOWED_ORIGINS ?? "").split(",").map((origin) => origin.trim());
   return {
     local,
     adminKeySha256,
     allowedOrigins: local ? "*" : origins.filter((origin) => origin !== ""),
-    backend: readBackend(env),
-    prices: readPrices("BACKEND", env),
+    backends,
+    prices: expectedPrices(backends),
     edgePrices: readPrices("EDGE", env) ?? { input_per_mtok: 0, output_per_mtok: 0 },
     ledgerUnreachable: readLedgerUnreachable(env),
     generator: readGenerator(env),
@@ -130,33 +124,6 @@ function readGenerator(env: Env): GeneratorConfig | null {
       `BRINK_GENERATOR_CONTEXT must be an integer between 64 and ${GENERATOR_CONTEXT_MAX}`,
     );
   return { model, context };
-}
-
-function readBackend(env: Env): BackendConfig | null {
-  if (!env.BACKEND_URL) return null;
-  const url = URL.parse(env.BACKEND_URL);
-  if (url === null || !/^https?:$/.test(url.protocol))
-    throw new ServiceError("misconfigured", "BACKEND_URL must be an http or https URL");
-  if (!env.BACKEND_MODEL)
-    throw new ServiceError("misconfigured", "BACKEND_URL is set but BACKEND_MODEL is not");
-  return { url: env.BACKEND_URL, key: env.BACKEND_KEY || null, model: env.BACKEND_MODEL };
-}
-
-/** Null where neither is set. */
-function readPrices(whose: "BACKEND" | "EDGE", env: Env): BackendPrices | null {
-  const names = [`${whose}_PRICE_INPUT_PER_MTOK`, `${whose}_PRICE_OUTPUT_PER_MTOK`] as const;
-  const [input, output] = [env[names[0]], env[names[1]]];
-  if (!input && !output) return null;
-  return {
-    input_per_mtok: readPrice(names[0], input),
-    output_per_mtok: readPrice(names[1], output),
-  };
-}
-
-function readPrice(name: string, text: string | undefined): number {
-  const price = Number(text || Number.NaN);
-  if (Number.isFinite(price) && price >= 0) return price;
-  throw new ServiceError("misconfigured", `${name} must be USD per million tokens, at least 0`);
 }
 
 function readLedgerUnreachable(env: Env): "deny" | "allow" {

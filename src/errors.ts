@@ -41,6 +41,7 @@ export const ERROR_CODES = {
   context_length_exceeded: { status: 400, type: "invalid_request_error" },
   backend_not_configured: { status: 503, type: "server_error" },
   backend_unavailable: { status: 502, type: "server_error" },
+  backend_busy: { status: 503, type: "server_error" },
   backend_timeout: { status: 504, type: "server_error" },
   misconfigured: { status: 500, type: "server_error" },
   internal: { status: 500, type: "server_error" },

@@ -1,4 +1,5 @@
 /** Every bound of the service and its reason. A bound is in the unit its name ends with. */
+export * from "./limits-backend.ts";
 export * from "./limits-keys.ts";
 export * from "./limits-memory.ts";
 export * from "./limits-router.ts";
@@ -175,15 +176,6 @@ export const TEMPLATE_SPACE_RUN_MAX = 1_000;
 export const TEMPLATE_VALUE_MAX = 1_000_000;
 export const TEMPLATE_ITEMS_MAX = 10_000;
 export const TEMPLATE_WORK_MAX = 8_000_000;
-
-// The backend. A prompt's evidence is cut to this many WordPiece tokens, about as many of theirs.
-export const EVIDENCE_TOKENS_MAX = 1_500;
-export const BACKEND_FIRST_BYTE_MS_MAX = 20_000;
-export const BACKEND_IDLE_MS_MAX = 30_000;
-export const BACKEND_REPLY_BYTES_MAX = 4 * 1024 * 1024;
-export const BACKEND_ERROR_BYTES_MAX = 8 * 1024;
-// A Retry-After that is longer than this is not worth a caller's wait.
-export const BACKEND_RETRY_AFTER_MS_MAX = 2_000;
 
 // The ledger: one object reads these on every request, so they stay small enough to scan.
 export const KEYS_PER_TENANT_MAX = 1_000;

@@ -29,7 +29,7 @@ const LAYERS: [string, RegExp][] = [
   ["index", /^index\//],
   ["generation", /^src\/generation\//],
   ["model", /^src\/model\//],
-  ["ground", /^src\/(env|errors|limits(-memory|-router)?)\.ts$/],
+  ["ground", /^src\/(env|errors|limits)(-[a-z]+)?\.ts$/],
 ];
 
 function layerOf(path: string): number {

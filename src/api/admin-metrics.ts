@@ -3,6 +3,7 @@
 import { OPERATOR_TENANT } from "../pipeline/operator.ts";
 import { NANOS_PER_USD } from "../pipeline/usage.ts";
 import type { UsageTotals } from "../pipeline/usage-log.ts";
+import { describeBackends } from "./backend-metrics.ts";
 import { endpoint, newApi } from "./context.ts";
 import { z } from "./schema/common.ts";
 import { NEEDS_ADMIN_KEY, replies } from "./schema/replies.ts";
@@ -19,8 +20,9 @@ endpoint(
     responses: replies(200, "Prometheus text format 0.0.4", z.string(), "text/plain"),
   },
   async (c) => {
-    const { linearMemoryBytes, usage } = c.var.service.metrics();
+    const { linearMemoryBytes, usage, backends } = c.var.service.metrics();
     const { difficulty, risk, feedback } = await c.var.service.routerAdmin.drift(c.var.caller);
+    const operator = c.var.caller.tenant === OPERATOR_TENANT;
     const text = `# HELP brink_linear_memory_bytes Linear memory of the isolate's WebAssembly.
 # TYPE brink_linear_memory_bytes gauge
 brink_linear_memory_bytes ${linearMemoryBytes}
@@ -29,7 +31,7 @@ brink_linear_memory_bytes ${linearMemoryBytes}
 brink_router_drift_alarm{test="difficulty"} ${Number(difficulty.alarm)}
 brink_router_drift_alarm{test="risk"} ${Number(risk.alarm)}
 brink_router_drift_alarm{test="feedback"} ${Number(feedback.alarm)}
-${c.var.caller.tenant === OPERATOR_TENANT ? describeUsage(usage) : ""}`;
+${operator ? describeUsage(usage) + describeBackends(backends) : ""}`;
     return c.body(text, 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
   },
 );

@@ -4,6 +4,7 @@ import { cors } from "hono/cors";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { ServiceError } from "../errors.ts";
 import {
+  BACKEND_BUSY_RETRY_AFTER_S,
   GENERATOR_BUSY_RETRY_AFTER_S,
   LEDGER_RETRY_AFTER_S,
   MEMORY_BUSY_RETRY_AFTER_S,
@@ -37,6 +38,7 @@ import { responses } from "./responses.ts";
 
 /** After how many seconds a client that met one of these may try again. */
 const RETRY_AFTER_S: Record<string, number | undefined> = {
+  backend_busy: BACKEND_BUSY_RETRY_AFTER_S,
   generator_busy: GENERATOR_BUSY_RETRY_AFTER_S,
   idempotency_key_in_use: REPLAY_RETRY_AFTER_S,
   ledger_unavailable: LEDGER_RETRY_AFTER_S,

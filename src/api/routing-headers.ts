@@ -1,6 +1,10 @@
 /** The request headers that have a say in routing. */
 import { ServiceError } from "../errors.ts";
-import { CONVERSATION_ID_CHARS_MAX } from "../limits.ts";
+import {
+  BACKEND_HEDGE_MS_MAX,
+  BACKEND_HEDGE_MS_MIN,
+  CONVERSATION_ID_CHARS_MAX,
+} from "../limits.ts";
 import type { AnswerRequest } from "../pipeline/types.ts";
 import type { ApiContext } from "./context.ts";
 import { z } from "./schema/common.ts";
@@ -22,13 +26,22 @@ export const RoutingHeaders = z.object({
         "Names the conversation that the request goes on, among the tenant's. Without it a " +
         "conversation is known by its earlier messages.",
     }),
+  "x-brink-hedge": z
+    .string()
+    .regex(/^\d{1,6}$/)
+    .optional()
+    .openapi({
+      description:
+        `${BACKEND_HEDGE_MS_MIN} to ${BACKEND_HEDGE_MS_MAX}: after so many ms without a first ` +
+        "token a second backend is asked as well, and the faster one answers. Both may charge.",
+    }),
 });
 
 /** Throws `invalid_request`. */
 export function readRouting(
   c: ApiContext,
   model: string,
-): Pick<AnswerRequest, "route" | "conversation"> {
+): Pick<AnswerRequest, "route" | "conversation" | "hedgeMs"> {
   const route = c.req.header("x-brink-route");
   const conversation = c.req.header("x-brink-conversation");
   if (route !== undefined && route !== "edge" && route !== "backend")
@@ -41,7 +54,15 @@ export function readRouting(
       "x-brink-conversation",
       `must be 1 to ${CONVERSATION_ID_CHARS_MAX} letters, digits, ".", "_", ":" and "-"`,
     );
+  const hedge = c.req.header("x-brink-hedge");
+  const hedgeMs = /^\d{1,6}$/.test(hedge ?? "") ? Number(hedge) : Number.NaN;
+  if (hedge !== undefined && !(hedgeMs >= BACKEND_HEDGE_MS_MIN && hedgeMs <= BACKEND_HEDGE_MS_MAX))
+    throw refusal(
+      "x-brink-hedge",
+      `must be ${BACKEND_HEDGE_MS_MIN} to ${BACKEND_HEDGE_MS_MAX} milliseconds`,
+    );
   return {
+    ...(hedge === undefined ? {} : { hedgeMs }),
     ...(route === undefined ? {} : { route }),
     ...(conversation === undefined ? {} : { conversation }),
   };

@@ -1,14 +1,17 @@
 /** Reads OpenAI-shaped completions, which come from outside and may hold anything. */
-import { ServiceError } from "../errors.ts";
+import { BackendFailure } from "./backend-failure.ts";
 import type { EnginePiece, Usage } from "./engine.ts";
 
 const MESSAGE_CHARS_SHOWN = 300;
 
-type Fields = Record<string, unknown>;
+export type Fields = Record<string, unknown>;
 
-/** A whole reply as one piece. Throws `backend_unavailable` where it is no completion. */
-export function readCompletion(text: string): EnginePiece {
-  const body = parseObject(text, "the reply");
+const asItIs = (body: Fields) => body;
+
+/** A whole reply as one piece; `translate` makes OpenAI's shape of another's. Throws
+ *  `backend_unavailable` where it is no completion. */
+export function readCompletion(text: string, translate = asItIs): EnginePiece {
+  const body = translate(parseObject(text, "the reply"));
   const choice = firstChoice(body);
   const message = fields(choice?.message);
   if (choice === null || message === null) throw broken("the reply has no choices[0].message");
@@ -24,8 +27,8 @@ export function readCompletion(text: string): EnginePiece {
 /** One event of a stream as a piece, empty where it only has what Brink does not hand on (a role,
  *  reasoning). A refusal is handed on as text. Throws `backend_unavailable` for an error event
  *  and for anything that is not a chunk. */
-export function readChunk(text: string): EnginePiece {
-  const body = parseObject(text, "a part of the stream");
+export function readChunk(text: string, translate = asItIs): EnginePiece {
+  const body = translate(parseObject(text, "a part of the stream"));
   if (body.error != null) throw broken(`the stream broke off: ${describeError(body)}`);
   const choice = firstChoice(body);
   const delta = fields(choice?.delta) ?? {};
@@ -58,8 +61,8 @@ function describeError(body: unknown): string {
 }
 
 /** A backend that answered, but not with what it should have. */
-export function broken(fact: string, cause?: unknown): ServiceError {
-  return new ServiceError("backend_unavailable", `the backend failed: ${fact}`, { cause });
+export function broken(fact: string, cause?: unknown): BackendFailure {
+  return new BackendFailure("failed", `the backend failed: ${fact}`, { cause });
 }
 
 function parseObject(text: string, what: string): Fields {

@@ -22,6 +22,11 @@ export interface EngineRequest {
   parameters: Record<string, unknown>;
   /** Whether the caller reads token by token: a backend is then asked to stream. */
   stream: boolean;
+  /** After so many ms without a first token another backend is asked as well; not where absent. */
+  hedgeMs?: number | null;
+  /** The id of the backend that has read the conversation's beginning: it is asked first of its
+   *  order. */
+  prefer?: string;
   /** Ends the work when the caller has gone. */
   signal: AbortSignal;
 }
@@ -56,6 +61,27 @@ export interface EnginePiece {
   passages?: number;
   tool_calls?: unknown[];
   finish_reason?: string | null;
+  usage?: Usage;
+  /** On the first piece of a pool's answer: which of its backends gives it. */
+  served?: Served;
+}
+
+export interface Served {
+  /** As Engine's. */
+  id: string;
+  model: string;
+  /** Every attempt of this answer, in the order in which they began. Grows no more once the first
+   *  piece is out, but what a slower backend used is noted when it tells. */
+  attempts: BackendAttempt[];
+}
+
+export interface BackendAttempt {
+  /** The backend's name. */
+  backend: string;
+  outcome: "answered" | "failed" | "timed_out" | "rate_limited" | "refused" | "abandoned";
+  /** Until the first token, or until it failed. */
+  ms: number;
+  /** What an attempt used that another was faster than, where it told. */
   usage?: Usage;
 }
 

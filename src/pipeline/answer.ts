@@ -21,9 +21,10 @@ import type { AnswerDeps, Work } from "./work.ts";
  *  fails before its first token is replaced by the next one down, and the answer says so. */
 export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<AnswerStream> {
   const { model, named } = await resolveModel(request, deps);
-  const generator = named ?? deps.generator;
+  const generator = model === "generator" ? named : deps.generator;
+  const backend = model === "backend" ? (named ?? deps.backend) : deps.backend;
   const demands = findDemands(request);
-  const available = { generator: generator !== null, backend: deps.backend !== null };
+  const available = { generator: generator !== null, backend: backend !== null };
   refuseTheImpossible(model, demands, available);
   const { backendOnly, writtenOnly } = demands;
   const mustWrite = backendOnly !== null || writtenOnly !== null;
@@ -50,7 +51,7 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
   for (;;) {
     if (decision.engine === "reader")
       return watched(work, await streamReader(work, work.edge!, decision), []);
-    const engine = decision.engine === "backend" ? deps.backend! : generator!;
+    const engine = decision.engine === "backend" ? backend! : generator!;
     try {
       const inPrompt = engine.kind === "backend" ? work.corrections : [];
       return watched(work, await streamEngine(work, engine, decision), inPrompt);
@@ -79,7 +80,7 @@ async function beginWork(deps: AnswerDeps, request: AnswerRequest): Promise<Work
 /** The edge is not asked where the conversation stays with the backend whatever it would say. */
 function whyStayHere({ deps, conversation, turn }: Work): string | null {
   const stay = findStay(conversation, turn, deps.pricesOf);
-  return stay !== null && deps.backend?.id === stay.engine ? stay.why : null;
+  return stay !== null && deps.findBackend(stay.engine) !== null ? stay.why : null;
 }
 
 /** The note that answers, or null; corrections of like questions go into `work`. */
@@ -108,12 +109,11 @@ async function resolveModel(
   { model, route }: AnswerRequest,
   deps: AnswerDeps,
 ): Promise<{ model: RoutedModel; named: Engine | null }> {
-  const { backend } = deps;
   const id = route ?? model;
   if (id === "auto" || id === "edge" || id === "backend") return { model: id, named: null };
   if (id === READER_ID) return { model: "edge", named: null };
-  if (backend !== null && (id === backend.id || id === backend.model))
-    return { model: "backend", named: null };
+  const backend = deps.findBackend(id);
+  if (backend !== null) return { model: "backend", named: backend };
   const named = await deps.findGenerator(id.replace(/^generator:/, ""));
   if (named !== null) return { model: "generator", named };
   throw new ServiceError("model_not_found", `there is no model ${JSON.stringify(id)} here`, {

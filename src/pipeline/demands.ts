@@ -56,7 +56,7 @@ export function refuseTheImpossible(
   if (model === "backend" && !available.backend)
     throw new ServiceError(
       "backend_not_configured",
-      "no backend is configured: set BACKEND_URL, BACKEND_KEY and BACKEND_MODEL",
+      "no backend is configured: set BACKEND_URL, BACKEND_KEY and BACKEND_MODEL, or BACKENDS",
       { param: "model" },
     );
   const backend = available.backend && (model === "auto" || model === "backend");

@@ -1,5 +1,5 @@
 /** One request's use: what it may take, what it takes, and what is recorded of that. */
-import type { Engine, EnginePiece, EngineRequest, Usage } from "../engine/engine.ts";
+import type { Engine, EnginePiece, EngineRequest, Served, Usage } from "../engine/engine.ts";
 import { READER_ID } from "../engine/reader.ts";
 import { codeOf, ServiceError } from "../errors.ts";
 import type { Admission, Budget, Rates, Reservation } from "../ledger/quota-types.ts";
@@ -177,6 +177,7 @@ class MeteredEngine implements Engine {
     const meter = this.#meter;
     const { request, held } = await this.#hold(asked);
     let told: Usage | null = null;
+    let served: Served | undefined;
     let chars = 0;
     let began = false;
     let failure: unknown = null;
@@ -185,6 +186,7 @@ class MeteredEngine implements Engine {
         began = true;
         chars += charsOf(piece);
         told = piece.usage ?? told;
+        served ??= piece.served;
         yield piece;
       }
     } catch (error) {
@@ -194,8 +196,10 @@ class MeteredEngine implements Engine {
       // An engine that refused at once took nothing; one that was left or timed out may have read.
       const refused = !began && !request.signal.aborted && codeOf(failure) !== "backend_timeout";
       const tokens = refused ? NO_TOKENS : (told ?? usage.guessTokens(request, chars));
-      const nanos = usage.priceOf(meter.prices, this.id, tokens) ?? 0;
-      if (!refused) meter.used(tokens, nanos);
+      const own = usage.priceOf(meter.prices, served?.id ?? this.id, tokens) ?? 0;
+      const { lost, lostNanos } = lostOf(served, meter.prices);
+      const nanos = own + lostNanos;
+      if (!refused) meter.used(usage.sum([tokens, ...lost]), nanos);
       if (held !== null) meter.settle(held, nanos);
     }
   }
@@ -203,17 +207,29 @@ class MeteredEngine implements Engine {
   /** Holds the most that the answer can cost, and gives the request the bound that makes it so. */
   async #hold(asked: EngineRequest): Promise<{ request: EngineRequest; held: string | null }> {
     if (!this.#meter.hasBudget) return { request: asked, held: null };
-    const most = usage.priceOf(this.#meter.prices, this.id, usage.mostTokens(asked));
-    if (most === null)
+    const one = usage.priceOf(this.#meter.prices, this.id, usage.mostTokens(asked));
+    if (one === null)
       throw new ServiceError(
         "misconfigured",
         `this key has a budget, but what ${this.id} charges is not known: set ` +
-          "BACKEND_PRICE_INPUT_PER_MTOK and BACKEND_PRICE_OUTPUT_PER_MTOK",
+          "BACKEND_PRICE_INPUT_PER_MTOK and BACKEND_PRICE_OUTPUT_PER_MTOK, or with BACKENDS the " +
+          "prices of each",
       );
+    const most = asked.hedgeMs == null ? one : 2 * one; // two may be asked
     if (most === 0) return { request: asked, held: null };
     const request = { ...asked, parameters: usage.withBound(asked.parameters) };
     return { request, held: await this.#meter.hold(most) };
   }
+}
+
+/** What attempts used that another backend was faster than, where they told. */
+function lostOf(served: Served | undefined, prices: usage.PriceList) {
+  const attempts = served?.attempts.filter((attempt) => attempt.usage !== undefined) ?? [];
+  const costs = attempts.map(
+    ({ backend, usage: used }) => usage.priceOf(prices, `backend:${backend}`, used!) ?? 0,
+  );
+  const lostNanos = costs.reduce((all, nanos) => all + nanos, 0);
+  return { lost: attempts.map((attempt) => attempt.usage!), lostNanos };
 }
 
 const NO_TOKENS = { prompt_tokens: 0, completion_tokens: 0 };

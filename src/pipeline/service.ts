@@ -1,9 +1,11 @@
 /** The service behind the HTTP layer: one request's view of the bindings. */
-import { BackendEngine } from "../engine/backend.ts";
+import { membersOf } from "../engine/backend-member.ts";
+import { BackendPool } from "../engine/backend-pool.ts";
 import { GeneratorEngine, readGeneratorStatus } from "../engine/generator.ts";
 import { OnnxModels } from "../engine/onnx.ts";
 import { READER_ID } from "../engine/reader.ts";
 import type { Config, Env } from "../env.ts";
+import { pricesOf as backendPrices } from "../env-backends.ts";
 import type { LedgerObject } from "../ledger/ledger-object.ts";
 import type { QuotaObject } from "../ledger/quota-object.ts";
 import type { Admission } from "../ledger/quota-types.ts";
@@ -46,7 +48,7 @@ export class BrinkService implements types.Service {
   readonly #env: Env;
   readonly #config: Config;
   readonly #keepAlive: (work: Promise<unknown>) => void;
-  readonly #backend: BackendEngine | null;
+  readonly #backend: BackendPool | null;
   readonly #onnx: OnnxModels;
   readonly #routers: RouterStates;
   readonly #store: ModelStore | null;
@@ -64,7 +66,8 @@ export class BrinkService implements types.Service {
     this.#env = env;
     this.#config = config;
     this.#keepAlive = keepAlive;
-    this.#backend = config.backend === null ? null : new BackendEngine(config.backend);
+    const members = membersOf(config.backends, env.AI ?? null);
+    this.#backend = members.length === 0 ? null : new BackendPool(members);
     this.#onnx = new OnnxModels(env.ONNX ?? null);
     this.#store = env.MODELS === undefined ? null : new ModelStore(env.MODELS);
     this.memoryAdmin = new NamespaceAdmin({
@@ -109,8 +112,9 @@ export class BrinkService implements types.Service {
       notes: answerNotes(this.#notes, embed),
       observe: (answered: Answered) => this.#keepAlive(recordAnswer(this.#recordDeps(), answered)),
       backend: meter.engine(this.#backend),
+      findBackend: (id: string) => meter.engine(this.#backend?.only(id) ?? null),
       conversations: new SharedConversations(this.#keepAlive),
-      pricesOf: () => pricesOf(this.#config.prices),
+      pricesOf: (engine: string) => pricesOf(backendPrices(this.#config.backends, engine)),
       generator: meter.engine(this.#defaultGenerator()),
       findGenerator: async (model: string) => meter.engine(await this.#findGenerator(model)),
       router: () => this.#routers.read(request.caller.tenant),
@@ -216,11 +220,8 @@ export class BrinkService implements types.Service {
       ...(await this.#onnx.list()),
     ];
     if (this.#backend === null) return models;
-    return [
-      ...models,
-      { id: "backend", kind: "backend" },
-      { id: this.#backend.id, kind: "backend" },
-    ];
+    const ids = ["backend", ...this.#backend.members.map(({ id }) => id)];
+    return [...models, ...ids.map((id) => ({ id, kind: "backend" as const }))];
   }
 
   async generatorModels(): Promise<types.ModelInfo[]> {
@@ -250,7 +251,9 @@ export class BrinkService implements types.Service {
   }
 
   metrics(): types.Metrics {
-    return { linearMemoryBytes: linearMemoryBytes(), usage: usageLog.totals };
+    const members = this.#backend?.members ?? [];
+    const backends = members.map(({ name, state }) => state.figures(name));
+    return { linearMemoryBytes: linearMemoryBytes(), usage: usageLog.totals, backends };
   }
 
   async health(): Promise<{ ready: boolean; detail: string }> {

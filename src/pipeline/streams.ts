@@ -63,12 +63,12 @@ export async function streamEngine(
   const prompt = grounds
     ? await groundPrompt(deps, request.messages, hits, corrections)
     : { messages: request.messages, passages: hits };
-  const { parameters, stream, signal } = request;
+  const { parameters, stream, signal, hedgeMs } = request;
+  const prefer = work.conversation.before?.held?.engine;
   const scope = request.caller.tenant;
   const { messages, passages } = prompt;
-  const pieces = engine
-    .answer({ scope, question, messages, hits: passages, parameters, stream, signal })
-    [Symbol.asyncIterator]();
+  const asked = { scope, question, messages, hits: passages, parameters, stream };
+  const pieces = engine.answer({ ...asked, hedgeMs, prefer, signal })[Symbol.asyncIterator]();
   const first = await trace.time(`${engine.kind}_first_token`, () => pieces.next());
   let citations: Citation[] = [];
   async function* relay(): AsyncIterable<EnginePiece> {
@@ -76,7 +76,7 @@ export async function streamEngine(
     let inPrompt = passages;
     try {
       for (let next = first; !next.done; next = await pieces.next()) {
-        const { passages: fitted, ...piece } = next.value;
+        const { passages: fitted, served: _, ...piece } = next.value;
         if (fitted !== undefined) inPrompt = passages.slice(0, fitted);
         text += piece.text;
         yield piece;
@@ -86,12 +86,17 @@ export async function streamEngine(
       await pieces.return?.(undefined); // a reader that left early ends the engine's work too
     }
   }
+  const { id, model } = first.value?.served ?? engine;
+  const attempts = first.value?.served?.attempts ?? [];
   return {
-    model: engine.model,
+    model,
     route: decision.route,
     difficulty: judgementOf(work.before, work.edge).difficulty,
     pieces: relay(),
-    report: () => describe(work, decision, { engine: engine.id, answer: null, citations }),
+    report: () => ({
+      ...describe(work, decision, { engine: id, answer: null, citations }),
+      ...(attempts.length > 1 ? { attempts } : {}),
+    }),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What the API asks of the pipeline and what it gets back. */
 import type { Filter } from "../../index/filter.ts";
-import type { ChatMessage, EnginePiece } from "../engine/engine.ts";
+import type { BackendFigures } from "../engine/backend-state.ts";
+import type { BackendAttempt, ChatMessage, EnginePiece } from "../engine/engine.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { Admission } from "../ledger/quota-types.ts";
 import type { KeyRecord, Scope } from "../ledger/types.ts";
@@ -83,6 +84,8 @@ export interface AnswerRequest {
   trace_id: string;
   /** Whether the report shows the features behind the difficulty, and what each contributes. */
   explain: boolean;
+  /** As EngineRequest's. */
+  hedgeMs?: number | null;
   signal: AbortSignal;
 }
 
@@ -116,6 +119,8 @@ export interface BrinkReport {
   reason: string;
   citations: Citation[];
   timings_ms: Record<string, number>;
+  /** Where more than one backend was asked, or one more than once. */
+  attempts?: BackendAttempt[];
   /** With `explain`: what the difficulty was computed from. */
   features?: Record<string, number>;
   /** With `explain`: what each feature and `bias` add to the logit of the stage that gave the
@@ -280,6 +285,8 @@ export interface Metrics {
   /** Linear memory of every WebAssembly instance of the isolate. */
   linearMemoryBytes: number;
   usage: UsageTotals;
+  /** What the isolate has seen of each backend. */
+  backends: BackendFigures[];
 }
 
 /** Everything the HTTP layer asks for. Arguments are parsed and within limits.ts; the caller is
@@ -299,7 +306,7 @@ export interface Service {
   readonly routerAdmin: RouterAdmin;
   /** Resolves before anything was sent to the client. Throws `model_not_found`,
    *  `unsupported_parameter`, `backend_not_configured`, `backend_unavailable`,
-   *  `backend_timeout`. */
+   *  `backend_timeout`, `backend_busy`. */
   answer(request: AnswerRequest): Promise<AnswerStream>;
   /** With `model` null by Brink's own encoder. This and the next two throw `model_not_found`,
    *  `model_too_large`, `model_unavailable` and `invalid_model_file`. */

@@ -2,6 +2,7 @@
  *  nano-USD, rounded up, so that no use is free by rounding. */
 import type { EngineRequest, Usage } from "../engine/engine.ts";
 import type { BackendPrices, Config } from "../env.ts";
+import { pricesOf as backendPrices, dearestPrices, type Priced } from "../env-backends.ts";
 import {
   BUDGET_ANSWER_TOKENS,
   BYTES_PER_TOKEN,
@@ -12,13 +13,15 @@ import {
 export const NANOS_PER_USD = 1e9;
 const NANOS_PER_USD_MTOK = NANOS_PER_USD / 1e6;
 
-export type PriceList = Pick<Config, "prices" | "edgePrices">;
+export type PriceList = Pick<Config, "edgePrices"> & { backends: readonly Priced[] };
 export type Tokens = Pick<Usage, "prompt_tokens" | "completion_tokens">;
 
-/** What the engine charges, USD per million tokens; null where that is not known. The edge's own
- *  engines cost nothing unless EDGE_PRICE_* say otherwise. */
+/** What the engine charges, USD per million tokens; null where that is not known. Of `backend`, any
+ *  of which may answer, the dearest. The edge's own engines cost nothing unless EDGE_PRICE_* say
+ *  otherwise. */
 export function pricesOf(list: PriceList, engineId: string): BackendPrices | null {
-  return engineId.startsWith("backend:") ? list.prices : list.edgePrices;
+  if (engineId === "backend") return dearestPrices(list.backends);
+  return engineId.startsWith("backend:") ? backendPrices(list.backends, engineId) : list.edgePrices;
 }
 
 /** What an answer costs, in nano-USD; null where the engine's prices are not known. */
@@ -36,6 +39,13 @@ export function nanosOf(prices: BackendPrices, tokens: Tokens): number {
 
 /** 3 x 0.1 is a little more than 0.3, which must not make it a nano-USD more. */
 const ROUNDING = 1e-6;
+
+export function sum(all: readonly Tokens[]): Tokens {
+  return all.reduce((a, b) => ({
+    prompt_tokens: a.prompt_tokens + b.prompt_tokens,
+    completion_tokens: a.completion_tokens + b.completion_tokens,
+  }));
+}
 
 /** How many tokens the request and its answers can have at most. A token of a byte-level
  *  vocabulary, as all in use are, stands for a byte at least, and the JSON of the messages has more

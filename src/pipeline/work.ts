@@ -16,8 +16,10 @@ import type { AnswerRequest, MemoryQuery } from "./types.ts";
 export interface AnswerDeps {
   models: () => Promise<Models>;
   search: (query: MemoryQuery) => Promise<SearchHit[]>;
-  /** Null where none is configured. */
+  /** All that are configured, as one; null where none is. */
   backend: Engine | null;
+  /** The backend of that id, or those of that model; null where there is none. */
+  findBackend: (id: string) => Engine | null;
   /** For requests that name none of the generator's models; null where none is configured. */
   generator: Engine | null;
   /** The generator's model of that name, or null. */

@@ -261,7 +261,7 @@ export class FakeService implements Service {
   metrics() {
     const counts = { requests: 9, refused: 2, prompt_tokens: 70, completion_tokens: 8, nanos: 5e8 };
     const usage = { ...counts, ledger_failures: 1, ledger_allowed: 0 };
-    return { linearMemoryBytes: 65_536, usage };
+    return { linearMemoryBytes: 65_536, usage, backends: [] };
   }
 
   health() {

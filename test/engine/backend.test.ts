@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { BackendEngine, type BackendLimits, completionsUrl } from "../../src/engine/backend.ts";
-import type { EnginePiece, EngineRequest } from "../../src/engine/engine.ts";
+import { completionsUrl } from "../../src/engine/backend.ts";
+import type { BackendPool } from "../../src/engine/backend-pool.ts";
+import type { ReplyLimits } from "../../src/engine/backend-reply.ts";
+import { ask, collect, KEY, memberAt, poolOf } from "../support/backends.ts";
 import { type OpenAiServer, startOpenAiServer, streamReply } from "../support/openai-server.ts";
 
 let server: OpenAiServer;
@@ -9,30 +11,11 @@ beforeEach(async () => {
 });
 afterEach(() => server.close());
 
-const KEY = "sk-very-secret";
-
-function engine(limits: Partial<BackendLimits> = {}): BackendEngine {
-  const config = { url: server.url, key: KEY, model: "big-model" };
-  return new BackendEngine(config, { retryPauseMs: 1, ...limits });
-}
-
-function ask(stream: boolean, rest: Partial<EngineRequest> = {}): EngineRequest {
-  return {
-    scope: "default",
-    question: "why?",
-    messages: [{ role: "user", content: "why?" }],
-    hits: [],
-    parameters: {},
-    stream,
-    signal: new AbortController().signal,
-    ...rest,
-  };
-}
-
-async function collect(pieces: AsyncIterable<EnginePiece>) {
-  const all: EnginePiece[] = [];
-  for await (const piece of pieces) all.push(piece);
-  return { all, text: all.map(({ text }) => text).join(""), last: all.at(-1)! };
+/** A pool of this one backend. */
+function engine(limits: Partial<ReplyLimits & { firstByteMs: number }> = {}): BackendPool {
+  const { firstByteMs: deadlineMs = 20_000, ...reply } = limits;
+  const member = memberAt(server.url, "big", { model: "big-model", deadlineMs }, reply);
+  return poolOf([member], { wholeMs: reply.idleMs ?? 30_000 });
 }
 
 const events = (datas: string[]) => datas.map((data) => `data: ${data}\n\n`).join("");
@@ -138,16 +121,17 @@ it("an error event in a stream ends it with the backend's words", async () => {
   });
 });
 
-it.each([429, 502, 503, 504])("a %i is tried once more", async (status) => {
-  server.script({ status }, { text: "second time" });
-  expect((await collect(engine().answer(ask(true)))).text).toBe("second time");
-  expect(server.requests.length).toBe(2);
+it.each([408, 429, 500, 502, 503, 504, 529])("a %i is tried again, twice", async (status) => {
+  server.script({ status }, { status }, { text: "third time" });
+  expect((await collect(engine().answer(ask(true)))).text).toBe("third time");
+  expect(server.requests.length).toBe(3);
 });
 
-it("a connection dropped before the first byte is tried once more, and no more", async () => {
-  server.script({ silence: "reset" }, { text: "second time" });
-  expect((await collect(engine().answer(ask(false)))).text).toBe("second time");
-  server.script({ silence: "reset" }, { silence: "reset" }, { text: "third time" });
+it("a connection dropped before the first byte is tried again, twice at most", async () => {
+  const reset = { silence: "reset" } as const;
+  server.script(reset, reset, { text: "third time" });
+  expect((await collect(engine().answer(ask(false)))).text).toBe("third time");
+  server.script(reset, reset, reset, { text: "fourth time" });
   await expect(collect(engine().answer(ask(false)))).rejects.toMatchObject({
     code: "backend_unavailable",
   });
@@ -162,17 +146,21 @@ it("a Retry-After longer than a caller's patience is not waited for", async () =
   expect(server.requests.length).toBe(1);
 });
 
-it.each([400, 404, 500])(
-  "a %i is not retried and tells the status and the message",
-  async (status) => {
-    server.script({ status, body: JSON.stringify({ error: { message: `no,\n ${KEY} bad` } }) });
-    await expect(collect(engine().answer(ask(true)))).rejects.toMatchObject({
-      code: "backend_unavailable",
-      message: `the backend answered ${status}: no, [key] bad`,
-    });
-    expect(server.requests.length).toBe(1);
-  },
-);
+it.each([
+  [400, "invalid_request"],
+  [404, "model_not_found"],
+  [413, "invalid_request"],
+  [422, "invalid_request"],
+  [402, "backend_unavailable"],
+  [501, "backend_unavailable"],
+])("a %i is not retried; it is %s with the status and the message", async (status, code) => {
+  server.script({ status, body: JSON.stringify({ error: { message: `no,\n ${KEY} bad` } }) });
+  await expect(collect(engine().answer(ask(true)))).rejects.toMatchObject({
+    code,
+    message: `the backend answered ${status}: no, [key] bad`,
+  });
+  expect(server.requests.length).toBe(1);
+});
 
 it("a refused key is told without what the backend says of it", async () => {
   server.script({ status: 401, body: '{"error":{"message":"bad key sk-ve****ret"}}' });
@@ -182,7 +170,7 @@ it("a refused key is told without what the backend says of it", async () => {
 });
 
 it("a long error body is cut", async () => {
-  server.script({ status: 500, body: "x".repeat(100_000) });
+  server.script({ status: 501, body: "x".repeat(100_000) });
   const error = await collect(engine().answer(ask(true))).catch((thrown: Error) => thrown);
   expect((error as Error).message.length).toBeLessThan(400);
 });
@@ -245,11 +233,11 @@ it("what is not JSON, or no completion, is an error that says so", async () => {
 it("a reply past its bound ends with an error and closes the connection", async () => {
   const long = `data: {"choices":[{"delta":{"content":"${"x".repeat(5_000)}"}}]}\n\n`;
   server.script({ chunks: Array.from({ length: 50 }, () => long), ending: "hang" });
-  await expect(collect(engine({ replyBytes: 20_000 }).answer(ask(true)))).rejects.toMatchObject({
+  await expect(collect(engine({ bytes: 20_000 }).answer(ask(true)))).rejects.toMatchObject({
     message: expect.stringContaining("longer than 20000 bytes"),
   });
   server.script({ status: 200, body: "y".repeat(30_000) });
-  await expect(collect(engine({ replyBytes: 20_000 }).answer(ask(false)))).rejects.toMatchObject({
+  await expect(collect(engine({ bytes: 20_000 }).answer(ask(false)))).rejects.toMatchObject({
     message: expect.stringContaining("longer than 20000 bytes"),
   });
 });
@@ -278,6 +266,20 @@ it("an unreachable backend is backend_unavailable", async () => {
     message: expect.stringContaining("ECONNREFUSED"),
   });
   server = await startOpenAiServer();
+});
+
+it("a stream that never ends is ended by its bytes, and one that drips by its time", async () => {
+  const endless = '{"choices":[{"delta":{"content":"on and on "}}]}';
+  server.script({ endless }, { endless: '{"choices":[]}' });
+  await expect(collect(engine({ bytes: 5_000 }).answer(ask(true)))).rejects.toMatchObject({
+    code: "backend_unavailable",
+    message: expect.stringContaining("longer than 5000 bytes"),
+  });
+  await expect(collect(engine({ wholeMs: 100 }).answer(ask(true)))).rejects.toMatchObject({
+    code: "backend_timeout",
+    message: "the backend gave no end in 100 ms",
+  });
+  await expect.poll(() => server.aborted).toBe(2);
 });
 
 it("URLs are taken with and without /v1, a last slash, the full path or a query", () => {

@@ -42,7 +42,7 @@ function meterOf(
   const meter = new Meter(
     {
       prices: {
-        prices: { input_per_mtok: 1, output_per_mtok: 2 },
+        backends: [{ name: "big", prices: { input_per_mtok: 1, output_per_mtok: 2 } }],
         edgePrices: { input_per_mtok: 0, output_per_mtok: 0 },
       },
       unreachable,
@@ -128,6 +128,31 @@ it("an engine that refuses at once costs nothing; one that timed out may have re
   }
 });
 
+it("of a pool the dearest price is held, twice for a hedge; who answered is paid", async () => {
+  const { calls, quota } = openQuota();
+  const { meter, kept } = meterOf(quota, { budget_usd: 1 });
+  meter.prices.backends = [
+    { name: "a", prices: { input_per_mtok: 1, output_per_mtok: 2 } },
+    { name: "b", prices: { input_per_mtok: 10, output_per_mtok: 1 } },
+  ];
+  const lost = { backend: "b", outcome: "abandoned", ms: 3, usage: USAGE } as const;
+  const pool = { ...speaks, id: "backend" };
+  const most = async (hedgeMs?: number, attempts: (typeof lost)[] = []) => {
+    calls.length = 0;
+    pool.answer = async function* () {
+      yield { text: "x", served: { id: "backend:a", model: "m", attempts }, usage: USAGE };
+    };
+    await drain(meter.engine(pool).answer({ ...asking(), hedgeMs }));
+    await Promise.all(kept);
+    return [calls[0]![1], calls.find(([name]) => name === "settle")![1]] as number[];
+  };
+  const [held, settled] = await most();
+  expect(settled).toBe(20_000); // of a: 10 tokens at 1 and 5 at 2 USD per million
+  const [hedged, both] = await most(50, [lost]);
+  expect(hedged).toBe(2 * held!);
+  expect(both).toBe(20_000 + 105_000); // and of b, which lost, 10 at 10 and 5 at 1
+});
+
 it("a budget that leaves too little refuses before the engine is asked", async () => {
   const { quota, state } = openQuota();
   quota.reserve = async () => ({ held: false, ...state, spent_nanos: 9e8 });
@@ -141,7 +166,7 @@ it("a budget that leaves too little refuses before the engine is asked", async (
 it("a budget cannot be kept where nobody knows what the backend charges", async () => {
   const { quota } = openQuota();
   const { meter } = meterOf(quota, { budget_usd: 1 });
-  meter.prices.prices = null;
+  meter.prices.backends = [{ name: "big", prices: null }];
   const refused = await drain(meter.engine(speaks).answer(asking())).catch((error) => error);
   expect(codeOf(refused)).toBe("misconfigured");
 });

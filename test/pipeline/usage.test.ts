@@ -3,8 +3,10 @@ import type { ChatMessage, EngineRequest } from "../../src/engine/engine.ts";
 import { PART_TOKENS_MAX } from "../../src/limits.ts";
 import { guessTokens, mostTokens, priceOf, pricesOf, withBound } from "../../src/pipeline/usage.ts";
 
+const BIG = { input_per_mtok: 0.1, output_per_mtok: 0.4 };
+const priced = (prices: typeof BIG | null) => [{ name: "big", prices }];
 const PRICES = {
-  prices: { input_per_mtok: 0.1, output_per_mtok: 0.4 },
+  backends: priced(BIG),
   edgePrices: { input_per_mtok: 0, output_per_mtok: 0 },
 };
 
@@ -25,13 +27,13 @@ it("a backend costs what it charges, to the nano-USD; the edge costs nothing unl
   const tokens = { prompt_tokens: 3, completion_tokens: 1 };
   expect(priceOf(PRICES, "backend:big", tokens)).toBe(700);
   expect(priceOf(PRICES, "brink-reader", tokens)).toBe(0);
-  expect(priceOf({ ...PRICES, edgePrices: PRICES.prices }, "generator:x", tokens)).toBe(700);
-  expect(priceOf({ ...PRICES, prices: null }, "backend:big", tokens)).toBeNull();
-  expect(pricesOf(PRICES, "backend:big")).toEqual(PRICES.prices);
+  expect(priceOf({ ...PRICES, edgePrices: BIG }, "generator:x", tokens)).toBe(700);
+  expect(priceOf({ ...PRICES, backends: priced(null) }, "backend:big", tokens)).toBeNull();
+  expect(pricesOf(PRICES, "backend:big")).toEqual(BIG);
 });
 
 it("a fraction of a nano-USD is rounded up, and nothing is nothing", () => {
-  const cheap = { ...PRICES, prices: { input_per_mtok: 0.0001, output_per_mtok: 0 } };
+  const cheap = { ...PRICES, backends: priced({ input_per_mtok: 0.0001, output_per_mtok: 0 }) };
   expect(priceOf(cheap, "backend:big", { prompt_tokens: 1, completion_tokens: 0 })).toBe(1);
   expect(priceOf(cheap, "backend:big", { prompt_tokens: 0, completion_tokens: 5 })).toBe(0);
 });

@@ -116,17 +116,20 @@ it("a stream is passed through, with usage and brink at its end", async () => {
   expect(chunks.at(-2).brink).toMatchObject({ route: "backend", citations: [{}] });
 });
 
-it("a backend that fails before its first token is replaced by the edge, openly", async () => {
-  const refusal: Step = { status: 503, body: "{}" }; // tried again once, so it takes two
-  await script(refusal, refusal);
-  const reply = await ask();
-  expect(reply.brink).toMatchObject({ route: "edge", wanted: "backend" });
-  expect(reply.brink.reason).toContain("backend_unavailable");
-  await script(refusal, refusal);
-  let text = "";
-  for await (const chunk of await ask({ stream: true }))
-    text += chunk.choices[0]?.delta.content ?? "";
-  expect(text.length).toBeGreaterThan(0);
+it("tools go to the backend, and its calls come back", async () => {
+  const tools = [{ type: "function", function: { name: "tide", parameters: { type: "object" } } }];
+  const call = {
+    index: 0,
+    id: "c1",
+    type: "function",
+    function: { name: "tide", arguments: "{}" },
+  };
+  await script({ text: "", tool_calls: [call], finish_reason: "tool_calls" });
+  const reply = await ask({ tools });
+  expect(reply.brink.reason).toBe("tools needs a backend");
+  expect(reply.choices[0].finish_reason).toBe("tool_calls");
+  expect(reply.choices[0].message.tool_calls[0].function.name).toBe("tide");
+  expect((await lastSeen()).body.tools).toEqual(tools);
 });
 
 it("a stream that breaks after its first token ends with an error and without [DONE]", async () => {
@@ -151,24 +154,21 @@ it("a stream that breaks after its first token ends with an error and without [D
 });
 
 it("a named backend that is down is an error, and the edge is not asked instead", async () => {
-  await script({ status: 500, body: "{}" });
+  await script({ status: 501, body: "{}" });
   await expect(ask({ model: "backend" })).rejects.toMatchObject({ code: "backend_unavailable" });
 });
 
-it("tools go to the backend, and its calls come back", async () => {
-  const tools = [{ type: "function", function: { name: "tide", parameters: { type: "object" } } }];
-  const call = {
-    index: 0,
-    id: "c1",
-    type: "function",
-    function: { name: "tide", arguments: "{}" },
-  };
-  await script({ text: "", tool_calls: [call], finish_reason: "tool_calls" });
-  const reply = await ask({ tools });
-  expect(reply.brink.reason).toBe("tools needs a backend");
-  expect(reply.choices[0].finish_reason).toBe("tool_calls");
-  expect(reply.choices[0].message.tool_calls[0].function.name).toBe("tide");
-  expect((await lastSeen()).body.tools).toEqual(tools);
+it("a backend that fails before its first token is replaced by the edge, openly", async () => {
+  const refusal: Step = { status: 503, body: "{}" }; // tried again twice, so it takes three
+  await script(refusal, refusal, refusal);
+  const reply = await ask();
+  expect(reply.brink).toMatchObject({ route: "edge", wanted: "backend" });
+  expect(reply.brink.reason).toContain("backend_unavailable");
+  await script(refusal, refusal, refusal);
+  let text = "";
+  for await (const chunk of await ask({ stream: true }))
+    text += chunk.choices[0]?.delta.content ?? "";
+  expect(text.length).toBeGreaterThan(0);
 });
 
 it("without memory the prompt alone is scored, and the backend answers", async () => {

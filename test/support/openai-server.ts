@@ -15,7 +15,11 @@ export type Step =
    *  one before, and then its end. */
   | { chunks: (string | Uint8Array)[]; ending: "end" | "hang" | "reset"; pauseMs?: number }
   /** Takes the request and never answers, or drops the connection without a word. */
-  | { silence: "hang" | "reset" };
+  | { silence: "hang" | "reset" }
+  /** An event stream of this event, every few ms until the client goes away. */
+  | { endless: string }
+  /** Another step, so much later. */
+  | { delayMs: number; step: Exclude<Step, { delayMs: number }> };
 
 export interface SeenRequest {
   headers: Record<string, string | string[] | undefined>;
@@ -31,6 +35,8 @@ export interface OpenAiServer {
   requests: SeenRequest[];
   /** Requests whose connection the client closed before the reply was complete. */
   aborted: number;
+  /** Requests whose reply was sent whole. */
+  answered: number;
   /** Adds steps; each request takes one. */
   script(...steps: Step[]): void;
   close(): Promise<void>;
@@ -49,6 +55,7 @@ export async function startOpenAiServer(): Promise<OpenAiServer> {
     url: "",
     requests: [],
     aborted: 0,
+    answered: 0,
     script: (...more) => {
       steps.push(...more);
     },
@@ -84,7 +91,8 @@ async function serve(
   server.requests.push({ headers: request.headers, path, body });
   server.requests.splice(0, server.requests.length - REQUESTS_MAX);
   response.on("close", () => {
-    if (!response.writableFinished) server.aborted++;
+    if (response.writableFinished) server.answered++;
+    else server.aborted++;
   });
   if (!path.split("?")[0]!.endsWith("/chat/completions"))
     return void response.writeHead(404).end('{"error":{"message":"unknown path"}}');
@@ -107,6 +115,11 @@ async function perform(
   body: { stream?: boolean; model: string; stream_options?: { include_usage?: boolean } },
   response: ServerResponse,
 ): Promise<void> {
+  if ("delayMs" in step) {
+    await new Promise((resolve) => setTimeout(resolve, step.delayMs));
+    return perform(step.step, body, response);
+  }
+  if ("endless" in step) return streamForever(step.endless, response);
   if ("silence" in step) return step.silence === "hang" ? undefined : void response.destroy();
   if ("status" in step)
     return void response.writeHead(step.status, step.headers).end(step.body ?? "");
@@ -130,6 +143,14 @@ async function perform(
   response.writeHead(200, { "content-type": "text/event-stream" });
   const events = streamReply(step, body.model, body.stream_options?.include_usage === true);
   response.end(events.map((event) => `data: ${event}\n\n`).join(""));
+}
+
+async function streamForever(event: string, response: ServerResponse): Promise<void> {
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  while (!response.destroyed) {
+    response.write(`data: ${event}\n\n`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
 }
 
 type Answer = Extract<Step, { text: string }>;

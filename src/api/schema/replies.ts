@@ -3,6 +3,27 @@
 import type { RouteConfig } from "@hono/zod-openapi";
 import { ErrorReply, z } from "./common.ts";
 
+const Usage = z
+  .object({
+    prompt_tokens: z.int(),
+    completion_tokens: z.int(),
+    total_tokens: z.int(),
+    cached_tokens: z.int().optional().openapi({
+      description: "Of the prompt's tokens, those known from an earlier prompt.",
+    }),
+    prompt_tokens_details: z.object({ cached_tokens: z.int() }).optional(),
+  })
+  .openapi("Usage");
+
+const OUTCOMES = [
+  "answered",
+  "failed",
+  "timed_out",
+  "rate_limited",
+  "refused",
+  "abandoned",
+] as const;
+
 export const BrinkReply = z
   .object({
     route: z.enum(["edge", "backend"]),
@@ -38,6 +59,17 @@ export const BrinkReply = z
       }),
     ),
     timings_ms: z.record(z.string(), z.number()),
+    attempts: z
+      .array(
+        z.object({
+          backend: z.string(),
+          outcome: z.enum(OUTCOMES),
+          ms: z.number(),
+          usage: Usage.optional(),
+        }),
+      )
+      .optional()
+      .openapi({ description: "Where more than one attempt at a backend was made." }),
     features: z.record(z.string(), z.number()).optional().openapi({
       description: "What the difficulty was computed from. With `explain` only.",
     }),
@@ -89,18 +121,6 @@ export const BrinkReply = z
       .openapi({ description: "The note that gave the answer, and where it is from." }),
   })
   .openapi("Brink");
-
-const Usage = z
-  .object({
-    prompt_tokens: z.int(),
-    completion_tokens: z.int(),
-    total_tokens: z.int(),
-    cached_tokens: z.int().optional().openapi({
-      description: "Of the prompt's tokens, those known from an earlier prompt.",
-    }),
-    prompt_tokens_details: z.object({ cached_tokens: z.int() }).optional(),
-  })
-  .openapi("Usage");
 
 export const Token = z.object({
   token: z.string(),

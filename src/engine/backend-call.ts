@@ -1,0 +1,71 @@
+/** What the attempts of one answer share. */
+import { ServiceError } from "../errors.ts";
+import { BACKEND_ATTEMPTS_MAX } from "../limits.ts";
+import type { BackendFailure } from "./backend-failure.ts";
+import type { Member } from "./backend-member.ts";
+import type { BackendAttempt, EngineRequest } from "./engine.ts";
+
+/** One answer's attempts, their common deadline, and what came of them. */
+export class BackendCall {
+  readonly request: EngineRequest;
+  readonly attempts: BackendAttempt[] = [];
+  /** The last failure of each backend that was asked. */
+  readonly failures = new Map<Member, BackendFailure>();
+  /** Backends whose first token is being waited for. */
+  readonly asking = new Set<Member>();
+  readonly #now: () => number;
+  readonly #deadline: number;
+
+  /** `totalMs` is what all attempts may take together until the first token. */
+  constructor(request: EngineRequest, totalMs: number, now: () => number) {
+    this.request = request;
+    this.#now = now;
+    this.#deadline = now() + totalMs;
+  }
+
+  remainingMs(): number {
+    return Math.max(0, this.#deadline - this.#now());
+  }
+
+  spent(): boolean {
+    return this.attempts.length >= BACKEND_ATTEMPTS_MAX || this.remainingMs() === 0;
+  }
+
+  /** Whether asking this one can still help. */
+  hopeful(member: Member): boolean {
+    return this.failures.get(member)?.again ?? true;
+  }
+
+  /** Notes an attempt that begins; what it returns notes how it ended. */
+  begin(member: Member): (outcome: BackendAttempt["outcome"]) => BackendAttempt {
+    const start = this.#now();
+    const attempt: BackendAttempt = { backend: member.name, outcome: "abandoned", ms: 0 };
+    this.attempts.push(attempt);
+    this.asking.add(member);
+    return (outcome) => {
+      this.asking.delete(member);
+      attempt.outcome = outcome;
+      attempt.ms = Math.round(this.#now() - start);
+      return attempt;
+    };
+  }
+
+  /** Why no backend answered: the one failure as it is, or what each of several said. */
+  failure(members: readonly Member[]): ServiceError {
+    const failures = [...this.failures];
+    if (members.length === 1 && failures.length === 1) return failures[0]![1];
+    const said = failures.map(([member, { message }]) => `${member.name}: ${message}`);
+    const others = members.filter((member) => !this.failures.has(member));
+    const full = others.filter((member) => member.full() !== null);
+    const unasked = others.map((m) => `${m.name}: ${m.unwell() ?? m.full() ?? "it was not asked"}`);
+    const facts = [...said, ...unasked].join("; ").slice(0, MESSAGE_CHARS);
+    if (failures.length === 0 && full.length > 0)
+      return new ServiceError("backend_busy", `no backend has a free place: ${facts}`);
+    const late = failures.length > 0 && failures.every(([, { kind }]) => kind === "timed_out");
+    const code = late ? "backend_timeout" : "backend_unavailable";
+    const cause = failures.at(-1)?.[1];
+    return new ServiceError(code, `no backend could answer: ${facts}`, { cause });
+  }
+}
+
+const MESSAGE_CHARS = 1_000;

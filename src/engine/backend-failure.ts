@@ -1,0 +1,65 @@
+/** What can go wrong with one attempt at one backend, and what that means for the next. */
+import { type ErrorCode, ServiceError } from "../errors.ts";
+
+export type FailureKind =
+  /** It is down, unreachable, or answers with what cannot be read. */
+  | "failed"
+  | "timed_out"
+  /** It has had enough requests for now. */
+  | "rate_limited"
+  /** The request itself is at fault: any other backend would refuse it too. */
+  | "refused";
+
+/** Never carries a key. Thrown and caught in one isolate, so its class can be asked for. */
+export class BackendFailure extends ServiceError {
+  readonly kind: FailureKind;
+  /** Whether the same backend may answer when asked again. */
+  readonly again: boolean;
+  /** For how long the backend asked to be left alone, ms. */
+  readonly retryAfterMs: number | null;
+
+  constructor(
+    kind: FailureKind,
+    message: string,
+    options: {
+      code?: ErrorCode;
+      again?: boolean;
+      retryAfterMs?: number | null;
+      cause?: unknown;
+    } = {},
+  ) {
+    const otherwise = kind === "timed_out" ? "backend_timeout" : "backend_unavailable";
+    super(options.code ?? otherwise, message, { cause: options.cause });
+    this.kind = kind;
+    this.again = options.again ?? false;
+    this.retryAfterMs = options.retryAfterMs ?? null;
+  }
+}
+
+/** Statuses that are the request's own doing, and what a caller is told by. */
+const REFUSALS: Record<number, ErrorCode | undefined> = {
+  400: "invalid_request",
+  404: "model_not_found",
+  413: "invalid_request",
+  422: "invalid_request",
+};
+
+/** What an HTTP status other than 2xx means. `said` is the reply's own message, or empty. */
+export function failureOf(
+  status: number,
+  said: string,
+  retryAfterMs: number | null = null,
+): BackendFailure {
+  const message = (fact: string) =>
+    `the backend answered ${status}${fact === "" ? "" : ": "}${fact}`;
+  if (status >= 300 && status < 400)
+    return new BackendFailure("failed", message("redirects are not followed"));
+  if (status === 401 || status === 403)
+    return new BackendFailure("failed", message("it refused its key"));
+  const code = REFUSALS[status];
+  if (code !== undefined) return new BackendFailure("refused", message(said), { code });
+  const limited = status === 429;
+  const again = limited || status === 408 || (status >= 500 && status !== 501);
+  const kind = limited ? "rate_limited" : "failed";
+  return new BackendFailure(kind, message(said), { again, retryAfterMs });
+}
