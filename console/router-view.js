@@ -1,9 +1,10 @@
-/** The Router view: how much risk an edge answer may carry, and the models there are. */
+/** The Router view: what is aimed for, what that keeps at the edge, and the models there are. */
 import { call } from "./api.js";
-import { factList } from "./bars.js";
+import { barList, factList } from "./bars.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
-import { fixed } from "./format.js";
+import { count, fixed, moment } from "./format.js";
 import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js";
+import { clearVersions, showVersions } from "./router-versions.js";
 import { retrySession, session, watchSession } from "./session.js";
 
 /** @typedef {import("./types.js").RouterState} RouterState */
@@ -11,20 +12,42 @@ import { retrySession, session, watchSession } from "./session.js";
 const view = byId("router", HTMLElement);
 const state = byId("router-state", HTMLElement);
 const form = byId("router-form", HTMLFormElement);
-const range = byId("risk-range", HTMLInputElement);
-const risk = byId("risk", HTMLInputElement);
+const kind = byId("target-kind", HTMLSelectElement);
+const help = byId("target-help", HTMLElement);
+const range = byId("target-range", HTMLInputElement);
+const value = byId("target-value", HTMLInputElement);
 const send = byId("router-send", HTMLButtonElement);
 const outcome = byId("router-outcome", HTMLElement);
 const models = byId("models", HTMLElement);
 const beginRead = newestOnly();
 
+/** By the target's name in the API; `max` is the slider's end. */
+const KINDS = {
+  max_risk: {
+    name: "Highest risk",
+    max: 1,
+    help: "The highest share of wrong answers among those the edge keeps, with 95 % confidence.",
+  },
+  backend_share: {
+    name: "Share for the backend",
+    max: 1,
+    help: "The share of all questions that go to the backend, the hardest first: an expectation.",
+  },
+  budget_usd_per_1k: {
+    name: "Budget, USD for 1,000 questions",
+    max: 10,
+    help: "What 1,000 questions may cost by the backend's prices: an expectation.",
+  },
+};
+
 export function startRouterView() {
   range.addEventListener("input", () => {
-    risk.value = range.value;
+    value.value = range.value;
   });
-  risk.addEventListener("input", () => {
-    range.value = risk.value;
+  value.addEventListener("input", () => {
+    range.value = value.value;
   });
+  kind.addEventListener("change", () => describeKind());
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     void whileBusy(send, setTarget);
@@ -36,15 +59,30 @@ export function startRouterView() {
   });
 }
 
+function chosenKind() {
+  return /** @type {keyof typeof KINDS} */ (kind.value);
+}
+
+function describeKind() {
+  const { help: text, max } = KINDS[chosenKind()];
+  help.textContent = text;
+  range.max = String(max);
+  range.step = String(max / 100);
+  range.value = value.value;
+}
+
 /** Shows what the router does now, as far as the key may see it. */
 export function showRouter() {
   const isNewest = beginRead();
   form.hidden = true;
+  clearVersions();
   if (session.role !== "admin") return fill(state, explainAbsence());
   fill(state, loadingNotice("Reading the router…"));
   call("/admin/router").then(
     (router) => {
-      if (isNewest()) showState(router);
+      if (!isNewest()) return;
+      showState(router);
+      showVersions(showRouter);
     },
     (error) => {
       if (isNewest()) fill(state, errorNotice(error, showRouter));
@@ -61,24 +99,67 @@ function explainAbsence() {
 }
 
 /** @param {RouterState} router */
-function showState({ target, threshold, weights_version }) {
-  risk.value = String(target.max_risk);
-  range.value = risk.value;
+function showState({ target, threshold, weights_version, calibration, expected, drift, labels }) {
+  const name = Object.keys(KINDS).find((one) => one in target) ?? "max_risk";
+  kind.value = name;
+  value.value = String(target[name]);
+  describeKind();
   form.hidden = false;
+  const source = calibration.source === "own" ? "your own" : "the release's";
   /** @type {[string, string][]} */
   const facts = [
-    ["Highest risk", String(target.max_risk)],
+    [KINDS[chosenKind()].name, String(target[name])],
     ["Threshold", threshold < 0 ? "none" : fixed(threshold)],
     ["Weights", weights_version],
+    ["Calibration", `${count(calibration.labels)} answers, ${source}`],
+    ["Collected", `${count(labels.backend)} compared, ${count(labels.feedback)} rated`],
   ];
-  fill(state, factList(facts), el("p", {}, describeRule(threshold)));
+  fill(
+    state,
+    describeDrift(drift),
+    factList(facts),
+    el("p", {}, describeRule(threshold)),
+    el("h3", {}, "What the calibration questions met"),
+    describeExpected(expected),
+  );
+}
+
+/** @param {RouterState["expected"]} expected */
+function describeExpected({ coverage, risk, risk_upper, backend_share, usd_per_1k }) {
+  const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(1)} %`;
+  const list = barList([
+    { name: "stay at the edge", value: percent(coverage), share: coverage, kind: "edge" },
+    { name: "of these wrong", value: percent(risk), share: risk, kind: "hard" },
+    { name: "at most, at 95 %", value: percent(risk_upper), share: risk_upper, kind: "hard" },
+    { name: "go to the backend", value: percent(backend_share), share: backend_share },
+  ]);
+  const cost =
+    usd_per_1k === null
+      ? "What that costs is not known: the backend's prices are not configured."
+      : `By the backend's prices 1,000 questions cost USD ${usd_per_1k.toFixed(3)}.`;
+  return el("div", {}, list, el("p", { class: "faint" }, cost));
+}
+
+const ALARMS = /** @type {const} */ ([
+  ["difficulty", "questions are not as hard as those of the calibration"],
+  ["risk", "more of the kept answers are wrong than was promised, as the backend sees it"],
+  ["feedback", "more of the kept answers are wrong than was promised, by their ratings"],
+]);
+
+/** @param {RouterState["drift"]} drift */
+function describeDrift(drift) {
+  if (!drift.alarm) return null;
+  const found = ALARMS.filter(([name]) => drift[name].alarm).map(([, what]) => what);
+  const since = drift.since === null ? "" : ` since ${moment(drift.since)}`;
+  const text = `Drift${since}: ${found.join("; ")}. Calibrate anew, or lower the target.`;
+  return el("div", { class: "notice failed", role: "alert" }, text);
 }
 
 /** @param {number} threshold */
 function describeRule(threshold) {
   if (threshold < 0)
     return (
-      "The calibration data support no threshold for so low a risk: with model auto, every " +
+      "The calibration data support no threshold for such a target: with model auto, every " +
       "question is meant for the backend."
     );
   return (
@@ -90,10 +171,9 @@ function describeRule(threshold) {
 async function setTarget() {
   fill(outcome, loadingNotice("Setting the target…"));
   try {
-    const body = { target: { max_risk: Number(risk.value) } };
-    const router = await call("/admin/router", { method: "PUT", body });
-    showState(router);
-    fill(outcome, doneNotice(`The highest risk is now ${router.target.max_risk}.`));
+    const body = { target: { [kind.value]: Number(value.value) } };
+    showState(await call("/admin/router", { method: "PUT", body }));
+    fill(outcome, doneNotice("The target is set."));
   } catch (error) {
     fill(outcome, errorNotice(error));
   }
@@ -102,8 +182,8 @@ async function setTarget() {
 function showModels() {
   if (session.role === "checking") return fill(models, loadingNotice("Reading the models…"));
   if (session.models.length === 0) return fill(models, emptyNotice("No models to show."));
-  const rows = session.models.map(({ id, kind }) =>
-    el("tr", {}, el("td", {}, el("code", {}, id)), el("td", {}, kind)),
+  const rows = session.models.map((model) =>
+    el("tr", {}, el("td", {}, el("code", {}, model.id)), el("td", {}, model.kind)),
   );
   const head = el("tr", {}, el("th", { scope: "col" }, "Id"), el("th", { scope: "col" }, "Kind"));
   fill(models, el("table", { class: "card" }, el("thead", {}, head), el("tbody", {}, ...rows)));

@@ -75,9 +75,25 @@
  * @property {{ index: number, code: string, message: string }[]} errors
  *
  * @typedef {object} RouterState
- * @property {{ max_risk: number }} target
+ * @property {Record<string, number>} target One of max_risk, backend_share, budget_usd_per_1k.
  * @property {number} threshold
  * @property {string} weights_version
+ * @property {string} version
+ * @property {{ source: "shipped" | "own", labels: number }} calibration
+ * @property {{ coverage: number, risk: number, risk_upper: number, backend_share: number,
+ *   usd_per_1k: number | null }} expected
+ * @property {{ alarm: boolean, since: number | null, difficulty: { alarm: boolean },
+ *   risk: { alarm: boolean }, feedback: { alarm: boolean } }} drift
+ * @property {{ backend: number, feedback: number }} labels
+ *
+ * @typedef {object} RouterVersion
+ * @property {string} version
+ * @property {number | null} created_at Unix time in ms; null: it came with the release.
+ * @property {string} source
+ * @property {string | null} note
+ * @property {string} weights_version
+ * @property {number} labels
+ * @property {boolean} active
  *
  * @typedef {object} Key
  * @property {string} id

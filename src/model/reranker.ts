@@ -1,5 +1,5 @@
 /** How well a text answers a question: a logistic model over what the reader, the encoder and the
- *  words alone say of the two. train/reranker.ts fits it on these same features. */
+ *  words alone say of the two. train/reranker.py fits it on these same features. */
 import { assert } from "../errors.ts";
 import {
   ENCODER_TOKENS_MAX,
