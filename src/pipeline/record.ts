@@ -21,7 +21,8 @@ export interface RecordDeps extends Pick<AnswerDeps, "models"> {
   notes: NoteDeps;
   /** Null where none is configured. */
   backend: Engine | null;
-  prices: BackendPrices | null;
+  /** Of the backend that `brink.engine` names; null where they are not known. */
+  pricesOf: (engine: string) => BackendPrices | null;
   /** Uniform over [0, 1). */
   random: () => number;
 }
@@ -55,11 +56,12 @@ async function learn(deps: RecordDeps, { outcome: given, work, usage }: Answered
   const revision = active?.revision ?? -1;
   const unread = routed && work.edge === null;
   const outcome = unread ? await readLate(deps, active!, { given, work, reads: sampled }) : given;
-  const cost_usd = outcome.route === "backend" ? costOf(usage, deps.prices) : null;
-  const sample = sampled ? labelOf(outcome, deps.backend!) : null;
+  const cost_usd =
+    outcome.route === "backend" ? costOf(usage, deps.pricesOf(outcome.engine)) : null;
+  const sample = sampled ? labelOf(outcome) : null;
   await router.record({ outcome: { ...outcome, cost_usd }, revision, routed, sample });
   if (dropped) await router.compared({ dropped: 1 }, null);
-  if (!sampled || outcome.edge_answer === null || outcome.engine === deps.backend!.id) return;
+  if (!sampled || outcome.edge_answer === null || outcome.route === "backend") return;
   underWay += 1;
   try {
     const { counts, wrong } = await compareWithBackend(deps, deps.backend!, work);
@@ -97,12 +99,14 @@ async function readLate(
 }
 
 /** What is known of the reader's answer without asking again; null: nothing. */
-function labelOf(
-  { edge_answer, engine, text, whole }: Answered["outcome"],
-  backend: Engine,
-): { wrong: boolean | null } | null {
+function labelOf({
+  edge_answer,
+  route,
+  text,
+  whole,
+}: Answered["outcome"]): { wrong: boolean | null } | null {
   if (edge_answer === null) return { wrong: null };
-  if (engine !== backend.id || !whole) return null;
+  if (route !== "backend" || !whole) return null;
   const wrong = isWrongBy(edge_answer, text);
   return wrong === null ? null : { wrong };
 }

@@ -127,7 +127,7 @@ export class BrinkService implements types.Service {
       router: (tenant) => this.#router(tenant),
       notes: this.#notes,
       backend: this.#backend,
-      prices: this.#config.prices,
+      pricesOf: (engine) => backendPrices(this.#config.backends, engine),
       active: (tenant) => this.#routers.read(tenant),
       models: () => this.#models(),
       random: Math.random,

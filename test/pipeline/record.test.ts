@@ -10,7 +10,8 @@ import type { Comparison, Recording, ShadowCounts } from "../../src/router/route
 /** A backend that says one thing, once it is let. */
 class Backend implements Engine {
   readonly kind = "backend";
-  readonly id = "backend:big";
+  /** A pool's: which of its members answered stands in `brink.engine`. */
+  readonly id = "backend";
   readonly model = "big";
   asked: EngineRequest[] = [];
   gate: Promise<void> = Promise.resolve();
@@ -35,7 +36,9 @@ function setUp(random: () => number = () => 0) {
     }),
     notes: { policies: { read: async () => ({ notes: "off" }) } },
     models: async () => ({ encoder: { countTokens: () => 1 } }),
-    ...{ backend, prices: { input_per_mtok: 2, output_per_mtok: 8 }, random },
+    pricesOf: (engine: string) =>
+      engine === "backend:big" ? { input_per_mtok: 2, output_per_mtok: 8 } : null,
+    ...{ backend, random },
   };
   return { backend, recorded, compared, deps: deps as unknown as RecordDeps };
 }

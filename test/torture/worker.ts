@@ -6,6 +6,7 @@ import worker, {
   MemoryObject as Memory,
   QuotaObject,
   ReplayObject,
+  RouterObject,
   UsageObject,
 } from "../../src/worker.ts";
 
@@ -19,6 +20,6 @@ export class MemoryObject extends Memory {
   }
 }
 
-export { LedgerObject, QuotaObject, ReplayObject, UsageObject };
+export { LedgerObject, QuotaObject, ReplayObject, RouterObject, UsageObject };
 
 export default worker;
