@@ -158,6 +158,18 @@ it("a named backend that is down is an error, and the edge is not asked instead"
   await expect(ask({ model: "backend" })).rejects.toMatchObject({ code: "backend_unavailable" });
 });
 
+it("without memory the prompt alone is scored, and the backend answers", async () => {
+  const reply = await ask({ memory: false });
+  expect(reply.brink).toMatchObject({ route: "backend", difficulty: null });
+  const { difficulty_prior: prior, reason } = reply.brink;
+  expect(prior).toBeGreaterThan(0);
+  expect(prior).toBeLessThan(1);
+  expect(reason).toBe(
+    `no memory was consulted; by the prompt alone, difficulty ${prior.toFixed(3)}`,
+  );
+  expect((await ask()).brink).not.toHaveProperty("difficulty_prior");
+});
+
 it("a backend that fails before its first token is replaced by the edge, openly", async () => {
   const refusal: Step = { status: 503, body: "{}" }; // tried again twice, so it takes three
   await script(refusal, refusal, refusal);
@@ -169,18 +181,6 @@ it("a backend that fails before its first token is replaced by the edge, openly"
   for await (const chunk of await ask({ stream: true }))
     text += chunk.choices[0]?.delta.content ?? "";
   expect(text.length).toBeGreaterThan(0);
-});
-
-it("without memory the prompt alone is scored, and the backend answers", async () => {
-  const reply = await ask({ memory: false });
-  expect(reply.brink).toMatchObject({ route: "backend", difficulty: null });
-  const { difficulty_prior: prior, reason } = reply.brink;
-  expect(prior).toBeGreaterThan(0);
-  expect(prior).toBeLessThan(1);
-  expect(reason).toBe(
-    `no memory was consulted; by the prompt alone, difficulty ${prior.toFixed(3)}`,
-  );
-  expect((await ask()).brink).not.toHaveProperty("difficulty_prior");
 });
 
 it("an easy question stays at the edge", async () => {

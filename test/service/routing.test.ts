@@ -74,8 +74,8 @@ it("what the memory has nothing near to goes to the backend unread", async () =>
   const logit = parts.reduce((sum, part) => sum + part, 0);
   expect(brink.difficulty_before).toBeCloseTo(1 / (1 + Math.exp(-logit)), 9);
   expect(brink.difficulty).toBeGreaterThanOrEqual(brink.difficulty_before);
-  const refusal = { status: 503, body: "{}" };
-  backend.script(refusal, refusal);
+  const refusal = { status: 501, body: "{}" }; // which is not tried again
+  backend.script(refusal);
   const fallen = (await ask([strange])).brink;
   expect(fallen).toMatchObject({ route: "edge", wanted: "backend" });
   expect(fallen.timings_ms.read).toBeGreaterThan(0);
@@ -103,8 +103,8 @@ it("a long conversation stays with the backend that has read it", async () => {
 it("a conversation that stays but finds its backend down is answered at the edge", async () => {
   const headers = { "x-brink-conversation": "down" };
   await ask([LONG, EASY], { ...headers, ...backendTurn });
-  const refusal = { status: 503, body: "{}" };
-  backend.script(refusal, refusal);
+  const refusal = { status: 501, body: "{}" }; // which is not tried again
+  backend.script(refusal);
   const { brink } = await ask(
     [LONG, EASY, { role: "assistant", content: "At 07:40." }, EASY],
     headers,
