@@ -8,11 +8,15 @@ export interface DocumentationPage {
   metadata: { path: string };
 }
 
-/** Brink's own documentation, a document for each `##` section of README.md and docs/*.md, in
- *  file order. What `npm start` preloads into the namespace `docs`. */
+/** Notes for those who change Brink. Whoever runs it asks about other things, and each section
+ *  takes some 17 KB of the isolate. */
+const FOR_MAKERS = /^(decisions|kernels.*|memory-measured|router-prior|engine|sharding)\.md$/;
+
+/** Brink's own documentation, a document for each `##` section of README.md and of what in docs/
+ *  is for its users, in file order. What `npm start` preloads into the namespace `docs`. */
 export function readDocumentation(root: string): DocumentationPage[] {
   const names = readdirSync(join(root, "docs"))
-    .filter((name) => name.endsWith(".md"))
+    .filter((name) => name.endsWith(".md") && !FOR_MAKERS.test(name))
     .sort();
   const paths = ["README.md", ...names.map((name) => `docs/${name}`)];
   return paths.flatMap((path) => splitSections(path, readFileSync(join(root, path), "utf8")));
