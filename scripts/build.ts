@@ -1,5 +1,6 @@
 /** `npm run build`: compiles the kernels to build/kernels.wasm and lays out the static assets
- *  (models, console, preloaded documentation) in build/assets. Skips what is up to date. */
+ *  (models, console, preloaded documentation) in build/assets, and bundles the main Worker. Skips
+ *  what is up to date. */
 import { execFileSync } from "node:child_process";
 import {
   existsSync,
@@ -11,19 +12,13 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { bundleWorker } from "./bundle.ts";
 import { readDocumentation } from "./documentation.ts";
+import { newestMs } from "./fresh.ts";
 
 const root = join(import.meta.dirname, "..");
 const quiet = process.argv.includes("--quiet");
 const say = (line: string) => quiet || console.log(line);
-
-/** Newest modification time (ms) below a folder; 0 for a missing one. */
-function newestMs(path: string): number {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (!stat) return 0;
-  if (!stat.isDirectory()) return stat.mtimeMs;
-  return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newestMs(join(path, name))));
-}
 
 function buildKernels(): void {
   const out = join(root, "build/kernels.wasm");
@@ -62,3 +57,4 @@ function layOutAssets(): void {
 mkdirSync(join(root, "build"), { recursive: true });
 buildKernels();
 layOutAssets();
+await bundleWorker();

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
-import { OPTIONAL_WORKERS, STORES, type Store, writeMainConfig } from "./workers.ts";
+import { OPTIONAL_WORKERS, STORES, type Store, wranglerEnv, writeMainConfig } from "./workers.ts";
 
 const root = join(import.meta.dirname, "..");
 const MIB = 1024 * 1024;
@@ -44,7 +44,7 @@ function wrangler(...args: string[]): void {
   const binary = join(root, "node_modules/wrangler/bin/wrangler.js");
   execFileSync(process.execPath, [binary, ...args], {
     cwd: root,
-    env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
+    env: wranglerEnv(),
     stdio: "inherit",
   });
 }

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
-import { OPTIONAL_WORKERS, writeMainConfig } from "./workers.ts";
+import { OPTIONAL_WORKERS, wranglerEnv, writeMainConfig } from "./workers.ts";
 
 const root = join(import.meta.dirname, "..");
 const START_MS_MAX = 180_000;
@@ -86,7 +86,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   flags.push("--show-interactive-dev-session=false");
   const child = spawn(process.execPath, [wrangler, "dev", ...flags], {
     cwd: root,
-    env: { ...process.env, CLOUDFLARE_CF_FETCH_ENABLED: "false", WRANGLER_SEND_METRICS: "false" },
+    env: wranglerEnv({ CLOUDFLARE_CF_FETCH_ENABLED: "false" }),
     stdio: ["ignore", "pipe", "pipe"],
     detached: true, // its own group, so that stop() reaches workerd too
   });

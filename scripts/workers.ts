@@ -2,7 +2,7 @@
  *  optional bound to it. wrangler.toml alone is the main Worker without any of them: a binding to
  *  a Worker that is not deployed would fail the deployment. */
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 
@@ -57,6 +57,13 @@ index_name = "brink-vectors"
 /** What the memory may have bound, each made once by hand (docs/operations.md). */
 export const STORES = { snapshots: SNAPSHOTS, vectorize: VECTORIZE } as const;
 export type Store = keyof typeof STORES;
+
+/** The environment that wrangler runs in: this very Node comes first in its PATH, for the command
+ *  that bundles the main Worker. */
+export function wranglerEnv(more: Record<string, string> = {}): NodeJS.ProcessEnv {
+  const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter);
+  return { ...process.env, PATH, WRANGLER_SEND_METRICS: "false", ...more };
+}
 
 /** The file name of the main Worker's configuration with these optional Workers and stores of the
  *  memory bound. It is written beside wrangler.toml, whose relative paths it shares, and

@@ -20,6 +20,8 @@ export interface Panel {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
+const NOTHING = new Uint8Array(0);
+
 /** What a byte stream is read into, again and again. */
 const READ_BYTES = 64 * 1024;
 
@@ -29,8 +31,8 @@ const READ_BYTES = 64 * 1024;
 class ByteSource {
   /** Bytes handed out or skipped so far. */
   at = 0;
-  private before: Uint8Array = new Uint8Array(0);
-  private chunk: Uint8Array = new Uint8Array(0);
+  private before: Uint8Array<ArrayBuffer> = NOTHING;
+  private chunk: Uint8Array = NOTHING;
   private ended = false;
   private buffer: ArrayBufferLike = new ArrayBuffer(READ_BYTES);
   private readonly reader: ReadableStreamBYOBReader | null;
@@ -45,7 +47,8 @@ class ByteSource {
   async read(into: Uint8Array): Promise<number> {
     let filled = Math.min(into.length, this.before.length);
     into.set(this.before.subarray(0, filled));
-    this.before = this.before.subarray(filled);
+    if (filled < this.before.length) this.before = this.before.subarray(filled);
+    else this.dropBefore();
     while (filled < into.length) {
       if (this.chunk.length === 0 && !(await this.next())) break;
       const part = this.chunk.subarray(0, into.length - filled);
@@ -55,6 +58,12 @@ class ByteSource {
     }
     this.at += filled;
     return filled;
+  }
+
+  /** Lets go of the memory at once, where the collector would come for it after the weights. */
+  private dropBefore(): void {
+    if (this.before !== NOTHING) this.before.buffer.transfer(0);
+    this.before = NOTHING;
   }
 
   /** Takes the next chunk; false at the end. The last one must be used up. */
@@ -71,9 +80,9 @@ class ByteSource {
     return true;
   }
 
-  /** Puts bytes back in front of the rest; only what was read and not yet used, and once. They are
-   *  not copied, so they must stay as they are until they are read again. */
-  unread(bytes: Uint8Array): void {
+  /** Puts bytes back in front of the rest; only what was read and not yet used, and once. Their
+   *  buffer is the source's from now on. */
+  unread(bytes: Uint8Array<ArrayBuffer>): void {
     this.before = bytes;
     this.at -= bytes.length;
   }

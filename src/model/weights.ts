@@ -217,6 +217,7 @@ export async function loadBert(
     };
     const offsets = new Map(heads.map((h) => [h.name, loader.floats(h.name, h.rows, h.cols)]));
     const end = kernels.mark();
+    file.dropMetadata();
     await loader.fill(file);
     kernels.release(end);
     const digest = shared?.sha256 ?? (await hash!.digest());
