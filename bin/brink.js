@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Starts the command line under a Node that runs TypeScript: this one, or the project's own.
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "..");
@@ -18,8 +19,11 @@ if (major >= 24) {
     );
     process.exit(1);
   }
-  const { status } = spawnSync(own, [join(root, "cli/main.ts"), ...process.argv.slice(2)], {
+  const child = spawn(own, [join(root, "cli/main.ts"), ...process.argv.slice(2)], {
     stdio: "inherit",
   });
-  process.exit(status ?? 1);
+  // brink dev ends what it started: it must hear of the signal, and be waited for.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
+    process.on(signal, () => child.kill(signal));
+  child.once("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 }

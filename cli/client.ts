@@ -1,5 +1,6 @@
 /** Calls of a service's endpoints. */
 import { setTimeout as wait } from "node:timers/promises";
+import { addressOf } from "./address.ts";
 import { CommandError, type Values } from "./command.ts";
 import { CLI_ATTEMPTS_MAX, CLI_RETRY_MS, CLI_RETRY_MS_MAX } from "./limits.ts";
 
@@ -11,15 +12,15 @@ export interface Client {
   /** Sends lines of NDJSON, again where the call fails for what may pass: the caller's lines must
    *  be such that sending them twice does no harm. */
   sendLines(path: string, lines: string): Promise<unknown>;
-  /** The reply as it comes. Throws as `call` does. */
-  stream(path: string): Promise<Response>;
+  /** The reply as it comes, to a GET, or to a POST of the body. Throws as `call` does. */
+  stream(path: string, body?: unknown): Promise<Response>;
 }
 
 /** The service refused a call, or did not answer. */
 export class ReplyError extends CommandError {
   /** HTTP status; 0: there was no reply. */
   readonly status: number;
-  readonly code: string | null;
+  override readonly code: string | null;
   /** What the service asks to wait before another try, in ms; null: it does not say. */
   readonly retryAfterMs: number | null;
 
@@ -43,11 +44,7 @@ export class ReplyError extends CommandError {
 
 /** The service that the options, the environment or the local default name. */
 export function connect(values: Values): Client {
-  const base = String(values.url ?? process.env.BRINK_URL ?? "http://127.0.0.1:8787");
-  if (!/^https?:$/.test(URL.parse(base)?.protocol ?? ""))
-    throw new CommandError(`${base} is no http or https URL`);
-  const key = String(values.key ?? process.env.BRINK_KEY ?? "brink-admin");
-  const root = base.replace(/\/+$/, "");
+  const { url: root, key } = addressOf(values);
   const send = async (method: string, path: string, type: string, body?: BodyInit) => {
     const headers = {
       authorization: `Bearer ${key}`,
@@ -69,7 +66,10 @@ export function connect(values: Values): Client {
     callAgain: (method, path, body) => repeat(() => call(method, path, body)),
     sendLines: (path, lines) =>
       repeat(async () => (await send("POST", path, "application/x-ndjson", lines)).json()),
-    stream: (path) => send("GET", path, ""),
+    stream: (path, body) =>
+      body === undefined
+        ? send("GET", path, "")
+        : send("POST", path, "application/json", JSON.stringify(body)),
   };
 }
 
@@ -94,7 +94,10 @@ async function reach(url: string, init: RequestInit): Promise<Response> {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     const fact = cause instanceof Error ? cause.message || cause.name : String(cause);
     const { origin } = new URL(url);
-    throw new ReplyError(`${origin} cannot be reached (${fact}): is it running?`, 0);
+    throw new ReplyError(
+      `${origin} cannot be reached (${fact}): is it running? npx brink doctor looks`,
+      0,
+    );
   }
 }
 

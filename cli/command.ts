@@ -1,16 +1,23 @@
 /** What every command of the CLI is made of. */
 import { parseArgs } from "node:util";
+import { nearest } from "./nearest.ts";
 
 /** Wrong use: main.ts prints the message and where help is, and exits with 2. */
 export class UsageError extends Error {}
 
 /** A failure that the message explains: main.ts prints it alone, and exits with 1. */
-export class CommandError extends Error {}
+export class CommandError extends Error {
+  /** The stable code of the service's refusal; null: the failure is not the service's. */
+  readonly code: string | null = null;
+}
 
 export interface CommandOption {
   type: "string" | "boolean";
   /** What stands for a string's value in the help. */
   value?: string;
+  /** All the values that a string may have. */
+  choices?: readonly string[];
+  short?: string;
   help: string;
 }
 
@@ -26,23 +33,35 @@ export interface Command {
   summary: string;
   /** What its own help says beyond the summary. */
   description?: string;
+  /** All the values that its first positional argument may have. */
+  choices?: readonly string[];
   options: Record<string, CommandOption>;
   /** What `--json` prints; without it the command has printed for people. */
   run(positionals: string[], values: Values): Promise<unknown>;
-  /** Whether the result is a failure in part, which exits with 1; omitted: never. */
-  failed?(result: unknown): boolean;
+  /** What the process exits with, by the result; omitted: 0. */
+  exitCode?(result: unknown): number;
 }
 
 /** Options of every command that calls a service. */
 export const SERVICE_OPTIONS: Record<string, CommandOption> = {
   url: { type: "string", value: "URL", help: "the service (BRINK_URL, or http://127.0.0.1:8787)" },
   key: { type: "string", value: "KEY", help: "an admin key (BRINK_KEY, or the local brink-admin)" },
+  profile: {
+    type: "string",
+    value: "NAME",
+    help: "a service that brink init wrote down (BRINK_PROFILE, or the one in use)",
+  },
 };
 
 const COMMON: Record<string, CommandOption> = {
   json: { type: "boolean", help: "print one JSON document and nothing else" },
-  help: { type: "boolean", help: "print this" },
+  help: { type: "boolean", short: "h", help: "print this" },
 };
+
+/** Every option that the command takes, those that all take last. */
+export function optionsOf(command: Command): Record<string, CommandOption> {
+  return { ...command.options, ...COMMON };
+}
 
 /** A whole number of the option's, or `otherwise`. Throws UsageError outside of its bounds. */
 export function countOf(
@@ -59,22 +78,31 @@ export function countOf(
 
 /** Parses what follows the command's name. Throws UsageError. */
 export function parseCommand(command: Command, args: string[]) {
-  const options = { ...command.options, ...COMMON };
+  const options = optionsOf(command);
+  const { values, positionals } = parse(options, args);
+  for (const [name, { choices }] of Object.entries(options)) {
+    const value = values[name];
+    if (choices !== undefined && typeof value === "string" && !choices.includes(value))
+      throw new UsageError(`--${name} is ${oneOf(choices)}, not ${JSON.stringify(value)}`);
+  }
+  return { values, positionals };
+}
+
+function parse(options: Record<string, CommandOption>, args: string[]) {
   try {
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
     return { values: values as Values, positionals };
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    const { code, message } = error as NodeJS.ErrnoException;
+    const unknown = /^Unknown option '(-[^']+)'/.exec(message)?.[1];
+    if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION" || unknown === undefined)
+      throw new UsageError(message);
+    const near = nearest(unknown.replace(/^-+/, ""), Object.keys(options));
+    throw new UsageError(`unknown option ${unknown}${near ? `: did you mean --${near}?` : ""}`);
   }
 }
 
-/** A command's own help. */
-export function describeCommand(command: Command): string {
-  const options = Object.entries({ ...command.options, ...COMMON });
-  const flags = options.map(([name, { value }]) => `--${name}${value ? ` ${value}` : ""}`);
-  const width = Math.max(...flags.map(({ length }) => length));
-  const lines = options.map(([, { help }], i) => `  ${flags[i]!.padEnd(width)}  ${help}`);
-  const head = `usage: npx brink ${command.name} ${command.args}`.trimEnd();
-  const about = [command.summary, command.description ?? ""].join("\n").trimEnd();
-  return `${head}\n\n${about}\n\n${lines.join("\n")}`;
+/** `a, b or c` */
+export function oneOf(choices: readonly string[]): string {
+  return [choices.slice(0, -1).join(", "), choices.at(-1)].filter((part) => part).join(" or ");
 }

@@ -101,7 +101,7 @@ export const ingest: Command = {
     if (!silent) summarize(result, sources);
     return result;
   },
-  failed: (result) => (result as IngestResult).error_count > 0,
+  exitCode: (result) => ((result as IngestResult).error_count > 0 ? 1 : 0),
 };
 
 interface Sources {

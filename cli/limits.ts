@@ -47,3 +47,9 @@ export const CLI_TRAIN_GROUPS_MIN = 10;
 export const CLI_ROTATE_GRACE_S_MAX = 14 * 24 * 60 * 60;
 export const CLI_USAGE_DAYS = 30;
 export const CLI_USAGE_DAYS_MAX = 92;
+// Of a streamed answer: an event is some words, the last one a report with its citations.
+export const CLI_EVENT_CHARS_MAX = 4 * 1024 * 1024;
+// Looking at a service: each call is small, and one that does not answer is what is looked for.
+export const CLI_DOCTOR_MS_MAX = 10_000;
+export const CLI_CLOCK_OFF_S_MAX = 60;
+export const CLI_DOCTOR_NAMESPACES_MAX = 20;

@@ -1,106 +1,82 @@
 /** `npx brink`: the command line for operators. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Command, CommandError, parseCommand, UsageError } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
 import {
-  type Command,
-  CommandError,
+  describeAll,
   describeCommand,
-  parseCommand,
-  UsageError,
-} from "./command.ts";
-import { exportCommand } from "./export.ts";
-import { ingest } from "./ingest.ts";
-import { keysCreate, keysLimits, keysList, keysRevoke, keysRotate, keysUsage } from "./keys.ts";
-import { modelsList, modelsRemove } from "./models.ts";
-import { modelsAdd } from "./models-add.ts";
-import {
-  namespacesCreate,
-  namespacesDelete,
-  namespacesList,
-  namespacesStats,
-} from "./namespaces.ts";
-import { notesApprove, notesList, notesRemove } from "./notes.ts";
-import { routerCalibrate } from "./router-calibrate.ts";
-import { routerReport } from "./router-report.ts";
-import { routerRollback, routerStatus } from "./router-status.ts";
-import { routerActivate, routerTrain } from "./router-train.ts";
-import { search } from "./search.ts";
-import { snapshot } from "./snapshot.ts";
+  findCommand,
+  groupOf,
+  listCommands,
+  refuseUnknown,
+} from "./help.ts";
 
-const COMMANDS: Command[] = [
-  ingest,
-  search,
-  exportCommand,
-  snapshot,
-  namespacesList,
-  namespacesCreate,
-  namespacesStats,
-  namespacesDelete,
-  notesList,
-  notesApprove,
-  notesRemove,
-  keysCreate,
-  keysList,
-  keysLimits,
-  keysUsage,
-  keysRotate,
-  keysRevoke,
-  modelsAdd,
-  modelsList,
-  modelsRemove,
-  routerStatus,
-  routerTrain,
-  routerActivate,
-  routerCalibrate,
-  routerReport,
-  routerRollback,
-];
+const WRONG_USE = 2;
 
-function overview(): string {
-  const names = COMMANDS.map(({ name, args }) => `${name} ${args}`.trimEnd());
-  const width = Math.max(...names.map(({ length }) => length));
-  const lines = COMMANDS.map(({ summary }, i) => `  ${names[i]!.padEnd(width)}  ${summary}`);
-  return `usage: npx brink COMMAND [OPTIONS]\n\n${lines.join("\n")}\n
-  help [COMMAND]${" ".repeat(Math.max(2, width - 12))}print this, or a command's options`;
-}
-
-/** The command that the first words name, and the words after its name. */
-function find(words: string[]): { command: Command | undefined; rest: string[] } {
-  const command = COMMANDS.find(({ name }) => {
-    const parts = name.split(" ");
-    return parts.every((part, i) => words[i] === part);
-  });
-  return { command, rest: command ? words.slice(command.name.split(" ").length) : words };
-}
+// Whoever reads may stop, as head does: what is left has no reader, and that is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
+process.exitCode = await main(process.argv.slice(2));
 
 async function main(words: string[]): Promise<number> {
-  if (words[0] === undefined || words[0] === "--help" || words[0] === "help") {
-    const { command } = find(words.slice(1));
-    console.log(command ? describeCommand(command) : overview());
+  if (words[0] === "--version") {
+    console.log(readVersion());
     return 0;
   }
-  const { command, rest } = find(words);
-  if (command === undefined) {
-    console.error(`there is no command ${JSON.stringify(words.slice(0, 2).join(" "))}`);
-    console.error(overview());
-    return 2;
-  }
+  const { command, rest } = findCommand(COMMANDS, words);
   try {
-    const { values, positionals } = parseCommand(command, rest);
-    if (values.help) {
-      console.log(describeCommand(command));
-      return 0;
-    }
-    const result = await command.run(positionals, values);
-    if (values.json) console.log(JSON.stringify(result, null, 2));
-    return command.failed?.(result) ? 1 : 0;
+    if (words[0] === undefined || ["help", "--help", "-h"].includes(words[0]))
+      return help(words.slice(1));
+    if (command === undefined) throw refuseUnknown(COMMANDS, words);
+    return await run(command, rest);
   } catch (error) {
-    if (error instanceof UsageError) {
-      console.error(`${error.message}\nnpx brink ${command.name} --help says more`);
-      return 2;
-    }
-    const known = error instanceof CommandError || (error as Error).name === "ServiceError";
-    console.error(known ? (error as Error).message : error);
-    return 1;
+    return fail(error, command?.name, words.includes("--json"));
   }
 }
 
-process.exitCode = await main(process.argv.slice(2));
+async function run(command: Command, rest: string[]): Promise<number> {
+  const { values, positionals } = parseCommand(command, rest);
+  if (values.help) {
+    console.log(describeCommand(command));
+    return 0;
+  }
+  const result = await command.run(positionals, values);
+  if (values.json) console.log(JSON.stringify(result, null, 2));
+  return command.exitCode?.(result) ?? 0;
+}
+
+/** `words` name nothing, a command, or a group of them. */
+function help(words: string[]): number {
+  const names = words.filter((word) => !word.startsWith("-"));
+  const { command } = findCommand(COMMANDS, names);
+  const group = command === undefined ? groupOf(COMMANDS, names[0]) : [command];
+  if (names.length > 0 && (group.length === 0 || (command === undefined && names.length > 1)))
+    throw refuseUnknown(COMMANDS, names);
+  const shown = names.length === 0 ? COMMANDS : group;
+  if (words.includes("--json")) console.log(JSON.stringify(listCommands(shown), null, 2));
+  else console.log(command === undefined ? describeAll(shown) : describeCommand(command));
+  return 0;
+}
+
+/** Says it on stderr, and with --json on stdout as a document. */
+function fail(error: unknown, name: string | undefined, json: boolean): number {
+  const usage = error instanceof UsageError;
+  const known = usage || error instanceof CommandError || (error as Error)?.name === "ServiceError";
+  const message = error instanceof Error ? error.message : String(error);
+  const code = usage ? "usage" : ((error as { code?: string | null })?.code ?? null);
+  if (json) console.log(JSON.stringify({ error: { message, code } }, null, 2));
+  console.error(known ? message : error);
+  if (!usage) return 1;
+  console.error(
+    name === undefined ? "npx brink help lists them" : `npx brink help ${name} says more`,
+  );
+  return WRONG_USE;
+}
+
+function readVersion(): string {
+  const path = join(import.meta.dirname, "../package.json");
+  return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
+}

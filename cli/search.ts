@@ -33,6 +33,7 @@ interface Reply {
 }
 
 const LINES_SHOWN = 4;
+export const SEARCH_MODES = ["hybrid", "bm25", "vector"] as const;
 
 export const search: Command = {
   name: "search",
@@ -42,7 +43,12 @@ export const search: Command = {
     "With --explain each term's share of the BM25 score is shown, and the vector's part.",
   options: {
     k: { type: "string", value: "N", help: `how many hits (${SEARCH_K_DEFAULT})` },
-    mode: { type: "string", value: "MODE", help: "hybrid (the default), bm25 or vector" },
+    mode: {
+      type: "string",
+      value: "MODE",
+      choices: SEARCH_MODES,
+      help: "hybrid (the default), bm25 or vector",
+    },
     filter: { type: "string", value: "JSON", help: 'on metadata, such as \'{"lang": "en"}\'' },
     explain: { type: "boolean", help: "show why each hit is where it is" },
     ...SERVICE_OPTIONS,

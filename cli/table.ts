@@ -1,4 +1,19 @@
 /** Rows for people: columns side by side, bars, paragraphs as wide as the terminal. */
+import { styleText } from "node:util";
+
+/** Styles texts for a stream: not where it is no terminal, nor where NO_COLOR is set. */
+export function paint(
+  stream: NodeJS.WriteStream,
+): (style: Parameters<typeof styleText>[0], text: string) => string {
+  return (style, text) => styleText(style, text, { stream, validateStream: true });
+}
+
+/** The text without what would command a terminal: a document, or a model's answer, may hold
+ *  escape sequences. Line breaks and tabs stay. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it drops
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
+}
 
 /** The rows with each column as wide as its widest cell; numbers are right-aligned. */
 export function table(rows: readonly (string | number)[][]): string {
@@ -31,7 +46,9 @@ export function bar(share: number): string {
 export function paragraph(text: string, width: number, indent: string, linesMax: number): string {
   const lines: string[] = [];
   let line = "";
-  for (const word of text.split(/\s+/).filter((word) => word !== "")) {
+  for (const word of printable(text.replaceAll("\r", "\n"))
+    .split(/\s+/)
+    .filter((word) => word !== "")) {
     if (line !== "" && indent.length + line.length + 1 + word.length > width) {
       lines.push(line);
       line = word;

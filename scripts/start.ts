@@ -1,10 +1,15 @@
 /** `npm start`: the whole service on http://127.0.0.1:8787 (PORT). */
 import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { exitOnSignals, LOCAL_ADMIN_KEY, LOCAL_KEY, startService } from "./service.ts";
 
 const root = join(import.meta.dirname, "..");
 execFileSync(process.execPath, [join(root, "scripts/build.ts")], { stdio: "inherit" });
+
+// As under wrangler dev, which does not read it here; what the environment has goes first.
+const devVars = join(root, ".dev.vars");
+if (existsSync(devVars)) process.loadEnvFile(devVars);
 
 const forwarded = [
   ...["BACKEND_URL", "BACKEND_KEY", "BACKEND_MODEL", "BACKENDS", "BRINK_ALLOWED_ORIGINS"],

@@ -1,0 +1,60 @@
+/** The table of commands: what is called, helped with and completed. */
+import { ask } from "./ask.ts";
+import type { Command } from "./command.ts";
+import { completionCommand } from "./completion.ts";
+import { dev } from "./dev.ts";
+import { doctor } from "./doctor.ts";
+import { exportCommand } from "./export.ts";
+import { ingest } from "./ingest.ts";
+import { init } from "./init.ts";
+import { keysCreate, keysLimits, keysList, keysRevoke, keysRotate, keysUsage } from "./keys.ts";
+import { modelsList, modelsRemove } from "./models.ts";
+import { modelsAdd } from "./models-add.ts";
+import {
+  namespacesCreate,
+  namespacesDelete,
+  namespacesList,
+  namespacesStats,
+} from "./namespaces.ts";
+import { notesApprove, notesList, notesRemove } from "./notes.ts";
+import { routerCalibrate } from "./router-calibrate.ts";
+import { routerReport } from "./router-report.ts";
+import { routerRollback, routerStatus } from "./router-status.ts";
+import { routerActivate, routerTrain } from "./router-train.ts";
+import { search } from "./search.ts";
+import { snapshot } from "./snapshot.ts";
+
+/** In the order in which help shows them. */
+export const COMMANDS: Command[] = [
+  init,
+  dev,
+  doctor,
+  ingest,
+  search,
+  ask,
+  exportCommand,
+  snapshot,
+  namespacesList,
+  namespacesCreate,
+  namespacesStats,
+  namespacesDelete,
+  notesList,
+  notesApprove,
+  notesRemove,
+  keysCreate,
+  keysList,
+  keysLimits,
+  keysUsage,
+  keysRotate,
+  keysRevoke,
+  modelsAdd,
+  modelsList,
+  modelsRemove,
+  routerStatus,
+  routerTrain,
+  routerActivate,
+  routerCalibrate,
+  routerReport,
+  routerRollback,
+  completionCommand(() => COMMANDS),
+];

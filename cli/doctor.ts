@@ -1,0 +1,40 @@
+/** `brink doctor`: looks at this machine and at the service, and says what to do. */
+import { addressOf } from "./address.ts";
+import type { Check } from "./check.ts";
+import { type Command, SERVICE_OPTIONS, UsageError } from "./command.ts";
+import { checkMachine } from "./doctor-machine.ts";
+import { checkService } from "./doctor-service.ts";
+import { paint } from "./table.ts";
+
+const COLORS = { ok: "green", warn: "yellow", fail: "red" } as const;
+
+export const doctor: Command = {
+  name: "doctor",
+  args: "",
+  summary: "Look whether this machine and the service are well, and say what to do.",
+  description:
+    "It changes nothing. What it finds of circuits and of the ledger is of the one isolate that\n" +
+    "answers. It exits with 1 where anything failed.",
+  options: SERVICE_OPTIONS,
+  async run(positionals, values) {
+    if (positionals.length > 0) throw new UsageError(`unexpected ${positionals.join(" ")}`);
+    const address = addressOf(values);
+    const checks = [...checkMachine(), ...(await checkService(address))];
+    if (!values.json) console.log(describe(checks));
+    return { url: address.url, ok: checks.every(({ state }) => state !== "fail"), checks };
+  },
+  exitCode: (result) => ((result as { ok: boolean }).ok ? 0 : 1),
+};
+
+function describe(checks: readonly Check[]): string {
+  const style = paint(process.stdout);
+  const width = Math.max(...checks.map(({ name }) => name.length));
+  const lines = checks.flatMap(({ name, state, detail, remedy }) => {
+    const line = `${style(COLORS[state], state.padEnd(4))}  ${name.padEnd(width)}  ${detail}`;
+    return remedy === null ? [line] : [line, `${" ".repeat(width + 8)}${style("bold", remedy)}`];
+  });
+  const counts = (["ok", "warn", "fail"] as const).map((state) => {
+    return `${checks.filter((check) => check.state === state).length} ${state}`;
+  });
+  return [...lines, counts.join(", ")].join("\n");
+}

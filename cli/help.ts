@@ -1,0 +1,76 @@
+/** What `brink help` says, and which command some words name: all from the table of commands. */
+import { type Command, optionsOf, UsageError } from "./command.ts";
+import { nearest } from "./nearest.ts";
+
+/** The command that the first words name, and the words after its name. */
+export function findCommand(
+  commands: readonly Command[],
+  words: string[],
+): { command: Command | undefined; rest: string[] } {
+  const command = commands.find(({ name }) =>
+    name.split(" ").every((part, i) => words[i] === part),
+  );
+  return { command, rest: command ? words.slice(command.name.split(" ").length) : words };
+}
+
+/** Those whose name begins with this word and goes on. */
+export function groupOf(commands: readonly Command[], word: string | undefined): Command[] {
+  return commands.filter(({ name }) => name.startsWith(`${word} `));
+}
+
+/** Why no command is named, and what may have been meant. */
+export function refuseUnknown(commands: readonly Command[], words: string[]): UsageError {
+  const [first = "", second] = words;
+  const group = groupOf(commands, first);
+  if (group.length > 0) {
+    const verbs = group.map(({ name }) => name.slice(first.length + 1));
+    if (second === undefined || second.startsWith("-"))
+      return new UsageError(`what of ${first}? It is one of ${verbs.join(", ")}`);
+    const near = nearest(second, verbs);
+    const meant = near ? `: did you mean ${first} ${near}?` : `: it has ${verbs.join(", ")}`;
+    return new UsageError(`there is no command ${JSON.stringify(`${first} ${second}`)}${meant}`);
+  }
+  const near = nearest(first, [
+    "help",
+    ...new Set(commands.map(({ name }) => name.split(" ")[0]!)),
+  ]);
+  const meant = near ? `: did you mean ${near}?` : "";
+  return new UsageError(`there is no command ${JSON.stringify(first)}${meant}`);
+}
+
+/** The commands, each with its summary. */
+export function describeAll(commands: readonly Command[]): string {
+  const names = commands.map(({ name, args }) => `${name} ${args}`.trimEnd());
+  const width = Math.max(...names.map(({ length }) => length));
+  const lines = commands.map(({ summary }, i) => `  ${names[i]!.padEnd(width)}  ${summary}`);
+  return `usage: npx brink COMMAND [OPTIONS]\n\n${lines.join("\n")}
+  ${"help [COMMAND]".padEnd(width)}  Print this, or a command's options.
+  ${"--version".padEnd(width)}  Print the version.
+
+It exits with 0 when all is done, 1 when something failed and 2 when it was called wrongly. With
+--json it prints one JSON document: the result, or {"error": {"message", "code"}}.`;
+}
+
+/** A command's own help. */
+export function describeCommand(command: Command): string {
+  const options = Object.entries(optionsOf(command));
+  const flags = options.map(
+    ([name, { value, short }]) =>
+      `${short ? `-${short}, ` : ""}--${name}${value ? ` ${value}` : ""}`,
+  );
+  const width = Math.max(...flags.map(({ length }) => length));
+  const lines = options.map(([, { help }], i) => `  ${flags[i]!.padEnd(width)}  ${help}`);
+  const head = `usage: npx brink ${command.name} ${command.args}`.trimEnd();
+  const about = [command.summary, command.description ?? ""].join("\n").trimEnd();
+  return `${head}\n\n${about}\n\n${lines.join("\n")}`;
+}
+
+/** The table itself, for programs. */
+export function listCommands(commands: readonly Command[]): object {
+  return {
+    commands: commands.map((command) => {
+      const { name, args, summary, description = null, choices = null } = command;
+      return { name, args, summary, description, choices, options: optionsOf(command) };
+    }),
+  };
+}

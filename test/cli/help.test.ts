@@ -1,0 +1,114 @@
+/** The command line's table of commands: help, errors of use, and completion, which all read it. */
+import { execFileSync } from "node:child_process";
+import { expect, it } from "vitest";
+import { type Command, optionsOf, parseCommand } from "../../cli/command.ts";
+import { COMMANDS } from "../../cli/commands.ts";
+import { completionCommand } from "../../cli/completion.ts";
+import { describeAll, describeCommand, findCommand, refuseUnknown } from "../../cli/help.ts";
+import { nearest } from "../../cli/nearest.ts";
+import { runBrink } from "../support/brink-cli.ts";
+import { runCommand } from "./said.ts";
+
+const command = (name: string): Command => COMMANDS.find((one) => one.name === name)!;
+
+it("the word that is meant is the nearest one, and none is where all are far", () => {
+  expect(nearest("serch", ["search", "snapshot"])).toBe("search");
+  expect(nearest("moed", ["json", "mode"])).toBe("mode"); // two letters that changed places
+  expect(nearest("models", ["models", "model"])).toBe("models");
+  expect(nearest("deploy", ["ask", "keys"])).toBeNull();
+  expect(nearest("", ["ask"])).toBeNull();
+});
+
+it("each command is found by its words, helped with by its options, and named once", () => {
+  expect(new Set(COMMANDS.map(({ name }) => name)).size).toBe(COMMANDS.length);
+  const all = describeAll(COMMANDS);
+  for (const one of COMMANDS) {
+    expect(findCommand(COMMANDS, [...one.name.split(" "), "x"])).toEqual({
+      command: one,
+      rest: ["x"],
+    });
+    expect(all).toContain(`${one.name} ${one.args}`.trimEnd());
+    expect(one.summary).toMatch(/^[A-Z].*\.$/);
+    for (const name of Object.keys(optionsOf(one)))
+      expect(describeCommand(one)).toMatch(new RegExp(`--${name}\\b`));
+  }
+});
+
+it("an unknown command, verb, option or value is told with what was meant", () => {
+  const refuse = (...words: string[]) => refuseUnknown(COMMANDS, words).message;
+  expect(refuse("serch", "docs")).toBe('there is no command "serch": did you mean search?');
+  expect(refuse("keys", "crate")).toBe(
+    'there is no command "keys crate": did you mean keys create?',
+  );
+  expect(refuse("models")).toBe("what of models? It is one of add, list, remove");
+  expect(refuse("qqqqqqqq")).toBe('there is no command "qqqqqqqq"');
+  const parse = (...args: string[]) => parseCommand(command("search"), args);
+  expect(() => parse("--moed", "bm25")).toThrow("unknown option --moed: did you mean --mode?");
+  expect(() => parse("--zzzzzzzz")).toThrow(/^unknown option --zzzzzzzz$/);
+  expect(() => parse("--mode", "fast")).toThrow('--mode is hybrid, bm25 or vector, not "fast"');
+  expect(() => parse("--k")).toThrow("argument missing");
+  expect(parse("docs", "-h").values.help).toBe(true);
+});
+
+it("every command takes --json, and wrong use is told in it as well", async () => {
+  for (const one of COMMANDS) expect(Object.keys(optionsOf(one))).toContain("json");
+  const [wrong, failed, help, version] = await Promise.all([
+    runBrink(["keys", "crate", "--json"]),
+    runBrink(["models", "list", "--json", "--url", "http://127.0.0.1:9"]),
+    runBrink(["help", "keys", "--json"]),
+    runBrink(["--version"]),
+  ]);
+  expect([wrong.code, JSON.parse(wrong.out).error.code]).toEqual([2, "usage"]);
+  expect(wrong.said).toContain("did you mean keys create?");
+  expect([failed.code, JSON.parse(failed.out).error.code]).toEqual([1, null]);
+  expect(JSON.parse(failed.out).error.message).toContain("cannot be reached");
+  const names = JSON.parse(help.out).commands.map(({ name }: Command) => name);
+  expect(names).toContain("keys create");
+  expect(names.every((name: string) => name.startsWith("keys "))).toBe(true);
+  expect(version.out).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+/** What bash offers at the end of a line, by the script itself. */
+async function offeredByBash(script: string, line: string): Promise<string[]> {
+  const words = line.split(" ");
+  const program = `${script}
+    COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}
+    _brink; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const out = execFileSync("bash", ["--norc", "-c", program], { encoding: "utf8" });
+  return out.split("\n").filter((word) => word !== "");
+}
+
+it("bash completes commands, verbs, options and their values", async () => {
+  const { result } = await runCommand(command("completion"), ["bash"], { json: true });
+  const { script } = result as { script: string };
+  const offered = (line: string) => offeredByBash(script, line);
+  expect(await offered("brink se")).toEqual(["search"]);
+  const tops = new Set(COMMANDS.map(({ name }) => name.split(" ")[0]));
+  expect((await offered("brink ")).sort()).toEqual([...tops, "help"].sort());
+  expect(await offered("brink keys r")).toEqual(["rotate", "revoke"]);
+  expect(await offered("brink keys create --ten")).toEqual(["--tenant"]);
+  expect(await offered("brink search docs --mode ")).toEqual(["hybrid", "bm25", "vector"]);
+  expect(await offered("brink completion ")).toEqual(["bash", "zsh", "fish"]);
+  expect(await offered("brink ingest ")).toEqual([]); // files, which complete -o default offers
+});
+
+it("zsh and fish get every command and option, with what would end a quote escaped", async () => {
+  const odd: Command = {
+    name: "odd",
+    args: "",
+    summary: "It's \\ odd.",
+    options: { flag: { type: "string", help: "what's given" } },
+    run: async () => null,
+  };
+  const all = completionCommand(() => [...COMMANDS, odd]);
+  for (const shell of ["zsh", "fish"]) {
+    const { result } = await runCommand(all, [shell], { json: true });
+    const { script } = result as { script: string };
+    for (const one of COMMANDS) {
+      expect(script).toContain(one.name.split(" ").at(-1));
+      for (const name of Object.keys(optionsOf(one))) expect(script).toContain(name);
+    }
+    expect(script).toContain(shell === "zsh" ? "It'\\''s \\ odd." : "It\\'s \\\\ odd.");
+  }
+  await expect(runCommand(all, ["ksh"], {})).rejects.toThrow("it is bash, zsh or fish");
+});

@@ -1,0 +1,83 @@
+/** `npx brink` against the built Worker, which it starts itself. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { freePort } from "../../scripts/service.ts";
+import { runBrink } from "../support/brink-cli.ts";
+import { START_MS_MAX } from "../support/running-service.ts";
+
+const script = join(import.meta.dirname, "../../bin/brink.js");
+const state = mkdtempSync(join(tmpdir(), "brink-dev-"));
+let dev: ChildProcess;
+let url: string;
+let printed = "";
+
+beforeAll(async () => {
+  const port = await freePort();
+  url = `http://127.0.0.1:${port}`;
+  dev = spawn(process.execPath, [script, "dev", "--port", `${port}`, "--state", state]);
+  await new Promise<void>((done, fail) => {
+    dev.once("exit", () => fail(new Error(printed)));
+    for (const stream of [dev.stdout!, dev.stderr!])
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        printed += text;
+        if (printed.includes(`ready ${url}`)) done();
+      });
+  });
+}, START_MS_MAX);
+afterAll(() => {
+  dev.kill("SIGKILL");
+  rmSync(state, { recursive: true, force: true });
+});
+
+it("a question is answered from memory, as it comes and as one document", async () => {
+  const question = "How much memory does an isolate have?";
+  const [streamed, whole] = await Promise.all([
+    runBrink(["ask", question], { BRINK_URL: url }),
+    runBrink(["ask", question, "--json", "--namespace", "docs"], { BRINK_URL: url }),
+  ]);
+  expect([streamed.code, whole.code]).toEqual([0, 0]);
+  const { choices, brink } = JSON.parse(whole.out);
+  expect(streamed.out.trimEnd()).toBe(choices[0].message.content.trimEnd());
+  expect(brink.answer).toContain("128 MB");
+  expect(streamed.said).toContain(brink.citations[0].document_id);
+  expect(streamed.said).toMatch(/^route +edge: brink-reader$/m);
+});
+
+it("a question that the memory cannot answer exits with 3", async () => {
+  const { code, said } = await runBrink(
+    ["ask", "-"],
+    { BRINK_URL: url },
+    { input: "Who won the 1998 football world cup final in Paris?" },
+  );
+  expect(code).toBe(3);
+  expect(said).toContain("though backend was wanted");
+});
+
+it("the doctor finds a fresh service well, and tells keys apart", async () => {
+  const [admin, inference, wrong] = await Promise.all(
+    ["brink-admin", "brink-dev", "brink-wrong-key-text"].map((key) =>
+      runBrink(["doctor", "--json", "--key", key], { BRINK_URL: url }),
+    ),
+  );
+  const checks = JSON.parse(admin!.out).checks as { name: string; state: string }[];
+  expect(checks.filter(({ state }) => state !== "ok")).toEqual([]);
+  expect(checks.map(({ name }) => name)).toContain("snapshots");
+  expect([inference!.code, inference!.out]).toEqual([
+    0,
+    expect.stringContaining("brink-dev has inference, memory:write"),
+  ]);
+  expect([wrong!.code, wrong!.out]).toEqual([
+    1,
+    expect.stringContaining("brink-wr…: the key is unknown or was revoked"),
+  ]);
+});
+
+it("dev ends with all it started when it is told to", async () => {
+  const ended = new Promise<number | null>((done) => dev.once("exit", done));
+  dev.kill("SIGTERM");
+  expect(await ended).toBe(143);
+  await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+});
