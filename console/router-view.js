@@ -99,7 +99,8 @@ function explainAbsence() {
 }
 
 /** @param {RouterState} router */
-function showState({ target, threshold, weights_version, calibration, expected, drift, labels }) {
+function showState(router) {
+  const { target, threshold, weights_version, calibration, expected, drift, labels } = router;
   const name = Object.keys(KINDS).find((one) => one in target) ?? "max_risk";
   kind.value = name;
   value.value = String(target[name]);
@@ -121,6 +122,32 @@ function showState({ target, threshold, weights_version, calibration, expected, 
     el("p", {}, describeRule(threshold)),
     el("h3", {}, "What the calibration questions met"),
     describeExpected(expected),
+    describeEngines(router.engines),
+  );
+}
+
+/** @param {RouterState["engines"]} engines */
+function describeEngines(engines) {
+  if (engines.length === 0) return null;
+  const head = ["Engine", "USD per 1,000", "Compared", "Wrong", "Answers up to"];
+  const rows = engines.map(({ engine, usd_per_1k, labels, wrong, threshold }) => [
+    engine,
+    usd_per_1k.toFixed(3),
+    count(labels),
+    labels === 0 ? "" : `${((100 * wrong) / labels).toFixed(1)} %`,
+    threshold === null ? "not yet" : fixed(threshold),
+  ]);
+  const cells = (/** @type {string[]} */ row) => row.map((text) => el("td", {}, text));
+  return el(
+    "div",
+    { class: "scroll", role: "region", tabindex: 0, "aria-label": "Cheaper engines" },
+    el("h3", {}, "Cheaper engines, before the backend"),
+    el(
+      "table",
+      { class: "card" },
+      el("thead", {}, el("tr", {}, ...head.map((text) => el("th", { scope: "col" }, text)))),
+      el("tbody", {}, ...rows.map((row) => el("tr", {}, ...cells(row)))),
+    ),
   );
 }
 

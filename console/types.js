@@ -85,6 +85,8 @@
  * @property {{ alarm: boolean, since: number | null, difficulty: { alarm: boolean },
  *   risk: { alarm: boolean }, feedback: { alarm: boolean } }} drift
  * @property {{ backend: number, feedback: number }} labels
+ * @property {{ engine: string, usd_per_1k: number, labels: number, wrong: number,
+ *   threshold: number | null }[]} engines
  *
  * @typedef {object} RouterVersion
  * @property {string} version

@@ -20,7 +20,7 @@ export interface RouterCall {
 const model = parseDifficultyModel(difficulty as unknown as DifficultyFile);
 const router: ActiveRouter = {
   ...{ model, target: { max_risk: 0.15 }, threshold: 0.3 },
-  ...{ shadow_rate: 0, revision: 0 },
+  ...{ ladder: [], shadow_rate: 0, revision: 0 },
 };
 const caller: AnswerRequest["caller"] = {
   ...{ tenant: "bench", role: "inference" },

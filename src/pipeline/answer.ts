@@ -5,6 +5,7 @@ import { READER_ID } from "../engine/reader.ts";
 import { codeOf, ServiceError } from "../errors.ts";
 import type { SearchHit } from "../memory/types.ts";
 import { describeContributions } from "../router/feature-words.ts";
+import type { Rung } from "../router/ladder.ts";
 import { conversed, findConversation, findStay, turnOf } from "./conversing.ts";
 import { findDemands, refuseTheImpossible } from "./demands.ts";
 import { type EdgeWork, judgeBefore, judgementOf, leavesUnread, readAtEdge } from "./edge-work.ts";
@@ -47,11 +48,15 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
     writtenOnly,
     prior: work.edge?.prior ?? null,
     abstained: work.edge !== null && work.edge.reading.answer === null,
+    rung: findRung(work),
   });
   for (;;) {
     if (decision.engine === "reader")
       return watched(work, await streamReader(work, work.edge!, decision), []);
-    const engine = decision.engine === "backend" ? backend! : generator!;
+    const standard = decision.engine === "backend" ? backend! : generator!;
+    const engine = decision.rung?.startsWith("backend:")
+      ? deps.findBackend(decision.rung)!
+      : standard;
     try {
       const inPrompt = engine.kind === "backend" ? work.corrections : [];
       return watched(work, await streamEngine(work, engine, decision), inPrompt);
@@ -151,6 +156,13 @@ async function read(work: Work): Promise<EdgeWork> {
   work.before ??= judgeBefore(router, question, hits);
   const { before } = work;
   return readAtEdge(models, router, before, trace, question, hits, request.memory !== null);
+}
+
+/** The cheapest engine above the reader that may answer so hard a question, or null. */
+function findRung({ edge }: Work): Rung | null {
+  const difficulty = edge?.difficulty ?? null;
+  if (edge === null || difficulty === null) return null;
+  return edge.router.ladder.find(({ threshold }) => difficulty <= threshold) ?? null;
 }
 
 /** What a route is decided by, and the words for it. */

@@ -14,23 +14,26 @@ import type { Trace } from "./trace.ts";
 export interface BeforeWork extends BeforeScore {
   features: Record<string, number>;
   threshold: number;
+  /** The largest difficulty that any engine below the backend may answer. */
+  reach: number;
 }
 
 /** Null where nothing was found, or the weights have no stage before reading. */
 export function judgeBefore(
-  { model, threshold }: ActiveRouter,
+  { model, threshold, ladder }: ActiveRouter,
   question: string,
   hits: readonly SearchHit[],
 ): BeforeWork | null {
   if (model.before === null || hits.length === 0) return null;
   const features = questionFeatures(question, hits);
-  return { ...scoreBefore(model.before, features), features, threshold };
+  const reach = ladder.at(-1)?.threshold ?? threshold;
+  return { ...scoreBefore(model.before, features), features, threshold, reach };
 }
 
-/** Whether the question leaves the edge whatever the reader would find. Where a threshold keeps
+/** Whether the question goes to the backend whatever the reader would find. Where a threshold keeps
  *  nothing, what nothing was promised of is read all the same: the service learns from it. */
 export function leavesUnread(before: BeforeWork | null): boolean {
-  return before !== null && before.floor > 0 && before.floor > before.threshold;
+  return before !== null && before.floor > 0 && before.floor > before.reach;
 }
 
 export interface EdgeWork {

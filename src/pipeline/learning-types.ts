@@ -58,6 +58,22 @@ export interface Drift {
   feedback: RiskTest;
 }
 
+/** An engine between the reader and the backends that are asked first. */
+export interface RungState {
+  /** As `brink.engine`. */
+  engine: string;
+  /** USD for 1,000 questions. */
+  usd_per_1k: number;
+  /** Its answers to questions of the sample that were compared with the backend's. */
+  labels: number;
+  wrong: number;
+  /** The largest difficulty that it may answer; null while its labels support none. */
+  threshold: number | null;
+  /** Of its labels between what is kept below and the threshold: how many, how many were wrong, and
+   *  what the share of wrong ones is below with the target's confidence; null without threshold. */
+  kept: { labels: number; wrong: number; risk_upper: number } | null;
+}
+
 export interface RouterState extends RouterSettings {
   threshold: number;
   weights_version: string;
@@ -73,6 +89,8 @@ export interface RouterState extends RouterSettings {
   drift: Drift;
   shadow: ShadowCounts;
   labels: { backend: number; feedback: number };
+  /** Cheapest first. */
+  engines: RungState[];
   outcomes: number;
 }
 

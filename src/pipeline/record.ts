@@ -6,11 +6,11 @@ import { isWrongBy } from "../router/agreement.ts";
 import type { Outcome } from "../router/outcome.ts";
 import type { RouterObject } from "../router/router-object.ts";
 import type { ActiveRouter } from "../router/router-types.ts";
+import { compareEngines, isReference } from "./compare.ts";
 import { readAtEdge } from "./edge-work.ts";
 import { NOTE_ID, noteAgreed } from "./notes.ts";
 import type { NoteDeps } from "./notes-find.ts";
 import type { Answered, Observed } from "./observe.ts";
-import { compareWithBackend } from "./shadow.ts";
 import { Trace } from "./trace.ts";
 import type { AnswerDeps } from "./work.ts";
 
@@ -21,6 +21,8 @@ export interface RecordDeps extends Pick<AnswerDeps, "models"> {
   notes: NoteDeps;
   /** Null where none is configured. */
   backend: Engine | null;
+  /** Those that stand between the reader and the backends that are asked first. */
+  rungs: readonly Engine[];
   /** Of the backend that `brink.engine` names; null where they are not known. */
   pricesOf: (engine: string) => BackendPrices | null;
   /** Uniform over [0, 1). */
@@ -58,17 +60,27 @@ async function learn(deps: RecordDeps, { outcome: given, work, usage }: Answered
   const outcome = unread ? await readLate(deps, active!, { given, work, reads: sampled }) : given;
   const cost_usd =
     outcome.route === "backend" ? costOf(usage, deps.pricesOf(outcome.engine)) : null;
-  const sample = sampled ? labelOf(outcome) : null;
+  const known = isReference(outcome, deps.rungs);
+  const sample = sampled ? labelOf(outcome, known) : null;
   await router.record({ outcome: { ...outcome, cost_usd }, revision, routed, sample });
-  if (dropped) await router.compared({ dropped: 1 }, null);
-  if (!sampled || outcome.edge_answer === null || outcome.route === "backend") return;
+  if (dropped) await router.compared({ dropped: 1 }, []);
+  const asks = deps.rungs.length > 0 || (outcome.edge_answer !== null && !known);
+  if (!sampled || !asks) return;
   underWay += 1;
   try {
-    const { counts, wrong } = await compareWithBackend(deps, deps.backend!, work);
+    const { backend, ...rest } = deps;
+    const { counts, verdicts } = await compareEngines(
+      { ...rest, backend: backend! },
+      outcome,
+      work,
+    );
     const { trace_id, weights_version, threshold, difficulty } = outcome;
     const about = { trace_id, weights_version, threshold };
-    const comparison = { outcome: about, difficulty: difficulty!, revision, wrong };
-    await router.compared(counts, comparison);
+    const common = { outcome: about, difficulty: difficulty!, revision };
+    await router.compared(
+      counts,
+      verdicts.map((verdict) => ({ ...common, ...verdict })),
+    );
   } finally {
     underWay -= 1;
   }
@@ -98,15 +110,14 @@ async function readLate(
   return { ...given, ...about, edge_answer, difficulty, features };
 }
 
-/** What is known of the reader's answer without asking again; null: nothing. */
-function labelOf({
-  edge_answer,
-  route,
-  text,
-  whole,
-}: Answered["outcome"]): { wrong: boolean | null } | null {
+/** What is known of the reader's answer without asking again; null: nothing. `known` says whether
+ *  the text is the backend's. */
+function labelOf(
+  { edge_answer, text, whole }: Outcome,
+  known: boolean,
+): { wrong: boolean | null } | null {
   if (edge_answer === null) return { wrong: null };
-  if (route !== "backend" || !whole) return null;
+  if (!known || !whole) return null;
   const wrong = isWrongBy(edge_answer, text);
   return wrong === null ? null : { wrong };
 }

@@ -1,4 +1,5 @@
 /** Where a question goes, as a pure function of what is known. */
+import type { Rung } from "../router/ladder.ts";
 
 export interface RouteInput {
   /** What the caller asked for; `generator` where it named one of the generator's models. */
@@ -15,6 +16,9 @@ export interface RouteInput {
   unread: boolean;
   /** The largest difficulty that the edge may keep, 0..1. */
   threshold: number;
+  /** The cheapest engine above the reader that may answer so hard a question; null: none may, or
+   *  nothing was read. */
+  rung: Rung | null;
   backendConfigured: boolean;
   /** Whether a generator is there for questions that name none. */
   generatorConfigured: boolean;
@@ -32,6 +36,8 @@ export interface RouteInput {
 export interface RouteDecision {
   route: "edge" | "backend";
   engine: "reader" | "generator" | "backend";
+  /** The rung that was chosen, as `brink.engine`. */
+  rung?: string;
   /** Set when a backend was wanted but none could take it. */
   wanted?: "backend";
   reason: string;
@@ -53,7 +59,8 @@ export function decideRoute(input: RouteInput): RouteDecision {
   const { difficulty, threshold } = input;
   if (difficulty !== null && difficulty <= threshold) return toReader(compare(input, "<="));
   const why = explainHardness(input);
-  const { prior } = input;
+  const { prior, rung } = input;
+  if (rung !== null) return toRung(rung, why);
   if (generatorConfigured && prior !== null && prior.difficulty <= prior.threshold)
     return toGenerator(why);
   if (backendConfigured) return toBackend(why);
@@ -70,14 +77,22 @@ function toGenerator(reason: string): RouteDecision {
   return { route: "edge", engine: "generator", reason };
 }
 
+function toRung({ engine, threshold }: Rung, why: string): RouteDecision {
+  const reason = `${why}; ${engine} may answer up to ${fixed(threshold)}`;
+  const to = engine.startsWith("generator:") ? toGenerator(reason) : toBackend(reason);
+  return { ...to, rung: engine };
+}
+
 function toBackend(reason: string): RouteDecision {
   return { route: "backend", engine: "backend", reason };
 }
 
-/** What an engine that failed before its first token leaves: the next one down. */
+/** What an engine that failed before its first token leaves: the next one down. In the place of a
+ *  rung, which only a configured backend makes, that backend is asked first. */
 export function fallBack(failed: RouteDecision, code: string, generator: boolean): RouteDecision {
-  const what = failed.engine === "backend" ? "the backend" : "the generator";
+  const what = failed.rung ?? (failed.engine === "backend" ? "the backend" : "the generator");
   const reason = `${failed.reason}; ${what} failed (${code})`;
+  if (failed.rung !== undefined) return toBackend(`${reason}, so the backend answers`);
   const wanted = failed.wanted ?? (failed.engine === "backend" ? "backend" : undefined);
   const next =
     generator && failed.engine === "backend"

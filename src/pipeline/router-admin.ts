@@ -1,36 +1,48 @@
 /** The tending of a tenant's router: between what the API asks and the object that keeps it. */
 import { DRIFT_ALARM_PROBABILITY, DRIFT_WINDOW } from "../limits.ts";
-import { chooseThreshold, readCalibration } from "../router/calibration.ts";
+import {
+  chooseThreshold,
+  confidenceOf,
+  type LabelledScore,
+  readCalibration,
+} from "../router/calibration.ts";
 import type { RiskState } from "../router/drift.ts";
 import { isAlarmed, promisedRisk } from "../router/drift-watch.ts";
+import { ladderOf, scoresAbove } from "../router/ladder.ts";
+import { riskUpperBound } from "../router/risk.ts";
 import type { RouterObject } from "../router/router-object.ts";
 import type { DriftState, RouterOverview, RouterSettings } from "../router/router-types.ts";
 import { SHIPPED_FILE } from "../router/shipped.ts";
-import { type Prices, shareWithin } from "../router/target.ts";
+import { type Prices, shareWithin, type Target } from "../router/target.ts";
 import type {
   CalibrateRequest,
   Drift,
   RiskTest,
   RouterAdmin,
   RouterState,
+  RungState,
   VersionRequest,
 } from "./learning-types.ts";
 import { keepable, type RouterStates } from "./router-state.ts";
+import type { RungEngine } from "./rungs.ts";
 import type { Caller } from "./types.ts";
 
 export class TenantRouter implements RouterAdmin {
   readonly #object: (tenant: string) => DurableObjectStub<RouterObject>;
   readonly #states: Pick<RouterStates, "forget">;
   readonly #prices: Prices | null;
+  readonly #engines: readonly RungEngine[];
 
   constructor(
     object: (tenant: string) => DurableObjectStub<RouterObject>,
     states: Pick<RouterStates, "forget">,
     prices: Prices | null,
+    engines: readonly RungEngine[],
   ) {
     this.#object = object;
     this.#states = states;
     this.#prices = prices;
+    this.#engines = engines;
   }
 
   async get({ tenant }: Caller): Promise<RouterState> {
@@ -94,6 +106,7 @@ export class TenantRouter implements RouterAdmin {
     return {
       ...settings,
       ...{ threshold, weights_version, version, unfit, expected, shadow, labels, outcomes },
+      engines: this.#describeEngines(overview, target, threshold),
       calibration: {
         version: set.version,
         source: model === null ? "shipped" : "own",
@@ -103,6 +116,37 @@ export class TenantRouter implements RouterAdmin {
       drift: describeDrift(drift, promisedRisk({ target, set }, threshold)),
     };
   }
+
+  #describeEngines(
+    { engines: sets, collected }: RouterOverview,
+    target: Target,
+    readerThreshold: number,
+  ): RungState[] {
+    const names = this.#engines.map(({ engine }) => engine);
+    const ladder = ladderOf(target, readerThreshold, names, sets);
+    let below = readerThreshold;
+    return this.#engines.map(({ engine, usd_per_1k }) => {
+      const own = collected.find((set) => set.engine === engine)?.scores ?? [];
+      const used = sets.find((set) => set.engine === engine)?.scores ?? [];
+      const threshold = ladder.find((rung) => rung.engine === engine)?.threshold ?? null;
+      const within = scoresAbove(below, used).filter(
+        ({ difficulty }) => threshold !== null && difficulty <= threshold,
+      );
+      below = threshold ?? below;
+      return {
+        ...{ engine, usd_per_1k, labels: own.length, threshold },
+        wrong: own.filter((score) => score.wrong).length,
+        kept: threshold === null ? null : describeKept(within, target),
+      };
+    });
+  }
+}
+
+/** Of a rung's labels, those that it keeps. */
+function describeKept(scores: readonly LabelledScore[], target: Target): RungState["kept"] {
+  const wrong = scores.filter((score) => score.wrong).length;
+  const risk_upper = riskUpperBound(scores.length, wrong, confidenceOf(target));
+  return { labels: scores.length, wrong, risk_upper };
 }
 
 function describeDrift(state: DriftState, promised: number): Drift {

@@ -4,6 +4,7 @@ import type { BackendPrices } from "../env.ts";
 import { ROUTER_CACHE_ENTRIES_MAX, ROUTER_CACHE_MS_MAX } from "../limits.ts";
 import { thresholdFor } from "../router/calibration.ts";
 import { parseDifficultyModel } from "../router/difficulty.ts";
+import { ladderOf } from "../router/ladder.ts";
 import type { RouterObject } from "../router/router-object.ts";
 import {
   type ActiveRouter,
@@ -21,10 +22,17 @@ const remembered = new Map<string, { active: ActiveRouter; until: number }>();
 export class RouterStates {
   readonly #object: (tenant: string) => Stub;
   readonly #prices: Prices | null;
+  readonly #engines: readonly string[];
 
-  constructor(object: (tenant: string) => Stub, prices: BackendPrices | null) {
+  /** `engines` are those that may stand between the reader and the backend, cheapest first. */
+  constructor(
+    object: (tenant: string) => Stub,
+    prices: BackendPrices | null,
+    engines: readonly string[],
+  ) {
     this.#object = object;
     this.#prices = pricesOf(prices);
+    this.#engines = engines;
   }
 
   /** What another isolate changed shows within ROUTER_CACHE_MS_MAX. Where the object does not
@@ -48,13 +56,14 @@ export class RouterStates {
     remembered.delete(tenant);
   }
 
-  #activate({ revision, settings, model }: RouterSnapshot): ActiveRouter {
+  #activate({ revision, settings, model, engines }: RouterSnapshot): ActiveRouter {
     const { target, shadow_rate } = settings;
     // The set, which may be large, is needed for the threshold alone.
     const { calibration, ...scoring } =
       model === null ? shippedDifficulty() : parseDifficultyModel(model);
     const threshold = thresholdFor(keepable(target, this.#prices), calibration, this.#prices);
-    return { model: scoring, target, threshold, shadow_rate, revision };
+    const ladder = ladderOf(target, threshold, this.#engines, engines);
+    return { model: scoring, target, threshold, ladder, shadow_rate, revision };
   }
 }
 
@@ -65,7 +74,7 @@ export function keepable(target: Target, prices: Prices | null): Target {
 
 const UNKNOWN: RouterSnapshot = {
   ...{ revision: -1, settings: SETTINGS_DEFAULT, version: SHIPPED_VERSION },
-  ...{ unfit: null, model: null },
+  ...{ unfit: null, model: null, engines: [] },
 };
 
 function remember(tenant: string, active: ActiveRouter): ActiveRouter {

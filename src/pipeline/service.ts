@@ -41,6 +41,7 @@ import { countTokens, rerank } from "./rerank.ts";
 import { retrieve, scoreHits } from "./retrieve.ts";
 import { TenantRouter } from "./router-admin.ts";
 import { pricesOf, RouterStates } from "./router-state.ts";
+import { rungEngines } from "./rungs.ts";
 import type * as types from "./types.ts";
 import { usageLog } from "./usage-log.ts";
 
@@ -51,6 +52,7 @@ export class BrinkService implements types.Service {
   readonly #backend: BackendPool | null;
   readonly #onnx: OnnxModels;
   readonly #routers: RouterStates;
+  readonly #rungs: readonly string[];
   readonly #store: ModelStore | null;
   readonly #notes: NoteDeps;
   readonly memoryAdmin: NamespaceAdmin;
@@ -92,8 +94,10 @@ export class BrinkService implements types.Service {
     this.replays = new Replays((tenant) => env.REPLAYS.getByName(tenant));
     this.noteAdmin = new NamespaceNotes(this.#notes, policies, () => this.#ledger());
     const router = (tenant: string) => this.#router(tenant);
-    this.#routers = new RouterStates(router, config.prices);
-    this.routerAdmin = new TenantRouter(router, this.#routers, pricesOf(config.prices));
+    const engines = rungEngines(config);
+    this.#rungs = engines.map(({ engine }) => engine);
+    this.#routers = new RouterStates(router, config.prices, this.#rungs);
+    this.routerAdmin = new TenantRouter(router, this.#routers, pricesOf(config.prices), engines);
     const context = config.generator?.context ?? GENERATOR_CONTEXT_DEFAULT;
     this.modelAdmin = new OperatorModels(this.#store, this.#ledger(), context, this.#onnx);
   }
@@ -123,7 +127,9 @@ export class BrinkService implements types.Service {
   }
 
   #recordDeps(): RecordDeps {
+    const generator = this.#defaultGenerator();
     return {
+      rungs: this.#rungs.map((id) => (id === generator?.id ? generator : this.#backend!.only(id)!)),
       router: (tenant) => this.#router(tenant),
       notes: this.#notes,
       backend: this.#backend,

@@ -59,7 +59,8 @@ export function thresholdFor(target: Target, set: CalibrationSet, prices: Prices
     : thresholdForShare(target, set, prices);
 }
 
-function confidenceOf(target: Target): number {
+/** That of a target without one is the default. */
+export function confidenceOf(target: Target): number {
   return ("max_risk" in target ? target.confidence : undefined) ?? CONFIDENCE_DEFAULT;
 }
 

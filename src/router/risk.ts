@@ -6,15 +6,22 @@ import type { LabelledScore } from "./calibration.ts";
  *  theorem asks for. A finer grid costs nothing but time. */
 export const THRESHOLD_STEPS = 400;
 
-/** Where the walk starts, as multiples of the tolerated risk, and the share of the tolerated error
- *  that each start brings. A difficulty is a probability, so that answers of at most the tolerated
- *  risk are safe if it means what it says: nearly all is spent there, and the rest on the case that
- *  it understates. */
-const STARTS = [
-  { at: 0.25, share: 0.1 },
-  { at: 0.5, share: 0.1 },
-  { at: 1, share: 0.8 },
-] as const;
+/** Where the walk starts, a difficulty, and the share of the tolerated error that the start brings;
+ *  fixed before any label was seen. */
+export interface Start {
+  at: number;
+  share: number;
+}
+
+/** A difficulty is a probability, so that answers of at most the tolerated risk are safe if it
+ *  means what it says: nearly all is spent there, and the rest on the case that it understates. */
+function startsAt(maxRisk: number): readonly Start[] {
+  return [
+    { at: 0.25 * maxRisk, share: 0.1 },
+    { at: 0.5 * maxRisk, share: 0.1 },
+    { at: maxRisk, share: 0.8 },
+  ];
+}
 
 /** The largest difficulty that the edge may keep so that at most `maxRisk` (0..1) of the answers it
  *  gives are wrong, with probability `confidence` over the draw of `scores`; -1 where they support
@@ -34,14 +41,14 @@ export function thresholdForRisk(
   scores: readonly LabelledScore[],
   maxRisk: number,
   confidence: number,
+  starts = startsAt(maxRisk),
 ): number {
   const { answered, wrong } = countByStep(scores);
   const delta = 1 - confidence;
   let budget = 0;
   let chosen = -1;
   for (let step = 0; step <= THRESHOLD_STEPS; step++) {
-    for (const { at, share } of STARTS)
-      if (startStep(at * maxRisk) === step) budget += share * delta;
+    for (const { at, share } of starts) if (startStep(at) === step) budget += share * delta;
     if (budget === 0) continue;
     if (binomialTail(answered[step]!, maxRisk, wrong[step]!) <= budget * (1 + ROUNDING))
       chosen = step;

@@ -5,6 +5,7 @@ import {
   AUTO_CALIBRATION_LABELS_MIN,
   AUTO_CALIBRATION_LABELS_STEP,
   CALIBRATION_SCORES_MAX,
+  ENGINE_LABELS_STEP,
 } from "../limits.ts";
 import {
   type CalibrationFile,
@@ -14,11 +15,14 @@ import {
 } from "./calibration.ts";
 import type { DifficultyFile } from "./difficulty.ts";
 import { newDrift, watchDifficulty, watchLabel, withNewPromise } from "./drift-watch.ts";
+import { type EngineLabel, EngineLabelStore } from "./engine-labels.ts";
 import { LabelStore, type NewLabel } from "./label-store.ts";
+import type { EngineSet } from "./ladder.ts";
 import { OutcomeRing, RING_BOUNDS, type RingBounds } from "./outcome-ring.ts";
 import { migrateRouter } from "./router-schema.ts";
 import * as types from "./router-types.ts";
 import { SHIPPED_FILE } from "./shipped.ts";
+import { StateTable } from "./state-table.ts";
 import { fits, sameWeights, VersionStore } from "./version-store.ts";
 
 /** Under these names in the table `state`. */
@@ -31,6 +35,8 @@ interface Kept {
   shadow: types.ShadowCounts;
   /** By weights, how many labels the last automatic calibration had. */
   calibrated: { weights_version: string; labels: number };
+  /** By weights, the engines' labels that the ladder is made of. */
+  engines: { weights_version: string; sets: EngineSet[] };
 }
 
 interface Active {
@@ -43,8 +49,10 @@ interface Active {
 /** Object RPC. Every method resolves once what it wrote is durable; errors carry their code. */
 export class RouterObject extends DurableObject {
   readonly #sql: SqlStorage;
+  readonly #state: StateTable<Kept>;
   readonly #ring: OutcomeRing;
   readonly #labels: LabelStore;
+  readonly #engineLabels: EngineLabelStore;
   readonly #versions: VersionStore;
   /** Parsed once; null after a change. */
   #known: Active | null = null;
@@ -53,8 +61,10 @@ export class RouterObject extends DurableObject {
     super(state, env as never);
     this.#sql = state.storage.sql;
     const now = () => this.now();
+    this.#state = new StateTable(this.#sql);
     this.#ring = new OutcomeRing(this.#sql, this.ringBounds, now);
     this.#labels = new LabelStore(this.#sql);
+    this.#engineLabels = new EngineLabelStore(this.#sql);
     this.#versions = new VersionStore(this.#sql, now);
     state.storage.transactionSync(() => {
       migrateRouter(this.#sql);
@@ -78,31 +88,33 @@ export class RouterObject extends DurableObject {
 
   /** What routes answers now; null where that is still revision `known`. */
   snapshot(known: number | null): types.RouterSnapshot | null {
-    const revision = this.#get("revision", 0);
+    const revision = this.#state.get("revision", 0);
     return revision === known ? null : this.#snapshot();
   }
 
   overview(): types.RouterOverview {
     return {
       ...this.#snapshot(),
-      drift: this.#drift(),
-      shadow: this.#get("shadow", types.NO_SHADOWS),
+      drift: this.drift(),
+      shadow: this.#state.get("shadow", types.NO_SHADOWS),
       labels: this.#labels.counts(),
+      collected: this.#engineLabels.collect(this.#active().model.version),
       outcomes: this.#ring.count(),
     };
   }
 
   drift(): types.DriftState {
-    return this.#drift();
+    return this.#state.get("drift", null)!; // #meetRelease has put one
   }
 
   /** Changes what is given. Without texts from now on, those that are kept go. */
   putSettings(changes: Partial<types.RouterSettings>): void {
     this.#transact(() => {
       const before = this.#settings();
-      this.#put("settings", { ...before, ...changes });
+      this.#state.put("settings", { ...before, ...changes });
       const revision = this.#revise();
-      if (changes.target !== undefined) this.#put("drift", withNewPromise(this.#drift(), revision));
+      if (changes.target !== undefined)
+        this.#state.put("drift", withNewPromise(this.drift(), revision));
       if (changes.keep_text === false && before.keep_text) this.#ring.clear(null);
     });
   }
@@ -113,23 +125,28 @@ export class RouterObject extends DurableObject {
     this.#transact(() => {
       this.#ring.add(outcome, revision, this.#settings().keep_text);
       if (routed && this.#isOfNow(outcome))
-        this.#put("drift", watchDifficulty(this.#drift(), { ...outcome, revision }, this.now()));
+        this.#state.put(
+          "drift",
+          watchDifficulty(this.drift(), { ...outcome, revision }, this.now()),
+        );
       const { difficulty } = outcome;
       if (sample !== null && difficulty !== null)
         this.#label("backend", { ...outcome, difficulty, revision, ...sample });
     });
   }
 
-  /** Counts a question that the backend was asked for comparison, or that was let go; with what it
-   *  said, if it did. */
-  compared(counts: Partial<types.ShadowCounts>, comparison: types.Comparison | null): void {
+  /** Counts what was asked for comparison, or let go; with what came of it, if anything did. */
+  compared(counts: Partial<types.ShadowCounts>, comparisons: types.Comparison[]): void {
     this.#transact(() => {
-      const sums = { ...this.#get("shadow", types.NO_SHADOWS) };
+      const sums = { ...this.#state.get("shadow", types.NO_SHADOWS) };
       for (const [name, count] of Object.entries(counts))
         sums[name as keyof types.ShadowCounts] += count;
-      this.#put("shadow", sums);
-      if (comparison === null || comparison.wrong === null) return;
-      this.#label("backend", { ...comparison.outcome, ...comparison });
+      this.#state.put("shadow", sums);
+      for (const { engine, wrong, outcome, difficulty, revision } of comparisons)
+        if (wrong === null) continue;
+        else if (engine === null)
+          this.#label("backend", { ...outcome, difficulty, revision, wrong });
+        else this.#labelEngine({ ...outcome, engine, difficulty, wrong });
     });
   }
 
@@ -145,7 +162,8 @@ export class RouterObject extends DurableObject {
       if (found === null) return false;
       this.#ring.rate(traceId, rating);
       const { recorded, revision } = found;
-      const { difficulty, edge_answer } = recorded;
+      const { difficulty, edge_answer, engine } = recorded;
+      this.#engineLabels.correct(engine, traceId, rating === "bad");
       if (wrong !== null && difficulty !== null && edge_answer !== null)
         this.#label("feedback", { ...recorded, difficulty, revision, wrong });
       return true;
@@ -185,7 +203,7 @@ export class RouterObject extends DurableObject {
         throw new ServiceError("conflict", `other weights are called ${model.version} already`, {
           param: "model.version",
         });
-      const version = this.#versions.add(model, "upload", note, this.#get("version", ""));
+      const version = this.#versions.add(model, "upload", note, this.#state.get("version", ""));
       if (activate) this.#activate(version);
       return version;
     });
@@ -197,6 +215,7 @@ export class RouterObject extends DurableObject {
     this.#transact(() => {
       if (labels === null) {
         const { version } = this.#active().model;
+        this.#putEngines(version);
         this.#recalibrate(this.#labels.collect(version, include_feedback), "collected");
         return;
       }
@@ -223,7 +242,7 @@ export class RouterObject extends DurableObject {
           `version ${found.version} does not fit this release: it has other features`,
           { param: "version" },
         );
-      this.#put("settings", { ...this.#settings(), auto_calibrate: false });
+      this.#state.put("settings", { ...this.#settings(), auto_calibrate: false });
       this.#activate(found.version);
     });
   }
@@ -240,7 +259,7 @@ export class RouterObject extends DurableObject {
   }
 
   #readActive(): Active {
-    const version = this.#get("version", types.SHIPPED_VERSION);
+    const version = this.#state.get("version", types.SHIPPED_VERSION);
     const model = this.#versions.model(version);
     if (model !== null && fits(model))
       return { version, model, set: readCalibration(model.calibration), unfit: null };
@@ -256,37 +275,34 @@ export class RouterObject extends DurableObject {
   #snapshot(): types.RouterSnapshot {
     const { version, model, unfit } = this.#active();
     return {
-      revision: this.#get("revision", 0),
+      revision: this.#state.get("revision", 0),
       settings: this.#settings(),
       version,
       unfit,
       model: version === types.SHIPPED_VERSION ? null : model,
+      engines: this.#engines(model.version),
     };
   }
 
   #settings(): types.RouterSettings {
-    return { ...types.SETTINGS_DEFAULT, ...this.#get("settings", {}) };
+    return { ...types.SETTINGS_DEFAULT, ...this.#state.get("settings", {}) };
   }
 
   #activate(version: string): void {
-    this.#put("version", version);
+    this.#state.put("version", version);
     this.#known = null;
     this.#watchAnew();
   }
 
   #watchAnew(): void {
     const active = this.#active();
-    this.#put("drift", newDrift(basisOf(active), active.set, this.#revise()));
+    this.#state.put("drift", newDrift(basisOf(active), active.set, this.#revise()));
   }
 
   /** A release may bring other weights, or other features. */
   #meetRelease(): void {
-    const drift = this.#get("drift", null);
+    const drift = this.#state.get("drift", null);
     if (drift?.basis !== basisOf(this.#active())) this.#watchAnew();
-  }
-
-  #drift(): types.DriftState {
-    return this.#get("drift", null)!; // #meetRelease has put one
   }
 
   /** Whether it was scored by the weights in use, and not by ones that an isolate still had. */
@@ -302,9 +318,27 @@ export class RouterObject extends DurableObject {
     const { wrong } = label;
     if (!isNew || wrong === null || !this.#isOfNow(label)) return;
     const promise = { target: this.#settings().target, set: this.#active().set };
-    const drift = watchLabel(this.#drift(), source, { ...label, wrong }, promise, this.now());
-    this.#put("drift", drift);
+    const drift = watchLabel(this.drift(), source, { ...label, wrong }, promise, this.now());
+    this.#state.put("drift", drift);
     if (source === "backend" && this.#settings().auto_calibrate) this.#calibrateWhenDue();
+  }
+
+  /** As with #calibrateWhenDue, when the ladder changes is decided by how many labels there are. */
+  #labelEngine(label: EngineLabel): void {
+    const count = this.#engineLabels.put(label);
+    if (count === null || !this.#isOfNow(label) || !this.#settings().auto_calibrate) return;
+    if (count % ENGINE_LABELS_STEP === 0) this.#putEngines(label.weights_version);
+  }
+
+  #putEngines(weights_version: string): void {
+    const sets = this.#engineLabels.collect(weights_version);
+    this.#state.put("engines", { weights_version, sets });
+    this.#revise();
+  }
+
+  #engines(weightsVersion: string): EngineSet[] {
+    const kept = this.#state.get("engines", null);
+    return kept?.weights_version === weightsVersion ? kept.sets : [];
   }
 
   /** When is decided by how many labels there are, never by what they say. */
@@ -312,10 +346,10 @@ export class RouterObject extends DurableObject {
     const { labelsMin, labelsStep } = this.autoCalibration;
     const weights_version = this.#active().model.version;
     const labels = this.#labels.compared(weights_version);
-    const last = this.#get("calibrated", { weights_version, labels: 0 });
+    const last = this.#state.get("calibrated", { weights_version, labels: 0 });
     const before = last.weights_version === weights_version ? last.labels : 0;
     if (labels < labelsMin || labels < before + labelsStep) return;
-    this.#put("calibrated", { weights_version, labels });
+    this.#state.put("calibrated", { weights_version, labels });
     this.#recalibrate(this.#labels.collect(weights_version, false), "automatic");
   }
 
@@ -345,31 +379,18 @@ export class RouterObject extends DurableObject {
       scores: kept.map(({ difficulty, wrong }) => [difficulty, wrong ? 1 : 0]),
       abstained: Math.round((abstained * kept.length) / scores.length),
     };
-    const active = this.#get("version", types.SHIPPED_VERSION);
+    const active = this.#state.get("version", types.SHIPPED_VERSION);
     this.#activate(this.#versions.add({ ...model, calibration }, source, null, active));
   }
 
   #revise(): number {
-    const revision = this.#get("revision", 0) + 1;
-    this.#put("revision", revision);
+    const revision = this.#state.get("revision", 0) + 1;
+    this.#state.put("revision", revision);
     return revision;
   }
 
   #transact<T>(work: () => T): T {
     return this.ctx.storage.transactionSync(work);
-  }
-
-  #get<Name extends keyof Kept, Otherwise>(
-    name: Name,
-    otherwise: Otherwise,
-  ): Kept[Name] | Otherwise {
-    const row = this.#sql.exec("SELECT value FROM state WHERE name = ?", name).toArray()[0];
-    return row === undefined ? otherwise : (JSON.parse(String(row.value)) as Kept[Name]);
-  }
-
-  #put<Name extends keyof Kept>(name: Name, value: Kept[Name]): void {
-    const put = "INSERT OR REPLACE INTO state (name, value) VALUES (?, ?)";
-    this.#sql.exec(put, name, JSON.stringify(value));
   }
 }
 

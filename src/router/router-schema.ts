@@ -40,6 +40,15 @@ const MIGRATIONS: readonly string[] = [
      model TEXT NOT NULL
    );
    CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;`,
+  `CREATE TABLE engine_labels (
+     seq INTEGER PRIMARY KEY AUTOINCREMENT,
+     engine TEXT NOT NULL,
+     trace_id TEXT NOT NULL,
+     weights_version TEXT NOT NULL,
+     difficulty REAL NOT NULL,
+     wrong INTEGER NOT NULL,
+     UNIQUE (engine, trace_id)
+   );`,
 ];
 
 /** Brings the storage to this code's schema. Throws for one that is newer: it never goes back. */

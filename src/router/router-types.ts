@@ -2,6 +2,7 @@
 import type { LabelledScore } from "./calibration.ts";
 import type { DifficultyFile, DifficultyModel } from "./difficulty.ts";
 import type { RiskState, ShiftState } from "./drift.ts";
+import type { EngineSet, Rung } from "./ladder.ts";
 import type { Outcome } from "./outcome.ts";
 import { TARGET_DEFAULT, type Target } from "./target.ts";
 
@@ -13,6 +14,8 @@ export interface ActiveRouter {
   /** The largest difficulty that stays at the edge, by the target and the calibration set; -1: none
    *  does. */
   threshold: number;
+  /** The engines that may answer what is harder, cheapest first. */
+  ladder: readonly Rung[];
   /** The share of questions, 0..1, that are compared with the backend. */
   shadow_rate: number;
   /** Of the state that this was made from; each change makes it greater. */
@@ -63,6 +66,8 @@ export interface RouterSnapshot {
   unfit: string | null;
   /** The weights of `version`; null where that is the shipped one. */
   model: DifficultyFile | null;
+  /** By its weights, what the ladder is made of. */
+  engines: EngineSet[];
 }
 
 /** Whether the reader's answer was wrong, and who says so. */
@@ -89,10 +94,12 @@ export interface Recording {
   sample: { wrong: boolean | null } | null;
 }
 
-/** The reader's answer to a question of the sample that the edge had answered, once the backend
- *  was asked as well. */
+/** An engine's answer to a question of the sample, once the backend's is at hand as well. */
 export interface Comparison {
+  /** As `brink.engine`; null for the reader. */
+  engine: string | null;
   outcome: Pick<Outcome, "trace_id" | "weights_version" | "threshold">;
+  /** The reader's. */
   difficulty: number;
   revision: number;
   /** Null where nothing can be said. */
@@ -101,7 +108,7 @@ export interface Comparison {
 
 /** What comparing answers with the backend's took, in all. */
 export interface ShadowCounts {
-  /** Questions that the backend was asked again. */
+  /** Times that the backend, or an engine below it, was asked what another had answered. */
   sent: number;
   /** Of these, those it failed at. */
   failed: number;
@@ -140,6 +147,8 @@ export interface RouterOverview extends RouterSnapshot {
   drift: DriftState;
   shadow: ShadowCounts;
   labels: { backend: number; feedback: number };
+  /** By the weights in use, what was collected of other engines. */
+  collected: EngineSet[];
   outcomes: number;
 }
 

@@ -21,7 +21,7 @@ export const ROUTER: RouterState = {
   drift: DRIFT,
   ...{ shadow_rate: 0, keep_text: true, auto_calibrate: true },
   shadow: { sent: 0, failed: 0, dropped: 0, prompt_tokens: 0, completion_tokens: 0 },
-  ...{ labels: { backend: 0, feedback: 0 }, outcomes: 1 },
+  ...{ labels: { backend: 0, feedback: 0 }, engines: [], outcomes: 1 },
 };
 
 const OUTCOME: RecordedOutcome = {

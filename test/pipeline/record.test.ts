@@ -28,7 +28,7 @@ class Backend implements Engine {
 function setUp(random: () => number = () => 0) {
   const backend = new Backend();
   const recorded: Recording[] = [];
-  const compared: [Partial<ShadowCounts>, Comparison | null][] = [];
+  const compared: [Partial<ShadowCounts>, Comparison[]][] = [];
   const deps = {
     router: () => ({
       record: async (recording: Recording) => void recorded.push(recording),
@@ -38,7 +38,7 @@ function setUp(random: () => number = () => 0) {
     models: async () => ({ encoder: { countTokens: () => 1 } }),
     pricesOf: (engine: string) =>
       engine === "backend:big" ? { input_per_mtok: 2, output_per_mtok: 8 } : null,
-    ...{ backend, random },
+    ...{ backend, rungs: [], random },
   };
   return { backend, recorded, compared, deps: deps as unknown as RecordDeps };
 }
@@ -64,7 +64,7 @@ it("an edge answer of the sample is compared; the backend's own need no second c
   expect(recorded[0]).toMatchObject({ revision: 7, routed: true, sample: null });
   expect(compared[0]).toMatchObject([
     { sent: 1, failed: 0, prompt_tokens: 100, completion_tokens: 5 },
-    { difficulty: 0.2, wrong: true, revision: 7 },
+    [{ engine: null, difficulty: 0.2, wrong: true, revision: 7 }],
   ]);
   await recordAnswer(deps, answered(BY_BACKEND));
   expect(recorded[1]!.sample).toEqual({ wrong: true });
@@ -96,8 +96,8 @@ it("a backend that fails, or says only half, gives no label and is counted", asy
   backend.piece = { text: "It was", finish_reason: "length" };
   await recordAnswer(deps, answered({}));
   expect(compared).toMatchObject([
-    [{ sent: 1, failed: 1 }, { wrong: null }],
-    [{ sent: 1, failed: 0 }, { wrong: null }],
+    [{ sent: 1, failed: 1 }, [{ wrong: null }]],
+    [{ sent: 1, failed: 0 }, [{ wrong: null }]],
   ]);
 });
 
@@ -114,7 +114,7 @@ it("too many under way let every question go alike, whatever its route or its an
   for (const outcome of [{}, BY_BACKEND, { ...BY_BACKEND, edge_answer: null }])
     await recordAnswer(deps, answered(outcome));
   expect(recorded.slice(-3).map(({ sample }) => sample)).toEqual([null, null, null]);
-  expect(compared).toEqual(Array(3).fill([{ dropped: 1 }, null]));
+  expect(compared).toEqual(Array(3).fill([{ dropped: 1 }, []]));
   open();
   await Promise.all(waiting);
   await recordAnswer(deps, answered(BY_BACKEND));
@@ -155,4 +155,55 @@ it("a rating speaks of the reader's answer where it can", () => {
   expect(isWrong(other, "bad", "3 May")).toBe(false);
   expect(isWrong({ ...reader, edge_answer: null }, "bad", "4 June")).toBeNull();
   expect(isWrong({ ...reader, edge_answer: "", text: "" }, "bad", "4 June")).toBe(true);
+});
+
+/** With a cheaper backend and a generator between reader and backend. */
+function setUpRungs(random: () => number) {
+  const all = setUp(random);
+  const small = Object.assign(new Backend(), { id: "backend:small" });
+  const generator = Object.assign(new Backend(), { id: "generator:g", kind: "generator" });
+  const deps = { ...all.deps, rungs: [generator, small] } as unknown as RecordDeps;
+  return { ...all, small, generator, deps };
+}
+
+it("a backend's answer is what one of the engines below it is held against", async () => {
+  let draw = 0;
+  const { backend, small, generator, compared, deps } = setUpRungs(() => draw);
+  small.piece = { text: "On 4 June.", finish_reason: "stop", usage: usageOf(9, 1) };
+  generator.piece = { text: "On 3 May.", finish_reason: "stop" };
+  for (draw of [0, 0.9]) await recordAnswer(deps, answered(BY_BACKEND));
+  expect(compared).toMatchObject([
+    [{ sent: 1 }, [{ engine: "generator:g", difficulty: 0.2, wrong: true }]],
+    [{ sent: 1, prompt_tokens: 9 }, [{ engine: "backend:small", wrong: false }]],
+  ]);
+  expect(backend.asked).toHaveLength(0);
+  await recordAnswer(deps, answered({ ...BY_BACKEND, edge_answer: null, difficulty: 1 }));
+  expect(compared[2]).toMatchObject([{}, [{ engine: "backend:small", difficulty: 1 }]]);
+  small.piece = { text: "On 4 Ju", finish_reason: "length" };
+  await recordAnswer(deps, answered(BY_BACKEND));
+  expect(compared[3]).toMatchObject([{ sent: 1, failed: 0 }, []]);
+});
+
+it("a rung's answer is not the backend's, which is asked: both are held against it", async () => {
+  const { backend, small, generator, recorded, compared, deps } = setUpRungs(() => 0);
+  backend.piece = { text: "It was 4 June.", finish_reason: "stop" };
+  const bySmall = { engine: "backend:small", route: "backend", text: "4 June" } as const;
+  await recordAnswer(deps, answered(bySmall));
+  expect(recorded[0]!.sample).toBeNull();
+  expect(compared[0]).toMatchObject([
+    { sent: 1 },
+    [
+      { engine: null, wrong: true },
+      { engine: "backend:small", wrong: false },
+    ],
+  ]);
+  expect([small.asked.length, generator.asked.length]).toEqual([0, 0]);
+});
+
+it("a backend that a rung stood in for is nothing to be held against", async () => {
+  const { backend, compared, deps } = setUpRungs(() => 0);
+  const served = { id: "backend:small", model: "small", attempts: [] };
+  backend.piece = { text: "4 June", finish_reason: "stop", served };
+  await recordAnswer(deps, answered({}));
+  expect(compared[0]).toMatchObject([{ sent: 2 }, [{ engine: null, wrong: null }]]);
 });

@@ -15,6 +15,7 @@ const base: RouteInput = {
   writtenOnly: null,
   prior: null,
   abstained: false,
+  rung: null,
 };
 
 it("auto keeps a question at the edge up to and at the threshold", () => {
@@ -141,4 +142,28 @@ it("without a generator the prior moves nothing: the reader has nothing to read"
     engine: "reader",
     wanted: "backend",
   });
+});
+
+it("a rung answers what the reader may not, and in its place the backend", () => {
+  const rung = { engine: "backend:small", threshold: 0.7 };
+  const decision = decideRoute({ ...base, difficulty: 0.6, rung });
+  expect(decision).toEqual({
+    ...{ route: "backend", engine: "backend", rung: "backend:small" },
+    reason: "difficulty 0.600 > 0.300; backend:small may answer up to 0.700",
+  });
+  expect(decideRoute({ ...base, difficulty: 0.2, rung }).engine).toBe("reader");
+  const next = fallBack(decision, "backend_timeout", false);
+  expect(next).toMatchObject({ route: "backend", engine: "backend" });
+  expect(next.rung).toBeUndefined();
+  expect(next.reason).toMatch(/backend:small failed \(backend_timeout\), so the backend answers$/);
+  expect(fallBack(next, "backend_timeout", false)).toMatchObject({
+    ...{ route: "edge", engine: "reader", wanted: "backend" },
+  });
+});
+
+it("a generator that is a rung answers at the edge", () => {
+  const rung = { engine: "generator:small", threshold: 1 };
+  const decision = decideRoute({ ...base, difficulty: 1, abstained: true, rung });
+  expect(decision).toMatchObject({ route: "edge", engine: "generator", rung: "generator:small" });
+  expect(fallBack(decision, "generator_busy", true)).toMatchObject({ engine: "backend" });
 });

@@ -3,7 +3,13 @@ import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { mulberry32 } from "../../eval/random.ts";
 import { codeOf } from "../../src/errors.ts";
-import { DRIFT_WINDOW, ROUTER_VERSIONS_MAX } from "../../src/limits.ts";
+import {
+  DRIFT_WINDOW,
+  ENGINE_LABELS_KEPT_MAX,
+  ENGINE_LABELS_STEP,
+  ENGINES_LABELLED_MAX,
+  ROUTER_VERSIONS_MAX,
+} from "../../src/limits.ts";
 import type { DifficultyFile } from "../../src/router/difficulty.ts";
 import type { Outcome } from "../../src/router/outcome.ts";
 import type { Recording } from "../../src/router/router-types.ts";
@@ -219,15 +225,11 @@ it("a comparison that came late is a label, and one that says nothing is none", 
   const router = env.SMALL_ROUTER.getByName("compared");
   const about = { trace_id: "a", weights_version: SHIPPED, threshold: 0.4 };
   const counts = { sent: 1, prompt_tokens: 10 };
-  await router.compared(counts, { outcome: about, difficulty: 0.1, revision: 1, wrong: true });
-  await router.compared({ sent: 1, failed: 1 }, null);
-  const silent = {
-    outcome: { ...about, trace_id: "b" },
-    difficulty: 0.1,
-    revision: 1,
-    wrong: null,
-  };
-  await router.compared({ dropped: 2 }, silent);
+  const comparison = { engine: null, outcome: about, difficulty: 0.1, revision: 1, wrong: true };
+  await router.compared(counts, [comparison]);
+  await router.compared({ sent: 1, failed: 1 }, []);
+  const silent = { ...comparison, outcome: { ...about, trace_id: "b" }, wrong: null };
+  await router.compared({ dropped: 2 }, [silent]);
   const { shadow, labels, drift } = await router.overview();
   expect(shadow).toEqual({ ...counts, sent: 2, failed: 1, dropped: 2, completion_tokens: 0 });
   expect(labels.backend).toBe(1);
@@ -297,4 +299,63 @@ it("answers by weights or a target that were left count for no test", async () =
     sample: { wrong: true },
   });
   expect((await router.drift()).backend).toMatchObject({ risk: 0.05, labels: 1 });
+});
+
+it("other engines' answers make a ladder now and then, and keep to the weights", async () => {
+  const router = env.ROUTER.getByName("ladder");
+  const compare = (i: number, wrong: boolean, engine = "backend:small", weights = SHIPPED) => {
+    const about = { trace_id: `t${i}`, weights_version: weights, threshold: 0.4 };
+    return router.compared({}, [{ engine, outcome: about, difficulty: 0.6, revision: 1, wrong }]);
+  };
+  const sets = async () => (await router.snapshot(null))!.engines;
+  for (let i = 0; i < ENGINE_LABELS_STEP - 1; i++) await compare(i, i === 7);
+  await compare(0, false); // the same once more
+  await compare(1_000, true, "backend:small", "others");
+  expect(await sets()).toEqual([]);
+  const { revision } = (await router.snapshot(null))!;
+  await compare(ENGINE_LABELS_STEP, false);
+  expect((await router.snapshot(revision))!.engines).toMatchObject([{ engine: "backend:small" }]);
+  const { scores } = (await sets())[0]!;
+  expect(scores).toHaveLength(ENGINE_LABELS_STEP);
+  expect(scores.filter(({ wrong }) => wrong)).toHaveLength(1);
+  await router.addVersion(weights("mine", 1), null, true);
+  expect(await sets()).toEqual([]);
+  expect((await router.overview()).collected).toEqual([]);
+  await router.rollBack(SHIPPED);
+  expect((await sets())[0]!.scores).toEqual(scores);
+});
+
+it("a rating takes the place of a comparison's verdict, and makes no label", async () => {
+  const router = env.ROUTER.getByName("ladder ratings");
+  const wrongs = async () =>
+    (await router.overview()).collected.map(({ engine, scores }) => [
+      engine,
+      scores.map(({ wrong }) => wrong),
+    ]);
+  for (const trace of ["a", "b"])
+    await router.record(recording(trace, { engine: "backend:small", at: Date.now() }));
+  const about = { trace_id: "a", weights_version: SHIPPED, threshold: 0.4 };
+  const common = { outcome: about, difficulty: 0.6, revision: 1, wrong: true };
+  await router.compared({}, [{ ...common, engine: "backend:small" }]);
+  await router.rate("a", "good", null);
+  await router.rate("b", "bad", null);
+  expect(await wrongs()).toEqual([["backend:small", [false]]]);
+});
+
+it("of each engine the newest labels are kept, and of engines those labelled last", async () => {
+  const router = env.ROUTER.getByName("ladder bounds");
+  const about = { weights_version: SHIPPED, threshold: 0.4 };
+  const label = (trace_id: string, engine: string) => {
+    return { engine, outcome: { ...about, trace_id }, difficulty: 0.6, revision: 1, wrong: false };
+  };
+  const engines = Array.from({ length: ENGINES_LABELLED_MAX + 1 }, (_, i) => `backend:${i}`);
+  for (const engine of engines) await router.compared({}, [label("first", engine)]);
+  const more = ENGINE_LABELS_KEPT_MAX + 200;
+  const labels = Array.from({ length: more }, (_, i) => label(`t${i}`, engines.at(-1)!));
+  await router.compared({}, labels);
+  const { collected } = await router.overview();
+  expect(collected.map(({ engine }) => engine).sort()).toEqual(engines.slice(1));
+  expect(collected.find(({ engine }) => engine === engines.at(-1))!.scores).toHaveLength(
+    ENGINE_LABELS_KEPT_MAX,
+  );
 });

@@ -130,6 +130,22 @@ export const RouterReply = z
       completion_tokens: z.int(),
     }),
     labels: z.object({ backend: z.int(), feedback: z.int() }),
+    engines: z
+      .array(
+        z.object({
+          engine: z.string(),
+          usd_per_1k: z.number(),
+          labels: z.int(),
+          wrong: z.int(),
+          threshold: z.number().nullable(),
+          kept: z.object({ labels: z.int(), wrong: z.int(), risk_upper: z.number() }).nullable(),
+        }),
+      )
+      .openapi({
+        description:
+          "Engines between the reader and the backends that are asked first, cheapest first: " +
+          "each answers up to its threshold what is too hard for those before it.",
+      }),
     outcomes: z.int().openapi({ description: "How many are remembered." }),
   })
   .openapi("Router");
