@@ -26,7 +26,7 @@ export interface Judged {
   wrong: boolean;
   /** As served, 0..1; 1 where the edge abstained. */
   difficulty: number;
-  /** Null where there is no answer. */
+  /** Null where the service tells none. */
   features: Record<string, number> | null;
 }
 
@@ -117,7 +117,7 @@ async function ask(client: Client, asked: LabelledQuestion): Promise<Judged> {
     expected,
     wrong: answer !== null && f1Score(answer, expected ?? []) < WRONG_BELOW_F1,
     difficulty: answer === null ? 1 : difficulty,
-    features: answer === null ? null : (features ?? null),
+    features: features ?? null,
   };
 }
 
@@ -164,6 +164,6 @@ export function judgeOutcome(outcome: RecordedOutcome, wrong: boolean): Judged {
     expected: null,
     wrong: edge_answer !== null && wrong,
     difficulty: edge_answer === null ? 1 : (difficulty ?? 1),
-    features: edge_answer === null ? null : features,
+    features,
   };
 }

@@ -1,8 +1,10 @@
 /** Weights from what the edge answered to labelled questions, and how good they are. */
 import { bootstrap, type Figure } from "../eval/report.ts";
 import { auroc, expectedCalibrationError } from "../eval/scores.ts";
+import { type BeforeModel, scoreBefore } from "../src/router/before.ts";
 import { FEATURES } from "../src/router/features.ts";
-import { type Example, fitByGroup, foldOf, type GroupFit } from "../src/router/fit.ts";
+import { foldOf, type GroupFit } from "../src/router/fit.ts";
+import { fitStages, type StagedExample } from "../src/router/fit-stages.ts";
 import { type LogisticModel, scoreLogistic } from "../src/router/logistic.ts";
 import { CommandError } from "./command.ts";
 import { CLI_TRAIN_ANSWERS_MIN, CLI_TRAIN_GROUPS_MIN, CLI_TRAIN_LABELS_MIN } from "./limits.ts";
@@ -19,12 +21,13 @@ export interface Compared {
 }
 
 export interface Trained {
-  ridge: LogisticModel;
+  /** Both stages. */
+  ridge: LogisticModel & { before: BeforeModel };
   penalty: number;
   losses: GroupFit["losses"];
   /** Of the answers that the fit did not see: what thresholds are set by. */
   scores: { difficulty: number; wrong: boolean }[];
-  /** Every answer. */
+  /** Every answer; in a fit that held it out, or by the others' folds. */
   compared: Compared[];
   fitted: { answers: number; groups: number };
   held: { answers: number; groups: number };
@@ -41,26 +44,34 @@ export function trainOn(
   const answers = judged.filter(({ answer }) => answer !== null);
   refuseTooFew(answers);
   const alone = new Set(answers.map(({ group }) => group)).size < CLI_TRAIN_GROUPS_MIN;
-  const examples = answers.map((one): Example => {
-    return {
-      group: alone ? one.question : one.group,
-      values: featuresOf(one),
-      wrong: one.wrong,
-    };
+  const staged = judged.flatMap((one) => {
+    const values = featuresOf(one);
+    if (values === null) return []; // an abstention that nothing is known of
+    const abstained = one.answer === null;
+    const group = alone ? one.question : one.group;
+    const example: StagedExample = { group, values, wrong: one.wrong || abstained, abstained };
+    return [example];
   });
-  const folds = foldOf(examples.map(({ group }) => group));
-  const isHeld = folds.map((fold) => fold < THRESHOLD_FOLDS);
-  const fitted = examples.filter((_, n) => !isHeld[n]);
-  const { model: ridge, penalty, losses, heldOut } = fitByGroup(FEATURES, fitted, progress);
-  let next = 0; // of `heldOut`, which is in the order of `fitted`
+  const folds = foldOf(staged.map(({ group }) => group));
+  const stagedFit = staged.filter((_, n) => folds[n]! >= THRESHOLD_FOLDS);
+  const { model: ridge, after, heldOut } = fitStages(stagedFit, progress);
+  const examples = staged.filter(({ abstained }) => !abstained);
+  const isHeld = folds
+    .filter((_, n) => !staged[n]!.abstained)
+    .map((fold) => fold < THRESHOLD_FOLDS);
+  let next = 0; // of `heldOut`, which is in the order of the fitted answers
   const fresh = examples.map(({ values }, n) =>
-    isHeld[n] ? scoreLogistic(ridge, values) : heldOut[next++]!,
+    isHeld[n]
+      ? Math.max(scoreLogistic(ridge, values), scoreBefore(ridge.before, values).floor)
+      : heldOut[next++]!,
   );
   const compared = answers.map(({ difficulty, wrong }, n) => {
     return { fresh: fresh[n]!, active: difficulty, wrong };
   });
+  const fitted = examples.filter((_, n) => !isHeld[n]);
   const held = examples.filter((_, n) => isHeld[n]);
   const scores = compared.filter((_, n) => isHeld[n]);
+  const { penalty, losses } = after;
   return {
     ridge,
     penalty,
@@ -73,7 +84,7 @@ export function trainOn(
   };
 }
 
-function countOf(part: readonly Example[]) {
+function countOf(part: readonly StagedExample[]) {
   return { answers: part.length, groups: new Set(part.map(({ group }) => group)).size };
 }
 
@@ -92,9 +103,11 @@ function refuseTooFew(answers: readonly Judged[]): void {
     );
 }
 
-/** Those that this build knows. Throws CommandError where the service's are others. */
-function featuresOf({ source, features }: Judged): Record<string, number> {
+/** Those that this build knows; null of an abstention that has none. Throws CommandError where the
+ *  service's are others. */
+function featuresOf({ source, answer, features }: Judged): Record<string, number> | null {
   const lacking = FEATURES.filter((name) => !Number.isFinite(features?.[name]));
+  if (lacking.length > 0 && answer === null) return null;
   if (lacking.length > 0)
     throw new CommandError(
       `${source}: the service did not say ${lacking.join(", ")} of its answer: ` +

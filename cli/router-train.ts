@@ -117,6 +117,7 @@ function modelOf(trained: Trained, judged: Judged[], data: LabelledData): Diffic
     version: `difficulty-${hash}`,
     weights: ridge.weights as DifficultyFile["weights"],
     bias: ridge.bias,
+    before: ridge.before,
     calibration: {
       version: `calibration-${hash}`,
       scores: trained.scores.map(({ difficulty, wrong }) => [difficulty, wrong ? 1 : 0]),

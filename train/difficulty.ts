@@ -14,7 +14,7 @@ import { withService } from "../eval/client.ts";
 import { askAll, type OpenAnswer } from "../eval/open.ts";
 import { auroc, expectedCalibrationError, WRONG_BELOW_F1 } from "../eval/scores.ts";
 import { readSquad } from "../eval/squad.ts";
-import { fitFloors, scoreBefore } from "../src/router/before.ts";
+import { scoreBefore } from "../src/router/before.ts";
 import { thresholdFor } from "../src/router/calibration.ts";
 import {
   type DifficultyFile,
@@ -23,8 +23,8 @@ import {
   scoreDifficulty,
 } from "../src/router/difficulty.ts";
 import { FEATURES, type Features } from "../src/router/features.ts";
-import { QUESTION_FEATURES } from "../src/router/features-question.ts";
-import { fitByGroup } from "../src/router/fit.ts";
+import type { CrossValidation } from "../src/router/fit.ts";
+import { fitStages, type StagedExample } from "../src/router/fit-stages.ts";
 import { scoreLogistic } from "../src/router/logistic.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -33,13 +33,9 @@ const weightsPath = join(root, "models/difficulty.json");
 const THRESHOLD_SHARE = 2;
 const NONE = { version: "", scores: [], abstained: 0 };
 
-interface Example {
-  /** The article's title. */
-  group: string;
+/** Its group is the article's title. */
+interface Example extends StagedExample {
   values: Features;
-  /** Whether there is no answer that is good enough. */
-  wrong: boolean;
-  abstained: boolean;
 }
 
 const { values: args } = parseArgs({
@@ -125,28 +121,22 @@ function answered(part: readonly Example[]): Example[] {
   return part.filter(({ abstained }) => !abstained);
 }
 
-/** Both stages. The first is fitted on abstentions too: they are known only once it was read. */
 function fitModel(part: readonly Example[]) {
-  const after = fitStage("after reading", FEATURES, answered(part));
-  const first = fitStage("before reading", QUESTION_FEATURES, part);
-  const known = first.heldOut.filter((_, n) => !part[n]!.abstained);
-  const both = after.heldOut.map((chance, n) => ({ after: chance, before: known[n]! }));
-  const before = { ...first.model, floors: fitFloors(both) };
-  const { bias } = after.model;
-  const weights = after.model.weights as DifficultyModel["weights"];
-  const fitted: DifficultyModel = { version: "", weights, bias, before, calibration: NONE };
+  const { after, before, model: both } = fitStages(part);
+  tellLosses("after reading", after, answered(part).length);
+  tellLosses("before reading", before, part.length);
+  const weights = both.weights as DifficultyModel["weights"];
+  const fitted: DifficultyModel = { ...both, version: "", weights, calibration: NONE };
   return { model: fitted, ridge: after.penalty };
 }
 
-function fitStage(name: string, features: readonly string[], part: readonly Example[]) {
-  const fit = fitByGroup(features, part);
-  console.log(`${name}: ${part.length} questions`);
-  for (const tried of fit.losses)
+function tellLosses(name: string, { losses }: CrossValidation, count: number): void {
+  console.log(`${name}: ${count} questions`);
+  for (const { penalty, loss, error } of losses)
     console.log(
-      `  penalty ${tried.penalty}: held-out log loss ${tried.loss.toFixed(4)}, ` +
-        `standard error ${tried.error.toFixed(4)}`,
+      `  penalty ${penalty}: held-out log loss ${loss.toFixed(4)}, ` +
+        `standard error ${error.toFixed(4)}`,
     );
-  return fit;
 }
 
 function withCalibration(fitted: DifficultyModel, part: readonly Example[]): DifficultyFile {

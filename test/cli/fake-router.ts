@@ -70,13 +70,13 @@ export class FakeRouter {
     const [{ content }] = body.messages as [{ content: string }];
     const n = Number(/\d+/.exec(content)?.[0] ?? 0);
     const citations = [{ document_id: `doc-${n % 30}` }];
-    if (n % 11 === 0) return { answer: null, difficulty: 1, citations: [] };
     const random = mulberry32(n + 1);
     const features = Object.fromEntries(FEATURES.map((name) => [name, random() * 2 - 1]));
     features.asks_number = n % 3 === 0 ? 1 : 0;
     for (const name of FEATURES)
       if (name.startsWith("asks_") && name !== "asks_number") features[name] = 0;
     const right = random() > 1 / (1 + Math.exp(1 + 3 * features.span_share!));
+    if (n % 11 === 0) return { answer: null, difficulty: 1, citations: [], features };
     delete features[this.untold];
     return { answer: right ? `${n}` : "no", difficulty: random(), features, citations };
   }

@@ -10,6 +10,7 @@ import { routerReport } from "../../cli/router-report.ts";
 import { routerRollback, routerStatus } from "../../cli/router-status.ts";
 import { routerActivate, routerTrain } from "../../cli/router-train.ts";
 import { type DifficultyFile, parseDifficultyModel } from "../../src/router/difficulty.ts";
+import { QUESTION_FEATURES } from "../../src/router/features-question.ts";
 import { brink } from "../support/brink-cli.ts";
 import { FakeBrink } from "./fake-brink.ts";
 import { runCommand } from "./said.ts";
@@ -129,6 +130,7 @@ describe("router train", () => {
     expect(service.router.sent).toBe(null);
     const model = parseDifficultyModel(JSON.parse(readFileSync(out, "utf8")) as DifficultyFile);
     expect(model.calibration.scores).toHaveLength(held.answers);
+    expect(Object.keys(model.before!.weights).sort()).toEqual([...QUESTION_FEATURES].sort());
     expect(model.calibration.abstained).toBe(Math.round((40 * held.answers) / 400));
     await run(routerActivate, [out], { note: "ours" });
     expect(service.router.sent).toMatchObject({
