@@ -2,6 +2,7 @@
 import { ask } from "./ask.ts";
 import type { Command } from "./command.ts";
 import { completionCommand } from "./completion.ts";
+import { deploy } from "./deploy.ts";
 import { dev } from "./dev.ts";
 import { doctor } from "./doctor.ts";
 import { exportCommand } from "./export.ts";
@@ -28,6 +29,7 @@ import { snapshot } from "./snapshot.ts";
 export const COMMANDS: Command[] = [
   init,
   dev,
+  deploy,
   doctor,
   ingest,
   search,

@@ -1,78 +1,114 @@
-/** `npm run deploy [-- --dry-run] [--generator] [--onnx] [--snapshots] [--vectorize]`: build, check
- *  sizes against the platform's limits, deploy. The optional Workers go first, since the main one
- *  is bound to them; a dry run checks them all. */
+/** `npm run deploy [-- OPTIONS]`: from an account to a URL that answers. Looks who is logged in,
+ *  builds, weighs, makes the stores that are asked for and missing, deploys (the optional Workers
+ *  first, since the main one is bound to them; the models of models/ go along as assets), sets the
+ *  first key, and asks a question. Each step can be done again: after a failure, call it again. */
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { gzipSync } from "node:zlib";
-import { OPTIONAL_WORKERS, STORES, type Store, wranglerEnv, writeMainConfig } from "./workers.ts";
+import { checkLogin, makeStores, setFirstKey } from "./deploy-account.ts";
+import { checkAnswer, checkHealth, curlLine } from "./deploy-check.ts";
+import { DEPLOY_OPTIONS, type DeployPlan, planOf } from "./deploy-options.ts";
+import { checkSizes } from "./sizes.ts";
+import {
+  ENVIRONMENTS,
+  environmentFlags,
+  OPTIONAL_WORKERS,
+  storesOf,
+  writeMainConfig,
+} from "./workers.ts";
+import { DeployError, expectDone } from "./wrangler.ts";
 
-const root = join(import.meta.dirname, "..");
-const MIB = 1024 * 1024;
-/** The paid plan's limit on compressed code, and the limit on one static asset. */
-const CODE_GZIP_BYTES_MAX = 10 * MIB;
-const ASSET_BYTES_MAX = 25 * MIB;
+interface Deployed {
+  environment: string;
+  /** Null after a dry run. */
+  url: string | null;
+  version: string | null;
+  made: string[];
+  /** The first key's text, where one was set. */
+  key: string | null;
+  answer: string | null;
+}
 
-const { dryRun, optional, stores } = readOptions();
-execFileSync(process.execPath, [join(root, "scripts/build.ts")], { stdio: "inherit" });
-const configs = [
-  ...optional.map((worker) => OPTIONAL_WORKERS[worker]!.config),
-  writeMainConfig(optional, stores),
-];
-for (const config of configs) checkCode(config);
-checkAssets();
-if (!dryRun) for (const config of configs) wrangler("deploy", "--config", config, "--minify");
+const { values } = parseArgs({
+  options: { ...DEPLOY_OPTIONS, json: { type: "boolean" } },
+});
+const say = (line: string) => console.error(line);
+try {
+  const plan = planOf(values as Record<string, string | boolean | undefined>);
+  if (!ENVIRONMENTS.includes(plan.environment))
+    throw new DeployError(`--env is ${ENVIRONMENTS.join(" or ")}, not ${plan.environment}`);
+  const deployed = await deploy(plan);
+  if (values.json) console.log(JSON.stringify(deployed, null, 2));
+  else if (deployed.url !== null) console.log(describe(deployed, deployed.url));
+} catch (error) {
+  if (!(error instanceof DeployError)) throw error;
+  if (values.json) console.log(JSON.stringify({ error: { message: error.message, code: null } }));
+  console.error(error.message);
+  process.exitCode = 1;
+}
 
-function readOptions(): { dryRun: boolean; optional: string[]; stores: Store[] } {
-  const names = Object.keys(OPTIONAL_WORKERS);
-  const storeNames = Object.keys(STORES) as Store[];
-  const { values } = parseArgs({
-    options: Object.fromEntries(
-      ["dry-run", ...storeNames, ...names].map((name) => [name, { type: "boolean" as const }]),
-    ),
+async function deploy(plan: DeployPlan): Promise<Deployed> {
+  const { environment, optional, stores, dryRun } = plan;
+  if (!dryRun) say(`as ${await checkLogin()}, to ${environment}`);
+  execFileSync(process.execPath, [join(import.meta.dirname, "build.ts")], {
+    stdio: ["ignore", 2, 2],
   });
-  const dryRun = values["dry-run"] === true;
-  const asked = names.filter((name) => values[name] === true);
-  const stores = storeNames.filter((name) => values[name] === true);
-  if (dryRun && asked.length === 0 && stores.length === 0)
-    return { dryRun, optional: names, stores: storeNames };
-  return { dryRun, optional: asked, stores };
+  const flags = environmentFlags(environment);
+  const main = writeMainConfig(optional, stores, environment);
+  const configs = [...optional.map((worker) => OPTIONAL_WORKERS[worker]!.config), main];
+  await checkSizes(configs, flags, say);
+  const nothing = { url: null, version: null, made: [], key: null, answer: null };
+  if (dryRun) return { environment, ...nothing };
+  const made = await makeStores(storesOf(optional, stores), environment);
+  for (const name of made) say(`made ${name}`);
+  let deployed = { url: "", version: null as string | null };
+  for (const config of configs) deployed = await deployWorker(config, flags);
+  const { url, version } = deployed;
+  if (url === "")
+    throw new DeployError(
+      "it is deployed, but has no address: wrangler.toml needs workers_dev or a route",
+    );
+  const key = await setFirstKey(main, environment);
+  if (key !== null) tellKey(key);
+  const answer = plan.check ? await check(url, key ?? process.env.BRINK_KEY ?? null) : null;
+  return { environment, url, version, made, key, answer };
 }
 
-function wrangler(...args: string[]): void {
-  const binary = join(root, "node_modules/wrangler/bin/wrangler.js");
-  execFileSync(process.execPath, [binary, ...args], {
-    cwd: root,
-    env: wranglerEnv(),
-    stdio: "inherit",
-  });
+async function deployWorker(config: string, flags: readonly string[]) {
+  const args = ["deploy", "--config", config, ...flags, "--minify"];
+  const { told } = await expectDone(`deploying ${config}`, args);
+  const done = told.find(({ type }) => type === "deploy");
+  const target = done?.targets?.find((one) => /^(https?:\/\/)?[\w.-]+(:\d+)?(\/|$| )/.test(one));
+  return { url: target === undefined ? "" : addressOf(target), version: done?.version_id ?? null };
 }
 
-/** Bundles a Worker and weighs what would be uploaded. */
-function checkCode(config: string): void {
-  const out = join(root, "build/deploy", config.replace(/\.toml$/, ""));
-  rmSync(out, { recursive: true, force: true });
-  wrangler("deploy", "--config", config, "--dry-run", "--minify", "--outdir", out);
-  const code = readdirSync(out).filter((name) => /\.(js|wasm)$/.test(name));
-  const gzipBytes = code.reduce(
-    (sum, name) => sum + gzipSync(readFileSync(join(out, name))).length,
-    0,
-  );
-  report(`${config}: code, gzip`, gzipBytes, CODE_GZIP_BYTES_MAX);
+/** `https://HOST` of a target, which is a URL, or a host with remarks on it. */
+function addressOf(target: string): string {
+  const [first = ""] = target.split(" ");
+  const url = /^https?:/.test(first) ? first : `https://${first}`;
+  return url.replace(/[/*]+$/, "");
 }
 
-function checkAssets(): void {
-  const assets = join(root, "build/assets");
-  for (const name of readdirSync(assets, { recursive: true, encoding: "utf8" })) {
-    const { size } = statSync(join(assets, name));
-    if (size > MIB) report(name, size, ASSET_BYTES_MAX);
-  }
+/** At once, and not at the end: should a later step fail, it could not be told again. */
+function tellKey(key: string): void {
+  say(`\nthe administrator's key, which is shown this once and kept nowhere:\n\n    ${key}\n`);
 }
 
-function report(what: string, bytes: number, bytesMax: number): void {
-  console.log(`${what}: ${(bytes / MIB).toFixed(2)} MiB of ${bytesMax / MIB} MiB`);
-  if (bytes <= bytesMax) return;
-  console.error(`${what} is over the platform's limit: nothing was deployed`);
-  process.exit(1);
+async function check(url: string, key: string | null): Promise<string | null> {
+  say(`waiting for ${url} ...`);
+  await checkHealth(url);
+  if (key !== null) return checkAnswer(url, key);
+  say("it is healthy; with BRINK_KEY set to its admin key, it would be asked a question as well");
+  return null;
+}
+
+function describe({ key, answer, environment }: Deployed, url: string): string {
+  const profile = `BRINK_KEY=${key ?? "..."} npx brink init --profile ${environment} --url ${url}`;
+  return `${answer === null ? "deployed" : `deployed, and it answers: ${answer}`}
+
+url   ${url}
+try   ${curlLine(url, key)}
+next  ${profile}
+      npx brink ingest FOLDER --namespace NS --create
+      npx brink keys create --scopes inference`;
 }

@@ -6,57 +6,66 @@ import { delimiter, dirname, join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 
+/** Where a deployment goes: Workers, objects and stores of its own, told apart by their names. */
+export const ENVIRONMENTS = ["production", "staging"] as const;
+export type Environment = (typeof ENVIRONMENTS)[number];
+
+/** The words that have wrangler take the environment: production is what stands outside of all. */
+export function environmentFlags(environment: Environment): string[] {
+  return ["--env", environment === "production" ? "" : environment];
+}
+
+/** What an environment calls something that production calls `name`. */
+export function nameIn(environment: Environment, name: string): string {
+  return environment === "production" ? name : `${name}-${environment}`;
+}
+
 export interface OptionalWorker {
   /** Its own configuration. */
   config: string;
-  /** What the main Worker's configuration gains. */
-  bindings: string;
+  /** The main Worker's binding to it, as fields of a table of `services`. */
+  service: string;
+  binding: string;
+  entrypoint?: string;
 }
 
 export const OPTIONAL_WORKERS: Record<string, OptionalWorker> = {
   generator: {
     config: "wrangler.generator.toml",
-    bindings: `
-[[services]]
-binding = "GENERATOR"
-service = "brink-generator"
-entrypoint = "Generator"
-`,
+    service: "brink-generator",
+    binding: "GENERATOR",
+    entrypoint: "Generator",
   },
-  onnx: {
-    config: "wrangler.onnx.toml",
-    bindings: `
-[[services]]
-binding = "ONNX"
-service = "brink-onnx"
-`,
-  },
+  onnx: { config: "wrangler.onnx.toml", service: "brink-onnx", binding: "ONNX" },
 };
 
+export interface StoreBinding {
+  kind: "r2_buckets" | "vectorize";
+  binding: string;
+  /** The bucket or index, in production. */
+  name: string;
+}
+
 /** The store of models, which every optional Worker reads. */
-const BUCKET = `
-[[r2_buckets]]
-binding = "MODELS"
-bucket_name = "brink-models"
-`;
+export const MODEL_STORE: StoreBinding = {
+  kind: "r2_buckets",
+  binding: "MODELS",
+  name: "brink-models",
+};
 
-/** Where the memory's snapshots go. */
-const SNAPSHOTS = `
-[[r2_buckets]]
-binding = "SNAPSHOTS"
-bucket_name = "brink-snapshots"
-`;
-
-/** Where namespaces with `vector_tier` "vectorize" search. */
-const VECTORIZE = `
-[[vectorize]]
-binding = "VECTORIZE"
-index_name = "brink-vectors"
-`;
-
-/** What the memory may have bound, each made once by hand (docs/operations.md). */
-export const STORES = { snapshots: SNAPSHOTS, vectorize: VECTORIZE } as const;
+/** What the memory may have bound. `snapshots`: where they go; `vectorize`: where namespaces with
+ *  `vector_tier` "vectorize" search. `npm run deploy` makes those that it is asked for. */
+export const STORES = {
+  snapshots: { kind: "r2_buckets", binding: "SNAPSHOTS", name: "brink-snapshots" },
+  vectorize: { kind: "vectorize", binding: "VECTORIZE", name: "brink-vectors" },
+} as const satisfies Record<string, StoreBinding>;
 export type Store = keyof typeof STORES;
+
+/** Every store that a deployment with these parts has bound. */
+export function storesOf(optional: readonly string[], stores: readonly Store[]): StoreBinding[] {
+  const models = optional.length > 0 ? [MODEL_STORE] : [];
+  return [...models, ...stores.map((store) => STORES[store])];
+}
 
 /** The environment that wrangler runs in: this very Node comes first in its PATH, for the command
  *  that bundles the main Worker. */
@@ -68,19 +77,37 @@ export function wranglerEnv(more: Record<string, string> = {}): NodeJS.ProcessEn
 /** The file name of the main Worker's configuration with these optional Workers and stores of the
  *  memory bound. It is written beside wrangler.toml, whose relative paths it shares, and
  *  only where it changes: a running service watches it. */
-export function writeMainConfig(optional: readonly string[], stores: readonly Store[]): string {
+export function writeMainConfig(
+  optional: readonly string[],
+  stores: readonly Store[],
+  environment: Environment = "production",
+): string {
   const parts = [...optional, ...stores];
-  if (parts.length === 0) return "wrangler.toml";
-  const name = `wrangler.with-${parts.join("-")}.toml`;
-  const bindings = optional.map((worker) => OPTIONAL_WORKERS[worker]!.bindings);
-  if (optional.length > 0) bindings.unshift(BUCKET);
-  bindings.push(...stores.map((store) => STORES[store]));
+  if (parts.length === 0) return "wrangler.toml"; // it has every environment
+  const name = `wrangler.with-${nameIn(environment, parts.join("-"))}.toml`;
   const base = readFileSync(join(root, "wrangler.toml"), "utf8");
-  const text = [`# Written by scripts/workers.ts.\n${base}`, ...bindings].join("");
+  const tables = [
+    ...storesOf(optional, stores).map(({ kind, binding, name }) => {
+      const field = kind === "vectorize" ? "index_name" : "bucket_name";
+      return table(environment, kind, { binding, [field]: nameIn(environment, name) });
+    }),
+    ...optional.map((worker) => {
+      const { binding, service, entrypoint } = OPTIONAL_WORKERS[worker]!;
+      const fields = { binding, service: nameIn(environment, service) };
+      return table(environment, "services", entrypoint ? { ...fields, entrypoint } : fields);
+    }),
+  ];
+  const text = [`# Written by scripts/workers.ts.\n${base}`, ...tables].join("");
   const path = join(root, name);
   if (existsSync(path) && readFileSync(path, "utf8") === text) return name;
   const fresh = `${path}.${process.pid}`;
   writeFileSync(fresh, text);
   renameSync(fresh, path); // whole or not at all: another start may be reading it
   return name;
+}
+
+function table(environment: Environment, kind: string, fields: Record<string, string>): string {
+  const path = environment === "production" ? kind : `env.${environment}.${kind}`;
+  const lines = Object.entries(fields).map(([name, value]) => `${name} = "${value}"\n`);
+  return `\n[[${path}]]\n${lines.join("")}`;
 }

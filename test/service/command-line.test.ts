@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { checkAnswer, checkHealth } from "../../scripts/deploy-check.ts";
 import { freePort } from "../../scripts/service.ts";
 import { runBrink } from "../support/brink-cli.ts";
 import { START_MS_MAX } from "../support/running-service.ts";
@@ -73,6 +74,12 @@ it("the doctor finds a fresh service well, and tells keys apart", async () => {
     1,
     expect.stringContaining("brink-wr…: the key is unknown or was revoked"),
   ]);
+});
+
+it("what npm run deploy asks of a deployment is answered, and asked again as well", async () => {
+  await checkHealth(url);
+  expect(await checkAnswer(url, "brink-admin")).toMatch(/heliotrope/);
+  expect(await checkAnswer(url, "brink-admin")).toMatch(/heliotrope/);
 });
 
 it("dev ends with all it started when it is told to", async () => {
