@@ -5,13 +5,16 @@
  *  `npm run torture -- api [--minutes N] [--seed S]`: sends every operation of /openapi.json what
  *  its schemas allow and what they nearly allow, for 10 minutes unless told, and checks that no
  *  reply is a 5xx, but for a 503 that says what is lacking or when to come back, nor breaks its
- *  schema. */
+ *  schema.
+ *  `npm run torture -- tenants [--minutes N] [--seed S]`: two tenants, of which one tries every
+ *  operation with the ids, names, cursors and traces of the other, whose every text is marked. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startOpenAiServer } from "../test/support/openai-server.ts";
 import { fuzzApi } from "../test/torture/api-fuzz.ts";
+import { crossTenants } from "../test/torture/tenants.ts";
 import { torture } from "../test/torture/torture.ts";
 import { exitOnSignals, startService } from "./service.ts";
 
@@ -28,6 +31,7 @@ exitOnSignals();
 const say = (line: string) => console.log(line);
 const seed = Number(values.seed);
 if (positionals[0] === "api") await tortureApi(Number(values.minutes));
+else if (positionals[0] === "tenants") await tortureTenants(Number(values.minutes));
 else await tortureMemory(Number(values.kills));
 
 async function tortureMemory(kills: number): Promise<void> {
@@ -43,22 +47,48 @@ async function tortureMemory(kills: number): Promise<void> {
   );
 }
 
-async function tortureApi(minutes: number): Promise<void> {
+interface Driven {
+  url: string;
+  seed: number;
+  requestsMax: number;
+  msMax: number;
+  say(line: string): void;
+}
+
+/** Drives a service of its own, with a backend, for so long; what is wrong fails the command. */
+async function drive<T extends { faults: string[] }>(
+  minutes: number,
+  work: (options: Driven) => Promise<T>,
+): Promise<T> {
   say(`seed ${seed}, ${minutes} minutes`);
   const state = mkdtempSync(join(tmpdir(), "brink-torture-"));
   const backend = await startOpenAiServer();
   const variables = { BACKEND_URL: backend.url, BACKEND_KEY: "k", BACKEND_MODEL: "big-model" };
   const service = await startService({ state, variables, onnx: true });
   const limits = { requestsMax: Number.POSITIVE_INFINITY, msMax: minutes * 60_000 };
-  const tally = await fuzzApi({ url: service.url, seed, ...limits, say });
+  const tally = await work({ url: service.url, seed, ...limits, say });
   await service.stop();
   await backend.close();
   rmSync(state, { recursive: true, force: true });
   for (const fault of tally.faults) say(fault);
+  if (tally.faults.length > 0) process.exitCode = 1;
+  return tally;
+}
+
+async function tortureTenants(minutes: number): Promise<void> {
+  const tally = await drive(minutes, crossTenants);
+  say(
+    `${tally.requests} requests with what is another tenant's: ${tally.known} places and traces, ` +
+      `${tally.tried.size} operations that take an id, all ${tally.operations} by chance; ` +
+      `${tally.unchanged} reads of the owner's unchanged, ${tally.faults.length} faults`,
+  );
+}
+
+async function tortureApi(minutes: number): Promise<void> {
+  const tally = await drive(minutes, fuzzApi);
   const statuses = Object.entries(tally.statuses).map(([status, n]) => `${n} of ${status}`);
   say(
     `${tally.requests} requests (${statuses.join(", ")}), ${tally.succeeded.size} of ` +
       `${tally.operations} operations succeeded at least once, ${tally.faults.length} faults`,
   );
-  if (tally.faults.length > 0) process.exitCode = 1;
 }

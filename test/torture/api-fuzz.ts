@@ -24,7 +24,7 @@ const BROKEN_SHARE = 0.1;
 
 const FURNISH_EVERY = 50;
 
-const NAMESPACES = ["fuzz-a", "fuzz-b", "docs"];
+export const NAMESPACES = ["fuzz-a", "fuzz-b", "docs"];
 const MODELS = ["auto", "auto", "edge", "backend", "brink-reader", "all-MiniLM-L6-v2", "nothing"];
 
 export interface FuzzOptions {
@@ -34,6 +34,24 @@ export interface FuzzOptions {
   requestsMax: number;
   msMax: number;
   say?(line: string): void;
+  /** Of an administrator; the local one where absent. */
+  key?: string;
+  /** Places and values of somebody else, which are tried as one's own are. */
+  known?: Known;
+  /** What else is wrong with a reply; null: nothing. */
+  inspect?(sent: Sent, status: number, text: string): string | null;
+}
+
+/** What replies have named, to be sent again. */
+export interface Known {
+  /** Paths of things that were there. */
+  places: string[];
+  /** Cursors and names, by their field. */
+  values: Map<string, string[]>;
+}
+
+export function newKnown(): Known {
+  return { places: [], values: new Map() };
 }
 
 export interface FuzzTally {
@@ -47,7 +65,7 @@ export interface FuzzTally {
   faults: string[];
 }
 
-interface Sent {
+export interface Sent {
   method: string;
   path: string;
   headers: Record<string, string>;
@@ -69,9 +87,7 @@ class Fuzzer {
   readonly #document: ApiDocument;
   readonly #check: ReplyCheck;
   readonly #values: Values;
-  readonly #seen = new Map<string, string[]>();
-  /** Paths of things that were there. */
-  readonly #places: string[] = [];
+  readonly #known: Known;
   #operation: Operation | null = null;
 
   constructor(document: ApiDocument, options: FuzzOptions) {
@@ -79,7 +95,8 @@ class Fuzzer {
     this.#options = options;
     this.#check = new ReplyCheck(document);
     const random = mulberry32(options.seed);
-    this.#values = new Values(random, document.schemas, (field) => this.#known(field));
+    this.#known = options.known ?? newKnown();
+    this.#values = new Values(random, document.schemas, (field) => this.#valuesOf(field));
     const operations = document.operations.length;
     this.tally = { requests: 0, statuses: {}, succeeded: new Set(), operations, faults: [] };
   }
@@ -118,7 +135,8 @@ class Fuzzer {
       this.tally.statuses[status] = (this.tally.statuses[status] ?? 0) + 1;
       fault = this.#faultOf(operation, sent, status, headers, text);
       if (status < 300) this.tally.succeeded.add(`${operation.method} ${operation.path}`);
-      if (status < 300 && text.length < 100_000) this.#learn(sent.path.split("?")[0]!, text);
+      fault ??= this.#options.inspect?.(sent, status, text) ?? null;
+      if (status < 300) learn(this.#known, sent.path, text, (below) => this.#values.integer(below));
     } catch (error) {
       fault = `does not come: ${error}`;
     }
@@ -164,7 +182,7 @@ class Fuzzer {
 
   #frame(method: string, path: string): Sent {
     const headers = {
-      authorization: `Bearer ${LOCAL_ADMIN_KEY}`,
+      authorization: `Bearer ${this.#options.key ?? LOCAL_ADMIN_KEY}`,
       "content-type": "application/json",
     };
     return { method, path, headers, body: undefined };
@@ -189,11 +207,9 @@ class Fuzzer {
 
   /** The path with the place of something that is there, where it has an id and one is known. */
   #place(path: string): string {
-    const end = /^.*\{(?:upload_)?id\}/.exec(path)?.[0];
-    if (end === undefined || this.#values.chance(0.3)) return path;
-    const pattern = new RegExp(`^${end.replace(/\{\w+\}/g, "[^/]+")}$`);
-    const places = this.#places.filter((place) => pattern.test(place));
-    return places.length === 0 ? path : this.#values.pick(places) + path.slice(end.length);
+    if (this.#values.chance(0.3)) return path;
+    const places = placesOf(path, this.#known.places);
+    return places.length === 0 ? path : this.#values.pick(places);
   }
 
   /** From the schema, or an example with a field or two from the schema. */
@@ -253,42 +269,60 @@ class Fuzzer {
     return { status: response.status, headers: response.headers, text };
   }
 
-  #known(field: string): readonly unknown[] {
+  #valuesOf(field: string): readonly unknown[] {
     // Deleting what the others use would leave them little to find.
     if (field === "ns" && this.#deletesNamespace()) return ["fuzz-c", "fuzz-c", "fuzz-b"];
     if (field === "ns" || field === "namespace" || field === "default_namespace") return NAMESPACES;
     if (field === "model") return MODELS;
     if (field === "part") return ["1", "2"];
-    return this.#seen.get(field) ?? [];
+    return this.#known.values.get(field) ?? [];
   }
 
   #deletesNamespace(): boolean {
     return this.#operation?.method === "DELETE" && this.#operation.path.endsWith("{ns}");
   }
+}
 
-  /** Keeps what a reply names for later requests: places of things by their ids, and cursors. */
-  #learn(path: string, text: string): void {
-    const keep = (kept: string[], value: string) => {
-      if (kept.length >= SEEN_MAX) kept.splice(this.#values.integer(SEEN_MAX), 1);
-      kept.push(value);
-    };
-    const visit = (value: unknown): void => {
-      if (typeof value !== "object" || value === null) return;
-      for (const [field, inner] of Object.entries(value)) {
-        if (typeof inner !== "string" || inner === "" || inner.length > 300) visit(inner);
-        else if (field === "id" || field === "upload_id")
-          keep(this.#places, `${path}/${encodeURIComponent(inner.toWellFormed())}`);
-        else if (["cursor", "name"].includes(field)) {
-          if (!this.#seen.has(field)) this.#seen.set(field, []);
-          keep(this.#seen.get(field)!, inner);
-        }
+/** The paths of things that are there, where an operation's path has an id; none elsewhere. */
+export function placesOf(path: string, known: readonly string[]): string[] {
+  const end = /^.*\{(?:upload_)?id\}/.exec(path)?.[0];
+  if (end === undefined) return [];
+  const pattern = new RegExp(`^${end.replace(/\{\w+\}/g, "[^/]+")}$`);
+  return known
+    .filter((place) => pattern.test(place))
+    .map((place) => place + path.slice(end.length));
+}
+
+/** Keeps what a reply names for later requests: places of things by their ids, cursors and names;
+ *  in the place of one by chance where they are too many. */
+export function learn(
+  { places, values }: Known,
+  path: string,
+  text: string,
+  integer: (below: number) => number,
+): void {
+  const keep = (kept: string[], value: string) => {
+    if (kept.length >= SEEN_MAX) kept.splice(integer(SEEN_MAX), 1);
+    kept.push(value);
+  };
+  const under = path.split("?")[0]!;
+  const visit = (value: unknown): void => {
+    if (typeof value !== "object" || value === null) return;
+    for (const [field, inner] of Object.entries(value)) {
+      if (typeof inner !== "string" || inner === "" || inner.length > 300) visit(inner);
+      else if (field === "id" || field === "upload_id")
+        keep(places, `${under}/${encodeURIComponent(inner.toWellFormed())}`);
+      else if (["cursor", "name"].includes(field)) {
+        if (!values.has(field)) values.set(field, []);
+        keep(values.get(field)!, inner);
       }
-    };
-    try {
-      visit(JSON.parse(text));
-    } catch {
-      // An export, or an event stream: its ids are met elsewhere.
     }
+  };
+  if (text.length >= 100_000) return;
+  try {
+    visit(JSON.parse(text));
+  } catch {
+    // An export, or an event stream: its ids are met elsewhere.
   }
 }
 
