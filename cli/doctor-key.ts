@@ -46,6 +46,8 @@ function refusalOf(heard: readonly Heard[], shown: string): Check | null {
     return fail("key", `${shown}: ${message("invalid_key")}`, "--key, BRINK_KEY or npx brink init");
   if (codes.includes("misconfigured"))
     return fail("key", message("misconfigured"), "set the variable right and deploy again");
+  if (codes.includes("storage_too_new"))
+    return fail("key", message("storage_too_new"), "docs/operations.md, Rolling back");
   if (codes.includes("ledger_unavailable"))
     return fail("key", message("ledger_unavailable"), "wait: the platform's storage is away");
   if (codes.includes("rate_limited"))

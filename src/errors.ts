@@ -44,6 +44,7 @@ export const ERROR_CODES = {
   backend_busy: { status: 503, type: "server_error" },
   backend_timeout: { status: 504, type: "server_error" },
   misconfigured: { status: 500, type: "server_error" },
+  storage_too_new: { status: 500, type: "server_error" },
   internal: { status: 500, type: "server_error" },
 } as const;
 

@@ -22,7 +22,7 @@ export interface Claim {
 }
 
 /** The n-th step leads from schema n to n + 1. Never edit a step that was released: append one. */
-const MIGRATIONS: readonly string[] = [
+export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE replays (
      id TEXT PRIMARY KEY,
      fingerprint TEXT NOT NULL,

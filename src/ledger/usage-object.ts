@@ -30,7 +30,7 @@ export type DayUsage = UsageCounts & { day: string };
 export type KeyUsage = UsageCounts & { key: string; last_day: string };
 
 /** The n-th step leads from schema n to n + 1. Never edit a step that was released: append one. */
-const MIGRATIONS: readonly string[] = [
+export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE usage (
      day INTEGER NOT NULL,
      key TEXT NOT NULL,

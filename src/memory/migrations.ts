@@ -1,5 +1,6 @@
 /** The tables of a memory object, as a list of steps; the n-th leads from schema n to n + 1. */
 import { SCHEMA_2, toSchema2 } from "./schema-2.ts";
+import { refuseNewerSchema } from "./schema-version.ts";
 import type { ShardStorage } from "./sql.ts";
 
 /** Never edit a step that was released: append one. */
@@ -49,8 +50,7 @@ export const MIGRATIONS: readonly (string | ((sql: SqlStorage) => void))[] = [
 /** The schema that SCHEMA_2 makes from nothing; later steps follow it. */
 const FIRST_SCHEMA = 2;
 
-/** Brings the tables up to date, in one transaction. A newer schema than this code knows throws:
- *  a rolled back deployment must not write over it. */
+/** Brings the tables up to date, in one transaction. Throws `storage_too_new`. */
 export function migrate(storage: ShardStorage): void {
   storage.transactionSync(() => {
     const { sql } = storage;
@@ -58,8 +58,7 @@ export function migrate(storage: ShardStorage): void {
     const stored = sql.exec("SELECT value FROM meta WHERE name = 'schema'").toArray()[0];
     const version = stored === undefined ? 0 : Number(stored.value);
     if (version === MIGRATIONS.length) return;
-    if (version > MIGRATIONS.length)
-      throw new Error(`storage has schema ${version}, this code knows ${MIGRATIONS.length}`);
+    refuseNewerSchema(version, MIGRATIONS.length);
     if (version === 0) sql.exec(SCHEMA_2);
     for (const step of MIGRATIONS.slice(version || FIRST_SCHEMA)) runStep(sql, step);
     sql.exec(

@@ -1,22 +1,28 @@
 /** What a namespace's root knows beside documents: options, the map of shards, the next row, work
  *  under way, objects to destroy. Its tables lie in the root's SQLite beside those of its shard. */
 import { ServiceError } from "../errors.ts";
+import { refuseNewerSchema } from "./schema-version.ts";
 import { assertWhole } from "./shard-map.ts";
 import type { ShardRange } from "./shard-types.ts";
 import type { ShardStorage, SqlRow } from "./sql.ts";
 import type { NamespaceOptions } from "./types.ts";
 import type { Work, WorkReport } from "./work.ts";
 
-/** `object` is '' for the root's own tables. Names of objects hold a generation, which ascends and
+/** The n-th step leads from schema n to n + 1; never edit one that was released: append one. The
+ *  first makes what is missing of tables that came before there was a number.
+ *
+ *  `object` is '' for the root's own tables. Names of objects hold a generation, which ascends and
  *  is never used twice, so that a name never means two things. */
-const TABLES = `
+export const NAMESPACE_STEPS: readonly string[] = [
+  `
   CREATE TABLE IF NOT EXISTS namespace (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS shards (lo INTEGER PRIMARY KEY, hi INTEGER NOT NULL,
     object TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS retired (object TEXT PRIMARY KEY) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS snapshot_parts (part INTEGER PRIMARY KEY, value TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, created_at INTEGER NOT NULL,
-    open INTEGER NOT NULL, job TEXT NOT NULL);`;
+    open INTEGER NOT NULL, job TEXT NOT NULL);`,
+];
 
 /** Who an object is: a namespace's root, or the shard of one. */
 export type Role = { kind: "root" } | { kind: "shard"; root: string };
@@ -28,16 +34,31 @@ export class NamespaceStore {
     this.#storage = storage;
   }
 
-  /** The tables, or null where they were never made: looking leaves nothing behind. */
+  /** The tables, up to date, or null where they were never made: looking leaves nothing behind.
+   *  Throws `storage_too_new`. */
   static find(storage: ShardStorage): NamespaceStore | null {
     const select = "SELECT 1 FROM sqlite_master WHERE name = 'namespace'";
     if (storage.sql.exec(select).toArray().length === 0) return null;
-    return new NamespaceStore(storage);
+    const store = new NamespaceStore(storage);
+    store.#migrate(store.#read<number>("schema") ?? 0);
+    return store;
   }
 
   static make(storage: ShardStorage): NamespaceStore {
-    storage.sql.exec(TABLES);
-    return new NamespaceStore(storage);
+    const known = NamespaceStore.find(storage);
+    if (known !== null) return known;
+    const store = new NamespaceStore(storage);
+    store.#migrate(0);
+    return store;
+  }
+
+  #migrate(version: number): void {
+    refuseNewerSchema(version, NAMESPACE_STEPS.length);
+    if (version === NAMESPACE_STEPS.length) return;
+    this.transaction(() => {
+      for (const step of NAMESPACE_STEPS.slice(version)) this.sql.exec(step);
+      this.#write("schema", NAMESPACE_STEPS.length);
+    });
   }
 
   get sql(): SqlStorage {

@@ -1,11 +1,12 @@
 /** The tables of a RouterObject. */
+import { refuseNewerSchema } from "../memory/schema-version.ts";
 
 /** The n-th step leads from schema n to n + 1. Never edit a step that was released: append one.
  *
  *  `start` of an outcome is the bytes of all before it, and `upto` its own added, so that the
  *  oldest beyond a bound are found without a sum. `wrong` of a label is null where the reader gave
  *  no answer. */
-const MIGRATIONS: readonly string[] = [
+export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE outcomes (
      seq INTEGER PRIMARY KEY AUTOINCREMENT,
      trace_id TEXT NOT NULL UNIQUE,
@@ -51,13 +52,12 @@ const MIGRATIONS: readonly string[] = [
    );`,
 ];
 
-/** Brings the storage to this code's schema. Throws for one that is newer: it never goes back. */
+/** Brings the storage to this code's schema. Throws `storage_too_new`. */
 export function migrateRouter(sql: SqlStorage): void {
   sql.exec("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER)");
   const row = sql.exec("SELECT value FROM meta WHERE name = 'schema'").toArray()[0];
   const version = Number(row?.value ?? 0);
-  if (version > MIGRATIONS.length)
-    throw new Error(`storage has schema ${version}, this code knows ${MIGRATIONS.length}`);
+  refuseNewerSchema(version, MIGRATIONS.length);
   for (const step of MIGRATIONS.slice(version)) sql.exec(step);
   const put = "INSERT OR REPLACE INTO meta (name, value) VALUES ('schema', ?)";
   sql.exec(put, MIGRATIONS.length);
