@@ -48,7 +48,7 @@ export function describeAll(commands: readonly Command[]): string {
   ${"--version".padEnd(width)}  Print the version.
 
 It exits with 0 when all is done, 1 when something failed and 2 when it was called wrongly. With
---json it prints one JSON document: the result, or {"error": {"message", "code"}}.`;
+--json it prints one JSON document: the result, or {"error": {"message", "code", "remedy"}}.`;
 }
 
 /** A command's own help. */

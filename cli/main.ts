@@ -11,6 +11,7 @@ import {
   listCommands,
   refuseUnknown,
 } from "./help.ts";
+import { remedyFor } from "./remedies.ts";
 
 const WRONG_USE = 2;
 
@@ -67,8 +68,10 @@ function fail(error: unknown, name: string | undefined, json: boolean): number {
   const known = usage || error instanceof CommandError || (error as Error)?.name === "ServiceError";
   const message = error instanceof Error ? error.message : String(error);
   const code = usage ? "usage" : ((error as { code?: string | null })?.code ?? null);
-  if (json) console.log(JSON.stringify({ error: { message, code } }, null, 2));
+  const remedy = remedyFor(code);
+  if (json) console.log(JSON.stringify({ error: { message, code, remedy } }, null, 2));
   console.error(known ? message : error);
+  if (remedy !== null) console.error(remedy);
   if (!usage) return 1;
   console.error(
     name === undefined ? "npx brink help lists them" : `npx brink help ${name} says more`,

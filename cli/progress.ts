@@ -9,6 +9,11 @@ export interface Progress {
   end(): void;
 }
 
+/** Whether stderr is a terminal that can write over a line. */
+function movesCursor(): boolean {
+  return process.stderr.isTTY === true && process.env.TERM !== "dumb";
+}
+
 /** Starts one. `total` and what `update` gets are bytes, or what `show` says otherwise; `silent`
  *  shows nothing. */
 export function startProgress(
@@ -18,7 +23,7 @@ export function startProgress(
   show: (total: number) => string = showBytes,
 ): Progress {
   if (silent) return { update() {}, log: (line) => console.error(line), end() {} };
-  if (!process.stderr.isTTY) return plainLines(label, total, show(total));
+  if (!movesCursor()) return plainLines(label, total, show(total));
   const bar = new cliProgress.SingleBar({
     stream: process.stderr,
     format: `${label} [{bar}] {percentage} % of {size}, {eta_formatted} left`,
@@ -33,7 +38,7 @@ export function startProgress(
 
 /** A step whose length nobody knows: counts what is done, as `what`. */
 export function startCounter(label: string, what: string, silent: boolean): Progress {
-  const tty = process.stderr.isTTY && !silent;
+  const tty = movesCursor() && !silent;
   let told = 0;
   return {
     update(done) {

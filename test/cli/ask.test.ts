@@ -88,7 +88,14 @@ it("--json is the whole reply, and a refusal is told with its code", async () =>
   const error = { message: "no namespace", code: "namespace_not_found", type: "x", param: null };
   service.canned.set(CALL, [{ status: 404, body: { error } }]);
   const refused = await asks(["x", "--json"]);
-  expect([refused.code, JSON.parse(refused.out).error.code]).toEqual([1, "namespace_not_found"]);
+  expect([refused.code, JSON.parse(refused.out).error]).toEqual([
+    1,
+    {
+      message: "no namespace (namespace_not_found)",
+      code: "namespace_not_found",
+      remedy: expect.stringContaining("npx brink namespaces list"),
+    },
+  ]);
 });
 
 it("wrong use is refused before anything is sent", async () => {
