@@ -46,6 +46,7 @@ export async function makeStores(
 ): Promise<string[]> {
   const made: string[] = [];
   for (const kind of ["r2_buckets", "vectorize"] as const) {
+    // a data set makes itself
     const wanted = stores.filter((store) => store.kind === kind);
     if (wanted.length === 0) continue;
     const there = kind === "vectorize" ? await listIndexes() : await listBuckets();

@@ -14,6 +14,7 @@ export const DEPLOY_OPTIONS: Record<string, CommandOption> = {
   onnx: { type: "boolean", help: "with the Worker for ONNX models" },
   snapshots: { type: "boolean", help: "with a bucket for the memory's snapshots" },
   vectorize: { type: "boolean", help: "with a Vectorize index for namespaces that want one" },
+  analytics: { type: "boolean", help: "with a data set of Workers Analytics Engine" },
   "no-check": { type: "boolean", help: "do not ask the deployment a question at the end" },
 };
 

@@ -19,6 +19,9 @@ const forwarded = [
     (process.env.BACKENDS ?? "").matchAll(/"key_secret"\s*:\s*"([A-Z][A-Z0-9_]*)"/g),
     ([, name]) => name!,
   ),
+  ...["BRINK_TRACE_SAMPLE", "BRINK_TRACE_TEXT", "BRINK_LOG", "BRINK_LOG_TEXT", "OTEL_SERVICE_NAME"],
+  ...["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"],
+  ...["OTEL_EXPORTER_OTLP_HEADERS"],
   ...["BRINK_GENERATOR_MODEL", "BRINK_GENERATOR_CONTEXT", "BRINK_ISOLATE_MEMORY_MB"],
 ];
 // Cloudflare puts few objects into an isolate of 128 MB; here all share one.

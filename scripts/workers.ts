@@ -40,9 +40,9 @@ export const OPTIONAL_WORKERS: Record<string, OptionalWorker> = {
 };
 
 export interface StoreBinding {
-  kind: "r2_buckets" | "vectorize";
+  kind: "r2_buckets" | "vectorize" | "analytics_engine_datasets";
   binding: string;
-  /** The bucket or index, in production. */
+  /** The bucket, index or data set, in production. */
   name: string;
 }
 
@@ -53,13 +53,22 @@ export const MODEL_STORE: StoreBinding = {
   name: "brink-models",
 };
 
-/** What the memory may have bound. `snapshots`: where they go; `vectorize`: where namespaces with
- *  `vector_tier` "vectorize" search. `npm run deploy` makes those that it is asked for. */
+/** What may be bound beside. `snapshots`: where the memory's go; `vectorize`: where namespaces with
+ *  `vector_tier` "vectorize" search; `analytics`: where each request is a data point. `npm run
+ *  deploy` makes those that it is asked for; a data set makes itself at its first point. */
 export const STORES = {
   snapshots: { kind: "r2_buckets", binding: "SNAPSHOTS", name: "brink-snapshots" },
   vectorize: { kind: "vectorize", binding: "VECTORIZE", name: "brink-vectors" },
+  analytics: { kind: "analytics_engine_datasets", binding: "ANALYTICS", name: "brink-requests" },
 } as const satisfies Record<string, StoreBinding>;
 export type Store = keyof typeof STORES;
+
+/** The field of wrangler's configuration that holds the name. */
+const NAMED: Record<StoreBinding["kind"], string> = {
+  r2_buckets: "bucket_name",
+  vectorize: "index_name",
+  analytics_engine_datasets: "dataset",
+};
 
 /** Every store that a deployment with these parts has bound. */
 export function storesOf(optional: readonly string[], stores: readonly Store[]): StoreBinding[] {
@@ -88,8 +97,7 @@ export function writeMainConfig(
   const base = readFileSync(join(root, "wrangler.toml"), "utf8");
   const tables = [
     ...storesOf(optional, stores).map(({ kind, binding, name }) => {
-      const field = kind === "vectorize" ? "index_name" : "bucket_name";
-      return table(environment, kind, { binding, [field]: nameIn(environment, name) });
+      return table(environment, kind, { binding, [NAMED[kind]]: nameIn(environment, name) });
     }),
     ...optional.map((worker) => {
       const { binding, service, entrypoint } = OPTIONAL_WORKERS[worker]!;

@@ -6,10 +6,12 @@ import {
   readBackends,
   readPrices,
 } from "./env-backends.ts";
+import { readWatching, type WatchingConfig, type WatchingVariables } from "./env-watching.ts";
 import { ServiceError } from "./errors.ts";
 import type { LedgerObject } from "./ledger/ledger-object.ts";
 import type { QuotaObject } from "./ledger/quota-object.ts";
 import type { ReplayObject } from "./ledger/replay-object.ts";
+import type { TraceObject } from "./ledger/trace-object.ts";
 import type { UsageObject } from "./ledger/usage-object.ts";
 import { GENERATOR_CONTEXT_DEFAULT, GENERATOR_CONTEXT_MAX, MODEL_NAME_PATTERN } from "./limits.ts";
 import type { MemoryObject } from "./memory/memory-object.ts";
@@ -19,7 +21,7 @@ import type { RouterObject } from "./router/router-object.ts";
 export type { BackendConfig, BackendPrices };
 
 /** The bindings of wrangler.toml, as the runtime hands them over. */
-export interface Env extends BackendVariables {
+export interface Env extends BackendVariables, WatchingVariables {
   ASSETS: Fetcher;
   MEMORY: DurableObjectNamespace<MemoryObject>;
   LEDGER: DurableObjectNamespace<LedgerObject>;
@@ -30,6 +32,8 @@ export interface Env extends BackendVariables {
   ROUTER: DurableObjectNamespace<RouterObject>;
   /** Replies of writes by their idempotency keys, an object a tenant. */
   REPLAYS: DurableObjectNamespace<ReplayObject>;
+  /** One a tenant, named as it. */
+  TRACES: DurableObjectNamespace<TraceObject>;
   /** The Worker of wrangler.onnx.toml; absent where it is not deployed. */
   ONNX?: Service<typeof OnnxWorker>;
   /** The generator's and the ONNX models; absent where neither Worker is deployed. */
@@ -78,6 +82,7 @@ export interface Config {
   ledgerUnreachable: "deny" | "allow";
   /** Null where no generator is bound. */
   generator: GeneratorConfig | null;
+  watching: WatchingConfig;
 }
 
 /** Checks the bindings for a request that came in on `hostname`. A deployment that carries
@@ -99,6 +104,7 @@ export function readConfig(env: Env, hostname: string): Config {
     edgePrices: readPrices("EDGE", env) ?? { input_per_mtok: 0, output_per_mtok: 0 },
     ledgerUnreachable: readLedgerUnreachable(env),
     generator: readGenerator(env),
+    watching: readWatching(env, local),
   };
 }
 

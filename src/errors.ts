@@ -56,13 +56,26 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 export class ServiceError extends Error {
   readonly code: ErrorCode;
   readonly param: string | null;
+  /** The message for a log, where the caller's may quote a prompt; null where it cannot. */
+  readonly logged: string | null;
 
-  constructor(code: ErrorCode, message: string, options?: { param?: string; cause?: unknown }) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options?: { param?: string; cause?: unknown; logged?: string },
+  ) {
     super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     this.name = "ServiceError";
     this.code = code;
     this.param = options?.param ?? null;
+    this.logged = options?.logged ?? null;
   }
+}
+
+/** What a log may say of an error: its words without those of others that it quotes. */
+export function loggedOf(error: unknown): string {
+  const { logged } = (error ?? {}) as { logged?: unknown };
+  return typeof logged === "string" ? logged : String(error);
 }
 
 /** The code an error carries, or null for a bug. Survives Durable Object RPC. */

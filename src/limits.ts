@@ -3,6 +3,7 @@ export * from "./limits-backend.ts";
 export * from "./limits-keys.ts";
 export * from "./limits-memory.ts";
 export * from "./limits-router.ts";
+export * from "./limits-watching.ts";
 
 // Requests. Bodies are read whole into the isolate (128 MB), beside about 45 MB of models.
 export const BODY_BYTES_MAX = 8 * 1024 * 1024;

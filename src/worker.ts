@@ -3,17 +3,26 @@ import { createApp } from "./api/app.ts";
 import { addConsole } from "./api/console.ts";
 import { type Env, readConfig } from "./env.ts";
 import { BrinkService } from "./pipeline/service.ts";
+import { isSampled } from "./pipeline/trace-context.ts";
+import { newWatch } from "./pipeline/watch.ts";
 
 export { LedgerObject } from "./ledger/ledger-object.ts";
 export { QuotaObject } from "./ledger/quota-object.ts";
 export { ReplayObject } from "./ledger/replay-object.ts";
+export { TraceObject } from "./ledger/trace-object.ts";
 export { UsageObject } from "./ledger/usage-object.ts";
 export { MemoryObject } from "./memory/memory-object.ts";
 export { RouterObject } from "./router/router-object.ts";
 
-const app = createApp<Env>((env, request) => {
+const app = createApp<Env>((env, request, trace) => {
   const config = readConfig(env, new URL(request.url).hostname);
-  return { service: new BrinkService(env, config, waitUntil), config, keepAlive: waitUntil };
+  trace.sampled = isSampled(trace.id, config.watching.sample);
+  return {
+    service: new BrinkService(env, config, waitUntil, trace),
+    config,
+    keepAlive: waitUntil,
+    watch: newWatch(env, config.watching, waitUntil),
+  };
 });
 addConsole(app);
 

@@ -1,6 +1,7 @@
 /** The HTTP application: what every request passes through, and the only onError. */
 
 import { cors } from "hono/cors";
+import { matchedRoutes } from "hono/route";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { ServiceError } from "../errors.ts";
 import {
@@ -10,6 +11,8 @@ import {
   MEMORY_BUSY_RETRY_AFTER_S,
   REPLAY_RETRY_AFTER_S,
 } from "../limits.ts";
+import { Trace } from "../pipeline/trace.ts";
+import { parseTraceparent } from "../pipeline/trace-context.ts";
 import { adminDocuments } from "./admin-documents.ts";
 import { adminJobs } from "./admin-jobs.ts";
 import { adminKeys } from "./admin-keys.ts";
@@ -19,10 +22,11 @@ import { adminNamespaces } from "./admin-namespaces.ts";
 import { adminNotes } from "./admin-notes.ts";
 import { adminRouter } from "./admin-router.ts";
 import { adminSnapshots } from "./admin-snapshots.ts";
+import { adminTraces } from "./admin-traces.ts";
 import { newAuth } from "./auth.ts";
 import { chat } from "./chat.ts";
 import { classify } from "./classify.ts";
-import { type Api, type ApiEnv, type Connection, newApi } from "./context.ts";
+import { type Api, type ApiContext, type ApiEnv, type Connection, newApi } from "./context.ts";
 import { embeddings } from "./embeddings.ts";
 import { describeFailure, logFailure } from "./failure.ts";
 import { feedback } from "./feedback.ts";
@@ -66,10 +70,10 @@ const EXPOSED_HEADERS = [
  *  once a request and what it throws becomes that request's error. Endpoints that need no key,
  *  such as the console's files, may be added to the result. */
 export function createApp<Bindings extends object>(
-  connect: (bindings: Bindings, request: Request) => Connection,
+  connect: (bindings: Bindings, request: Request, trace: Trace) => Connection,
 ): Api {
   const app = newApi();
-  addFrame(app, (bindings, request) => connect(bindings as Bindings, request));
+  addFrame(app, (bindings, ...rest) => connect(bindings as Bindings, ...rest));
   const auth = newAuth();
   app.use("/v1/*", auth("inference"), limitRates);
   app.use("/admin/*", auth("admin"));
@@ -80,7 +84,8 @@ export function createApp<Bindings extends object>(
   for (const group of [adminNamespaces, adminDocuments, adminJobs, adminSnapshots])
     app.route("/", group);
   for (const group of [adminNotes, adminKeys, adminModels]) app.route("/", group);
-  for (const group of [feedback, adminRouter, adminMetrics, health]) app.route("/", group);
+  for (const group of [feedback, adminRouter, adminTraces, adminMetrics, health])
+    app.route("/", group);
   addOpenApi(app);
   app.notFound((c) => {
     const { path, method } = c.req;
@@ -95,7 +100,9 @@ export function createApp<Bindings extends object>(
   app.onError((error, c) => {
     const { signal } = c.req.raw as { signal?: AbortSignal };
     const left = signal?.aborted === true && error.name === "AbortError"; // nobody reads the reply
-    if (!left) logFailure(error, c.var.trace);
+    if (left) c.var.traced.left = true;
+    else c.var.traced.fail(error);
+    if (c.var.finish === undefined) logFailure(error, c.var.trace); // nothing is configured to tell
     const { status, body } = describeFailure(error);
     const wait = RETRY_AFTER_S[body.error.code];
     if (wait !== undefined) c.header("retry-after", `${wait}`);
@@ -109,25 +116,33 @@ export function createApp<Bindings extends object>(
 /** The trace, the connection, CORS, and headers that keep a browser from guessing or keeping. */
 function addFrame(
   app: Api,
-  connect: (bindings: ApiEnv["Bindings"], request: Request) => Connection,
+  connect: (bindings: ApiEnv["Bindings"], request: Request, trace: Trace) => Connection,
 ): void {
   app.use(async (c, next) => {
-    const trace = crypto.randomUUID().replaceAll("-", "");
-    c.set("trace", trace);
-    c.header("x-brink-trace", trace);
+    const trace = new Trace(parseTraceparent(c.req.header("traceparent")));
+    c.set("trace", trace.id);
+    c.set("traced", trace);
+    c.header("x-brink-trace", trace.id);
     c.header("x-content-type-options", "nosniff");
     c.header("referrer-policy", "no-referrer");
-    const { service, config, keepAlive = () => {} } = connect(c.env, c.req.raw);
+    const connection = connect(c.env, c.req.raw, trace);
+    const { service, config, keepAlive = () => {}, watch = logUnwatched } = connection;
     c.set("service", service);
     c.set("config", config);
     c.set("keepAlive", keepAlive);
+    const watched = c.req.method !== "OPTIONS" && /^\/(v1|admin)\//.test(c.req.path);
     // The runtime drops what it does for a client that has gone: a write would be torn, and what an
     // answer has cost not be counted.
-    const handled = next();
+    c.set("finish", () => {
+      if (trace.finish(c.res.status)) (watched ? watch : logUnwatched)(trace);
+    });
+    const handled = next().then(() => {
+      trace.endpoint = endpointOf(c);
+      if (!trace.stream) c.var.finish(); // a stream's end does
+    });
     keepAlive(handled);
     await handled;
-    if (/^\/(v1|admin)\//.test(c.req.path) && !c.res.headers.has("cache-control"))
-      c.header("cache-control", "no-store");
+    if (watched && !c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
   });
   app.use(
     cors({
@@ -141,4 +156,16 @@ function addFrame(
       maxAge: 86_400,
     }),
   );
+}
+
+/** As the OpenAPI document has it; null where no endpoint takes the path. */
+function endpointOf(c: ApiContext): string | null {
+  const path = matchedRoutes(c).at(-1)?.path ?? "*";
+  if (path.endsWith("*")) return null;
+  return `${c.req.method} ${path.replace(/:(\w+)/g, "{$1}")}`;
+}
+
+/** Where nobody watches, failures go to the log all the same. */
+function logUnwatched({ failure, id }: Trace): void {
+  if (failure !== null) logFailure(failure.error, id);
 }

@@ -2,7 +2,6 @@
 import type { EnginePiece } from "../engine/engine.ts";
 import type { AnswerStream } from "../pipeline/types.ts";
 import type { ApiContext } from "./context.ts";
-import { logFailure } from "./failure.ts";
 import { readRouting } from "./routing-headers.ts";
 import type { ChatCall } from "./schema/chat.ts";
 import { eventStream } from "./sse.ts";
@@ -22,6 +21,8 @@ export interface Asked {
 export async function ask(c: ApiContext, call: ChatCall): Promise<Asked> {
   const gone = goneSignal(c);
   const { include_usage: _, ...request } = call;
+  c.var.traced.asked = call.model;
+  c.var.traced.namespace = call.memory?.namespace ?? null;
   const answer = await c.var.service.answer({
     ...request,
     ...readRouting(c, call.model),
@@ -54,16 +55,19 @@ export async function streamReply(
 ): Promise<Response> {
   const { pieces, gone } = asked;
   const first = await pieces.next();
+  c.var.traced.stream = true;
   const ended = Promise.withResolvers<void>();
   c.var.keepAlive(ended.promise); // what was used is counted at its end, whoever is there by then
   async function* all(): AsyncGenerator<string> {
     try {
       yield* events(from(first, pieces));
     } catch (error) {
-      if (!gone.signal.aborted) logFailure(error, c.var.trace); // nobody's fault but the leaver's
+      if (!gone.signal.aborted) c.var.traced.fail(error); // nobody's fault but the leaver's
       yield* told(error);
     } finally {
       await pieces.return?.();
+      c.var.traced.left = gone.signal.aborted;
+      c.var.finish();
       ended.resolve();
     }
   }

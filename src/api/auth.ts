@@ -80,7 +80,9 @@ export function newAuth(): (
   const cache = new CallerCache();
   return (scope) =>
     createMiddleware<ApiEnv>(async (c, next) => {
-      const caller = await identify(c, cache);
+      const { traced } = c.var;
+      const caller = await traced.span("auth", () => identify(c, cache));
+      traced.caller = caller;
       const reads = c.req.method === "GET" && mayDo(caller, "admin:read");
       if (!reads && !mayDo(caller, scope))
         throw new ServiceError("forbidden", `this endpoint needs a key with the scope ${scope}`);

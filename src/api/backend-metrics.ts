@@ -1,7 +1,6 @@
 /** The figures of backends as Prometheus text. */
 import type { BackendFigures } from "../engine/backend-state.ts";
-
-type Sample = [labels: Record<string, string>, value: number];
+import { block, type Sample } from "./prometheus.ts";
 
 /** One block a metric, in the text format 0.0.4; empty where there are no backends. Counters are
  *  since the isolate began. */
@@ -18,50 +17,37 @@ export function describeBackends(backends: readonly BackendFigures[]): string {
   ]);
   const open = { closed: 0, half_open: 1, open: 2 };
   return [
-    block("attempts_total", "counter", "Attempts by how they ended.", attempts),
+    block("brink_backend_attempts_total", "counter", "Attempts by how they ended.", attempts),
     block(
-      "broken_total",
+      "brink_backend_broken_total",
       "counter",
       "Answers that broke off.",
       each(({ broken }) => broken),
     ),
     block(
-      "first_token_seconds_total",
+      "brink_backend_first_token_seconds_total",
       "counter",
       "Time to the first token of the attempts that were answered.",
       each(({ firstTokenMs }) => firstTokenMs / 1_000),
     ),
-    block("tokens_total", "counter", "Tokens that the backend counted.", tokens),
+    block("brink_backend_tokens_total", "counter", "Tokens that the backend counted.", tokens),
     block(
-      "circuit",
+      "brink_backend_circuit",
       "gauge",
       "0 closed, 1 half-open, 2 open.",
       each(({ circuit }) => open[circuit]),
     ),
     block(
-      "in_flight",
+      "brink_backend_in_flight",
       "gauge",
       "Requests under way.",
       each(({ inFlight }) => inFlight),
     ),
     block(
-      "waiting",
+      "brink_backend_waiting",
       "gauge",
       "Requests that wait for a place.",
       each(({ waiting }) => waiting),
     ),
   ].join("");
-}
-
-function block(name: string, type: string, help: string, samples: Sample[]): string {
-  const full = `brink_backend_${name}`;
-  const lines = samples.map(([labels, value]) => {
-    const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text)}"`);
-    return `${full}{${pairs.join(",")}} ${value}\n`;
-  });
-  return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${lines.join("")}`;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }

@@ -2,6 +2,7 @@
 import { OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Config } from "../env.ts";
+import type { Trace } from "../pipeline/trace.ts";
 import type { Caller, Service } from "../pipeline/types.ts";
 import { withIdempotency } from "./idempotency.ts";
 
@@ -17,6 +18,8 @@ export interface Connection {
   config: ApiConfig;
   /** Lets work go on where the client has gone; a test may leave it out. */
   keepAlive?: KeepAlive;
+  /** Told of each request under /v1 and /admin once, when its reply is whole. */
+  watch?: (trace: Trace) => void;
 }
 
 export type KeepAlive = (work: Promise<unknown>) => void;
@@ -26,6 +29,10 @@ export interface ApiEnv {
   Bindings: object;
   Variables: {
     trace: string;
+    /** The same request's stages and facts. */
+    traced: Trace;
+    /** Ends the trace and tells who watches; only the first call counts. */
+    finish: () => void;
     service: Service;
     config: ApiConfig;
     keepAlive: KeepAlive;

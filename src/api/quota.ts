@@ -12,7 +12,8 @@ const WRITES = /^\/v1\/(chat\/completions|responses)$/;
  *  throws `rate_limited` with Retry-After. GETs read a list and are not counted. */
 export const limitRates = createMiddleware<ApiEnv>(async (c, next) => {
   if (c.req.method === "GET" || c.req.method === "HEAD") return next();
-  const admission = await c.var.service.admit(c.var.caller, estimateTokens(c));
+  const { service, traced, caller } = c.var;
+  const admission = await traced.span("quota", () => service.admit(caller, estimateTokens(c)));
   if (admission !== null) tell(c, admission);
   await next();
 });

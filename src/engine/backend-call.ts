@@ -1,9 +1,16 @@
 /** What the attempts of one answer share. */
-import { ServiceError } from "../errors.ts";
+import { loggedOf, ServiceError } from "../errors.ts";
 import { BACKEND_ATTEMPTS_MAX } from "../limits.ts";
 import type { BackendFailure } from "./backend-failure.ts";
 import type { Member } from "./backend-member.ts";
-import type { BackendAttempt, EngineRequest } from "./engine.ts";
+import type { AttemptKind, BackendAttempt, EngineRequest } from "./engine.ts";
+
+interface BegunAttempt {
+  /** For its request's header; undefined where nobody watches. */
+  traceparent: string | undefined;
+  /** With the HTTP status where there was one. */
+  end(outcome: BackendAttempt["outcome"], status?: number | null): BackendAttempt;
+}
 
 /** One answer's attempts, their common deadline, and what came of them. */
 export class BackendCall {
@@ -36,18 +43,28 @@ export class BackendCall {
     return this.failures.get(member)?.again ?? true;
   }
 
-  /** Notes an attempt that begins; what it returns notes how it ended. */
-  begin(member: Member): (outcome: BackendAttempt["outcome"]) => BackendAttempt {
+  /** Notes an attempt that begins; `end` notes how it ended. */
+  begin(member: Member): BegunAttempt {
     const start = this.#now();
+    const watch = this.request.watch?.begin(member.name, member.config.model, this.#kind(member));
     const attempt: BackendAttempt = { backend: member.name, outcome: "abandoned", ms: 0 };
     this.attempts.push(attempt);
     this.asking.add(member);
-    return (outcome) => {
+    const end: BegunAttempt["end"] = (outcome, status = null) => {
       this.asking.delete(member);
       attempt.outcome = outcome;
       attempt.ms = Math.round(this.#now() - start);
+      watch?.end(outcome, status);
       return attempt;
     };
+    return { traceparent: watch?.traceparent, end };
+  }
+
+  /** Why the attempt is made. */
+  #kind(member: Member): AttemptKind {
+    if (this.asking.size > 0) return "hedge";
+    if (this.failures.has(member)) return "retry";
+    return this.attempts.length > 0 ? "fallback" : "first";
   }
 
   /** Why no backend answered: the one failure as it is, or what each of several said. */
@@ -55,6 +72,7 @@ export class BackendCall {
     const failures = [...this.failures];
     if (members.length === 1 && failures.length === 1) return failures[0]![1];
     const said = failures.map(([member, { message }]) => `${member.name}: ${message}`);
+    const logged = failures.map(([member, failure]) => `${member.name}: ${loggedOf(failure)}`);
     const others = members.filter((member) => !this.failures.has(member));
     const full = others.filter((member) => member.full() !== null);
     const unasked = others.map((m) => `${m.name}: ${m.unwell() ?? m.full() ?? "it was not asked"}`);
@@ -64,7 +82,11 @@ export class BackendCall {
     const late = failures.length > 0 && failures.every(([, { kind }]) => kind === "timed_out");
     const code = late ? "backend_timeout" : "backend_unavailable";
     const cause = failures.at(-1)?.[1];
-    return new ServiceError(code, `no backend could answer: ${facts}`, { cause });
+    const lines = [...logged, ...unasked].join("; ").slice(0, MESSAGE_CHARS);
+    return new ServiceError(code, `no backend could answer: ${facts}`, {
+      cause,
+      logged: `no backend could answer: ${lines}`,
+    });
   }
 }
 

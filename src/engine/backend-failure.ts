@@ -17,6 +17,8 @@ export class BackendFailure extends ServiceError {
   readonly again: boolean;
   /** For how long the backend asked to be left alone, ms. */
   readonly retryAfterMs: number | null;
+  /** The HTTP status that it answered; null where there was no answer. */
+  readonly status: number | null;
 
   constructor(
     kind: FailureKind,
@@ -25,14 +27,21 @@ export class BackendFailure extends ServiceError {
       code?: ErrorCode;
       again?: boolean;
       retryAfterMs?: number | null;
+      status?: number;
+      logged?: string;
       cause?: unknown;
     } = {},
   ) {
     const otherwise = kind === "timed_out" ? "backend_timeout" : "backend_unavailable";
-    super(options.code ?? otherwise, message, { cause: options.cause });
+    const { cause, logged } = options;
+    super(options.code ?? otherwise, message, {
+      cause,
+      ...(logged === undefined ? {} : { logged }),
+    });
     this.kind = kind;
     this.again = options.again ?? false;
     this.retryAfterMs = options.retryAfterMs ?? null;
+    this.status = options.status ?? null;
   }
 }
 
@@ -52,14 +61,15 @@ export function failureOf(
 ): BackendFailure {
   const message = (fact: string) =>
     `the backend answered ${status}${fact === "" ? "" : ": "}${fact}`;
+  const known = { status, logged: message("") };
   if (status >= 300 && status < 400)
-    return new BackendFailure("failed", message("redirects are not followed"));
+    return new BackendFailure("failed", message("redirects are not followed"), { status });
   if (status === 401 || status === 403)
-    return new BackendFailure("failed", message("it refused its key"));
+    return new BackendFailure("failed", message("it refused its key"), { status });
   const code = REFUSALS[status];
-  if (code !== undefined) return new BackendFailure("refused", message(said), { code });
+  if (code !== undefined) return new BackendFailure("refused", message(said), { code, ...known });
   const limited = status === 429;
   const again = limited || status === 408 || (status >= 500 && status !== 501);
   const kind = limited ? "rate_limited" : "failed";
-  return new BackendFailure(kind, message(said), { again, retryAfterMs });
+  return new BackendFailure(kind, message(said), { again, retryAfterMs, ...known });
 }

@@ -183,10 +183,10 @@ export class BackendPool implements Engine {
     signal: AbortSignal,
   ): Promise<Opened | null> {
     const { state, config, transport } = member;
-    const end = call.begin(member);
+    const { end, traceparent } = call.begin(member);
     const pass = state.circuit.pass();
     const ms = Math.min(config.deadlineMs + this.#wholeMs(call.request), call.remainingMs());
-    const pieces = transport.answer({ ...call.request, signal }, ms);
+    const pieces = transport.answer({ ...call.request, traceparent, signal }, ms);
     try {
       const first = await pieces.next();
       const attempt = end("answered");
@@ -199,7 +199,7 @@ export class BackendPool implements Engine {
         state.abandoned(pass);
         throw error;
       }
-      end(error.kind);
+      end(error.kind, error.status);
       state.failed(pass, error);
       if (error.kind === "refused") throw error;
       call.failures.set(member, error);

@@ -84,6 +84,7 @@ export class HttpBackend implements Transport {
         "content-type": "application/json",
         accept: request.stream ? "text/event-stream" : "application/json",
         ...(this.#key === null ? {} : { authorization: `Bearer ${this.#key}` }),
+        ...(request.traceparent === undefined ? {} : { traceparent: request.traceparent }),
       },
       body: JSON.stringify(body),
       redirect: "manual",

@@ -27,8 +27,28 @@ export interface EngineRequest {
   /** The id of the backend that has read the conversation's beginning: it is asked first of its
    *  order. */
   prefer?: string;
+  /** Told of each attempt at a backend; nobody is where absent. */
+  watch?: AttemptWatch;
+  /** For one attempt's header `traceparent` (W3C Trace Context); none is sent where absent. */
+  traceparent?: string;
   /** Ends the work when the caller has gone. */
   signal: AbortSignal;
+}
+
+/** Why an attempt is made: as the first, since another backend failed, again at the same one, or
+ *  beside one that is slow. */
+export type AttemptKind = "first" | "fallback" | "retry" | "hedge";
+
+export interface AttemptWatch {
+  begin(
+    backend: string,
+    model: string,
+    kind: AttemptKind,
+  ): {
+    traceparent: string;
+    /** At the first token, or at the failure; `status` is HTTP's where it was not a success. */
+    end(outcome: BackendAttempt["outcome"], status: number | null): void;
+  };
 }
 
 export interface Usage {

@@ -72,7 +72,7 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
 /** What was found before anything is read. */
 async function beginWork(deps: AnswerDeps, request: AnswerRequest): Promise<Work> {
   const question = questionOf(request.messages);
-  const trace = new Trace();
+  const trace = deps.trace ?? new Trace();
   const [hits, conversation] = await Promise.all([
     trace.time("retrieve", () => retrieve(deps, request, question)),
     findConversation(deps.conversations, request),
@@ -103,7 +103,8 @@ async function chooseNote(work: Work, near: NoteCandidate[], edgeOnly: boolean) 
 /** The same stream, of which `observe` and the conversation's memory hear. `notes` gave the answer
  *  or stood in the prompt. */
 function watched(work: Work, stream: AnswerStream, notes: Note[]): AnswerStream {
-  const { deps, conversation, turn } = work;
+  const { deps, conversation, turn, trace } = work;
+  trace.firstTokenMs = trace.now(); // an engine's stream resolves with its first piece
   const told = conversed(conversation, turn, stream, deps.conversations, deps.pricesOf);
   return observed({ ...work, notes: notes.map(({ id }) => id) }, told, deps.observe);
 }
@@ -146,7 +147,9 @@ async function retrieve(
 
 /** Reads, unless the question leaves for one of the `others` whatever the reader would find. */
 async function weigh(work: Work, others: boolean): Promise<void> {
-  work.before = judgeBefore(await work.deps.router(), work.question, work.hits);
+  const { deps, question, hits, trace } = work;
+  const router = await trace.span("router", () => deps.router());
+  work.before = await trace.span("score_before", () => judgeBefore(router, question, hits));
   if (!others || !leavesUnread(work.before)) work.edge = await read(work);
 }
 

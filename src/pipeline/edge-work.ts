@@ -59,6 +59,7 @@ export async function readAtEdge(
   withMemory: boolean,
 ): Promise<EdgeWork> {
   const reading = await trace.time("read", () => readAnswer(reader, question, hits));
+  const scoring = trace.begin("score_after");
   const { choice, readings } = reading;
   const found = choice !== null && !choice.abstain;
   const values = choice === null ? null : features({ question, hits, readings, choice });
@@ -68,6 +69,7 @@ export async function readAtEdge(
   const difficulty = parts === null ? missing : Math.max(logistic(parts), before?.floor ?? 0);
   const prior = withMemory ? null : priorOf(model, router, question);
   const { threshold } = router;
+  scoring.end();
   return { reading, difficulty, threshold, features: values, contributions: parts, router, prior };
 }
 

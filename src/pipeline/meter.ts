@@ -8,6 +8,7 @@ import type { UsageCounts } from "../ledger/usage-object.ts";
 import { SETTLE_ATTEMPTS_MAX, SETTLE_PAUSE_MS } from "../limits.ts";
 import { reachLedger, reachOrAllow } from "./ledger-call.ts";
 import { NOTE_ID } from "./notes.ts";
+import type { Trace } from "./trace.ts";
 import type { AnswerStream, Caller } from "./types.ts";
 import * as usage from "./usage.ts";
 import { type UsageSink, usageLog } from "./usage-log.ts";
@@ -25,6 +26,8 @@ export interface MeterDeps extends UsageSink {
   /** What becomes of a request whose limits cannot be asked for. */
   unreachable: "deny" | "allow";
   quota: (tenant: string, key: string) => QuotaPort;
+  /** Told of what the request used, and of the time that a budget takes. */
+  trace?: Trace;
 }
 
 /** The name under which the use of the fixed keys, which have no limits, is recorded. */
@@ -63,9 +66,11 @@ export class Meter {
     return admission;
   }
 
-  /** Counts what was used, and for how many nano-USD. */
-  used(tokens: usage.Tokens, nanos = 0): void {
+  /** Counts what was used, and for how many nano-USD; null where the price is not known. */
+  used(tokens: usage.Tokens, price: number | null = 0): void {
     const { prompt_tokens, completion_tokens } = tokens;
+    const nanos = price ?? 0;
+    this.#deps.trace?.used(prompt_tokens, completion_tokens, price);
     this.#record({ prompt_tokens, completion_tokens, nanos });
     if (this.#counted === null) return;
     const delta = prompt_tokens + completion_tokens - this.#counted.tokens;
@@ -115,6 +120,7 @@ export class Meter {
       nanos: Math.floor(key.budget_usd * usage.NANOS_PER_USD),
       period: key.budget_period,
     };
+    const span = this.#deps.trace?.begin("budget");
     const reservation = await reachOrAllow<Reservation | null>(
       this.#deps.unreachable,
       () => this.#quota(key).reserve(id, nanos, budget),
@@ -123,6 +129,7 @@ export class Meter {
       if (codeOf(error) === "ledger_unavailable") this.settle(id, 0); // it may be held all the same
       throw error;
     });
+    span?.end();
     if (reservation?.held !== false) return id;
     this.#record({ refused: 1 });
     throw new ServiceError("insufficient_quota", explain(key, nanos, reservation));
@@ -196,10 +203,10 @@ class MeteredEngine implements Engine {
       // An engine that refused at once took nothing; one that was left or timed out may have read.
       const refused = !began && !request.signal.aborted && codeOf(failure) !== "backend_timeout";
       const tokens = refused ? NO_TOKENS : (told ?? usage.guessTokens(request, chars));
-      const own = usage.priceOf(meter.prices, served?.id ?? this.id, tokens) ?? 0;
+      const own = usage.priceOf(meter.prices, served?.id ?? this.id, tokens);
       const { lost, lostNanos } = lostOf(served, meter.prices);
-      const nanos = own + lostNanos;
-      if (!refused) meter.used(usage.sum([tokens, ...lost]), nanos);
+      const nanos = (own ?? 0) + lostNanos;
+      if (!refused) meter.used(usage.sum([tokens, ...lost]), own === null ? null : nanos);
       if (held !== null) meter.settle(held, nanos);
     }
   }

@@ -8,7 +8,7 @@ import type { ActiveRouter } from "../router/router-types.ts";
 import type { BeforeWork } from "./edge-work.ts";
 import { standingOf } from "./notes-standing.ts";
 import type { Note } from "./notes-types.ts";
-import type { AnswerRequest, AnswerStream } from "./types.ts";
+import type { AnswerRequest, AnswerStream, BrinkReport } from "./types.ts";
 
 export interface Observed {
   request: AnswerRequest;
@@ -22,6 +22,7 @@ export interface Observed {
     difficulty: number | null;
     threshold: number;
     features: Record<string, number> | null;
+    contributions?: Record<string, number> | null;
     router: ActiveRouter;
   } | null;
   /** Of like questions: what a backend's prompt says of them. */
@@ -36,6 +37,9 @@ export interface Answered {
   work: Observed;
   /** As the engine counted; null where it did not say. */
   usage: Usage | null;
+  /** What the reply says of it. */
+  report: BrinkReport;
+  model: string;
 }
 
 /** The same stream; `observe` is called once, when it ended. */
@@ -56,7 +60,8 @@ export function observed(
         yield piece;
       }
     } finally {
-      observe({ outcome: outcomeOf(work, stream, text, finish === "stop"), work, usage });
+      const outcome = outcomeOf(work, stream, text, finish === "stop");
+      observe({ outcome, work, usage, report: stream.report(), model: stream.model });
     }
   }
   return { ...stream, pieces: pieces() };

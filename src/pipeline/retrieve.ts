@@ -9,9 +9,12 @@ import type { SpanReader } from "../model/reader.ts";
 import { RERANKER_ID, type Reranker } from "../model/reranker.ts";
 import { passageText } from "./ingest.ts";
 import { scoreInSteps } from "./rerank.ts";
+import type { Trace } from "./trace.ts";
 import type { MemoryQuery, RerankChoice } from "./types.ts";
 
 export interface RetrieveDeps {
+  /** Where the parts' spans go, under `retrieve`. */
+  trace?: Trace;
   /** Searches the namespace. */
   search: (request: SearchRequest) => Promise<SearchReply>;
   /** The query's embedding, unit-length, f32 [dim]. */
@@ -30,20 +33,25 @@ export interface HitScores {
 export async function retrieve(deps: RetrieveDeps, query: MemoryQuery): Promise<SearchReply> {
   const { namespace: _, embedding: __, rerank, iterative, ...asked } = query;
   const stages: Record<string, number> = {};
-  const vector = asked.mode === "bm25" ? null : await timed(stages, "embed", deps.embed);
+  const span = <T>(name: string, work: () => Promise<T>) =>
+    deps.trace === undefined ? work() : deps.trace.span(name, work, "retrieve");
+  const vector =
+    asked.mode === "bm25" ? null : await timed(stages, "embed", () => span("embed", deps.embed));
   const k = rerank ? Math.max(asked.k, rerank.depth) : asked.k;
   const request: SearchRequest = { ...asked, k, vector, vectors: iterative !== undefined };
-  const first = await deps.search(request);
+  const first = await span("search", () => deps.search(request));
   Object.assign(stages, first.stages_ms);
   let { hits, partial } = first;
   if (iterative !== undefined && hits.length > 0) {
-    const second = await deps.search(secondRequest(request, hits[0]!));
+    const second = await span("search", () => deps.search(secondRequest(request, hits[0]!)));
     for (const [stage, ms] of Object.entries(second.stages_ms)) stages[`second_${stage}`] = ms;
     hits = join(request, hits, second.hits);
     partial ??= second.partial;
   }
   if (rerank !== undefined)
-    hits = await timed(stages, "rerank", () => rerankHits(deps, rerank, query.query, hits));
+    hits = await timed(stages, "rerank", () =>
+      span("rerank", () => rerankHits(deps, rerank, query.query, hits)),
+    );
   const total = Object.entries(stages).reduce((sum, [stage, ms]) => {
     return /^(embed|rerank|(second_)?total)$/.test(stage) ? sum + ms : sum;
   }, 0);

@@ -9,6 +9,7 @@ import { pricesOf as backendPrices } from "../env-backends.ts";
 import type { LedgerObject } from "../ledger/ledger-object.ts";
 import type { QuotaObject } from "../ledger/quota-object.ts";
 import type { Admission } from "../ledger/quota-types.ts";
+import type { TraceObject } from "../ledger/trace-object.ts";
 import { GENERATOR_CONTEXT_DEFAULT, MODEL_NAME_PATTERN } from "../limits.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
 import type { SearchReply } from "../memory/types.ts";
@@ -42,6 +43,9 @@ import { retrieve, scoreHits } from "./retrieve.ts";
 import { TenantRouter } from "./router-admin.ts";
 import { pricesOf, RouterStates } from "./router-state.ts";
 import { rungEngines } from "./rungs.ts";
+import { Trace } from "./trace.ts";
+import { TenantTraces, type TraceAdmin } from "./trace-admin.ts";
+import { traceLog } from "./trace-log.ts";
 import type * as types from "./types.ts";
 import { usageLog } from "./usage-log.ts";
 
@@ -60,12 +64,21 @@ export class BrinkService implements types.Service {
   readonly noteAdmin: NoteAdmin;
   readonly routerAdmin: RouterAdmin;
   readonly keyAdmin: KeyAdmin;
+  readonly traceAdmin: TraceAdmin;
   readonly replays: Replays;
   /** Of the one request that this service is made for; null until it is admitted. */
   #meter: Meter | null = null;
 
-  constructor(env: Env, config: Config, keepAlive: (work: Promise<unknown>) => void) {
+  readonly #trace: Trace;
+
+  constructor(
+    env: Env,
+    config: Config,
+    keepAlive: (work: Promise<unknown>) => void,
+    trace = new Trace(),
+  ) {
     this.#env = env;
+    this.#trace = trace;
     this.#config = config;
     this.#keepAlive = keepAlive;
     const members = membersOf(config.backends, env.AI ?? null);
@@ -76,7 +89,11 @@ export class BrinkService implements types.Service {
       memory: (caller, namespace) => this.#memory(caller, namespace),
       ledger: () => this.#ledger(),
       encoder: async () => (await this.#models()).encoder,
-      forgetOutcomes: (tenant, namespace) => this.#router(tenant).forget(namespace),
+      forgetOutcomes: (tenant, namespace) =>
+        Promise.all([
+          this.#router(tenant).forget(namespace),
+          this.#traces(tenant).forget(namespace),
+        ]),
     });
     const policies = new NotePolicies(this.#ledger());
     this.#notes = {
@@ -91,6 +108,7 @@ export class BrinkService implements types.Service {
       quota: (tenant, key) => this.#quota(tenant, key),
       recorder: (tenant) => this.#env.USAGE.getByName(tenant),
     });
+    this.traceAdmin = new TenantTraces((tenant) => this.#traces(tenant));
     this.replays = new Replays((tenant) => env.REPLAYS.getByName(tenant));
     this.noteAdmin = new NamespaceNotes(this.#notes, policies, () => this.#ledger());
     const router = (tenant: string) => this.#router(tenant);
@@ -114,7 +132,11 @@ export class BrinkService implements types.Service {
       search: async (query: types.MemoryQuery) =>
         (await this.#search(request.caller, query, embed)).hits,
       notes: answerNotes(this.#notes, embed),
-      observe: (answered: Answered) => this.#keepAlive(recordAnswer(this.#recordDeps(), answered)),
+      trace: this.#trace,
+      observe: (answered: Answered) => {
+        this.#trace.answered = answered;
+        this.#keepAlive(recordAnswer(this.#recordDeps(), answered));
+      },
       backend: meter.engine(this.#backend),
       findBackend: (id: string) => meter.engine(this.#backend?.only(id) ?? null),
       conversations: new SharedConversations(this.#keepAlive),
@@ -165,14 +187,16 @@ export class BrinkService implements types.Service {
   }
 
   /** Counts what was read. */
-  #used<R extends { tokens: number }>(reply: R): R {
-    this.#meter?.used({ prompt_tokens: reply.tokens, completion_tokens: 0 });
+  #used<R extends { tokens: number; model?: string }>(reply: R): R {
+    this.#trace.model = reply.model ?? this.#trace.model;
+    this.#meter?.used({ prompt_tokens: reply.tokens, completion_tokens: 0 }, 0);
     return reply;
   }
 
   async search(caller: types.Caller, query: types.MemoryQuery) {
     const startMs = performance.now();
-    const reply = await this.#search(caller, query);
+    this.#trace.namespace = query.namespace;
+    const reply = await this.#trace.span("retrieve", () => this.#search(caller, query));
     return { ...reply, took_ms: Math.round((performance.now() - startMs) * 10) / 10 };
   }
 
@@ -187,6 +211,7 @@ export class BrinkService implements types.Service {
     const models = { onnx: this.#onnx, reader, reranker };
     return retrieve(
       {
+        trace: this.#trace,
         search: (request) => memory.search(request),
         embed,
         score: (choice, text, hits) => scoreHits(choice, text, hits, models),
@@ -259,7 +284,8 @@ export class BrinkService implements types.Service {
   metrics(): types.Metrics {
     const members = this.#backend?.members ?? [];
     const backends = members.map(({ name, state }) => state.figures(name));
-    return { linearMemoryBytes: linearMemoryBytes(), usage: usageLog.totals, backends };
+    const { totals: traces } = traceLog;
+    return { linearMemoryBytes: linearMemoryBytes(), usage: usageLog.totals, traces, backends };
   }
 
   async health(): Promise<{ ready: boolean; detail: string }> {
@@ -281,6 +307,10 @@ export class BrinkService implements types.Service {
     return this.#env.ROUTER.getByName(tenant);
   }
 
+  #traces(tenant: string): DurableObjectStub<TraceObject> {
+    return this.#env.TRACES.getByName(tenant);
+  }
+
   #ledger(): DurableObjectStub<LedgerObject> {
     return this.#env.LEDGER.getByName("ledger");
   }
@@ -297,6 +327,7 @@ export class BrinkService implements types.Service {
       quota: (tenant, key) => this.#quota(tenant, key),
       recorder: (tenant) => this.#env.USAGE.getByName(tenant),
       keepAlive: this.#keepAlive,
+      trace: this.#trace,
     };
   }
 }

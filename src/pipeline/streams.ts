@@ -1,6 +1,7 @@
 /** The answer that was decided on, as a stream with its report. */
 import type { ChatMessage, Engine, EnginePiece, Usage } from "../engine/engine.ts";
 import { piecesOf, READER_ID, renderAnswer } from "../engine/reader.ts";
+import { codeOf } from "../errors.ts";
 import type { SearchHit } from "../memory/types.ts";
 import { citeMarks, toCitation } from "./citations.ts";
 import { type EdgeWork, judgementOf } from "./edge-work.ts";
@@ -68,8 +69,18 @@ export async function streamEngine(
   const scope = request.caller.tenant;
   const { messages, passages } = prompt;
   const asked = { scope, question, messages, hits: passages, parameters, stream };
-  const pieces = engine.answer({ ...asked, hedgeMs, prefer, signal })[Symbol.asyncIterator]();
-  const first = await trace.time(`${engine.kind}_first_token`, () => pieces.next());
+  const span = trace.begin(engine.kind);
+  const watch = trace.attempts(engine.kind);
+  const pieces = engine
+    .answer({ ...asked, hedgeMs, prefer, watch, signal })
+    [Symbol.asyncIterator]();
+  const stage = `${engine.kind}_first_token`;
+  const first = await trace
+    .clock(stage, () => pieces.next())
+    .catch((error) => {
+      span.end(codeOf(error) ?? "internal");
+      throw error;
+    });
   let citations: Citation[] = [];
   async function* relay(): AsyncIterable<EnginePiece> {
     let text = "";
@@ -82,7 +93,11 @@ export async function streamEngine(
         yield piece;
       }
       citations = await citeMarks(text, inPrompt);
+    } catch (error) {
+      span.end(codeOf(error) ?? "internal");
+      throw error;
     } finally {
+      span.end();
       await pieces.return?.(undefined); // a reader that left early ends the engine's work too
     }
   }

@@ -20,6 +20,8 @@ import type { FeedbackReply, FeedbackRequest, RouterAdmin } from "./learning-typ
 import type { MemoryAdmin } from "./memory-types.ts";
 import type { Note, NoteAdmin } from "./notes-types.ts";
 import type { Replays } from "./replays.ts";
+import type { TraceAdmin } from "./trace-admin.ts";
+import type { TraceTotals } from "./trace-log.ts";
 import type { UsageTotals } from "./usage-log.ts";
 
 /** Who is calling: a key's tenant, scopes and reach. */
@@ -285,6 +287,8 @@ export interface Metrics {
   /** Linear memory of every WebAssembly instance of the isolate. */
   linearMemoryBytes: number;
   usage: UsageTotals;
+  /** What became of the traces of the isolate's requests, of all tenants. */
+  traces: TraceTotals;
   /** What the isolate has seen of each backend. */
   backends: BackendFigures[];
 }
@@ -300,6 +304,7 @@ export interface Service {
   readonly modelAdmin: ModelAdmin;
   readonly noteAdmin: NoteAdmin;
   readonly keyAdmin: KeyAdmin;
+  readonly traceAdmin: TraceAdmin;
   /** Counts a request of about so many tokens against the rates of the caller's key; null where it
    *  has none. What the request then uses is counted to it. Throws `ledger_unavailable`. */
   admit(caller: Caller, tokens: number): Promise<Admission | null>;

@@ -29,6 +29,8 @@ export interface AnswerDeps {
   notes: AnswerNotes;
   conversations: Conversations;
   pricesOf: PricesOf;
+  /** The request's; one is made where it is absent. */
+  trace?: Trace;
   /** Told of each answer once its last piece is out or its reader left; must not throw. */
   observe: (answered: Answered) => void;
 }

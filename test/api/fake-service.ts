@@ -22,6 +22,7 @@ import { FakeKeys } from "./fake-keys.ts";
 import { FakeMemory, knows } from "./fake-memory.ts";
 import { FakeNotes } from "./fake-notes.ts";
 import { FakeRouter } from "./fake-router.ts";
+import { FakeTraces } from "./fake-traces.ts";
 
 export const REPORT: BrinkReport = {
   route: "edge",
@@ -160,6 +161,7 @@ export class FakeService implements Service {
   readonly memoryAdmin = new FakeMemory((...call) => this.calls.push(call));
   readonly modelAdmin = new FakeModelAdmin(this);
   readonly noteAdmin = new FakeNotes((...call) => this.calls.push(call));
+  readonly traceAdmin = new FakeTraces((...call) => this.calls.push(call));
   readonly keyAdmin = new FakeKeys((...call) => this.calls.push(call));
   readonly routerAdmin = new FakeRouter((...call) => this.calls.push(call));
   /** Method names with their arguments, in order. */
@@ -261,7 +263,11 @@ export class FakeService implements Service {
   metrics() {
     const counts = { requests: 9, refused: 2, prompt_tokens: 70, completion_tokens: 8, nanos: 5e8 };
     const usage = { ...counts, ledger_failures: 1, ledger_allowed: 0 };
-    return { linearMemoryBytes: 65_536, usage, backends: [] };
+    const traces = {
+      traces: { kept: 5, sampled_out: 1, dropped: 0, failed: 0 },
+      spans: { exported: 12, dropped: 0, failed: 3 },
+    };
+    return { linearMemoryBytes: 65_536, usage, traces, backends: [] };
   }
 
   health() {

@@ -15,7 +15,7 @@ interface Config {
   r2_buckets: { binding: string; bucket_name: string }[];
   services?: { binding: string; service: string; entrypoint?: string }[];
   vectorize: { binding: string; index_name: string }[];
-  analytics_engine_datasets: { binding: string }[];
+  analytics_engine_datasets: { binding: string; dataset: string }[];
   kv_namespaces: { binding: string }[];
   queues: { producers?: { binding: string }[] };
   limits: object;
@@ -54,10 +54,11 @@ it("staging has every binding that production has, and shares no Worker and no s
     const [production, staging] = [read(config!), read(other!, "staging")];
     expect(bindingsOf(staging)).toEqual(bindingsOf(production));
     expect(staging.name).toBe(`${production.name}-staging`);
-    const namesOf = ({ r2_buckets, services, vectorize }: Config) => [
+    const namesOf = ({ r2_buckets, services, vectorize, ...more }: Config) => [
       ...r2_buckets.map(({ bucket_name }) => bucket_name),
       ...(services ?? []).map(({ service }) => service),
       ...vectorize.map(({ index_name }) => index_name),
+      ...more.analytics_engine_datasets.map(({ dataset }) => dataset),
     ];
     expect(namesOf(staging)).toEqual(namesOf(production).map((name) => `${name}-staging`));
   }
@@ -91,7 +92,7 @@ it("a plan has what it names, and a dry run that names nothing has all", () => {
   });
   expect(planOf({ "dry-run": true })).toMatchObject({
     optional: ["generator", "onnx"],
-    stores: ["snapshots", "vectorize"],
+    stores: ["snapshots", "vectorize", "analytics"],
   });
   expect(planOf({ "dry-run": true, onnx: true })).toMatchObject({ optional: ["onnx"], stores: [] });
 });

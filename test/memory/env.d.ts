@@ -12,6 +12,7 @@ declare namespace Cloudflare {
     PAST_LEDGER: DurableObjectNamespace<import("./worker.ts").PastLedger>;
     QUOTA: DurableObjectNamespace<import("../../src/ledger/quota-object.ts").QuotaObject>;
     CLOCKED_QUOTA: DurableObjectNamespace<import("./worker.ts").ClockedQuota>;
+    TRACES: DurableObjectNamespace<import("./worker.ts").SmallTraces>;
     REPLAYS: DurableObjectNamespace<import("./worker.ts").SmallReplays>;
     USAGE: DurableObjectNamespace<import("../../src/ledger/usage-object.ts").UsageObject>;
     ROUTER: DurableObjectNamespace<import("../../src/router/router-object.ts").RouterObject>;

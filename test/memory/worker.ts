@@ -2,6 +2,7 @@
 import { LedgerObject } from "../../src/ledger/ledger-object.ts";
 import { QuotaObject } from "../../src/ledger/quota-object.ts";
 import { ReplayObject } from "../../src/ledger/replay-object.ts";
+import { TraceObject } from "../../src/ledger/trace-object.ts";
 import { UsageObject } from "../../src/ledger/usage-object.ts";
 import type { ShardStub } from "../../src/memory/memory-node.ts";
 import { MemoryObject } from "../../src/memory/memory-object.ts";
@@ -188,6 +189,27 @@ export class SmallReplays extends ReplayObject {
 
   passMs(ms: number): void {
     this.#nowMs += ms;
+  }
+}
+
+/** Keeps few traces, by the test's clock. */
+export class SmallTraces extends TraceObject {
+  #nowMs = Date.UTC(2026, 10, 29);
+
+  protected override now(): number {
+    return this.#nowMs;
+  }
+
+  protected override get bounds() {
+    return { traces: 5, bytes: 20_000, ms: 60_000 };
+  }
+
+  passMs(ms: number): void {
+    this.#nowMs += ms;
+  }
+
+  async ring(): Promise<void> {
+    await this.alarm();
   }
 }
 

@@ -7,6 +7,7 @@ import worker, {
   QuotaObject,
   ReplayObject,
   RouterObject,
+  TraceObject,
   UsageObject,
 } from "../../src/worker.ts";
 
@@ -20,6 +21,6 @@ export class MemoryObject extends Memory {
   }
 }
 
-export { LedgerObject, QuotaObject, ReplayObject, RouterObject, UsageObject };
+export { LedgerObject, QuotaObject, ReplayObject, RouterObject, TraceObject, UsageObject };
 
 export default worker;

@@ -6,6 +6,7 @@ import worker, {
   MemoryObject,
   QuotaObject as Quota,
   RouterObject,
+  TraceObject,
   UsageObject,
 } from "../../../src/worker.ts";
 
@@ -38,7 +39,7 @@ export class QuotaObject extends Quota {
   }
 }
 
-export { MemoryObject, RouterObject, UsageObject };
+export { MemoryObject, RouterObject, TraceObject, UsageObject };
 
 export default {
   fetch(request, env, context) {

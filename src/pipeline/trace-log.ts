@@ -1,0 +1,133 @@
+/** Requests that this isolate has served and not told of yet. */
+import type { TraceBatch, TraceRecord } from "../ledger/trace-types.ts";
+import { TRACE_FLUSH_MS, TRACE_FLUSHES_MAX, TRACES_PENDING_MAX } from "../limits.ts";
+
+/** Where a finished request goes. */
+export interface TraceSink {
+  /** A tenant's memory of requests. */
+  ring: (tenant: string) => { record(batch: TraceBatch): Promise<unknown> };
+  /** The collector; null where none is configured. Must not throw. */
+  exporter: ((traces: readonly TenantTrace[]) => Promise<ExportResult>) | null;
+  /** Lets work go on after the reply. */
+  keepAlive: (work: Promise<unknown>) => void;
+}
+
+export type TenantTrace = TraceRecord & { tenant: string };
+
+/** Spans that a collector took, and that it did not. */
+export interface ExportResult {
+  exported: number;
+  failed: number;
+}
+
+/** What is told of one request. */
+export interface Told {
+  tenant: string;
+  record: TraceRecord;
+  /** Whether it is for the tenant's memory, and whether for the collector. */
+  kept: boolean;
+  exported: boolean;
+  /** How much the tenant's series grew. */
+  grown: readonly [string, number][];
+}
+
+/** Counts since the isolate began. `dropped` are those for which there was no room, `failed` those
+ *  that their object or the collector did not take. */
+export interface TraceTotals {
+  traces: { kept: number; sampled_out: number; dropped: number; failed: number };
+  spans: { exported: number; dropped: number; failed: number };
+}
+
+interface Pending {
+  traces: TraceRecord[];
+  series: Map<string, number>;
+}
+
+/** Gathers what is told and sends it on together: TRACE_FLUSH_MS after the first, in the time of
+ *  the request that it belongs to, so that no request waits and traffic costs no call a request.
+ *  What an isolate that ends within that time has gathered is lost. */
+export class TraceLog {
+  readonly totals: TraceTotals = {
+    traces: { kept: 0, sampled_out: 0, dropped: 0, failed: 0 },
+    spans: { exported: 0, dropped: 0, failed: 0 },
+  };
+  #pending = new Map<string, Pending>();
+  #exports: TenantTrace[] = [];
+  #waiting = 0;
+  #flushing = 0;
+  /** When the next flush is due; past that, another must be begun: its request may be gone. */
+  #flushAt = Number.NEGATIVE_INFINITY;
+
+  note({ tenant, record, kept, exported, grown }: Told, sink: TraceSink): void {
+    const { traces, series } = this.#of(tenant);
+    for (const [key, by] of grown) series.set(key, (series.get(key) ?? 0) + by);
+    if (!kept && !exported) this.totals.traces.sampled_out++;
+    else if (this.#waiting >= 2 * TRACES_PENDING_MAX) this.#drop(record);
+    else {
+      this.#waiting++;
+      if (kept) traces.push(record);
+      if (exported && sink.exporter !== null) this.#exports.push({ ...record, tenant });
+    }
+    if (this.#waiting >= TRACES_PENDING_MAX && this.#flushing < TRACE_FLUSHES_MAX)
+      sink.keepAlive(this.flush(sink));
+    else if (Date.now() > this.#flushAt + TRACE_FLUSH_MS) {
+      this.#flushAt = Date.now() + TRACE_FLUSH_MS;
+      sink.keepAlive(this.#flushLater(sink));
+    }
+  }
+
+  /** Sends what there is, unless TRACE_FLUSHES_MAX are under way. Never throws. */
+  async flush(sink: TraceSink): Promise<void> {
+    if (this.#flushing >= TRACE_FLUSHES_MAX) return; // it goes with the next one
+    this.#flushing++;
+    const [pending, exports] = [this.#pending, this.#exports];
+    [this.#pending, this.#exports, this.#waiting] = [new Map(), [], 0];
+    try {
+      const kept = Array.from(pending, (one) => this.#keep(sink, ...one));
+      await Promise.all([...kept, this.#export(sink, exports)]);
+    } finally {
+      this.#flushing--;
+    }
+  }
+
+  async #keep(sink: TraceSink, tenant: string, { traces, series }: Pending): Promise<void> {
+    try {
+      await sink.ring(tenant).record({ traces, series: [...series] });
+      this.totals.traces.kept += traces.length;
+    } catch (error) {
+      this.totals.traces.failed += traces.length;
+      console.error(JSON.stringify({ event: "traces not kept", detail: String(error) }));
+      const later = this.#of(tenant).series; // counts are few, whatever they count
+      for (const [key, by] of series) later.set(key, (later.get(key) ?? 0) + by);
+    }
+  }
+
+  async #export({ exporter }: TraceSink, traces: TenantTrace[]): Promise<void> {
+    if (traces.length === 0 || exporter === null) return;
+    const { exported, failed } = await exporter(traces);
+    this.totals.spans.exported += exported;
+    this.totals.spans.failed += failed;
+  }
+
+  #drop(record: TraceRecord): void {
+    this.totals.traces.dropped++;
+    this.totals.spans.dropped += record.spans.length + 1;
+  }
+
+  async #flushLater(sink: TraceSink): Promise<void> {
+    await new Promise((done) => setTimeout(done, TRACE_FLUSH_MS));
+    this.#flushAt = Number.NEGATIVE_INFINITY;
+    await this.flush(sink);
+  }
+
+  #of(tenant: string): Pending {
+    const known = this.#pending.get(tenant);
+    if (known !== undefined) return known;
+    const fresh: Pending = { traces: [], series: new Map() };
+    this.#pending.set(tenant, fresh);
+    return fresh;
+  }
+}
+
+/** This isolate's. */
+export const traceLog = new TraceLog();

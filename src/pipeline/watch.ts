@@ -1,0 +1,55 @@
+/** Who is told of a finished request: the tenant's memory of requests and its counters, a
+ *  collector of OpenTelemetry, Workers Analytics Engine and the log. */
+import type { Env } from "../env.ts";
+import type { WatchingConfig } from "../env-watching.ts";
+import { dataPointOf } from "./data-point.ts";
+import { growthOf } from "./metric-families.ts";
+import { exportTraces } from "./otlp-export.ts";
+import { isFailed, logRequest } from "./request-log.ts";
+import type { Trace } from "./trace.ts";
+import { type TenantTrace, traceLog } from "./trace-log.ts";
+import { recordOf } from "./trace-record.ts";
+
+/** To be called once of a trace, when it has ended. Sends nothing before its request's reply is
+ *  made, and never throws. */
+export type Watch = (trace: Trace) => void;
+
+export function newWatch(
+  env: Pick<Env, "TRACES" | "ANALYTICS">,
+  config: WatchingConfig,
+  keepAlive: (work: Promise<unknown>) => void,
+): Watch {
+  const tell = (trace: Trace) => {
+    logRequest(trace, config);
+    const { caller } = trace;
+    if (caller === null) return; // nobody's: no tenant may see it
+    const { tenant } = caller;
+    const record = recordOf(trace, { texts: config.traceText });
+    const stages = record.spans.map((span): [string, number] => [span.name, span.duration_ms]);
+    const grown = growthOf(record, stages);
+    env.ANALYTICS?.writeDataPoint(dataPointOf(tenant, record));
+    const failed = isFailed(trace);
+    const remembered = failed || !isReading(trace);
+    const kept = remembered && (failed || trace.sampled);
+    const exported = remembered && (failed || trace.exported);
+    const { otlp } = config;
+    const exporter =
+      otlp === null ? null : (records: readonly TenantTrace[]) => exportTraces(otlp, records);
+    traceLog.note(
+      { tenant, record, kept, exported, grown },
+      { ring: (name) => env.TRACES.getByName(name), exporter, keepAlive },
+    );
+  };
+  return (trace) => {
+    try {
+      tell(trace);
+    } catch (error) {
+      console.error(JSON.stringify({ event: "request not told of", detail: String(error) }));
+    }
+  };
+}
+
+/** Lists and figures, which scrapers and consoles ask for all the time, are counted and no more. */
+function isReading({ endpoint }: Trace): boolean {
+  return endpoint === null || endpoint.startsWith("GET ") || endpoint.startsWith("HEAD ");
+}

@@ -1,0 +1,91 @@
+import { expect, it } from "vitest";
+import { FAMILIES, growthOf } from "../../src/pipeline/metric-families.ts";
+import { parsePrometheus } from "../support/prometheus.ts";
+import { startApi } from "./fake-service.ts";
+import { TRACE } from "./fake-traces.ts";
+
+type Api = ReturnType<typeof startApi>;
+
+async function scrape({ call }: Api, query = "") {
+  const response = await call(`/admin/metrics${query}`);
+  expect(response.status).toBe(200);
+  return parsePrometheus(await response.text());
+}
+
+/** As the tenant's object adds them up. */
+function count(api: Api, ...grown: [string, number][][]): void {
+  const sums = new Map<string, number>();
+  for (const [key, by] of grown.flat()) sums.set(key, (sums.get(key) ?? 0) + by);
+  api.service.traceAdmin.counters = [...sums];
+}
+
+it("every family is valid, and every one that a request can make is there", async () => {
+  const api = startApi();
+  const failed = { ...TRACE, error: "backend_timeout", status: 504, cache: "exact" };
+  const stages: [string, number][] = [
+    ["retrieve", 12],
+    ["retrieve", 8],
+  ];
+  count(api, growthOf(TRACE, stages), growthOf(failed, []));
+  const families = await scrape(api, "?memory=true");
+  expect([...families.keys()]).toEqual(
+    expect.arrayContaining(Object.keys(FAMILIES).map((name) => `brink_tenant_${name}`)),
+  );
+  expect(families.get("brink_tenant_stage_seconds")!.samples).toEqual([
+    { name: "brink_tenant_stage_seconds_sum", labels: { stage: "retrieve" }, value: 0.02 },
+    { name: "brink_tenant_stage_seconds_count", labels: { stage: "retrieve" }, value: 2 },
+  ]);
+  expect(families.get("brink_memory_documents")!.type).toBe("gauge");
+});
+
+it("a histogram counts each value once, at its bound and beyond all", async () => {
+  const api = startApi();
+  const at = (duration_ms: number) => growthOf({ ...TRACE, duration_ms }, []);
+  count(api, at(5), at(5.01), at(30_000), at(30_001));
+  const { samples } = (await scrape(api)).get("brink_tenant_request_duration_seconds")!;
+  const buckets = samples.filter(({ name }) => name.endsWith("_bucket"));
+  const counts = Object.fromEntries(buckets.map(({ labels, value }) => [labels.le, value]));
+  expect(counts).toMatchObject({ "0.005": 1, "0.01": 2, "10": 2, "30": 3, "+Inf": 4 });
+});
+
+it("labels are escaped, and counts of another version's families are left out", async () => {
+  const api = startApi();
+  const engine = 'backend:a"b\\c\nd';
+  count(api, growthOf({ ...TRACE, engine }, []), [
+    ["unknown_total\nx", 1],
+    ["errors_total\nx", 1],
+  ]);
+  const families = await scrape(api);
+  const [sample] = families.get("brink_tenant_requests_total")!.samples;
+  expect(sample!.labels.engine).toBe('backend:a"b\\c d');
+  expect(families.has("brink_tenant_unknown_total")).toBe(false);
+  expect(families.has("brink_tenant_errors_total")).toBe(false);
+});
+
+it("what cannot be read is left out and told, and the rest is there", async () => {
+  const api = startApi();
+  api.service.traceAdmin.series = () => Promise.reject(new Error("Network connection lost."));
+  const families = await scrape(api);
+  expect(families.get("brink_metrics_parts_failed")!.samples[0]!.value).toBe(1);
+  expect(families.has("brink_tenant_requests_total")).toBe(false);
+  expect(families.get("brink_linear_memory_bytes")!.samples[0]!.value).toBe(65_536);
+});
+
+it("the isolate's own figures, which are of all tenants, are the operator's alone", async () => {
+  const api = startApi();
+  expect(await api.outcome("/admin/metrics?memory=yes")).toEqual([400, "invalid_request"]);
+  const own = await scrape(api);
+  expect(own.get("brink_traces_total")!.samples).toContainEqual({
+    ...{ name: "brink_traces_total", labels: { result: "sampled_out" }, value: 1 },
+  });
+  const { sha256Hex } = await import("../../src/pipeline/digest.ts");
+  const other = { tenant: "other", scopes: ["admin" as const] };
+  api.service.callers.set(await sha256Hex("theirs"), {
+    ...other,
+    ...{ namespaces: null, default_namespace: null },
+  });
+  const response = await api.call("/admin/metrics", { key: "theirs" });
+  const theirs = parsePrometheus(await response.text());
+  expect(theirs.has("brink_requests_total")).toBe(false);
+  expect(theirs.has("brink_traces_total")).toBe(false);
+});

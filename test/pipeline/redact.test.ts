@@ -1,0 +1,58 @@
+import { expect, it } from "vitest";
+import { TRACE_TEXT_CHARS_MAX } from "../../src/limits.ts";
+import { redact } from "../../src/pipeline/redact.ts";
+
+it.each([
+  ["write to jane.doe+x@mail.example.co.uk, please", "write to [email], please"],
+  ["Authorization: Bearer abcdef0123456789", "Authorization: Bearer [key]"],
+  ["use sk-proj-AbCdEf0123456789xyz now", "use [key] now"],
+  ["brink_AbCdEf0123456789xyz", "[key]"],
+  ["ghp_AbCdEf0123456789xyzAbCdEf", "[key]"],
+  ["AKIAIOSFODNN7EXAMPLE is mine", "[key] is mine"],
+  ["password=hunter22; next", "password=[key]; next"],
+  ['{"api_key": "abcd1234"}', '{"api_key": "[key]"}'],
+  ["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl!", "[key]!"],
+  ["postgres://joe:secret@db.example.com/x", "postgres://[key]@db.example.com/x"],
+  ["-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----", "[key]"],
+  ["card 4111 1111 1111 1111 ok", "card [card] ok"],
+  ["4111-1111-1111-1111", "[card]"],
+  ["call +49 30 1234567 today", "call [phone] today"],
+  ["call (555) 123-4567 x", "call [phone] x"],
+])("%j becomes %j", (text, redacted) => {
+  expect(redact(text)).toBe(redacted);
+});
+
+it.each([
+  "On 2026-11-29 there were 1,234,567 of them, 28 days later 3.14159.",
+  "What does report 0.0 name? 1234567890123456 is an order.",
+  "the token ring of 1985 and the key of C",
+])("%j stays", (text) => {
+  expect(redact(text)).toBe(text);
+});
+
+it("a text is cut, and what the cut would halve is known first", () => {
+  const text = `${"x ".repeat(TRACE_TEXT_CHARS_MAX / 2 - 5)}jane.doe@example.com and more`;
+  const cut = redact(text);
+  expect(cut.length).toBeLessThanOrEqual(TRACE_TEXT_CHARS_MAX + 1);
+  expect(cut).not.toContain("jane");
+  expect(redact("\ud83d".repeat(3), 2)).toBe("\ufffd\ufffd…");
+});
+
+it("the time grows with the length and no faster", () => {
+  const hostile = [
+    "eyJ-".repeat(1_000),
+    "-----BEGIN A".repeat(400),
+    "a.".repeat(2_000),
+    `${"a@".repeat(2_000)}`,
+    `${"1 ".repeat(2_000)}x`,
+    "(1".repeat(2_000),
+    "bearer ".repeat(600),
+    "key=".repeat(1_000),
+    "://a:".repeat(800),
+    "sk-".repeat(1_300),
+  ];
+  const startMs = performance.now();
+  for (const text of hostile) for (let i = 0; i < 10; i++) redact(text);
+  // Measured 40 ms on a busy machine; a quadratic form takes seconds.
+  expect(performance.now() - startMs).toBeLessThan(2_000);
+});

@@ -1,0 +1,105 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { TraceBatch } from "../../src/ledger/trace-types.ts";
+import { TRACE_FLUSH_MS, TRACE_FLUSHES_MAX, TRACES_PENDING_MAX } from "../../src/limits.ts";
+import { Trace } from "../../src/pipeline/trace.ts";
+import { type Told, TraceLog, type TraceSink } from "../../src/pipeline/trace-log.ts";
+import { recordOf } from "../../src/pipeline/trace-record.ts";
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+function told(tenant: string, rest: Partial<Told> = {}): Told {
+  const trace = new Trace();
+  trace.begin("auth").end();
+  trace.finish(200);
+  const record = recordOf(trace, { texts: false });
+  return { tenant, record, kept: true, exported: true, grown: [["requests", 1]], ...rest };
+}
+
+function openSink(record: (batch: TraceBatch) => Promise<void> = async () => {}) {
+  const batches: [string, TraceBatch][] = [];
+  const exports: string[][] = [];
+  const work: Promise<unknown>[] = [];
+  const sink: TraceSink = {
+    ring: (tenant) => ({
+      async record(batch) {
+        batches.push([tenant, batch]);
+        await record(batch);
+      },
+    }),
+    exporter: async (traces) => {
+      exports.push(traces.map(({ tenant }) => tenant));
+      return { exported: 2 * traces.length, failed: 0 };
+    },
+    keepAlive: (promise) => void work.push(promise),
+  };
+  return { sink, batches, exports, work };
+}
+
+it("a second's requests go together, one call a tenant and one export", async () => {
+  const log = new TraceLog();
+  const { sink, batches, exports, work } = openSink();
+  for (const tenant of ["a", "b", "a"]) log.note(told(tenant), sink);
+  expect([work.length, batches.length]).toEqual([1, 0]);
+  await vi.advanceTimersByTimeAsync(TRACE_FLUSH_MS);
+  await Promise.all(work);
+  expect(batches.map(([tenant, { traces }]) => [tenant, traces.length])).toEqual([
+    ["a", 2],
+    ["b", 1],
+  ]);
+  expect(batches[0]![1].series).toEqual([["requests", 2]]);
+  expect(exports).toEqual([["a", "b", "a"]]);
+  expect(log.totals.traces).toMatchObject({ kept: 3, dropped: 0, failed: 0 });
+  expect(log.totals.spans.exported).toBe(6);
+  log.note(told("a"), sink);
+  expect(work.length).toBe(2);
+});
+
+it("what is not sampled is counted all the same", async () => {
+  const log = new TraceLog();
+  const { sink, batches, exports, work } = openSink();
+  log.note(told("a", { kept: false, exported: false }), sink);
+  log.note(told("a", { kept: false, exported: true }), sink);
+  await vi.advanceTimersByTimeAsync(TRACE_FLUSH_MS);
+  await Promise.all(work);
+  expect(batches[0]![1]).toEqual({ traces: [], series: [["requests", 2]] });
+  expect(exports).toEqual([["a"]]);
+  expect(log.totals.traces.sampled_out).toBe(1);
+});
+
+it("a full batch goes at once; where all flushes hang, more is dropped and counted", async () => {
+  const log = new TraceLog();
+  const hanging = openSink(() => new Promise(() => {}));
+  for (let i = 0; i < TRACE_FLUSHES_MAX * TRACES_PENDING_MAX; i++)
+    log.note(told("a"), hanging.sink);
+  expect(hanging.batches.length).toBe(TRACE_FLUSHES_MAX);
+  const more = 2 * TRACES_PENDING_MAX + 5;
+  for (let i = 0; i < more; i++) log.note(told("a"), hanging.sink);
+  expect(hanging.batches.length).toBe(TRACE_FLUSHES_MAX);
+  expect(log.totals.traces.dropped).toBe(5);
+  expect(log.totals.spans.dropped).toBe(10);
+});
+
+it("an object that fails loses the traces, not the counts, and no one is told", async () => {
+  const error = vi.spyOn(console, "error").mockImplementation(() => {});
+  const log = new TraceLog();
+  const failing = openSink(async () => {
+    throw new Error("Network connection lost.");
+  });
+  log.note(told("a"), failing.sink);
+  await vi.advanceTimersByTimeAsync(TRACE_FLUSH_MS);
+  await Promise.all(failing.work);
+  expect(log.totals.traces).toMatchObject({ kept: 0, failed: 1 });
+  expect(error.mock.calls[0]![0]).toContain("traces not kept");
+  const well = openSink();
+  log.note(told("a"), well.sink);
+  await vi.advanceTimersByTimeAsync(TRACE_FLUSH_MS);
+  await Promise.all(well.work);
+  expect(well.batches[0]![1].series).toEqual([["requests", 2]]);
+  expect(well.batches[0]![1].traces.length).toBe(1);
+});
