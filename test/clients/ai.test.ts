@@ -4,9 +4,10 @@ import { embedMany, generateText, jsonSchema, Output, streamText, tool } from "a
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { LOCAL_KEY } from "../../scripts/service.ts";
 import { START_MS_MAX } from "../support/running-service.ts";
-import { ASK, becomes, endlessStep, MEMORY, type Served, serve } from "./served.ts";
+import { type Backed, becomes } from "../support/service-with-backend.ts";
+import { ASK, endlessStep, MEMORY, serve } from "./served.ts";
 
-let served: Served;
+let served: Backed;
 let brink: ReturnType<typeof createOpenAICompatible>;
 beforeAll(async () => {
   served = await serve();

@@ -3,9 +3,10 @@ import OpenAI from "openai";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { LOCAL_KEY } from "../../scripts/service.ts";
 import { START_MS_MAX } from "../support/running-service.ts";
-import { ASK, becomes, endlessStep, FERRY, MEMORY, type Served, serve } from "./served.ts";
+import { type Backed, becomes } from "../support/service-with-backend.ts";
+import { ASK, endlessStep, FERRY, MEMORY, serve } from "./served.ts";
 
-let served: Served;
+let served: Backed;
 let client: OpenAI;
 beforeAll(async () => {
   served = await serve();

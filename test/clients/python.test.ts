@@ -5,12 +5,13 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { START_MS_MAX } from "../support/running-service.ts";
-import { type Served, serve } from "./served.ts";
+import type { Backed } from "../support/service-with-backend.ts";
+import { serve } from "./served.ts";
 
 const PYTHON = process.env.BRINK_PYTHON;
 const REASON = PYTHON ? "" : " (skipped: BRINK_PYTHON names no interpreter with openai)";
 
-let served: Served;
+let served: Backed;
 beforeAll(async () => {
   if (PYTHON) served = await serve();
 }, START_MS_MAX);

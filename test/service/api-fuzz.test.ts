@@ -1,22 +1,18 @@
 /** A short run of `npm run torture -- api`. */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
-import { START_MS_MAX, startTestService, type TestService } from "../support/running-service.ts";
+import { START_MS_MAX, type TestService } from "../support/running-service.ts";
+import { startWithBackend } from "../support/service-with-backend.ts";
 import { fuzzApi } from "../torture/api-fuzz.ts";
 
 const REQUESTS = 300;
 const MS_MAX = 120_000;
 
-let backend: OpenAiServer;
 let service: TestService;
+let stop: () => Promise<void>;
 beforeAll(async () => {
-  backend = await startOpenAiServer();
-  service = await startTestService({ BACKEND_URL: backend.url, BACKEND_MODEL: "big-model" });
+  ({ service, stop } = await startWithBackend());
 }, START_MS_MAX);
-afterAll(async () => {
-  await service?.stop();
-  await backend?.close();
-});
+afterAll(() => stop?.());
 
 it(
   "no request that /openapi.json allows, or nearly allows, gets a 5xx or an undescribed reply",

@@ -1,30 +1,22 @@
 /** Feedback, comparison and the router's tending over HTTP: the built Worker with a scripted
  *  backend. */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
-import {
-  fill,
-  START_MS_MAX,
-  startTestService,
-  type TestService,
-} from "../support/running-service.ts";
+import type { OpenAiServer } from "../support/openai-server.ts";
+import { fill, START_MS_MAX, type TestService } from "../support/running-service.ts";
+import { startWithBackend } from "../support/service-with-backend.ts";
 
 let backend: OpenAiServer;
 let service: TestService;
+let stop: () => Promise<void>;
 beforeAll(async () => {
-  backend = await startOpenAiServer();
-  service = await startTestService({
-    ...{ BACKEND_URL: backend.url, BACKEND_MODEL: "big-model" },
+  ({ service, backend, stop } = await startWithBackend({
     ...{ BACKEND_PRICE_INPUT_PER_MTOK: "2", BACKEND_PRICE_OUTPUT_PER_MTOK: "8" },
-  });
+  }));
   await fill(service, "ferries", [
     { id: "ferry", text: "The ferry to Skagen leaves at 07:40 and 16:10 daily." },
   ]);
 }, START_MS_MAX);
-afterAll(async () => {
-  await service?.stop();
-  await backend?.close();
-});
+afterAll(() => stop?.());
 
 const WHEN = "When does the ferry to Skagen leave?";
 const KEYS = "Who keeps the keys of the Skagen ferry?";

@@ -1,29 +1,20 @@
 /** Keys with limits and budgets against the built Worker, with a backend that costs money. */
 import OpenAI, { RateLimitError } from "openai";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
-import {
-  fill,
-  START_MS_MAX,
-  startTestService,
-  type TestService,
-} from "../support/running-service.ts";
+import type { OpenAiServer } from "../support/openai-server.ts";
+import { fill, START_MS_MAX, type TestService } from "../support/running-service.ts";
+import { startWithBackend } from "../support/service-with-backend.ts";
 
 let backend: OpenAiServer;
 let service: TestService;
+let stop: () => Promise<void>;
 beforeAll(async () => {
-  backend = await startOpenAiServer();
-  service = await startTestService({
-    BACKEND_URL: backend.url,
-    BACKEND_MODEL: "big-model",
+  ({ service, backend, stop } = await startWithBackend({
     BACKEND_PRICE_INPUT_PER_MTOK: "1",
     BACKEND_PRICE_OUTPUT_PER_MTOK: "2",
-  });
+  }));
 }, START_MS_MAX);
-afterAll(async () => {
-  await service?.stop();
-  await backend?.close();
-});
+afterAll(() => stop?.());
 
 /** Of one scripted answer: 11 tokens of prompt and 7 of answer. */
 const COST_USD = (11 * 1 + 7 * 2) / 1e6;

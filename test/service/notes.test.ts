@@ -1,24 +1,16 @@
 /** Notes over HTTP: the built Worker with a scripted backend. */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
-import {
-  chat,
-  fill,
-  START_MS_MAX,
-  startTestService,
-  type TestService,
-} from "../support/running-service.ts";
+import type { OpenAiServer } from "../support/openai-server.ts";
+import { chat, fill, START_MS_MAX, type TestService } from "../support/running-service.ts";
+import { startWithBackend } from "../support/service-with-backend.ts";
 
 let backend: OpenAiServer;
 let service: TestService;
+let stop: () => Promise<void>;
 beforeAll(async () => {
-  backend = await startOpenAiServer();
-  service = await startTestService({ BACKEND_URL: backend.url, BACKEND_MODEL: "big-model" });
+  ({ service, backend, stop } = await startWithBackend());
 }, START_MS_MAX);
-afterAll(async () => {
-  await service?.stop();
-  await backend?.close();
-});
+afterAll(() => stop?.());
 
 const DOCUMENT = { id: "ferry", text: "The ferry to Skagen leaves at 07:40 and 16:10 daily." };
 const QUESTION = "Who keeps the keys of the Skagen ferry?";

@@ -1,31 +1,21 @@
 /** Routing over HTTP: the built Worker with a scripted backend. */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
-import {
-  chat,
-  fill,
-  START_MS_MAX,
-  startTestService,
-  type TestService,
-} from "../support/running-service.ts";
+import type { OpenAiServer } from "../support/openai-server.ts";
+import { chat, fill, START_MS_MAX, type TestService } from "../support/running-service.ts";
+import { startWithBackend } from "../support/service-with-backend.ts";
 
 let backend: OpenAiServer;
 let service: TestService;
+let stop: () => Promise<void>;
 beforeAll(async () => {
-  backend = await startOpenAiServer();
-  service = await startTestService({
-    BACKEND_URL: backend.url,
-    BACKEND_MODEL: "big-model",
+  ({ service, backend, stop } = await startWithBackend({
     BACKEND_PRICE_INPUT_PER_MTOK: "2",
     BACKEND_PRICE_OUTPUT_PER_MTOK: "8",
-  });
+  }));
   await fill(service, "ferry", DOCUMENTS);
   await service.call("PUT", "/admin/router", { target: { max_risk: 0.15 } });
 }, START_MS_MAX);
-afterAll(async () => {
-  await service?.stop();
-  await backend?.close();
-});
+afterAll(() => stop?.());
 
 const DOCUMENTS = [
   { id: "ferry", title: "Ferry", text: "The ferry to the island leaves at 07:40 and 16:10 daily." },

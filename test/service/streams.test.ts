@@ -2,19 +2,17 @@
  *  ends. The local runtime learns of that when it writes; leaving before the first token, which the
  *  platform tells by the request's signal, is tested in test/api/leaving.test.ts. */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type OpenAiServer, type Step, startOpenAiServer } from "../support/openai-server.ts";
-import { START_MS_MAX, startTestService, type TestService } from "../support/running-service.ts";
+import type { OpenAiServer, Step } from "../support/openai-server.ts";
+import { START_MS_MAX, type TestService } from "../support/running-service.ts";
+import { becomes, startWithBackend } from "../support/service-with-backend.ts";
 
 let backend: OpenAiServer;
 let service: TestService;
+let stop: () => Promise<void>;
 beforeAll(async () => {
-  backend = await startOpenAiServer();
-  service = await startTestService({ BACKEND_URL: backend.url, BACKEND_MODEL: "big-model" });
+  ({ service, backend, stop } = await startWithBackend());
 }, START_MS_MAX);
-afterAll(async () => {
-  await service?.stop();
-  await backend?.close();
-});
+afterAll(() => stop?.());
 
 const CHAT = "/v1/chat/completions";
 const RESPONSES = "/v1/responses";
@@ -38,13 +36,6 @@ function event(content: string): string {
 }
 const END = 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
 const words = (n: number) => Array.from({ length: n }, (_, i) => event(`word${i} `));
-
-/** Waits for what is about to become true. */
-async function until(holds: () => boolean): Promise<void> {
-  const endMs = Date.now() + 10_000;
-  while (!holds() && Date.now() < endMs) await new Promise((done) => setTimeout(done, 20));
-  expect(holds()).toBe(true);
-}
 
 it("the headers wait for the first token, and the tokens then come one by one", async () => {
   const pauseMs = 400;
@@ -97,7 +88,7 @@ it.each([CHAT, RESPONSES] as const)(
     await reader.read();
     expect(backend.aborted).toBe(aborted);
     leave.abort();
-    await until(() => backend.aborted === aborted + 1);
+    expect(await becomes(() => backend.aborted === aborted + 1)).toBe(true);
   },
 );
 

@@ -1,19 +1,15 @@
 /** A short run of `npm run torture -- tenants`. */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
-import { START_MS_MAX, startTestService, type TestService } from "../support/running-service.ts";
+import { START_MS_MAX, type TestService } from "../support/running-service.ts";
+import { startWithBackend } from "../support/service-with-backend.ts";
 import { crossTenants } from "../torture/tenants.ts";
 
-let backend: OpenAiServer;
 let service: TestService;
+let stop: () => Promise<void>;
 beforeAll(async () => {
-  backend = await startOpenAiServer();
-  service = await startTestService({ BACKEND_URL: backend.url, BACKEND_MODEL: "big-model" });
+  ({ service, stop } = await startWithBackend());
 }, START_MS_MAX);
-afterAll(async () => {
-  await service?.stop();
-  await backend?.close();
-});
+afterAll(() => stop?.());
 
 it("nothing of one tenant shows to another, or is changed by it", async () => {
   const options = { url: service.url, seed: 5, requestsMax: 200, msMax: 60_000 };
