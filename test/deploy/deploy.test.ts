@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { experimental_getWranglerCommands as wranglerCommands } from "wrangler";
 import { checkAnswer, checkHealth } from "../../scripts/deploy-check.ts";
 import { runBrink } from "../support/brink-cli.ts";
 
@@ -90,6 +91,41 @@ async function deploy(args: string[], changes: Partial<Account> = {}, env = {}) 
   return { ...ended, calls, shown };
 }
 
+/** What of a call the real wrangler, of the version that is installed, does not know. */
+function strangeTo(args: readonly string[]): string[] {
+  interface Command {
+    definition?: {
+      args?: Record<string, { demandOption?: boolean }>;
+      positionalArgs?: string[];
+    };
+    subtree: Map<string, Command>;
+  }
+  const { registry, globalFlags } = wranglerCommands();
+  let command = registry as unknown as Command;
+  let words = args;
+  while (words.length > 0 && command.subtree.has(words[0]!)) {
+    command = command.subtree.get(words[0]!)!;
+    words = words.slice(1);
+  }
+  const { args: known = {}, positionalArgs = [] } = command.definition ?? {};
+  const flags = words.filter((word) => word.startsWith("--")).map((word) => word.slice(2));
+  const names = flags.map((flag) => flag.split("=")[0]!);
+  const strange = names.filter((name) => !(name in known) && !(name in globalFlags));
+  const places = words.findIndex((word) => word.startsWith("--"));
+  const plain = places === -1 ? words.length : places;
+  const needed = positionalArgs.filter((name) => known[name]?.demandOption === true).length;
+  const taken = plain >= needed && plain <= positionalArgs.length;
+  const fits = command.definition?.args !== undefined && taken;
+  return fits ? strange : [args.join(" "), ...strange];
+}
+
+it("a call that wrangler does not know is told from one that it knows", () => {
+  expect(strangeTo(["r2", "bucket", "create", "x"])).toEqual([]);
+  expect(strangeTo(["r2", "bucket", "make", "x"])).toEqual(["r2 bucket make x"]);
+  expect(strangeTo(["r2", "bucket", "create"])).toEqual(["r2 bucket create"]);
+  expect(strangeTo(["deploy", "--minify", "--small"])).toEqual(["small"]);
+});
+
 it("all of staging: login, sizes, stores, Workers, key, question, in this order", async () => {
   const parts = ["--generator", "--snapshots", "--vectorize"];
   const { code, out, said, calls, shown } = await deploy(["--env", "staging", "--json", ...parts], {
@@ -110,6 +146,7 @@ it("all of staging: login, sizes, stores, Workers, key, question, in this order"
     `secret list --config ${main} --env staging`,
     `secret put BRINK_ADMIN_KEY_SHA256 --config ${main} --env staging`,
   ]);
+  expect(calls.flatMap(({ args }) => strangeTo(args))).toEqual([]);
   const deployed = JSON.parse(out);
   expect(deployed).toMatchObject({ environment: "staging", url, version: "v-1" });
   expect(deployed.answer).toBe("heliotrope");
