@@ -54,6 +54,10 @@ export const DRIFT_STARTS_MAX = 40;
 export const ROUTER_CACHE_MS_MAX = 30_000;
 export const ROUTER_CACHE_ENTRIES_MAX = 1_000;
 
-// An outcome is written down after the reply: feedback that comes at once may have to wait for it.
-export const FEEDBACK_LOOKS_MAX = 4;
+// An isolate's outcomes go to their routers together: one write a second, and not one an answer. A
+// hundred of a few KB each are little beside the isolate's memory and one transaction of 10 ms.
+export const OUTCOME_FLUSH_MS = 1_000;
+export const OUTCOMES_PENDING_MAX = 100;
+// Feedback that comes at once may have to wait for that, where another isolate gave the answer.
+export const FEEDBACK_LOOKS_MAX = 9;
 export const FEEDBACK_LOOK_PAUSE_MS = 150;

@@ -5,7 +5,7 @@ import { OUTCOME_CHARS_MAX, SHADOWS_UNDER_WAY_MAX } from "../limits.ts";
 import { isWrongBy } from "../router/agreement.ts";
 import type { Outcome } from "../router/outcome.ts";
 import type { RouterObject } from "../router/router-object.ts";
-import type { ActiveRouter } from "../router/router-types.ts";
+import type { ActiveRouter, Recording } from "../router/router-types.ts";
 import { compareEngines, isReference } from "./compare.ts";
 import { readAtEdge } from "./edge-work.ts";
 import { NOTE_ID, noteAgreed } from "./notes.ts";
@@ -15,7 +15,9 @@ import { Trace } from "./trace.ts";
 import type { AnswerDeps } from "./work.ts";
 
 export interface RecordDeps extends Pick<AnswerDeps, "models"> {
-  router: (tenant: string) => Pick<DurableObjectStub<RouterObject>, "record" | "compared">;
+  router: (tenant: string) => Pick<DurableObjectStub<RouterObject>, "compared">;
+  /** Takes what an answer was; its router is told in time. */
+  record: (tenant: string, recording: Recording) => void;
   /** What the tenant's answers are routed by. */
   active: (tenant: string) => Promise<ActiveRouter>;
   notes: NoteDeps;
@@ -62,7 +64,7 @@ async function learn(deps: RecordDeps, { outcome: given, work, usage }: Answered
     outcome.route === "backend" ? costOf(usage, deps.pricesOf(outcome.engine)) : null;
   const known = isReference(outcome, deps.rungs);
   const sample = sampled ? labelOf(outcome, known) : null;
-  await router.record({ outcome: { ...outcome, cost_usd }, revision, routed, sample });
+  deps.record(tenant, { outcome: { ...outcome, cost_usd }, revision, routed, sample });
   if (dropped) await router.compared({ dropped: 1 }, []);
   const asks = deps.rungs.length > 0 || (outcome.edge_answer !== null && !known);
   if (!sampled || !asks) return;

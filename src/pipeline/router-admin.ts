@@ -32,13 +32,17 @@ export class TenantRouter implements RouterAdmin {
   readonly #states: Pick<RouterStates, "forget">;
   readonly #prices: Prices | null;
   readonly #engines: readonly RungEngine[];
+  readonly #settled: () => Promise<void>;
 
+  /** `settled` sends on what this isolate has not told its routers of yet. */
   constructor(
     object: (tenant: string) => DurableObjectStub<RouterObject>,
     states: Pick<RouterStates, "forget">,
     prices: Prices | null,
     engines: readonly RungEngine[],
+    settled: () => Promise<void>,
   ) {
+    this.#settled = settled;
     this.#object = object;
     this.#states = states;
     this.#prices = prices;
@@ -46,6 +50,7 @@ export class TenantRouter implements RouterAdmin {
   }
 
   async get({ tenant }: Caller): Promise<RouterState> {
+    await this.#settled();
     return this.#describe(await this.#object(tenant).overview());
   }
 
@@ -53,11 +58,13 @@ export class TenantRouter implements RouterAdmin {
     const { target } = changes;
     if (target !== undefined && "budget_usd_per_1k" in target)
       shareWithin(target.budget_usd_per_1k, this.#prices);
+    await this.#settled();
     await this.#object(caller.tenant).putSettings(changes);
     return this.#changed(caller);
   }
 
   async calibrate(caller: Caller, request: CalibrateRequest): Promise<RouterState> {
+    await this.#settled();
     await this.#object(caller.tenant).calibrate(request);
     return this.#changed(caller);
   }
@@ -77,14 +84,16 @@ export class TenantRouter implements RouterAdmin {
     return this.#changed(caller);
   }
 
-  outcomes(
+  async outcomes(
     { tenant }: Caller,
     { limit, cursor, labelled }: Parameters<RouterAdmin["outcomes"]>[1],
   ) {
+    await this.#settled();
     return this.#object(tenant).outcomes(limit, cursor, labelled);
   }
 
-  forgetOutcomes({ tenant }: Caller): Promise<number> {
+  async forgetOutcomes({ tenant }: Caller): Promise<number> {
+    await this.#settled();
     return this.#object(tenant).forget(null);
   }
 

@@ -35,6 +35,7 @@ import type { NoteDeps } from "./notes-find.ts";
 import { NotePolicies } from "./notes-policy.ts";
 import type { NoteAdmin } from "./notes-types.ts";
 import type { Answered } from "./observe.ts";
+import { outcomeLog } from "./outcome-log.ts";
 import { preloadDocs } from "./preload.ts";
 import { type RecordDeps, recordAnswer } from "./record.ts";
 import { Replays } from "./replays.ts";
@@ -89,11 +90,13 @@ export class BrinkService implements types.Service {
       memory: (caller, namespace) => this.#memory(caller, namespace),
       ledger: () => this.#ledger(),
       encoder: async () => (await this.#models()).encoder,
-      forgetOutcomes: (tenant, namespace) =>
-        Promise.all([
+      forgetOutcomes: async (tenant, namespace) => {
+        await this.#settleOutcomes();
+        return Promise.all([
           this.#router(tenant).forget(namespace),
           this.#traces(tenant).forget(namespace),
-        ]),
+        ]);
+      },
     });
     const policies = new NotePolicies(this.#ledger());
     this.#notes = {
@@ -115,7 +118,13 @@ export class BrinkService implements types.Service {
     const engines = rungEngines(config);
     this.#rungs = engines.map(({ engine }) => engine);
     this.#routers = new RouterStates(router, config.prices, this.#rungs);
-    this.routerAdmin = new TenantRouter(router, this.#routers, pricesOf(config.prices), engines);
+    this.routerAdmin = new TenantRouter(
+      router,
+      this.#routers,
+      pricesOf(config.prices),
+      engines,
+      () => this.#settleOutcomes(),
+    );
     const context = config.generator?.context ?? GENERATOR_CONTEXT_DEFAULT;
     this.modelAdmin = new OperatorModels(this.#store, this.#ledger(), context, this.#onnx);
   }
@@ -153,6 +162,8 @@ export class BrinkService implements types.Service {
     return {
       rungs: this.#rungs.map((id) => (id === generator?.id ? generator : this.#backend!.only(id)!)),
       router: (tenant) => this.#router(tenant),
+      record: (tenant, recording) =>
+        this.#keepAlive(outcomeLog.note(tenant, recording, (name) => this.#router(name))),
       notes: this.#notes,
       backend: this.#backend,
       pricesOf: (engine) => backendPrices(this.#config.backends, engine),
@@ -162,7 +173,13 @@ export class BrinkService implements types.Service {
     };
   }
 
-  feedback(caller: types.Caller, request: FeedbackRequest): Promise<FeedbackReply> {
+  /** What this isolate's answers were is known to their routers. */
+  #settleOutcomes(): Promise<void> {
+    return outcomeLog.flush((tenant) => this.#router(tenant));
+  }
+
+  async feedback(caller: types.Caller, request: FeedbackRequest): Promise<FeedbackReply> {
+    await this.#settleOutcomes();
     const router = (tenant: string) => this.#router(tenant);
     const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
     return takeFeedback({ router, notes: this.#notes, pause }, caller, request);

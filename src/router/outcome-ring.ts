@@ -43,20 +43,23 @@ export class OutcomeRing {
     this.#now = now;
   }
 
-  /** Keeps an outcome, without its texts where `keepText` is false or it is too large with them,
-   *  and lets the oldest go. */
-  add(outcome: Outcome, revision: number, keepText: boolean): void {
-    let text = JSON.stringify(keepText ? outcome : withoutText(outcome));
-    if (bytesOf(text) > OUTCOME_BYTES_MAX) text = JSON.stringify(withoutText(outcome));
-    const bytes = bytesOf(text);
-    const { trace_id, at, namespace } = outcome;
-    const start = Number(this.#sql.exec(`SELECT coalesce(${UPTO}, 0) AS upto`).one().upto);
-    if (bytes <= OUTCOME_BYTES_MAX)
-      this.#sql.exec(
+  /** Keeps outcomes, oldest first, without their texts where `keepText` is false or one is too
+   *  large with them, and lets the oldest go. */
+  add(given: readonly { outcome: Outcome; revision: number }[], keepText: boolean): void {
+    let start = Number(this.#sql.exec(`SELECT coalesce(${UPTO}, 0) AS upto`).one().upto);
+    for (const { outcome, revision } of given) {
+      let text = JSON.stringify(keepText ? outcome : withoutText(outcome));
+      if (bytesOf(text) > OUTCOME_BYTES_MAX) text = JSON.stringify(withoutText(outcome));
+      const bytes = bytesOf(text);
+      if (bytes > OUTCOME_BYTES_MAX) continue;
+      const { trace_id, at, namespace } = outcome;
+      const { rowsWritten } = this.#sql.exec(
         `INSERT OR IGNORE INTO outcomes (trace_id, at, start, upto, namespace, revision, outcome)
          VALUES (?, ?, ?, ?, ?, ?, ?)`,
         ...[trace_id, at, start, start + bytes, namespace, revision, text],
       );
+      if (rowsWritten > 0) start += bytes; // one that is kept already is not kept twice
+    }
     this.#trim();
   }
 

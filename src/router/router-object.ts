@@ -119,20 +119,21 @@ export class RouterObject extends DurableObject {
     });
   }
 
-  /** Keeps an answer and counts it for drift; one of the sample, of which all is known, is a label
-   *  too. */
-  record({ outcome, revision, routed, sample }: types.Recording): void {
+  /** Keeps answers, oldest first, and counts them for drift; one of the sample, of which all is
+   *  known, is a label too. */
+  record(...recordings: types.Recording[]): void {
     this.#transact(() => {
-      this.#ring.add(outcome, revision, this.#settings().keep_text);
-      if (routed && this.#isOfNow(outcome))
-        this.#state.put(
-          "drift",
-          watchDifficulty(this.drift(), { ...outcome, revision }, this.now()),
-        );
-      const { difficulty } = outcome;
-      if (sample !== null && difficulty !== null)
-        this.#label("backend", { ...outcome, difficulty, revision, ...sample });
+      this.#ring.add(recordings, this.#settings().keep_text);
+      for (const recording of recordings) this.#learn(recording);
     });
+  }
+
+  #learn({ outcome, revision, routed, sample }: types.Recording): void {
+    if (routed && this.#isOfNow(outcome))
+      this.#state.put("drift", watchDifficulty(this.drift(), { ...outcome, revision }, this.now()));
+    const { difficulty } = outcome;
+    if (sample !== null && difficulty !== null)
+      this.#label("backend", { ...outcome, difficulty, revision, ...sample });
   }
 
   /** Counts what was asked for comparison, or let go; with what came of it, if anything did. */

@@ -31,9 +31,9 @@ function setUp(random: () => number = () => 0) {
   const compared: [Partial<ShadowCounts>, Comparison[]][] = [];
   const deps = {
     router: () => ({
-      record: async (recording: Recording) => void recorded.push(recording),
       compared: async (...args: (typeof compared)[number]) => void compared.push(args),
     }),
+    record: (_: string, recording: Recording) => void recorded.push(recording),
     notes: { policies: { read: async () => ({ notes: "off" }) } },
     models: async () => ({ encoder: { countTokens: () => 1 } }),
     pricesOf: (engine: string) =>

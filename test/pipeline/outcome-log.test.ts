@@ -1,0 +1,75 @@
+import { expect, it, vi } from "vitest";
+import { OUTCOME_FLUSH_MS, OUTCOMES_PENDING_MAX } from "../../src/limits.ts";
+import { OutcomeLog } from "../../src/pipeline/outcome-log.ts";
+import type { Recording } from "../../src/router/router-types.ts";
+
+const recording = (trace_id: string) => ({ outcome: { trace_id } }) as unknown as Recording;
+
+/** Routers that keep what they are told, by tenant, a call an entry; they refuse while `away`. */
+function setUp() {
+  const calls: [string, string[]][] = [];
+  const routers = { away: false, calls };
+  const router = (tenant: string) => ({
+    async record(...recordings: Recording[]) {
+      if (routers.away) throw new Error("away");
+      calls.push([tenant, recordings.map(({ outcome }) => outcome.trace_id)]);
+    },
+  });
+  return { routers, router, log: new OutcomeLog() };
+}
+
+it("a second's answers reach each tenant's router in one call, in their order", async () => {
+  vi.useFakeTimers();
+  const { routers, router, log } = setUp();
+  const kept = [
+    log.note("a", recording("1"), router),
+    log.note("b", recording("2"), router),
+    log.note("a", recording("3"), router),
+  ];
+  await vi.advanceTimersByTimeAsync(OUTCOME_FLUSH_MS - 1);
+  expect(routers.calls).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1);
+  await Promise.all(kept);
+  expect(routers.calls).toEqual([
+    ["a", ["1", "3"]],
+    ["b", ["2"]],
+  ]);
+  vi.useRealTimers();
+});
+
+it("a full log is sent at once, and a flush that is asked for as well", async () => {
+  const { routers, router, log } = setUp();
+  const ids = Array.from({ length: OUTCOMES_PENDING_MAX }, (_, i) => `${i}`);
+  const kept = ids.map((id) => log.note("a", recording(id), router));
+  await kept.at(-1);
+  expect(routers.calls).toEqual([["a", ids]]);
+  log.note("a", recording("late"), router);
+  await log.flush(router);
+  expect(routers.calls[1]).toEqual(["a", ["late"]]);
+});
+
+it("what a router did not take is kept for the next time, while there is room", async () => {
+  const logged = vi.spyOn(console, "error").mockImplementation(() => {});
+  const { routers, router, log } = setUp();
+  routers.away = true;
+  for (const id of ["1", "2"]) log.note("a", recording(id), router);
+  await log.flush(router);
+  expect(logged).toHaveBeenCalledOnce();
+  routers.away = false;
+  await log.flush(router);
+  await log.flush(router);
+  expect(routers.calls).toEqual([["a", ["1", "2"]]]);
+  routers.away = true;
+  for (let i = 1; i < OUTCOMES_PENDING_MAX; i++) log.note("a", recording(`${i}`), router);
+  const full = log.note("b", recording("b"), router);
+  log.note("b", recording("c"), router);
+  await full; // beside "c", which came since, there is room for those of "a" alone
+  routers.away = false;
+  await log.flush(router);
+  const told = routers.calls.slice(1).map(([tenant, ids]) => [tenant, ids.length]);
+  expect(told.sort()).toEqual([
+    ["a", OUTCOMES_PENDING_MAX - 1],
+    ["b", 1],
+  ]);
+  logged.mockRestore();
+});
