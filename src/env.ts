@@ -108,6 +108,18 @@ export function readConfig(env: Env, hostname: string): Config {
   };
 }
 
+const configs = new WeakMap<Env, Map<boolean, Config>>();
+
+/** As `readConfig`, worked out once: an isolate is handed the same bindings with every request. */
+export function configOf(env: Env, hostname: string): Config {
+  const known = configs.get(env) ?? new Map<boolean, Config>();
+  configs.set(env, known);
+  const local = isLoopback(hostname);
+  const config = known.get(local) ?? readConfig(env, hostname);
+  known.set(local, config);
+  return config;
+}
+
 function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }

@@ -1,7 +1,7 @@
 import { waitUntil } from "cloudflare:workers";
 import { createApp } from "./api/app.ts";
 import { addConsole } from "./api/console.ts";
-import { type Env, readConfig } from "./env.ts";
+import { configOf, type Env } from "./env.ts";
 import { BrinkService } from "./pipeline/service.ts";
 import { isSampled } from "./pipeline/trace-context.ts";
 import { newWatch } from "./pipeline/watch.ts";
@@ -15,7 +15,7 @@ export { MemoryObject } from "./memory/memory-object.ts";
 export { RouterObject } from "./router/router-object.ts";
 
 const app = createApp<Env>((env, request, trace) => {
-  const config = readConfig(env, new URL(request.url).hostname);
+  const config = configOf(env, new URL(request.url).hostname);
   trace.sampled = isSampled(trace.id, config.watching.sample);
   return {
     service: new BrinkService(env, config, waitUntil, trace),

@@ -141,12 +141,16 @@ function refuseUnusable({ key }: Caller): void {
   }
 }
 
+/** SHA-256 of the fixed keys, once they were worked out. */
+let fixedHashes: { admin: string; dev: string } | null = null;
+
 /** The operator's admin key, and under `npm start` the two fixed ones. */
 async function fixedCaller(keyHash: string, config: ApiConfig): Promise<Caller | null> {
   if (config.adminKeySha256 !== null && hashesEqual(keyHash, config.adminKeySha256)) return ADMIN;
   if (!config.local) return null;
-  if (hashesEqual(keyHash, await sha256Hex("brink-admin"))) return LOCAL_ADMIN;
-  if (hashesEqual(keyHash, await sha256Hex("brink-dev"))) return LOCAL_DEV;
+  fixedHashes ??= { admin: await sha256Hex("brink-admin"), dev: await sha256Hex("brink-dev") };
+  if (hashesEqual(keyHash, fixedHashes.admin)) return LOCAL_ADMIN;
+  if (hashesEqual(keyHash, fixedHashes.dev)) return LOCAL_DEV;
   return null;
 }
 
