@@ -187,6 +187,9 @@ export const SETTING_BYTES_MAX = 256 * 1024;
 // routed as if it were new. Providers keep a prompt's cache for five minutes without use.
 export const CONVERSATIONS_MAX = 10_000;
 export const PROMPT_CACHE_MS_MAX = 5 * 60_000;
+// They cache no shorter prompts (OpenAI's and Anthropic's documentation, 2026): where less of one
+// is held, other isolates lose nothing by not knowing.
+export const PROMPT_CACHE_TOKENS_MIN = 1_024;
 export const CONVERSATION_ID_CHARS_MAX = 128;
 
 // Labelled answers of a calibration set: 20,000 settle a risk to half a percent, and take 160 KB.

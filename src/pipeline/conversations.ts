@@ -1,6 +1,6 @@
 /** Which conversation a request goes on, and where that is remembered between isolates. */
 import type { ChatMessage } from "../engine/engine.ts";
-import { PROMPT_CACHE_MS_MAX } from "../limits.ts";
+import { PROMPT_CACHE_MS_MAX, PROMPT_CACHE_TOKENS_MIN } from "../limits.ts";
 import { type Conversations, RecentConversations, type Standing } from "../router/conversation.ts";
 import { sha256Hex } from "./digest.ts";
 import type { AnswerRequest } from "./types.ts";
@@ -45,8 +45,9 @@ export function textChars({ content }: ChatMessage): number {
 /** Of this isolate. */
 const recent = new RecentConversations();
 
-/** This isolate's memory, and behind it the cache of its data centre, which other isolates share
- *  and which forgets by itself. Where that cache is not to be had, the isolate's memory is all. */
+/** This isolate's memory, and behind it, for prompts that are long enough for a backend to cache
+ *  them, the cache of its data centre, which other isolates share and which forgets by itself.
+ *  Where that cache is not to be had, the isolate's memory is all. */
 export class SharedConversations implements Conversations {
   readonly #keepAlive: (work: Promise<unknown>) => void;
 
@@ -64,7 +65,8 @@ export class SharedConversations implements Conversations {
 
   hold(key: string, standing: Standing): void {
     recent.hold(key, standing);
-    if (standing.held !== null) this.#keepAlive(this.#write(key, standing));
+    const tokens = standing.held?.tokens ?? 0;
+    if (tokens >= PROMPT_CACHE_TOKENS_MIN) this.#keepAlive(this.#write(key, standing));
   }
 
   async #read(key: string): Promise<Standing | null> {
