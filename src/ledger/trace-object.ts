@@ -7,7 +7,7 @@ import { TRACE_BOUNDS, TRACES_SCHEMA, type TraceBounds, TraceRing } from "./trac
 import type { TraceBatch, TraceFilter, TracePage, TraceRecord } from "./trace-types.ts";
 
 /** The n-th step leads from schema n to n + 1. Never edit a step that was released: append one. */
-const MIGRATIONS: readonly string[] = [`${TRACES_SCHEMA}${SERIES_SCHEMA}`];
+export const MIGRATIONS: readonly string[] = [`${TRACES_SCHEMA}${SERIES_SCHEMA}`];
 
 /** Object RPC; one object a tenant. */
 export class TraceObject extends DurableObject {

@@ -9,6 +9,7 @@ import { migrate } from "../../src/ledger/migrate.ts";
 import { dayOf } from "../../src/ledger/periods.ts";
 import * as quota from "../../src/ledger/quota-object.ts";
 import * as replays from "../../src/ledger/replay-object.ts";
+import * as traces from "../../src/ledger/trace-object.ts";
 import * as usage from "../../src/ledger/usage-object.ts";
 import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";
 import type { RouterObject } from "../../src/router/router-object.ts";
@@ -173,7 +174,29 @@ const ROUTER: Past<RouterObject> = {
   },
 };
 
-const OBJECTS = { LEDGER, QUOTA, USAGE, REPLAYS, ROUTER } as unknown as Record<
+const TRACE = { trace_id: "trace", at: 9, status: 200, route: "edge", key: "k" };
+
+const TRACES: Past<traces.TraceObject> = {
+  binding: env.TRACES as unknown as DurableObjectNamespace<traces.TraceObject>,
+  steps: traces.MIGRATIONS,
+  fills: [
+    (sql) => {
+      sql.exec(
+        "INSERT INTO traces VALUES (1, 'trace', ?, 5, 200, 'edge', 'k', 'docs', 0, 60, ?, ?)",
+        ...[Date.UTC(2026, 10, 29), JSON.stringify(TRACE), JSON.stringify({ spans: [] })],
+      );
+      sql.exec("INSERT INTO series VALUES (1, ?)", JSON.stringify([["requests", 7]]));
+    },
+  ],
+  async check(stub) {
+    expect(await stub.find("trace")).toEqual({ ...TRACE, spans: [] });
+    await stub.record({ traces: [], series: [["requests", 2]] });
+    expect(await stub.series()).toEqual([["requests", 9]]);
+    expect(await stub.forget("docs")).toBe(1);
+  },
+};
+
+const OBJECTS = { LEDGER, QUOTA, USAGE, REPLAYS, ROUTER, TRACES } as unknown as Record<
   string,
   Past<DurableObject>
 >;
