@@ -24,6 +24,7 @@ import { routerRollback, routerStatus } from "./router-status.ts";
 import { routerActivate, routerTrain } from "./router-train.ts";
 import { search } from "./search.ts";
 import { snapshot } from "./snapshot.ts";
+import { tracesList, tracesShow } from "./traces.ts";
 
 /** In the order in which help shows them. */
 export const COMMANDS: Command[] = [
@@ -58,5 +59,7 @@ export const COMMANDS: Command[] = [
   routerCalibrate,
   routerReport,
   routerRollback,
+  tracesList,
+  tracesShow,
   completionCommand(() => COMMANDS),
 ];
