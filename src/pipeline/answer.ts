@@ -103,8 +103,7 @@ async function chooseNote(work: Work, near: NoteCandidate[], edgeOnly: boolean) 
 /** The same stream, of which `observe` and the conversation's memory hear. `notes` gave the answer
  *  or stood in the prompt. */
 function watched(work: Work, stream: AnswerStream, notes: Note[]): AnswerStream {
-  const { deps, conversation, turn, trace } = work;
-  trace.firstTokenMs = trace.now(); // an engine's stream resolves with its first piece
+  const { deps, conversation, turn } = work;
   const told = conversed(conversation, turn, stream, deps.conversations, deps.pricesOf);
   return observed({ ...work, notes: notes.map(({ id }) => id) }, told, deps.observe);
 }

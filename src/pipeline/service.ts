@@ -154,7 +154,10 @@ export class BrinkService implements types.Service {
       findGenerator: async (model: string) => meter.engine(await this.#findGenerator(model)),
       router: () => this.#routers.read(request.caller.tenant),
     };
-    return meter.own(await answer(deps, request));
+    const stream = await meter.own(await answer(deps, request));
+    this.#trace.firstTokenMs = this.#trace.now(); // a stream resolves with its first piece
+    this.#trace.reply = stream;
+    return stream;
   }
 
   #recordDeps(): RecordDeps {

@@ -10,8 +10,9 @@ export const OTHER_ENDPOINT = "other";
 
 /** No text of the request's or of the answer's is in it. */
 export function summaryOf(trace: Trace): TraceSummary {
-  const { answered, tokens, caller, failure } = trace;
-  const { outcome, report, model } = answered ?? {};
+  const { answered, reply, tokens, caller, failure } = trace;
+  const outcome = answered?.outcome;
+  const report = answered?.report ?? reply?.report();
   return {
     trace_id: trace.id,
     at: trace.at,
@@ -26,7 +27,7 @@ export function summaryOf(trace: Trace): TraceSummary {
     asked: cut(outcome?.asked ?? trace.asked),
     route: report?.route ?? null,
     engine: cut(report?.engine ?? null),
-    model: cut(model ?? trace.model),
+    model: cut(reply?.model ?? answered?.model ?? trace.model),
     difficulty: report?.difficulty ?? null,
     cache: trace.cache,
     tokens,
@@ -58,17 +59,17 @@ export function textsOf({ answered }: Trace): { question: string; answer: string
   return { question: redact(question), answer: redact(text) };
 }
 
-function decisionOf({ answered }: Trace): TraceRecord["decision"] {
-  if (answered === null) return null;
-  const { outcome, report, work } = answered;
-  const { before, edge } = work;
+function decisionOf({ answered, reply }: Trace): TraceRecord["decision"] {
+  const report = answered?.report ?? reply?.report();
+  if (report === undefined) return null;
+  const { before = null, edge = null } = answered?.work ?? {};
   return {
     reason: report.reason,
     wanted: report.wanted ?? null,
     difficulty_before: report.difficulty_before ?? null,
     difficulty_prior: report.difficulty_prior ?? null,
     threshold: edge?.threshold ?? before?.threshold ?? -1,
-    weights_version: outcome.weights_version,
+    weights_version: answered?.outcome.weights_version ?? "",
     features: (edge === null ? before?.features : edge.features) ?? null,
     contributions: (edge === null ? before?.contributions : edge.contributions) ?? null,
   };

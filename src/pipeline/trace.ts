@@ -4,7 +4,7 @@ import { codeOf, type ErrorCode } from "../errors.ts";
 import { TRACE_ATTRIBUTE_CHARS_MAX, TRACE_SPANS_MAX } from "../limits.ts";
 import type { Answered } from "./observe.ts";
 import { formatTraceparent, newTraceId, type TraceParent } from "./trace-context.ts";
-import type { Caller } from "./types.ts";
+import type { AnswerStream, Caller } from "./types.ts";
 
 export type Attributes = Record<string, string | number | boolean>;
 
@@ -77,6 +77,8 @@ export class Trace {
   namespace: string | null = null;
   /** Which cache gave the reply; null where none was asked or it had nothing. */
   cache: string | null = null;
+  /** The answer under way, or out of a cache; null where none was asked for. */
+  reply: Pick<AnswerStream, "model" | "report"> | null = null;
   /** The answer with all that it was decided by; null where there was none. */
   answered: Answered | null = null;
   /** What was used; null where nothing counted. */
