@@ -59,6 +59,17 @@ export async function checkAnswer(
   );
 }
 
+/** Makes the first key that may ask and nothing else; its text. Throws DeployError. */
+export async function makeFirstKey(
+  url: string,
+  adminKey: string,
+  options: CheckOptions = {},
+): Promise<string> {
+  const body = { name: "first", scopes: ["inference"], default_namespace: CHECK_NAMESPACE };
+  const made = await settle(options, () => call(url, "POST", "/admin/keys", adminKey, body));
+  return (made as { key: string }).key;
+}
+
 /** The call that whoever deployed can make next. */
 export function curlLine(url: string, key: string | null): string {
   const body = {

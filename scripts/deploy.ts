@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { checkLogin, makeStores, setFirstKey } from "./deploy-account.ts";
-import { checkAnswer, checkHealth, curlLine } from "./deploy-check.ts";
+import { checkAnswer, checkHealth, curlLine, makeFirstKey } from "./deploy-check.ts";
 import { DEPLOY_OPTIONS, type DeployPlan, planOf } from "./deploy-options.ts";
 import { checkSizes } from "./sizes.ts";
 import {
@@ -24,8 +24,9 @@ interface Deployed {
   url: string | null;
   version: string | null;
   made: string[];
-  /** The first key's text, where one was set. */
+  /** The administrator's first key, where one was set, and the first one that may only ask. */
   key: string | null;
+  inference_key: string | null;
   answer: string | null;
 }
 
@@ -57,7 +58,14 @@ async function deploy(plan: DeployPlan): Promise<Deployed> {
   const main = writeMainConfig(optional, stores, environment);
   const configs = [...optional.map((worker) => OPTIONAL_WORKERS[worker]!.config), main];
   await checkSizes(configs, flags, say);
-  const nothing = { url: null, version: null, made: [], key: null, answer: null };
+  const nothing = {
+    url: null,
+    version: null,
+    made: [],
+    key: null,
+    inference_key: null,
+    answer: null,
+  };
   if (dryRun) return { environment, ...nothing };
   const made = await makeStores(storesOf(optional, stores), environment);
   for (const name of made) say(`made ${name}`);
@@ -71,7 +79,8 @@ async function deploy(plan: DeployPlan): Promise<Deployed> {
   const key = await setFirstKey(main, environment);
   if (key !== null) tellKey(key);
   const answer = plan.check ? await check(url, key ?? process.env.BRINK_KEY ?? null) : null;
-  return { environment, url, version, made, key, answer };
+  const inference_key = key !== null && plan.check ? await makeFirstKey(url, key) : null;
+  return { environment, url, version, made, key, inference_key, answer };
 }
 
 async function deployWorker(config: string, flags: readonly string[]) {
@@ -102,13 +111,14 @@ async function check(url: string, key: string | null): Promise<string | null> {
   return null;
 }
 
-function describe({ key, answer, environment }: Deployed, url: string): string {
+function describe(deployed: Deployed, url: string): string {
+  const { key, inference_key, answer, environment } = deployed;
   const profile = `BRINK_KEY=${key ?? "..."} npx brink init --profile ${environment} --url ${url}`;
   return `${answer === null ? "deployed" : `deployed, and it answers: ${answer}`}
 
 url   ${url}
-try   ${curlLine(url, key)}
+key   ${inference_key ?? "npx brink keys create makes one"} (to ask with)
+try   ${curlLine(url, inference_key ?? key)}
 next  ${profile}
-      npx brink ingest FOLDER --namespace NS --create
-      npx brink keys create --scopes inference`;
+      npx brink ingest FOLDER --namespace NS --create`;
 }

@@ -6,7 +6,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { experimental_getWranglerCommands as wranglerCommands } from "wrangler";
 import { checkAnswer, checkHealth } from "../../scripts/deploy-check.ts";
 import { runBrink } from "../support/brink-cli.ts";
@@ -21,6 +21,9 @@ interface Account {
   codeBytes?: number;
   failures?: Record<string, string>;
 }
+
+// Each of these starts several programs, which a busy machine may take its time for.
+vi.setConfig({ testTimeout: 90_000 });
 
 let folder: string;
 let path: string;
@@ -44,7 +47,7 @@ beforeEach(async () => {
     const hash = createHash("sha256").update(key).digest("hex");
     const known = request.url === "/healthz" || account().secrets.BRINK_ADMIN_KEY_SHA256 === hash;
     const [status, code] = troubles.shift() ?? (known ? [200, ""] : [401, "invalid_key"]);
-    const body = { choices: [{ message: { content: answer } }] };
+    const body = { choices: [{ message: { content: answer } }], key: "brink-first" };
     const error = { error: { message: "trouble", code } };
     response.writeHead(status, { "content-type": "application/json" });
     response.end(JSON.stringify(status === 200 ? body : error));
@@ -160,7 +163,9 @@ it("all of staging: login, sizes, stores, Workers, key, question, in this order"
     "PUT /admin/namespaces/deployment",
     "POST /admin/namespaces/deployment/documents",
     "POST /v1/chat/completions",
+    "POST /admin/keys",
   ]);
+  expect(deployed.inference_key).toBe("brink-first");
   expect([code, said]).toEqual([0, expect.stringContaining(deployed.key)]);
 });
 
@@ -181,6 +186,7 @@ it("production alone makes nothing, keeps the key there is, and prints a call to
   expect(out).toContain(
     `try   curl -s ${url}/v1/chat/completions -H "authorization: Bearer $BRINK_KEY"`,
   );
+  expect(asked).not.toContain("POST /admin/keys");
   expect(out).toContain("it answers: heliotrope");
   expect(out + said).not.toContain(ADMIN_KEY);
   expect(code).toBe(0);
