@@ -54,7 +54,7 @@ async function readWrite(c: ApiContext, key: string): Promise<IdempotentWrite> {
   const digest = await crypto.subtle.digest("SHA-256", body);
   const content = Array.from(new Uint8Array(digest)).join(" ");
   const fingerprint = await sha256Hex(`${method}\n${pathname}${search}\n${type}\n${content}`);
-  if (body.byteLength > 0) c.req.raw = new Request(c.req.raw, { body });
+  if (c.req.raw.body !== null) c.req.raw = new Request(c.req.raw, { body }); // read once already
   const secret = `${c.req.header("authorization")}\0${key}`;
   return { tenant: c.var.caller.tenant, secret, fingerprint };
 }

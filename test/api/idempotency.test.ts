@@ -30,6 +30,14 @@ it("every write takes the header, and the document says so", async () => {
     }
 });
 
+it("a write with a body of nothing is done, and replayed", async () => {
+  const { call } = startApi();
+  // What a server makes of `content-length: 0`: a body that is there, with no bytes.
+  const put = () => call("/admin/namespaces/n", { method: "PUT", raw: "", headers: keyed() });
+  expect((await put()).status).toBe(200);
+  expect((await put()).headers.get("idempotent-replayed")).toBe("true");
+});
+
 it("another body, path or query under the same key is idempotency_key_reused", async () => {
   const { call, outcome } = startApi();
   await call(DOCUMENTS, { json, headers: keyed() });
