@@ -22,7 +22,9 @@ const HELP = `usage: npm run bench -- <what> [options]
             SmolLM2-135M's shape, random Q4_0 weights, beside wllama
   generation  sampling, constrained decoding, prefix cache and drafts on that decoder
   ingest    documents on their way to the memory, by stage
-  service   the built Worker: first answer of a fresh isolate, warm answers, memory
+  service   the built Worker: first answer of a fresh isolate, warm answers; --only backend: what
+            Brink adds to a backend's answers at 200 a second; portkey: the same beside the
+            Portkey gateway; edge: edge answers under load; memory: over 50,000 requests
   router    what routing adds to a request before anything is written, in workerd
   generator the memory of the generator's isolate with a model of SmolLM2-135M's shape
   index     the memory's index on the texts of --data: its parts alone, and 100,000 passages
@@ -30,7 +32,7 @@ const HELP = `usage: npm run bench -- <what> [options]
 
   --json FILE   also write the figures, machine and date to FILE
   --quick       fewer rounds: a smoke test rather than a figure
-  --only GROUPS  kernels, engine, index: these alone, e.g. roofline,gemm-i8 or decode
+  --only GROUPS  kernels, engine, index, service: these alone, e.g. roofline,gemm-i8 or decode
   --data PATH   index: a folder with texts in SQuAD's or BEIR's layout
   --svg FILE    kernels: a figure of each against its ceiling
   --bounds-checks  with each load and store checked by code, as workerd seems to have it`;

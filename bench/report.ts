@@ -34,7 +34,8 @@ export function cpuMs(): number {
   return (user + system) / 1000;
 }
 
-function quantile(sorted: readonly number[], p: number): number {
+/** Of numbers in ascending order, with linear interpolation; `p` from 0 to 1. */
+export function quantile(sorted: readonly number[], p: number): number {
   const at = (sorted.length - 1) * p;
   const low = Math.floor(at);
   return sorted[low]! + (sorted[Math.ceil(at)]! - sorted[low]!) * (at - low);
@@ -98,7 +99,11 @@ export function report(what: string, results: readonly Result[], file: string | 
     const notes = [against, note ?? ""].filter((text) => text !== "").join("; ");
     console.log([...cells, `${rate.toFixed(1)} ${unit}`.padStart(12), notes].join("  "));
   }
-  if (file === null) return;
+  if (file !== null) writeRecord(what, results, file);
+}
+
+/** Writes figures to `file`, with the machine and the date. */
+export function writeRecord(what: string, results: unknown, file: string): void {
   const machine = { cpu: cpus()[0]?.model, node: process.version, flags: process.execArgv };
   const record = { bench: what, date: new Date().toISOString(), machine, results };
   writeFileSync(file, `${JSON.stringify(record, null, 2)}\n`);

@@ -31,11 +31,20 @@ export async function readMemory(service: {
 export async function readHeap(
   inspectorUrl: string,
 ): Promise<{ heapBytes: number; buffersBytes: number }> {
+  const result = await send(await targetOf(inspectorUrl), "Runtime.getHeapUsage");
+  return { heapBytes: Number(result.usedSize), buffersBytes: Number(result.backingStorageSize) };
+}
+
+/** Collects the garbage of the Worker that is called first. */
+export async function collectGarbage(inspectorUrl: string): Promise<void> {
+  await send(await targetOf(inspectorUrl), "HeapProfiler.collectGarbage");
+}
+
+async function targetOf(inspectorUrl: string): Promise<string> {
   const targets = (await (await fetch(`${inspectorUrl}/json`)).json()) as Target[];
   const url = targets[0]?.webSocketDebuggerUrl;
   if (url === undefined) throw new Error("the inspector lists no target");
-  const result = await send(url, "Runtime.getHeapUsage");
-  return { heapBytes: Number(result.usedSize), buffersBytes: Number(result.backingStorageSize) };
+  return url;
 }
 
 async function readLinearBytes(url: string): Promise<number> {

@@ -4,12 +4,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readMemory } from "../scripts/inspector.ts";
-import { exitOnSignals, LOCAL_KEY, type RunningService, startService } from "../scripts/service.ts";
-import type { BenchOptions } from "./main.ts";
-import { type Result, report, summarize } from "./report.ts";
+import { readMemory } from "../../scripts/inspector.ts";
+import { LOCAL_KEY, type RunningService, startService } from "../../scripts/service.ts";
+import type { BenchOptions } from "../main.ts";
+import { type Result, report, summarize } from "../report.ts";
 
-const QUESTIONS = [
+export const QUESTIONS = [
   "Where does npm start keep its state?",
   "How are keys stored?",
   "What is the difficulty of a question?",
@@ -23,8 +23,7 @@ const QUESTIONS = [
 const COLD_MS_MAX = 3_000;
 const WARM_MS_MAX = 400;
 
-export async function run({ json, quick }: BenchOptions): Promise<void> {
-  exitOnSignals();
+export async function run({ quick }: BenchOptions): Promise<Result[]> {
   const state = mkdtempSync(join(tmpdir(), "brink-bench-"));
   try {
     await (await startService({ state })).stop(); // fills the memory with the documentation
@@ -48,19 +47,20 @@ export async function run({ json, quick }: BenchOptions): Promise<void> {
       { ...summarize("first answer of a fresh isolate", cold), note: `bound ${COLD_MS_MAX} ms` },
       { ...summarize("edge answer, warm", warm), note: `bound ${WARM_MS_MAX} ms` },
     ];
-    report("service", results, json);
+    report("service", results, null);
     console.log(`isolate after that: ${(peakBytes / 1e6).toFixed(1)} MB of heap and linear memory`);
     if (results[0]!.msMedian > COLD_MS_MAX || results[1]!.msMedian > WARM_MS_MAX) {
       console.error("a median is over its bound");
       process.exitCode = 1;
     }
+    return results;
   } finally {
     rmSync(state, { recursive: true, force: true });
   }
 }
 
 /** Wall time of one answer, ms. Throws unless the edge gave it, with its evidence. */
-async function timeAnswer(service: RunningService, question: string): Promise<number> {
+export async function timeAnswer(service: RunningService, question: string): Promise<number> {
   const startMs = performance.now();
   const response = await fetch(`${service.url}/v1/chat/completions`, {
     method: "POST",

@@ -1,0 +1,137 @@
+/** What the load runs against, each in a process of its own: the mock backend, Brink and the bare
+ *  Worker in the runtime itself, and the Portkey gateway where bench/peers has it. */
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { unstable_getMiniflareWorkerOptions } from "wrangler";
+import { freePort } from "../../scripts/service.ts";
+import { wranglerEnv } from "../../scripts/workers.ts";
+import { type ProcessTime, processTimes } from "./cpu-time.ts";
+
+const root = join(import.meta.dirname, "../..");
+const BUNDLE = join(root, "build/bench-service");
+const START_MS_MAX = 60_000;
+
+export interface Running {
+  url: string;
+  /** Whether a process is this one's. */
+  owns: (one: ProcessTime) => boolean;
+  stop(): Promise<void>;
+}
+
+/** The mock backend; its URL ends in /v1. */
+export async function startBackend(): Promise<Running> {
+  const program = join(import.meta.dirname, "mock-backend.ts");
+  const child = spawn(process.execPath, [program], { stdio: ["pipe", "pipe", "inherit"] });
+  const line = await firstLine(child);
+  const url = line.replace("listening ", "");
+  return { url, owns: ({ pid }) => pid === child.pid, stop: () => ended(child) };
+}
+
+/** Brink as it deploys, without wrangler's development proxy, which is one more hop, and not
+ *  Brink's. */
+export async function startBrink(backendUrl: string): Promise<Running> {
+  const binary = join(root, "node_modules/wrangler/bin/wrangler.js");
+  const flags = ["deploy", "--dry-run", "--minify", "--outdir", BUNDLE];
+  rmSync(BUNDLE, { recursive: true, force: true });
+  execFileSync(process.execPath, [binary, ...flags], { cwd: root, env: wranglerEnv() });
+  const files = readdirSync(BUNDLE).filter((name) => /\.(js|wasm)$/.test(name));
+  const modules = files
+    .sort((a, b) => Number(b === "worker.js") - Number(a === "worker.js")) // the entry is the first
+    .map((name) => ({
+      type: name.endsWith(".js") ? ("ESModule" as const) : ("CompiledWasm" as const),
+      path: join(BUNDLE, name),
+    }));
+  const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml"));
+  const bindings = {
+    BRINK_LOCAL: "1",
+    BACKEND_URL: backendUrl,
+    BACKEND_MODEL: "mock",
+    BACKEND_KEY: "k",
+    BRINK_LOG: "errors",
+  };
+  return startWorker({
+    ...workerOptions,
+    ...{ name: "brink", modulesRoot: BUNDLE, modules, bindings },
+  });
+}
+
+/** A Worker that hands both bodies on. */
+export function startFloor(backendUrl: string): Promise<Running> {
+  const path = join(import.meta.dirname, "floor-worker.js");
+  return startWorker({
+    name: "floor",
+    compatibilityDate: "2026-10-01",
+    modulesRoot: import.meta.dirname,
+    modules: [{ type: "ESModule", path }],
+    bindings: { BACKEND_URL: backendUrl },
+  });
+}
+
+type WorkerOptions = Parameters<typeof convertV4MiniflareOptions>[0];
+
+/** A Worker in a workerd of its own, with state that ends with it. */
+async function startWorker(options: object): Promise<Running> {
+  const state = mkdtempSync(join(tmpdir(), "brink-bench-"));
+  const before = children();
+  const shared = { host: "127.0.0.1", port: 0, cf: false, defaultPersistRoot: state };
+  const runtime = new Miniflare(
+    convertV4MiniflareOptions({ ...shared, workers: [options] } as WorkerOptions),
+  );
+  const url = `${(await runtime.ready).origin}/v1`;
+  const stop = async () => {
+    await runtime.dispose();
+    rmSync(state, { recursive: true, force: true });
+  };
+  const own = children().filter((pid) => !before.includes(pid));
+  return { url, owns: ({ pid }) => own.includes(pid), stop };
+}
+
+function children(): number[] {
+  return processTimes().flatMap(({ pid, parent }) => (parent === process.pid ? pid : []));
+}
+
+const PORTKEY = join(root, "bench/peers/node_modules/@portkey-ai/gateway/build/start-server.js");
+
+/** Whether `npm run bench:peers` has installed it. */
+export const hasPortkey = () => existsSync(PORTKEY);
+
+/** The gateway's own server; which backend a call goes to, its headers say. */
+export async function startPortkey(): Promise<Running> {
+  const port = await freePort();
+  const flags = [PORTKEY, `--port=${port}`, "--headless"];
+  const env = { ...process.env, NODE_ENV: "production" };
+  const child = spawn(process.execPath, flags, { stdio: ["ignore", "ignore", "inherit"], env });
+  const url = `http://127.0.0.1:${port}`;
+  const deadlineMs = Date.now() + START_MS_MAX;
+  while (!(await answers(url))) {
+    if (child.exitCode !== null || Date.now() > deadlineMs)
+      throw new Error("the Portkey gateway did not start");
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  const owns = ({ pid }: ProcessTime) => pid === child.pid;
+  return { url: `${url}/v1`, owns, stop: () => ended(child) };
+}
+
+async function answers(url: string): Promise<boolean> {
+  return fetch(url).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+}
+
+function firstLine(child: ChildProcess): Promise<string> {
+  return new Promise((done, fail) => {
+    child.once("exit", (code) => fail(new Error(`the mock backend ended with ${code}`)));
+    child.stdout!.setEncoding("utf8").once("data", (text: string) => done(text.trim()));
+  });
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  const gone = new Promise((done) => child.once("exit", done));
+  child.kill();
+  await gone;
+}
