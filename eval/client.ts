@@ -34,7 +34,7 @@ export async function withService<T>(
   exitOnSignals();
   const state = mkdtempSync(join(tmpdir(), "brink-eval-"));
   try {
-    const service = await startService({ state });
+    const service = await startService({ state, variables: { BRINK_PRELOAD: "none" } });
     try {
       return await work(connect(service.url));
     } finally {

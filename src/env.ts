@@ -46,6 +46,9 @@ export interface Env extends BackendVariables, WatchingVariables {
   GENERATOR?: Fetcher;
   /** "1" under `npm start` only: the fixed keys work and Brink's documentation is preloaded. */
   BRINK_LOCAL?: string;
+  /** What a local run's namespace `docs` is filled with: Brink's documentation (`docs`, the
+   *  default), or nothing (`none`). */
+  BRINK_PRELOAD?: string;
   BRINK_ADMIN_KEY_SHA256?: string;
   BRINK_ALLOWED_ORIGINS?: string;
   /** The model that writes answers where a request names none; none where it is absent. */
@@ -70,6 +73,8 @@ export interface GeneratorConfig {
 export interface Config {
   /** Fixed keys and open CORS: only for a service that answers on a loopback host. */
   local: boolean;
+  /** Whether a local run's namespace `docs` is filled. */
+  preload: boolean;
   /** SHA-256, hex, of the admin key of tenant `default`. */
   adminKeySha256: string | null;
   /** Origins that browsers may call from; `*` for all. */
@@ -97,12 +102,13 @@ export function readConfig(env: Env, hostname: string): Config {
   const origins = (env.BRINK_ALLOWED_ORIGINS ?? "").split(",").map((origin) => origin.trim());
   return {
     local,
+    preload: readChoice(env, "BRINK_PRELOAD", ["docs", "none"]) === "docs",
     adminKeySha256,
     allowedOrigins: local ? "*" : origins.filter((origin) => origin !== ""),
     backends,
     prices: expectedPrices(backends),
     edgePrices: readPrices("EDGE", env) ?? { input_per_mtok: 0, output_per_mtok: 0 },
-    ledgerUnreachable: readLedgerUnreachable(env),
+    ledgerUnreachable: readChoice(env, "LEDGER_UNREACHABLE", ["deny", "allow"]),
     generator: readGenerator(env),
     watching: readWatching(env, local),
   };
@@ -144,8 +150,13 @@ function readGenerator(env: Env): GeneratorConfig | null {
   return { model, context };
 }
 
-function readLedgerUnreachable(env: Env): "deny" | "allow" {
-  const choice = env.LEDGER_UNREACHABLE || "deny";
-  if (choice === "deny" || choice === "allow") return choice;
-  throw new ServiceError("misconfigured", "LEDGER_UNREACHABLE must be deny or allow");
+/** One of two; the first where the variable is absent. */
+function readChoice<Choice extends string>(
+  env: Env,
+  name: "BRINK_PRELOAD" | "LEDGER_UNREACHABLE",
+  choices: readonly [Choice, Choice],
+): Choice {
+  const chosen = choices.find((choice) => choice === (env[name] || choices[0]));
+  if (chosen !== undefined) return chosen;
+  throw new ServiceError("misconfigured", `${name} must be ${choices.join(" or ")}`);
 }

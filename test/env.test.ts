@@ -170,3 +170,11 @@ it("a local run may ask its own network, over http too, but no other scheme", ()
   // The flag alone does not open it: the request must have come in on a loopback host.
   expect(() => readConfig(at("http://127.0.0.1:8000"), "brink.example")).toThrow("https");
 });
+
+it("a local run's documentation can be left out", () => {
+  expect(readConfig(env({}), "localhost").preload).toBe(true);
+  expect(readConfig(env({ BRINK_PRELOAD: "none" }), "localhost").preload).toBe(false);
+  expect(() => readConfig(env({ BRINK_PRELOAD: "all" }), "localhost")).toThrow(
+    "BRINK_PRELOAD must be docs or none",
+  );
+});

@@ -11,14 +11,19 @@ const DOCUMENTS_PER_STEP = 4;
 type Progress = { state: "idle" | "running" | "done"; detail: string };
 const progress: Progress = { state: "idle", detail: "not begun" };
 
-/** How far this isolate's preload is. The first call that finds it idle does the work and
+/** How far this isolate's preload is; without `documents` the namespace is made and left empty.
+ *  The first call that finds it idle does the work and
  *  resolves when it is done; calls meanwhile resolve at once. A failed preload throws and is
  *  tried again by the next call. */
-export async function preloadDocs(assets: Fetcher, service: Service): Promise<Progress> {
+export async function preloadDocs(
+  assets: Fetcher,
+  service: Service,
+  documents: boolean,
+): Promise<Progress> {
   if (progress.state !== "idle") return progress;
   progress.state = "running";
   try {
-    await load(assets, service);
+    await load(assets, service, documents);
     Object.assign(progress, { state: "done", detail: "ok" });
   } finally {
     if (progress.state === "running") progress.state = "idle";
@@ -26,16 +31,17 @@ export async function preloadDocs(assets: Fetcher, service: Service): Promise<Pr
   return progress;
 }
 
-async function load(assets: Fetcher, service: Service): Promise<void> {
+async function load(assets: Fetcher, service: Service, withDocuments: boolean): Promise<void> {
   const caller: Caller = {
     tenant: "default",
     scopes: ["admin"],
     namespaces: null,
     default_namespace: DOCS_NAMESPACE,
   };
+  await service.memoryAdmin.putNamespace(caller, DOCS_NAMESPACE, {});
+  if (!withDocuments) return;
   const lines = await new Response(await openAsset(assets, "docs.ndjson")).text();
   const documents = lines.trim().split("\n").map(parseLine);
-  await service.memoryAdmin.putNamespace(caller, DOCS_NAMESPACE, {});
   for (let i = 0; i < documents.length; i += DOCUMENTS_PER_STEP) {
     progress.detail = `loading Brink's documentation, ${i} of ${documents.length} documents`;
     await service.memoryAdmin.ingest(

@@ -310,7 +310,7 @@ export class BrinkService implements types.Service {
 
   async health(): Promise<{ ready: boolean; detail: string }> {
     if (!this.#config.local) return { ready: true, detail: "ok" };
-    const { state, detail } = await preloadDocs(this.#env.ASSETS, this);
+    const { state, detail } = await preloadDocs(this.#env.ASSETS, this, this.#config.preload);
     return { ready: state === "done", detail };
   }
 

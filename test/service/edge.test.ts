@@ -10,7 +10,7 @@ import {
 
 let service: TestService;
 beforeAll(async () => {
-  service = await startTestService();
+  service = await startTestService({ BRINK_PRELOAD: "docs" });
   await fill(service, "handbook", HANDBOOK);
 }, START_MS_MAX);
 afterAll(() => service?.stop());

@@ -15,7 +15,7 @@ const PASSAGE = "The quarterly report names the harbour, the ferry and the light
 
 let service: TestService;
 beforeAll(async () => {
-  service = await startTestService();
+  service = await startTestService({ BRINK_PRELOAD: "docs" });
 }, START_MS_MAX);
 afterAll(() => service?.stop());
 

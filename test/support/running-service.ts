@@ -30,13 +30,16 @@ export interface Reply {
 
 export const START_MS_MAX = 180_000;
 
-/** Starts it; `stop` also removes the state. `prepare` fills the state's folder before. */
+/** Starts it; `stop` also removes the state. `prepare` fills the state's folder before. The
+ *  namespace `docs` is empty unless BRINK_PRELOAD says `docs`: embedding Brink's documentation
+ *  takes longer than most tests. */
 export async function startTestService(
-  variables: Record<string, string> = {},
+  given: Record<string, string> = {},
   { onnx, prepare }: { onnx?: boolean; prepare?: (state: string) => Promise<void> } = {},
 ): Promise<TestService> {
   const state = mkdtempSync(join(tmpdir(), "brink-test-"));
   await prepare?.(state);
+  const variables = { BRINK_PRELOAD: "none", ...given };
   let running: RunningService = await startService({ state, variables, onnx });
   const service: TestService = {
     url: running.url,
