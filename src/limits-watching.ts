@@ -24,6 +24,11 @@ export const TRACES_PENDING_MAX = 100;
 // Flushes under way. Objects and collectors answer within milliseconds; where they do not, what
 // comes on top is dropped and counted, so that what is watched never weighs on what is served.
 export const TRACE_FLUSHES_MAX = 4;
+// One that takes longer is given up: the request in whose time it ran may be gone, and then it
+// never ends. An export has twice OTLP_MS_MAX and a pause.
+export const TRACE_FLUSH_MS_MAX = 15_000;
+// Tenants that one isolate has counts of which were not taken yet.
+export const TRACE_TENANTS_MAX = 1_000;
 
 // Time series of a tenant: endpoints x routes x statuses in use are some hundred, and a histogram
 // has 14. What is beyond is counted as dropped. One row of SQLite, below its 2 MB.

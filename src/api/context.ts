@@ -59,5 +59,8 @@ export function endpoint(
   handler: (c: ApiContext) => Response | Promise<Response>,
 ): void {
   api.openAPIRegistry.registerPath(withIdempotency(route));
-  api.on(route.method.toUpperCase(), route.path.replace(/\{(\w+)\}/g, ":$1"), handler);
+  api.on(route.method.toUpperCase(), route.path.replace(/\{(\w+)\}/g, ":$1"), (c: ApiContext) => {
+    c.var.traced.namespace = c.req.param("ns") ?? null;
+    return handler(c);
+  });
 }

@@ -10,6 +10,7 @@ import type { MemoryAdmin, MemorySnapshots } from "./memory-types.ts";
 import { NotePolicies } from "./notes-policy.ts";
 import { noteMemories } from "./notes-store.ts";
 import { missingDocument, retitle } from "./retitle.ts";
+import type { Trace } from "./trace.ts";
 import type { Caller, MemoryChoice, NamespaceInfo, SubmittedDocument } from "./types.ts";
 
 type Memory = DurableObjectStub<MemoryObject>;
@@ -20,6 +21,8 @@ export interface MemoryAccess {
   memory(caller: Caller, namespace: string): Memory;
   ledger(): DurableObjectStub<LedgerObject>;
   encoder(): Promise<IngestEncoder>;
+  /** The request's. */
+  trace: Trace;
   /** Lets go of the answers that a tenant's namespace gave. */
   forgetOutcomes(tenant: string, namespace: string): Promise<unknown>;
 }
@@ -33,7 +36,11 @@ export class NamespaceAdmin implements MemoryAdmin {
 
   async ingest(caller: Caller, namespace: string, documents: readonly SubmittedDocument[]) {
     const memory = this.#memory(caller, namespace);
-    return ingest(ingestMemory(memory), await this.#access.encoder(), documents);
+    return ingest(
+      ingestMemory(memory, this.#access.trace),
+      await this.#access.encoder(),
+      documents,
+    );
   }
 
   async getDocument(caller: Caller, namespace: string, id: string) {
@@ -55,7 +62,10 @@ export class NamespaceAdmin implements MemoryAdmin {
   ): Promise<number> {
     const memory = this.#memory(caller, namespace);
     if (patch.title !== undefined) {
-      const port = { ...ingestMemory(memory), get: (one: string) => memory.get(one) };
+      const port = {
+        ...ingestMemory(memory, this.#access.trace),
+        get: (one: string) => memory.get(one),
+      };
       const version = await retitle(port, this.#access.encoder, id, patch, if_version);
       if (version !== null) return version;
     }
@@ -197,10 +207,10 @@ export class NamespaceAdmin implements MemoryAdmin {
   }
 }
 
-function ingestMemory(memory: Memory): IngestMemory {
+function ingestMemory(memory: Memory, trace: Trace): IngestMemory {
   return {
-    find: (ids) => memory.find(ids),
-    upsert: (changes) => memory.upsert(changes),
+    find: (ids) => trace.span("find", () => memory.find(ids)),
+    upsert: (changes) => trace.span("store", () => memory.upsert(changes)),
   };
 }
 

@@ -87,6 +87,7 @@ export class BrinkService implements types.Service {
     this.#onnx = new OnnxModels(env.ONNX ?? null);
     this.#store = env.MODELS === undefined ? null : new ModelStore(env.MODELS);
     this.memoryAdmin = new NamespaceAdmin({
+      trace,
       memory: (caller, namespace) => this.#memory(caller, namespace),
       ledger: () => this.#ledger(),
       encoder: async () => (await this.#models()).encoder,

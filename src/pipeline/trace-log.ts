@@ -1,6 +1,12 @@
 /** Requests that this isolate has served and not told of yet. */
 import type { TraceBatch, TraceRecord } from "../ledger/trace-types.ts";
-import { TRACE_FLUSH_MS, TRACE_FLUSHES_MAX, TRACES_PENDING_MAX } from "../limits.ts";
+import {
+  TRACE_FLUSH_MS,
+  TRACE_FLUSH_MS_MAX,
+  TRACE_FLUSHES_MAX,
+  TRACE_TENANTS_MAX,
+  TRACES_PENDING_MAX,
+} from "../limits.ts";
 
 /** Where a finished request goes. */
 export interface TraceSink {
@@ -54,13 +60,19 @@ export class TraceLog {
   #pending = new Map<string, Pending>();
   #exports: TenantTrace[] = [];
   #waiting = 0;
-  #flushing = 0;
+  /** Unix ms at which the flushes under way began. */
+  #flushing: { at: number }[] = [];
   /** When the next flush is due; past that, another must be begun: its request may be gone. */
   #flushAt = Number.NEGATIVE_INFINITY;
 
   note({ tenant, record, kept, exported, grown }: Told, sink: TraceSink): void {
-    const { traces, series } = this.#of(tenant);
-    for (const [key, by] of grown) series.set(key, (series.get(key) ?? 0) + by);
+    const pending = this.#of(tenant);
+    if (pending === null) {
+      this.#drop(record);
+      return;
+    }
+    const { traces, series } = pending;
+    grow(series, grown);
     if (!kept && !exported) this.totals.traces.sampled_out++;
     else if (this.#waiting >= 2 * TRACES_PENDING_MAX) this.#drop(record);
     else {
@@ -68,8 +80,7 @@ export class TraceLog {
       if (kept) traces.push(record);
       if (exported && sink.exporter !== null) this.#exports.push({ ...record, tenant });
     }
-    if (this.#waiting >= TRACES_PENDING_MAX && this.#flushing < TRACE_FLUSHES_MAX)
-      sink.keepAlive(this.flush(sink));
+    if (this.#waiting >= TRACES_PENDING_MAX && !this.#isBusy()) sink.keepAlive(this.flush(sink));
     else if (Date.now() > this.#flushAt + TRACE_FLUSH_MS) {
       this.#flushAt = Date.now() + TRACE_FLUSH_MS;
       sink.keepAlive(this.#flushLater(sink));
@@ -78,16 +89,23 @@ export class TraceLog {
 
   /** Sends what there is, unless TRACE_FLUSHES_MAX are under way. Never throws. */
   async flush(sink: TraceSink): Promise<void> {
-    if (this.#flushing >= TRACE_FLUSHES_MAX) return; // it goes with the next one
-    this.#flushing++;
+    if (this.#isBusy()) return; // it goes with the next one
+    const own = { at: Date.now() };
+    this.#flushing.push(own);
     const [pending, exports] = [this.#pending, this.#exports];
     [this.#pending, this.#exports, this.#waiting] = [new Map(), [], 0];
     try {
       const kept = Array.from(pending, (one) => this.#keep(sink, ...one));
       await Promise.all([...kept, this.#export(sink, exports)]);
     } finally {
-      this.#flushing--;
+      this.#flushing = this.#flushing.filter((one) => one !== own);
     }
+  }
+
+  #isBusy(): boolean {
+    const since = Date.now() - TRACE_FLUSH_MS_MAX;
+    this.#flushing = this.#flushing.filter(({ at }) => at > since);
+    return this.#flushing.length >= TRACE_FLUSHES_MAX;
   }
 
   async #keep(sink: TraceSink, tenant: string, { traces, series }: Pending): Promise<void> {
@@ -97,8 +115,8 @@ export class TraceLog {
     } catch (error) {
       this.totals.traces.failed += traces.length;
       console.error(JSON.stringify({ event: "traces not kept", detail: String(error) }));
-      const later = this.#of(tenant).series; // counts are few, whatever they count
-      for (const [key, by] of series) later.set(key, (later.get(key) ?? 0) + by);
+      const later = this.#of(tenant);
+      if (later !== null) grow(later.series, series); // few, whatever they count
     }
   }
 
@@ -120,13 +138,19 @@ export class TraceLog {
     await this.flush(sink);
   }
 
-  #of(tenant: string): Pending {
+  /** Null where there are too many tenants. */
+  #of(tenant: string): Pending | null {
     const known = this.#pending.get(tenant);
     if (known !== undefined) return known;
+    if (this.#pending.size >= TRACE_TENANTS_MAX) return null;
     const fresh: Pending = { traces: [], series: new Map() };
     this.#pending.set(tenant, fresh);
     return fresh;
   }
+}
+
+function grow(series: Map<string, number>, grown: Iterable<readonly [string, number]>): void {
+  for (const [key, by] of grown) series.set(key, (series.get(key) ?? 0) + by);
 }
 
 /** This isolate's. */

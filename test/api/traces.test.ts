@@ -62,6 +62,14 @@ it("a request is told of once, when its reply is made, with its endpoint and sta
   expect(trace!.caller!.tenant).toBe("default");
 });
 
+it("what works on a namespace names it", async () => {
+  const { traces, send } = startWatched();
+  const authorization = "Bearer brink-admin";
+  await send("/admin/namespaces/docs/documents", { documents: [] }, { authorization });
+  await send("/v1/chat/completions", { ...CHAT, memory: { namespace: "docs" } });
+  expect(traces.map(({ namespace }) => namespace)).toEqual(["docs", "docs"]);
+});
+
 it("a stream is told of at its end", async () => {
   const { service, traces, send } = startWatched();
   const gate = Promise.withResolvers<void>();

@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { TraceBatch } from "../../src/ledger/trace-types.ts";
-import { TRACE_FLUSH_MS, TRACE_FLUSHES_MAX, TRACES_PENDING_MAX } from "../../src/limits.ts";
+import {
+  TRACE_FLUSH_MS,
+  TRACE_FLUSH_MS_MAX,
+  TRACE_FLUSHES_MAX,
+  TRACE_TENANTS_MAX,
+  TRACES_PENDING_MAX,
+} from "../../src/limits.ts";
 import { Trace } from "../../src/pipeline/trace.ts";
 import { type Told, TraceLog, type TraceSink } from "../../src/pipeline/trace-log.ts";
 import { recordOf } from "../../src/pipeline/trace-record.ts";
@@ -83,6 +89,23 @@ it("a full batch goes at once; where all flushes hang, more is dropped and count
   expect(hanging.batches.length).toBe(TRACE_FLUSHES_MAX);
   expect(log.totals.traces.dropped).toBe(5);
   expect(log.totals.spans.dropped).toBe(10);
+  // A request that is gone takes its flush with it: it must not block the others for ever.
+  vi.setSystemTime(Date.now() + TRACE_FLUSH_MS_MAX);
+  const well = openSink();
+  log.note(told("a"), well.sink);
+  await Promise.all(well.work);
+  expect(well.batches[0]![1].traces.length).toBe(2 * TRACES_PENDING_MAX);
+});
+
+it("counts of more tenants than the bound are dropped", async () => {
+  const log = new TraceLog();
+  const { sink, batches, work } = openSink();
+  const rest = { kept: false, exported: false };
+  for (let i = 0; i <= TRACE_TENANTS_MAX; i++) log.note(told(`t${i}`, rest), sink);
+  await vi.advanceTimersByTimeAsync(TRACE_FLUSH_MS);
+  await Promise.all(work);
+  expect(batches.length).toBe(TRACE_TENANTS_MAX);
+  expect(log.totals.traces.dropped).toBe(1);
 });
 
 it("an object that fails loses the traces, not the counts, and no one is told", async () => {

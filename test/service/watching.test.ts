@@ -121,6 +121,17 @@ it("the collector gets the same spans as the protocol has them", async () => {
   expect(JSON.stringify(collector.spans)).not.toContain("keep the state");
 });
 
+it("a write's trace has its namespace and what it asked the memory", async () => {
+  await send("PUT", "/admin/namespaces/notes", {});
+  const documents = [{ id: "a", text: "The lease ends on 3 May." }];
+  const { id } = await send("POST", "/admin/namespaces/notes/documents", { documents });
+  const trace = await traceOf(id);
+  const endpoint = "POST /admin/namespaces/{ns}/documents";
+  expect(trace).toMatchObject({ endpoint, namespace: "notes", status: 200, texts: null });
+  expect(trace.spans.map(({ name }) => name)).toEqual(["auth", "find", "store"]);
+  expect(JSON.stringify(trace)).not.toContain("lease");
+});
+
 it("a tenant sees its own traces and counts, and no other's", async () => {
   const made = await send("POST", "/admin/keys", { tenant: "other", scopes: ["admin"] });
   const { key, id: keyId } = JSON.parse(made.text);
