@@ -30,30 +30,45 @@ interface Deployed {
   answer: string | null;
 }
 
-const { values } = parseArgs({
-  options: { ...DEPLOY_OPTIONS, json: { type: "boolean" } },
-});
 const say = (line: string) => console.error(line);
+const json = process.argv.includes("--json");
 try {
-  const plan = planOf(values as Record<string, string | boolean | undefined>);
-  if (!ENVIRONMENTS.includes(plan.environment))
-    throw new DeployError(`--env is ${ENVIRONMENTS.join(" or ")}, not ${plan.environment}`);
-  const deployed = await deploy(plan);
-  if (values.json) console.log(JSON.stringify(deployed, null, 2));
+  const deployed = await deploy(readPlan());
+  if (json) console.log(JSON.stringify(deployed, null, 2));
   else if (deployed.url !== null) console.log(describe(deployed, deployed.url));
 } catch (error) {
   if (!(error instanceof DeployError)) throw error;
-  if (values.json) console.log(JSON.stringify({ error: { message: error.message, code: null } }));
-  console.error(error.message);
+  if (json) console.log(JSON.stringify({ error: { message: error.message, code: null } }));
+  say(error.message);
   process.exitCode = 1;
+}
+
+/** Throws DeployError for options that there are not. */
+function readPlan(): DeployPlan {
+  try {
+    const { values } = parseArgs({ options: { ...DEPLOY_OPTIONS, json: { type: "boolean" } } });
+    const plan = planOf(values as Record<string, string | boolean | undefined>);
+    if (ENVIRONMENTS.includes(plan.environment)) return plan;
+    throw new Error(`--env is ${ENVIRONMENTS.join(" or ")}, not ${plan.environment}`);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new DeployError(`${message}\nnpx brink help deploy lists the options`);
+  }
+}
+
+function build(): void {
+  const script = join(import.meta.dirname, "build.ts");
+  try {
+    execFileSync(process.execPath, [script], { stdio: ["ignore", 2, 2] });
+  } catch {
+    throw new DeployError("the build failed, as it says above: nothing was deployed");
+  }
 }
 
 async function deploy(plan: DeployPlan): Promise<Deployed> {
   const { environment, optional, stores, dryRun } = plan;
   if (!dryRun) say(`as ${await checkLogin()}, to ${environment}`);
-  execFileSync(process.execPath, [join(import.meta.dirname, "build.ts")], {
-    stdio: ["ignore", 2, 2],
-  });
+  build();
   const flags = environmentFlags(environment);
   const main = writeMainConfig(optional, stores, environment);
   const configs = [...optional.map((worker) => OPTIONAL_WORKERS[worker]!.config), main];

@@ -1,5 +1,6 @@
 /** `npm run deploy`, with a fake wrangler and a fake deployment: the order of the calls, their
  *  arguments, and what is said when something fails. The real wrangler is called by the dry run. */
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -208,6 +209,18 @@ it("what is missing in the account is told before anything is built or changed",
     2,
     expect.stringContaining("--env is production or staging"),
   ]);
+});
+
+it("an option that there is not is told in one line", () => {
+  const script = join(import.meta.dirname, "../../scripts/deploy.ts");
+  for (const [args, why] of [
+    [["--stagging"], "Unknown option '--stagging'"],
+    [["--env", "testing"], "--env is production or staging, not testing"],
+  ] as const) {
+    const { status, stderr } = spawnSync(process.execPath, [script, ...args], { encoding: "utf8" });
+    expect([status, stderr]).toEqual([1, expect.stringContaining(why)]);
+    expect(stderr).not.toContain("    at ");
+  }
 });
 
 it("code over the limit is not deployed", async () => {
