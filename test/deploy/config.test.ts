@@ -76,6 +76,13 @@ it("every class that is bound is made by a migration and exported", () => {
   expect(new Set(migrations.map(({ tag }) => tag)).size).toBe(migrations.length);
 });
 
+it("what earlier versions of every object stored is opened in the tests of migrations", () => {
+  const tests = ["test/ledger/migrations.test.ts", "test/memory/migrations.test.ts"];
+  const text = tests.map((path) => readFileSync(join(root, path), "utf8")).join("\n");
+  const { bindings } = read("wrangler.toml").durable_objects;
+  expect(bindings.filter(({ name }) => !text.includes(`env.${name}`))).toEqual([]);
+});
+
 it("a plan has what it names, and a dry run that names nothing has all", () => {
   expect(planOf({})).toEqual({
     environment: "production",
