@@ -1,6 +1,7 @@
 /** `npm run eval -- WHAT --data PATH`: quality on labelled data. */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { evaluateCache } from "./cache.ts";
 import { evaluateCodes } from "./codes.ts";
 import { evaluateEncoder } from "./encoder.ts";
 import { evaluateLearning } from "./learning.ts";
@@ -28,6 +29,7 @@ what
               words; PATH is a SQuAD 1.1 file
   notes       which questions a note would answer, of pairs that ask the same and pairs that do
               not; PATH is a SQuAD 1.1 file
+  cache       which questions the semantic cache would take for each other, likewise
   codes       recall of the vector index against exact search; PATH as for retrieval
 
 options
@@ -52,6 +54,7 @@ const evaluations: Record<string, (options: EvalOptions) => Promise<EvalReport>>
   encoder: evaluateEncoder,
   learning: evaluateLearning,
   notes: evaluateNotes,
+  cache: evaluateCache,
   codes: evaluateCodes,
 };
 

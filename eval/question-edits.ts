@@ -125,3 +125,68 @@ export const EDITS: readonly Edit[] = [
   { name: "other question word", apply: otherQuestionWord },
   { name: "qualified", apply: qualify },
 ];
+
+const TENSES: [string, string][] = [
+  ["is", "was"],
+  ["are", "were"],
+  ["does", "did"],
+  ["has", "had"],
+];
+
+const TURNS: [string, string][] = [
+  ["from", "to"],
+  ["with", "without"],
+  ["for", "against"],
+  ["by", "for"],
+  ["before", "after"],
+  ["over", "under"],
+  ["and", "or"],
+  ["all", "some"],
+  ["can", "must"],
+  ["would", "should"],
+  ["his", "her"],
+  ["their", "his"],
+];
+
+const ASKED_FOR: [string, string][] = [
+  ["date", "place"],
+  ["year", "month"],
+  ["reason", "place"],
+  ["person", "place"],
+  ["number", "kind"],
+  ["type", "number"],
+  ["name", "age"],
+];
+
+/** One word of a pair for the other. */
+function exchanged(pairs: readonly [string, string][]): Edit["apply"] {
+  return (question, _, random) => {
+    const fits = pairs
+      .flatMap(([a, b]) => [[a, b] as const, [b, a] as const])
+      .filter(([from]) => new RegExp(`\\b${from}\\b`).test(question));
+    if (fits.length === 0) return null;
+    const [from, to] = pick(random, fits);
+    return question.replace(new RegExp(`\\b${from}\\b`), to);
+  };
+}
+
+/** Two names, or two numbers, in each other's place. */
+function swapped(question: string): string | null {
+  for (const found of [namesIn(question), question.match(/\b\d{1,4}\b/g) ?? []]) {
+    const [a, b] = found;
+    if (a === undefined || b === undefined || a === b || a.includes(b) || b.includes(a)) continue;
+    const [at, until] = [question.indexOf(a), question.lastIndexOf(b)];
+    if (until < at + a.length) continue;
+    const between = question.slice(at + a.length, until);
+    return question.slice(0, at) + b + between + a + question.slice(until + b.length);
+  }
+  return null;
+}
+
+/** Changes of a little word, or of places alone, beside EDITS. */
+export const FINE_EDITS: readonly Edit[] = [
+  { name: "other tense", apply: exchanged(TENSES) },
+  { name: "turning little word", apply: exchanged(TURNS) },
+  { name: "other thing asked for", apply: exchanged(ASKED_FOR) },
+  { name: "two exchanged", apply: swapped },
+];

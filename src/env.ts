@@ -8,6 +8,7 @@ import {
 } from "./env-backends.ts";
 import { readWatching, type WatchingConfig, type WatchingVariables } from "./env-watching.ts";
 import { ServiceError } from "./errors.ts";
+import type { CacheObject } from "./ledger/cache-object.ts";
 import type { LedgerObject } from "./ledger/ledger-object.ts";
 import type { QuotaObject } from "./ledger/quota-object.ts";
 import type { ReplayObject } from "./ledger/replay-object.ts";
@@ -34,6 +35,8 @@ export interface Env extends BackendVariables, WatchingVariables {
   REPLAYS: DurableObjectNamespace<ReplayObject>;
   /** One a tenant, named as it. */
   TRACES: DurableObjectNamespace<TraceObject>;
+  /** Cached answers, CACHE_SLICES a tenant, named TENANT/SLICE. */
+  CACHES: DurableObjectNamespace<CacheObject>;
   /** The Worker of wrangler.onnx.toml; absent where it is not deployed. */
   ONNX?: Service<typeof OnnxWorker>;
   /** The generator's and the ONNX models; absent where neither Worker is deployed. */

@@ -1,5 +1,6 @@
 /** Every bound of the service and its reason. A bound is in the unit its name ends with. */
 export * from "./limits-backend.ts";
+export * from "./limits-cache.ts";
 export * from "./limits-keys.ts";
 export * from "./limits-memory.ts";
 export * from "./limits-router.ts";

@@ -6,6 +6,7 @@ import { BrinkService } from "./pipeline/service.ts";
 import { isSampled } from "./pipeline/trace-context.ts";
 import { newWatch } from "./pipeline/watch.ts";
 
+export { CacheObject } from "./ledger/cache-object.ts";
 export { LedgerObject } from "./ledger/ledger-object.ts";
 export { QuotaObject } from "./ledger/quota-object.ts";
 export { ReplayObject } from "./ledger/replay-object.ts";

@@ -64,7 +64,10 @@ export async function timeAnswer(service: RunningService, question: string): Pro
   const startMs = performance.now();
   const response = await fetch(`${service.url}/v1/chat/completions`, {
     method: "POST",
-    headers: { authorization: `Bearer ${LOCAL_KEY}`, "content-type": "application/json" },
+    headers: {
+      ...{ authorization: `Bearer ${LOCAL_KEY}`, "content-type": "application/json" },
+      "x-brink-cache": "off", // each answer is to be found, not remembered
+    },
     body: JSON.stringify({ model: "edge", messages: [{ role: "user", content: question }] }),
   });
   const { brink } = (await response.json()) as { brink?: { citations: unknown[] } };

@@ -7,6 +7,7 @@ import type { TraceTotals } from "../pipeline/trace-log.ts";
 import { NANOS_PER_USD } from "../pipeline/usage.ts";
 import type { UsageTotals } from "../pipeline/usage-log.ts";
 import { describeBackends } from "./backend-metrics.ts";
+import { describeCache } from "./cache-metrics.ts";
 import { type ApiContext, endpoint, newApi } from "./context.ts";
 import { block, type Sample } from "./prometheus.ts";
 import { parse, z } from "./schema/common.ts";
@@ -117,11 +118,12 @@ type Stats = Awaited<ReturnType<ApiContext["var"]["service"]["memoryAdmin"]["sta
 
 /** Since the isolate began; another scrape may meet another isolate. */
 function describeIsolate({ var: { service } }: ApiContext): string {
-  const { linearMemoryBytes, usage, traces, backends } = service.metrics();
+  const { linearMemoryBytes, usage, cache, traces, backends } = service.metrics();
   const help = "Linear memory of the isolate's WebAssembly.";
   return (
     block("brink_linear_memory_bytes", "gauge", help, [[{}, linearMemoryBytes]]) +
     describeUsage(usage) +
+    describeCache(cache) +
     describeTraces(traces) +
     describeBackends(backends)
   );

@@ -13,6 +13,7 @@ import {
 } from "../limits.ts";
 import { Trace } from "../pipeline/trace.ts";
 import { parseTraceparent } from "../pipeline/trace-context.ts";
+import { adminCache } from "./admin-cache.ts";
 import { adminDocuments } from "./admin-documents.ts";
 import { adminJobs } from "./admin-jobs.ts";
 import { adminKeys } from "./admin-keys.ts";
@@ -55,6 +56,7 @@ const EXPOSED_HEADERS = [
     "x-brink-trace",
     "x-brink-route",
     "x-brink-difficulty",
+    "x-brink-cache",
     "allow",
     "retry-after",
     "retry-after-ms",
@@ -83,7 +85,7 @@ export function createApp<Bindings extends object>(
     app.route("/", group);
   for (const group of [adminNamespaces, adminDocuments, adminJobs, adminSnapshots])
     app.route("/", group);
-  for (const group of [adminNotes, adminKeys, adminModels]) app.route("/", group);
+  for (const group of [adminNotes, adminCache, adminKeys, adminModels]) app.route("/", group);
   for (const group of [feedback, adminRouter, adminTraces, adminMetrics, health])
     app.route("/", group);
   addOpenApi(app);

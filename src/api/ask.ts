@@ -30,6 +30,7 @@ export async function ask(c: ApiContext, call: ChatCall): Promise<Asked> {
     trace_id: c.var.trace,
   });
   c.header("x-brink-route", answer.route);
+  c.header("x-brink-cache", answer.cache ?? "bypass");
   if (answer.difficulty !== null) c.header("x-brink-difficulty", answer.difficulty.toFixed(4));
   const pieces = answer.pieces[Symbol.asyncIterator]();
   return { answer, pieces, created: Math.floor(Date.now() / 1000), gone };

@@ -1,4 +1,4 @@
-/** The request headers that have a say in routing. */
+/** The request headers that have a say in routing and caching. */
 import { ServiceError } from "../errors.ts";
 import {
   BACKEND_HEDGE_MS_MAX,
@@ -11,11 +11,21 @@ import { z } from "./schema/common.ts";
 
 const CONVERSATION_PATTERN = /^[A-Za-z0-9._:-]+$/;
 
+const CACHE_WISHES = ["on", "off", "refresh"] as const;
+
 /** For a route's `request.headers`. */
 export const RoutingHeaders = z.object({
   "x-brink-route": z.enum(["edge", "backend"]).optional().openapi({
     description: "With model auto: the route to take, for tests.",
   }),
+  "x-brink-cache": z
+    .enum(CACHE_WISHES)
+    .optional()
+    .openapi({
+      description:
+        "on: sampled answers are kept and given again too. off: none is. refresh: a new answer " +
+        "takes the place of the one that is kept.",
+    }),
   "x-brink-conversation": z
     .string()
     .regex(CONVERSATION_PATTERN)
@@ -41,7 +51,7 @@ export const RoutingHeaders = z.object({
 export function readRouting(
   c: ApiContext,
   model: string,
-): Pick<AnswerRequest, "route" | "conversation" | "hedgeMs"> {
+): Pick<AnswerRequest, "route" | "conversation" | "hedgeMs" | "cache"> {
   const route = c.req.header("x-brink-route");
   const conversation = c.req.header("x-brink-conversation");
   if (route !== undefined && route !== "edge" && route !== "backend")
@@ -54,6 +64,10 @@ export function readRouting(
       "x-brink-conversation",
       `must be 1 to ${CONVERSATION_ID_CHARS_MAX} letters, digits, ".", "_", ":" and "-"`,
     );
+  const wish = c.req.header("x-brink-cache");
+  const cache = CACHE_WISHES.find((one) => one === wish);
+  if (wish !== undefined && cache === undefined)
+    throw refusal("x-brink-cache", `must be ${CACHE_WISHES.join(", ")}`);
   const hedge = c.req.header("x-brink-hedge");
   const hedgeMs = /^\d{1,6}$/.test(hedge ?? "") ? Number(hedge) : Number.NaN;
   if (hedge !== undefined && !(hedgeMs >= BACKEND_HEDGE_MS_MIN && hedgeMs <= BACKEND_HEDGE_MS_MAX))
@@ -63,6 +77,7 @@ export function readRouting(
     );
   return {
     ...(hedge === undefined ? {} : { hedgeMs }),
+    ...(cache === undefined ? {} : { cache }),
     ...(route === undefined ? {} : { route }),
     ...(conversation === undefined ? {} : { conversation }),
   };

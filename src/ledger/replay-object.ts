@@ -3,6 +3,7 @@
  *  every request reads, nor wait for it. What it holds is sealed by its callers. */
 import { DurableObject } from "cloudflare:workers";
 import { REPLAY_MS_MAX, REPLAY_RUNNING_MS_MAX, REPLAYS_BYTES_MAX, REPLAYS_MAX } from "../limits.ts";
+import { dropOldest, type RowBounds } from "./bounded-rows.ts";
 import { migrate } from "./migrate.ts";
 
 export interface StoredReply {
@@ -51,7 +52,7 @@ export class ReplayObject extends DurableObject {
     return Date.now();
   }
 
-  protected get bounds(): { entries: number; bytes: number } {
+  protected get bounds(): RowBounds {
     return { entries: REPLAYS_MAX, bytes: REPLAYS_BYTES_MAX };
   }
 
@@ -68,7 +69,7 @@ export class ReplayObject extends DurableObject {
     const put = `INSERT OR REPLACE INTO replays (id, fingerprint, token, at, bytes)
       VALUES (?, ?, ?, ?, 0)`;
     this.#sql.exec(put, id, fingerprint, token, this.now());
-    this.#evict();
+    dropOldest(this.#sql, "replays", this.bounds);
     await this.#wakeLater();
     return { state: "new" };
   }
@@ -78,7 +79,7 @@ export class ReplayObject extends DurableObject {
     const update = `UPDATE replays SET status = ?, type = ?, body = ?, bytes = ?
       WHERE id = ? AND token = ?`;
     this.#sql.exec(update, status, type, body, body.byteLength, id, token);
-    this.#evict();
+    dropOldest(this.#sql, "replays", this.bounds);
   }
 
   /** Gives up a claim whose write was refused or failed: it may be tried again. */
@@ -93,23 +94,6 @@ export class ReplayObject extends DurableObject {
 
   #expire(): void {
     this.#sql.exec("DELETE FROM replays WHERE at <= ?", this.now() - REPLAY_MS_MAX);
-  }
-
-  /** Drops the oldest beyond the bounds. */
-  #evict(): void {
-    const { entries, bytes } = this.bounds;
-    const sums = "SELECT count(*) AS n, total(bytes) AS bytes FROM replays";
-    const held = this.#sql.exec(sums).one();
-    if (Number(held.n) <= entries && Number(held.bytes) <= bytes) return;
-    this.#sql.exec(
-      `DELETE FROM replays WHERE id IN (
-         SELECT id FROM (
-           SELECT id, sum(bytes) OVER newest AS kept, row_number() OVER newest AS place
-           FROM replays WINDOW newest AS (ORDER BY at DESC, rowid DESC)
-         ) WHERE kept > ? OR place > ?)`,
-      bytes,
-      entries,
-    );
   }
 
   /** What is past its time goes, though nobody calls again. */

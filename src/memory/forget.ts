@@ -44,9 +44,12 @@ export async function forget(
       const shard = shardOf(map, hashOf(id));
       byShard.set(shard, [...(byShard.get(shard) ?? []), { kind: "forget", id, row }]);
     }
-    await pooled([...byShard], SHARD_FANOUT, ([shard, changes]) =>
-      call(map[shard]!.object, "apply", changes),
-    );
+    if (gone.length > 0)
+      await store.changing(() =>
+        pooled([...byShard], SHARD_FANOUT, ([shard, changes]) =>
+          call(map[shard]!.object, "apply", changes),
+        ),
+      );
     return gone.length === FORGET_DOCUMENTS_STEP ? now : now + FORGET_INTERVAL_MS;
   }, true);
 }

@@ -50,6 +50,12 @@ export class MemoryObject extends MemoryNode {
     return this.namespace().store.options()!;
   }
 
+  /** Of all that a search can find, expiry aside: what was found at an even version is found again
+   *  while it is the same. Odd: a change is under way. */
+  contentVersion(): number {
+    return this.namespace().store.contentVersion();
+  }
+
   /** Of each id what is stored under it; null: nothing. */
   async find(ids: string[]): Promise<(FoundDocument | null)[]> {
     const namespace = this.namespace();

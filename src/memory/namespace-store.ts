@@ -29,6 +29,8 @@ export type Role = { kind: "root" } | { kind: "shard"; root: string };
 
 export class NamespaceStore {
   readonly #storage: ShardStorage;
+  /** Changes of content that this object has under way. */
+  #changes = 0;
 
   private constructor(storage: ShardStorage) {
     this.#storage = storage;
@@ -145,6 +147,34 @@ export class NamespaceStore {
     const next = this.generation() + 1;
     this.#write("generation", next);
     return next;
+  }
+
+  /** Of all that a search can find: every change makes it greater, and it is odd while one is under
+   *  way. A change that the object did not live to finish counts as one more. */
+  contentVersion(): number {
+    const version = this.#read<number>("content_version") ?? 0;
+    if (version % 2 === 0 || this.#changes > 0) return version;
+    this.#write("content_version", version + 1);
+    return version + 1;
+  }
+
+  /** Runs what changes content. The clock is in the version, so that a namespace that is made anew
+   *  has none that the one before it had. */
+  async changing<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#changes++ === 0) this.beginChange();
+    try {
+      return await work();
+    } finally {
+      this.#changes -= 1;
+      this.contentVersion();
+    }
+  }
+
+  /** Moves the version on to an odd one, which the next reader makes even. */
+  beginChange(): void {
+    const version = this.#read<number>("content_version") ?? 0;
+    const next = Math.max(version + 1, 2 * Date.now());
+    this.#write("content_version", next % 2 === 0 ? next + 1 : next);
   }
 
   map(): ShardRange[] {

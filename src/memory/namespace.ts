@@ -94,7 +94,9 @@ export class Namespace {
    *  a change of `bm25_unit`, `shards` or `vector_tier` would have to move,
    *  `vectorize_not_configured` for a tier that the deployment lacks. */
   async configure(options: NamespaceOptions): Promise<void> {
-    await this.#steps.run(() => this.writes.run(() => this.#configure(options)));
+    await this.#steps.run(() =>
+      this.writes.run(() => this.store.changing(() => this.#configure(options))),
+    );
   }
 
   async #configure(options: NamespaceOptions): Promise<void> {
@@ -203,11 +205,13 @@ export class Namespace {
    *  change with `shard_unavailable` may or may not have been applied. Throws `memory_busy` where
    *  too many writes wait. */
   async apply(changes: readonly NewChange[]): Promise<ChangeOutcome[]> {
-    const outcomes = await this.writes.run(() => this.#apply(changes));
+    const change = (some: readonly NewChange[]) =>
+      this.writes.run(() => this.store.changing(() => this.#apply(some)));
+    const outcomes = await change(changes);
     for (let round = 0; round < ROOM_ROUNDS_MAX; round++) {
       const full = outcomes.flatMap(({ error }, at) => (error?.code === "memory_full" ? [at] : []));
       if (full.length === 0 || !(await this.#makeRoom(changes[full[0]!]!))) break;
-      const again = await this.writes.run(() => this.#apply(full.map((at) => changes[at]!)));
+      const again = await change(full.map((at) => changes[at]!));
       for (const [i, at] of full.entries()) outcomes[at] = again[i]!;
     }
     return outcomes;
@@ -256,7 +260,9 @@ export class Namespace {
   async removeWhere(filter: Filter): Promise<number> {
     return this.writes.run(async () => {
       this.#checkWritable();
-      const counts = await this.each((object) => this.#call(object, "removeWhere", filter));
+      const counts = await this.store.changing(() =>
+        this.each((object) => this.#call(object, "removeWhere", filter)),
+      );
       return counts.reduce((sum, n) => sum + n, 0);
     });
   }

@@ -96,6 +96,7 @@ async function finish(context: WorkContext, work: RestoreWork): Promise<void> {
     throw damaged(`it holds ${documents} documents of ${expected.documents}`);
   store.transaction(() => {
     for (const { object } of store.map()) store.retire(object);
+    store.beginChange();
     store.setMap(work.targets);
     store.setOptions(work.options);
     store.optionsPending = false;

@@ -33,7 +33,7 @@ export interface DocumentRow {
 /** What tells of a stored document where it is and whether it is the same. */
 export type FoundDocument = Pick<
   DocumentRow,
-  "row" | "version" | "digest" | "first" | "passages" | "time"
+  "row" | "version" | "digest" | "first" | "passages" | "time" | "expires_at"
 >;
 
 /** What a shard counts beside its tables. */
@@ -131,8 +131,8 @@ export class MemoryStore {
       const rest = ids.slice(at, at + PARAMETERS_MAX);
       const size = FIND_SIZES.find((n) => n >= rest.length)!;
       const marks = Array.from({ length: size }, () => "?").join(", ");
-      const select = `SELECT id, row, version, digest, first, passages, time FROM documents
-        WHERE id IN (${marks})`;
+      const select = `SELECT id, row, version, digest, first, passages, time, expires_at
+        FROM documents WHERE id IN (${marks})`;
       const padding = Array.from({ length: size - rest.length }, () => rest[0]!);
       for (const row of this.#sql.exec(select, ...rest, ...padding))
         found.set(String(row.id), foundFrom(row));
@@ -285,6 +285,7 @@ function foundFrom(row: SqlRow): FoundDocument {
     first: Number(row.first),
     passages: Number(row.passages),
     time: Number(row.time),
+    expires_at: row.expires_at as number | null,
   };
 }
 

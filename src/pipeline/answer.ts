@@ -1,11 +1,13 @@
-/** The only file that knows the order of the stages of an answer: retrieve, read, score, route,
- *  then stream what the reader cut out or what a generator or a backend writes. */
+/** The only file that knows the order of the stages of an answer: look whether it was given before,
+ *  retrieve, read, score, route, then stream what the reader cut out or what a generator or a
+ *  backend writes. */
 import type { ChatMessage, Engine } from "../engine/engine.ts";
 import { READER_ID } from "../engine/reader.ts";
 import { codeOf, ServiceError } from "../errors.ts";
 import type { SearchHit } from "../memory/types.ts";
 import { describeContributions } from "../router/feature-words.ts";
 import type { Rung } from "../router/ladder.ts";
+import type { AnswerCache } from "./cache.ts";
 import { conversed, findConversation, findStay, turnOf } from "./conversing.ts";
 import { findDemands, refuseTheImpossible } from "./demands.ts";
 import { type EdgeWork, judgeBefore, judgementOf, leavesUnread, readAtEdge } from "./edge-work.ts";
@@ -30,13 +32,17 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
   const { backendOnly, writtenOnly } = demands;
   const mustWrite = backendOnly !== null || writtenOnly !== null;
   const reads = (model === "auto" || model === "edge") && !mustWrite;
+  const cache = await deps.openCache();
+  if (cache.hit !== null) return cache.hit;
   const near = reads && request.model !== READER_ID ? deps.notes.find(request) : [];
-  const work = await beginWork(deps, request);
+  const work = await beginWork(deps, request, cache);
   const stay = reads && model === "auto" ? whyStayHere(work) : null;
   const others = model === "auto" && (available.backend || available.generator);
   if (reads && stay === null) await weigh(work, others);
   const note = await chooseNote(work, await near, model === "edge");
   if (note !== null) return watched(work, await streamNote(work, note), [note.note]);
+  const like = await cache.like(work.question, edgeAnswerOf(work));
+  if (like !== null) return like;
   let decision = decideRoute({
     model,
     forced: request.route !== undefined,
@@ -70,7 +76,11 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
 }
 
 /** What was found before anything is read. */
-async function beginWork(deps: AnswerDeps, request: AnswerRequest): Promise<Work> {
+async function beginWork(
+  deps: AnswerDeps,
+  request: AnswerRequest,
+  cache: AnswerCache,
+): Promise<Work> {
   const question = questionOf(request.messages);
   const trace = deps.trace ?? new Trace();
   const [hits, conversation] = await Promise.all([
@@ -79,7 +89,7 @@ async function beginWork(deps: AnswerDeps, request: AnswerRequest): Promise<Work
   ]);
   const turn = turnOf(request, hits);
   const unknown = { before: null, edge: null, corrections: [] };
-  return { deps, request, question, hits, ...unknown, trace, conversation, turn };
+  return { deps, request, question, hits, ...unknown, trace, conversation, turn, cache };
 }
 
 /** The edge is not asked where the conversation stays with the backend whatever it would say. */
@@ -90,8 +100,8 @@ function whyStayHere({ deps, conversation, turn }: Work): string | null {
 
 /** The note that answers, or null; corrections of like questions go into `work`. */
 async function chooseNote(work: Work, near: NoteCandidate[], edgeOnly: boolean) {
-  const { deps, request, question, edge } = work;
-  const answered = edge?.reading.answer ?? null;
+  const { deps, request, question } = work;
+  const answered = edgeAnswerOf(work);
   const { match, corrections } = await deps.notes.choose(request, question, near, answered);
   work.corrections = corrections;
   if (match === null) return null;
@@ -100,12 +110,20 @@ async function chooseNote(work: Work, near: NoteCandidate[], edgeOnly: boolean) 
   return null;
 }
 
-/** The same stream, of which `observe` and the conversation's memory hear. `notes` gave the answer
- *  or stood in the prompt. */
+function edgeAnswerOf({ edge }: Work): string | null {
+  return edge?.reading.answer ?? null;
+}
+
+/** The same stream, of which `observe`, the cache and the conversation's memory hear. `notes` gave
+ *  the answer or stood in the prompt. */
 function watched(work: Work, stream: AnswerStream, notes: Note[]): AnswerStream {
-  const { deps, conversation, turn } = work;
+  const { deps, conversation, turn, cache } = work;
   const told = conversed(conversation, turn, stream, deps.conversations, deps.pricesOf);
-  return observed({ ...work, notes: notes.map(({ id }) => id) }, told, deps.observe);
+  const seen = { ...work, notes: notes.map(({ id }) => id) };
+  const watching = observed(seen, told, (answered) => {
+    deps.observe({ ...answered, outcome: cache.named(answered.outcome) });
+  });
+  return cache.keeping(watching, edgeAnswerOf(work));
 }
 
 type RoutedModel = "auto" | "edge" | "backend" | "generator";

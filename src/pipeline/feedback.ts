@@ -13,13 +13,15 @@ import type { Caller } from "./types.ts";
 export interface FeedbackDeps {
   router: (tenant: string) => Pick<DurableObjectStub<RouterObject>, "find" | "rate">;
   notes: NoteDeps;
+  /** Forgets a cached answer. */
+  forget: (tenant: string, id: string) => Promise<unknown>;
   pause: (ms: number) => Promise<void>;
 }
 
 /** Throws `not_found` for an answer that is not remembered, was another tenant's, or is from a
  *  namespace that the caller may not read: which of these, it does not say. */
 export async function takeFeedback(
-  { router, notes, pause }: FeedbackDeps,
+  { router, notes, forget, pause }: FeedbackDeps,
   caller: Caller,
   { trace_id, rating, correction }: FeedbackRequest,
 ): Promise<FeedbackReply> {
@@ -34,6 +36,8 @@ export async function takeFeedback(
     mayRead(caller, outcome.namespace) &&
     (await object.rate(trace_id, rating, isWrong(outcome, rating, correction)));
   if (!known) throw new ServiceError("not_found", `no answer with the trace ${trace_id} is known`);
+  const { cache } = outcome!;
+  if (rating === "bad" && cache !== undefined) await forget(caller.tenant, cache);
   // Kept without its text, it can teach no note.
   if (outcome!.question === "") return { recorded: true, learned: null };
   const learned = await learnNote(notes, caller, outcome!, rating, correction);

@@ -23,8 +23,10 @@ export interface MemoryAccess {
   encoder(): Promise<IngestEncoder>;
   /** The request's. */
   trace: Trace;
-  /** Lets go of the answers that a tenant's namespace gave. */
+  /** Lets go of the answers that a tenant's namespace gave: what is remembered of them, and those
+   *  that are kept to be given again. */
   forgetOutcomes(tenant: string, namespace: string): Promise<unknown>;
+  forgetCache(tenant: string, namespace: string): Promise<unknown>;
 }
 
 export class NamespaceAdmin implements MemoryAdmin {
@@ -144,6 +146,7 @@ export class NamespaceAdmin implements MemoryAdmin {
       await this.#memory(caller, notes).destroy();
     await new NotePolicies(ledger).reset(caller.tenant, name);
     await this.#access.forgetOutcomes(caller.tenant, name);
+    await this.#access.forgetCache(caller.tenant, name);
     await this.#memory(caller, name).destroy();
     await ledger.deleteNamespace(caller.tenant, name);
   }
@@ -239,7 +242,7 @@ function refusalOf({ code, message }: { code: ErrorCode; message: string }): Ser
   );
 }
 
-function missingNamespace(name: string): ServiceError {
+export function missingNamespace(name: string): ServiceError {
   return new ServiceError(
     "namespace_not_found",
     `there is no namespace "${name}": PUT /admin/namespaces/${name} makes it`,

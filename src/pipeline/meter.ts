@@ -88,8 +88,13 @@ export class Meter {
   }
 
   /** The same answer; where the edge's own reader or notes gave it, what it took is counted, and
-   *  paid for where the edge has a price. Throws `insufficient_quota`. */
+   *  paid for where the edge has a price. One that was given before costs nothing. Throws
+   *  `insufficient_quota`. */
   async own(stream: AnswerStream): Promise<AnswerStream> {
+    if (stream.cache === "hit" || stream.cache === "semantic") {
+      this.used({ prompt_tokens: 0, completion_tokens: 0 });
+      return stream;
+    }
     const { engine } = stream.report();
     if (engine !== READER_ID && engine !== NOTE_ID) return stream; // its own meter counts
     const pieces: EnginePiece[] = [];

@@ -20,7 +20,7 @@ export type Kind = "who" | "when" | "where" | "why" | "how" | "how many" | "what
 const set = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
 
 /** Words that frame a question and ask nothing of their own. */
-const FRAME = set(`
+export const FRAME: ReadonlySet<string> = set(`
   what which who whom whose when where why how many much name tell know like please can could would
   will you me i my we us do does did done is are was were be been being has have had may might must
   should shall about regarding reading question answer say give find year date time place person
@@ -57,7 +57,7 @@ const POLAR_FORMS: Record<string, string> = {
   biggest: "largest",
 };
 
-const NUMBER_WORDS: Record<string, string> = {
+export const NUMBER_WORDS: Record<string, string> = {
   zero: "0",
   one: "1",
   two: "2",
@@ -97,7 +97,7 @@ export function wordsOf(question: string): QuestionWords {
     const word = lower.replace(/(n't|'s|'m|'re|'ve|'ll|'d)$/, "");
     if (/^\d/.test(word)) numbers.add(word.replaceAll(",", ""));
     else if (NUMBER_WORDS[word] !== undefined) numbers.add(NUMBER_WORDS[word]!);
-    else if (POLAR.has(POLAR_FORMS[word] ?? word)) polar.add(POLAR_FORMS[word] ?? word);
+    else if (polarOf(word) !== null) polar.add(polarOf(word)!);
     else if (isContent(word, found)) {
       stems.push(stem(word));
       if (!begins && /^\p{Lu}/u.test(found)) names.add(stem(word));
@@ -105,6 +105,12 @@ export function wordsOf(question: string): QuestionWords {
     begins = false;
   }
   return { stems, numbers, names, polar, kind: kindOf(text.toLowerCase()) };
+}
+
+/** The word of POLAR that a lower-case word is, under whatever name; null: none. */
+export function polarOf(word: string): string | null {
+  const form = POLAR_FORMS[word] ?? word;
+  return POLAR.has(form) ? form : null;
 }
 
 const MANY = "many|much|long|old|far|large|big|tall|high|often|deep|wide";
@@ -216,24 +222,40 @@ export function matchOf(
   edgeAnswer: string | null,
   { note, cosine }: { note: Pick<Note, "question" | "edge_answer" | "answer">; cosine: number },
 ): NoteMatch | null {
-  if (plain(question) === plain(note.question)) return { how: "word for word", difficulty: 0.01 };
+  if (isWordForWord(question, note.question)) return { how: "word for word", difficulty: 0.01 };
   if (cosine < COSINE_MIN) return null;
-  const { fact, extra, shared, ordered } = compareWords(wordsOf(question), wordsOf(note.question));
+  const difference = compareWords(wordsOf(question), wordsOf(note.question));
+  const { fact, shared, ordered } = difference;
   if (fact !== null) return null;
   if (shared === 1 && ordered) return { how: "the same words", difficulty: 0.02 };
+  if (!isReadAlike(difference, edgeAnswer, { note, cosine })) return null;
+  return { how: "like words and the same reading", difficulty: 0.05 };
+}
+
+/** Whether questions that differ in no fact have most words in common and had the reader find the
+ *  same. */
+export function isReadAlike(
+  { extra, shared }: Difference,
+  edgeAnswer: string | null,
+  { note, cosine }: { note: Pick<Note, "edge_answer" | "answer">; cosine: number },
+): boolean {
   // What is asked for in addition narrows the question, and the reading need not show it.
-  if (extra[0] > 0 && extra[1] === 0) return null;
-  if (edgeAnswer === null || cosine < AGREEING_COSINE_MIN || shared < SHARED_MIN) return null;
+  if (extra[0] > 0 && extra[1] === 0) return false;
+  if (edgeAnswer === null || cosine < AGREEING_COSINE_MIN || shared < SHARED_MIN) return false;
   // A question with more words than is asked may have had the backend say what nobody finds.
   const said = extra[1] > extra[0] ? note.answer : (note.edge_answer ?? note.answer);
-  if (!saysTheSame(edgeAnswer, said) && !saysTheSame(said, edgeAnswer)) return null;
-  return { how: "like words and the same reading", difficulty: 0.05 };
+  return saysTheSame(edgeAnswer, said) || saysTheSame(said, edgeAnswer);
 }
 
 // Chosen on the calibrate part of SQuAD 1.1: `npm run eval -- notes`, docs/learning.md.
 const COSINE_MIN = 0.6;
 const AGREEING_COSINE_MIN = 0.75;
 const SHARED_MIN = 0.5;
+
+/** But for case, white space and the mark at the end. */
+export function isWordForWord(asked: string, answered: string): boolean {
+  return plain(asked) === plain(answered);
+}
 
 const plain = (text: string) =>
   text

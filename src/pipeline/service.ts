@@ -6,6 +6,7 @@ import { OnnxModels } from "../engine/onnx.ts";
 import { READER_ID } from "../engine/reader.ts";
 import type { Config, Env } from "../env.ts";
 import { pricesOf as backendPrices } from "../env-backends.ts";
+import type { CacheObject } from "../ledger/cache-object.ts";
 import type { LedgerObject } from "../ledger/ledger-object.ts";
 import type { QuotaObject } from "../ledger/quota-object.ts";
 import type { Admission } from "../ledger/quota-types.ts";
@@ -16,8 +17,14 @@ import type { SearchReply } from "../memory/types.ts";
 import { linearMemoryBytes } from "../model/linear-memory.ts";
 import { RERANKER_ID } from "../model/reranker.ts";
 import type { RouterObject } from "../router/router-object.ts";
+import type { Recording } from "../router/router-types.ts";
 import { ModelStore } from "../store/model-store.ts";
 import { answer, questionOf } from "./answer.ts";
+import { type CacheDeps, openCache } from "./cache.ts";
+import { TenantCache } from "./cache-admin.ts";
+import { engineFacts } from "./cache-engines.ts";
+import { cacheTotals } from "./cache-log.ts";
+import { CachePolicies } from "./cache-policy.ts";
 import { SharedConversations } from "./conversations.ts";
 import { takeFeedback } from "./feedback.ts";
 import { toUnitVector } from "./ingest.ts";
@@ -66,6 +73,8 @@ export class BrinkService implements types.Service {
   readonly routerAdmin: RouterAdmin;
   readonly keyAdmin: KeyAdmin;
   readonly traceAdmin: TraceAdmin;
+  readonly cacheAdmin: TenantCache;
+  readonly #cachePolicies: CachePolicies;
   readonly replays: Replays;
   /** Of the one request that this service is made for; null until it is admitted. */
   #meter: Meter | null = null;
@@ -98,6 +107,7 @@ export class BrinkService implements types.Service {
           this.#traces(tenant).forget(namespace),
         ]);
       },
+      forgetCache: (tenant, namespace) => this.cacheAdmin.forget(tenant, namespace),
     });
     const policies = new NotePolicies(this.#ledger());
     this.#notes = {
@@ -113,6 +123,9 @@ export class BrinkService implements types.Service {
       recorder: (tenant) => this.#env.USAGE.getByName(tenant),
     });
     this.traceAdmin = new TenantTraces((tenant) => this.#traces(tenant));
+    this.#cachePolicies = new CachePolicies(() => this.#ledger());
+    const slice = (tenant: string, i: number) => this.#cacheSlice(tenant, i);
+    this.cacheAdmin = new TenantCache(slice, this.#cachePolicies, () => this.#ledger());
     this.replays = new Replays((tenant) => env.REPLAYS.getByName(tenant));
     this.noteAdmin = new NamespaceNotes(this.#notes, policies, () => this.#ledger());
     const router = (tenant: string) => this.#router(tenant);
@@ -132,6 +145,7 @@ export class BrinkService implements types.Service {
 
   async answer(request: types.AnswerRequest): Promise<types.AnswerStream> {
     const meter = this.#meter ?? new Meter(this.#meterDeps(), request.caller);
+    const draw = Math.random();
     let vector: Promise<Float32Array> | null = null;
     const embed = () => {
       vector ??= this.#queryVector(questionOf(request.messages), null);
@@ -145,7 +159,7 @@ export class BrinkService implements types.Service {
       trace: this.#trace,
       observe: (answered: Answered) => {
         this.#trace.answered = answered;
-        this.#keepAlive(recordAnswer(this.#recordDeps(), answered));
+        this.#keepAlive(recordAnswer(this.#recordDeps(draw), answered));
       },
       backend: meter.engine(this.#backend),
       findBackend: (id: string) => meter.engine(this.#backend?.only(id) ?? null),
@@ -154,6 +168,7 @@ export class BrinkService implements types.Service {
       generator: meter.engine(this.#defaultGenerator()),
       findGenerator: async (model: string) => meter.engine(await this.#findGenerator(model)),
       router: () => this.#routers.read(request.caller.tenant),
+      openCache: () => openCache(this.#cacheDeps({ embed, draw }), request),
     };
     const stream = await meter.own(await answer(deps, request));
     this.#trace.firstTokenMs = this.#trace.now(); // a stream resolves with its first piece
@@ -161,20 +176,38 @@ export class BrinkService implements types.Service {
     return stream;
   }
 
-  #recordDeps(): RecordDeps {
+  #cacheDeps(of: Pick<CacheDeps, "embed" | "draw">): CacheDeps {
+    return {
+      ...of,
+      ...engineFacts(this.#config),
+      policies: this.#cachePolicies,
+      notes: this.#notes.policies,
+      memory: (tenant, name) => this.#env.MEMORY.getByName(`${tenant}/${name}`),
+      object: (tenant, i) => this.#cacheSlice(tenant, i),
+      router: (tenant) => this.#routers.read(tenant),
+      record: (tenant, recording) => this.#record(tenant, recording),
+      keepAlive: this.#keepAlive,
+      trace: this.#trace,
+    };
+  }
+
+  #recordDeps(draw: number): RecordDeps {
     const generator = this.#defaultGenerator();
     return {
       rungs: this.#rungs.map((id) => (id === generator?.id ? generator : this.#backend!.only(id)!)),
       router: (tenant) => this.#router(tenant),
-      record: (tenant, recording) =>
-        this.#keepAlive(outcomeLog.note(tenant, recording, (name) => this.#router(name))),
+      record: (tenant, recording) => this.#record(tenant, recording),
       notes: this.#notes,
       backend: this.#backend,
       pricesOf: (engine) => backendPrices(this.#config.backends, engine),
       active: (tenant) => this.#routers.read(tenant),
       models: () => this.#models(),
-      random: Math.random,
+      random: () => draw,
     };
+  }
+
+  #record(tenant: string, recording: Recording): void {
+    this.#keepAlive(outcomeLog.note(tenant, recording, (name) => this.#router(name)));
   }
 
   /** What this isolate's answers were is known to their routers. */
@@ -186,7 +219,8 @@ export class BrinkService implements types.Service {
     await this.#settleOutcomes();
     const router = (tenant: string) => this.#router(tenant);
     const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
-    return takeFeedback({ router, notes: this.#notes, pause }, caller, request);
+    const forget = (tenant: string, id: string) => this.cacheAdmin.remove(tenant, id);
+    return takeFeedback({ router, notes: this.#notes, forget, pause }, caller, request);
   }
 
   async embed(texts: string[], model: string | null): Promise<types.Embeddings> {
@@ -305,8 +339,13 @@ export class BrinkService implements types.Service {
   metrics(): types.Metrics {
     const members = this.#backend?.members ?? [];
     const backends = members.map(({ name, state }) => state.figures(name));
-    const { totals: traces } = traceLog;
-    return { linearMemoryBytes: linearMemoryBytes(), usage: usageLog.totals, traces, backends };
+    return {
+      linearMemoryBytes: linearMemoryBytes(),
+      usage: usageLog.totals,
+      cache: cacheTotals,
+      traces: traceLog.totals,
+      backends,
+    };
   }
 
   async health(): Promise<{ ready: boolean; detail: string }> {
@@ -322,6 +361,11 @@ export class BrinkService implements types.Service {
   /** Named by tenant and namespace; a namespace holds no slash, so no two pairs share a name. */
   #memory(caller: types.Caller, namespace: string): DurableObjectStub<MemoryObject> {
     return this.#env.MEMORY.getByName(`${caller.tenant}/${namespace}`);
+  }
+
+  /** Named by tenant and slice; a tenant holds no slash. */
+  #cacheSlice(tenant: string, slice: number): DurableObjectStub<CacheObject> {
+    return this.#env.CACHES.getByName(`${tenant}/${slice}`);
   }
 
   #router(tenant: string): DurableObjectStub<RouterObject> {

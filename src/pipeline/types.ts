@@ -15,6 +15,8 @@ import type {
 } from "../memory/types.ts";
 import type { SwitchCost } from "../router/conversation.ts";
 import type { StoredModel } from "../store/model-store.ts";
+import type { CacheTotals } from "./cache-log.ts";
+import type { CacheAdmin, CacheReport, CacheStatus, CacheWish } from "./cache-types.ts";
 import type { KeyAdmin } from "./keys-types.ts";
 import type { FeedbackReply, FeedbackRequest, RouterAdmin } from "./learning-types.ts";
 import type { MemoryAdmin } from "./memory-types.ts";
@@ -88,6 +90,8 @@ export interface AnswerRequest {
   explain: boolean;
   /** As EngineRequest's. */
   hedgeMs?: number | null;
+  /** What the request says of the cache, if anything. */
+  cache?: CacheWish;
   signal: AbortSignal;
 }
 
@@ -131,6 +135,8 @@ export interface BrinkReport {
   /** With `explain`: what the reader would cut out if it had to, also where it abstained. The score
    *  is the span's logit over that of "no answer". */
   best_span?: { text: string; passage_id: string; score: number; turned_down: boolean };
+  /** Where the answer was given before. */
+  cache?: CacheReport;
   /** Another engine answered the conversation's last turn. */
   switched?: true;
   switch_cost?: SwitchCost;
@@ -150,6 +156,8 @@ export interface AnswerStream {
   route: "edge" | "backend";
   difficulty: number | null;
   pieces: AsyncIterable<EnginePiece>;
+  /** Absent where no answer was looked for. */
+  cache?: Exclude<CacheStatus, "bypass">;
   report(): BrinkReport;
 }
 
@@ -289,6 +297,7 @@ export interface Metrics {
   usage: UsageTotals;
   /** What became of the traces of the isolate's requests, of all tenants. */
   traces: TraceTotals;
+  cache: CacheTotals;
   /** What the isolate has seen of each backend. */
   backends: BackendFigures[];
 }
@@ -305,6 +314,7 @@ export interface Service {
   readonly noteAdmin: NoteAdmin;
   readonly keyAdmin: KeyAdmin;
   readonly traceAdmin: TraceAdmin;
+  readonly cacheAdmin: CacheAdmin;
   /** Counts a request of about so many tokens against the rates of the caller's key; null where it
    *  has none. What the request then uses is counted to it. Throws `ledger_unavailable`. */
   admit(caller: Caller, tokens: number): Promise<Admission | null>;

@@ -3,6 +3,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { SearchHit } from "../memory/types.ts";
 import type { Conversations, Turn } from "../router/conversation.ts";
 import type { ActiveRouter } from "../router/router-types.ts";
+import type { AnswerCache } from "./cache.ts";
 import type { Conversing, PricesOf } from "./conversing.ts";
 import type { BeforeWork, EdgeWork } from "./edge-work.ts";
 import type { Models } from "./models.ts";
@@ -31,6 +32,8 @@ export interface AnswerDeps {
   pricesOf: PricesOf;
   /** The request's; one is made where it is absent. */
   trace?: Trace;
+  /** Looks for the request's answer among those that were given. */
+  openCache: () => Promise<AnswerCache>;
   /** Told of each answer once its last piece is out or its reader left; must not throw. */
   observe: (answered: Answered) => void;
 }
@@ -50,4 +53,5 @@ export interface Work {
   /** What a backend's prompt says of like questions. */
   corrections: Note[];
   trace: Trace;
+  cache: AnswerCache;
 }

@@ -27,6 +27,8 @@ export interface Outcome {
   standing?: "alone" | "instructed" | "dependent";
   /** The model that the request named; the router decided where it is "auto". */
   asked?: string;
+  /** The cached answer that it was, or became. */
+  cache?: string;
   /** Whether the text is all that the engine had to say: it stopped by itself, nothing is cut. */
   whole?: boolean;
 }

@@ -18,6 +18,7 @@ import type {
   Service,
   UploadInfo,
 } from "../../src/pipeline/types.ts";
+import { FakeCache } from "./fake-cache.ts";
 import { FakeKeys } from "./fake-keys.ts";
 import { FakeMemory, knows } from "./fake-memory.ts";
 import { FakeNotes } from "./fake-notes.ts";
@@ -259,6 +260,7 @@ export class FakeService implements Service {
   }
 
   readonly replays = new FakeReplays();
+  readonly cacheAdmin = new FakeCache((...call) => this.calls.push(call));
 
   metrics() {
     const counts = { requests: 9, refused: 2, prompt_tokens: 70, completion_tokens: 8, nanos: 5e8 };
@@ -267,7 +269,11 @@ export class FakeService implements Service {
       traces: { kept: 5, sampled_out: 1, dropped: 0, failed: 0 },
       spans: { exported: 12, dropped: 0, failed: 3 },
     };
-    return { linearMemoryBytes: 65_536, usage, traces, backends: [] };
+    const cache = {
+      ...{ hits: 4, semantic: 1, misses: 3, stored: 2, failures: 0 },
+      ...{ prompt_tokens_saved: 50, completion_tokens_saved: 6, usd_saved: 0.25 },
+    };
+    return { linearMemoryBytes: 65_536, usage, cache, traces, backends: [] };
   }
 
   health() {

@@ -2,10 +2,12 @@ import { expect, it } from "vitest";
 import { startApi } from "./fake-service.ts";
 
 const ENDPOINTS = [
+  "DELETE /admin/cache",
   "DELETE /admin/keys/{id}",
   "DELETE /admin/models/{name}",
   "DELETE /admin/models/{name}/uploads/{upload_id}",
   "DELETE /admin/namespaces/{ns}",
+  "DELETE /admin/namespaces/{ns}/cache",
   "DELETE /admin/namespaces/{ns}/documents/{id}",
   "DELETE /admin/namespaces/{ns}/jobs/{id}",
   "DELETE /admin/namespaces/{ns}/notes/{id}",
@@ -13,6 +15,7 @@ const ENDPOINTS = [
   "DELETE /admin/namespaces/{ns}/work",
   "DELETE /admin/router/outcomes",
   "DELETE /admin/traces",
+  "GET /admin/cache",
   "GET /admin/keys",
   "GET /admin/keys/{id}",
   "GET /admin/keys/{id}/usage",
@@ -21,6 +24,7 @@ const ENDPOINTS = [
   "GET /admin/models/{name}/uploads/{upload_id}",
   "GET /admin/namespaces",
   "GET /admin/namespaces/{ns}",
+  "GET /admin/namespaces/{ns}/cache",
   "GET /admin/namespaces/{ns}/documents",
   "GET /admin/namespaces/{ns}/documents/{id}",
   "GET /admin/namespaces/{ns}/export",
@@ -68,8 +72,10 @@ const ENDPOINTS = [
   "POST /v1/memory/search",
   "POST /v1/rerank",
   "POST /v1/responses",
+  "PUT /admin/cache",
   "PUT /admin/models/{name}/uploads/{upload_id}/parts/{part}",
   "PUT /admin/namespaces/{ns}",
+  "PUT /admin/namespaces/{ns}/cache",
   "PUT /admin/namespaces/{ns}/note-policy",
   "PUT /admin/router",
 ];

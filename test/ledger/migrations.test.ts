@@ -4,6 +4,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { type DurableObject, env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { codeOf } from "../../src/errors.ts";
+import * as caches from "../../src/ledger/cache-object.ts";
 import * as ledger from "../../src/ledger/ledger-object.ts";
 import { migrate } from "../../src/ledger/migrate.ts";
 import { dayOf } from "../../src/ledger/periods.ts";
@@ -131,6 +132,27 @@ const REPLAYS: Past<replays.ReplayObject> = {
   },
 };
 
+const CACHES: Past<caches.CacheObject> = {
+  binding: env.CACHES as unknown as DurableObjectNamespace<caches.CacheObject>,
+  steps: caches.MIGRATIONS,
+  fills: [
+    (sql) => {
+      const [at, end] = [Date.UTC(2026, 10, 29), Date.UTC(2026, 10, 30)];
+      const put = "INSERT INTO answers VALUES ('a', 'docs', '1', 0, ?, ?, 2, x'0102')";
+      sql.exec(put, at, end);
+      const ask = `INSERT INTO questions VALUES
+        ('a', 'docs', 's', '1', 0, 'a?', NULL, 'a!', ?, ?, 9, x'7f00')`;
+      sql.exec(ask, at, end);
+    },
+  ],
+  async check(stub) {
+    expect(await stub.find("a")).toMatchObject({ version: "1", body: new Uint8Array([1, 2]) });
+    const near = await stub.near("s", "1", Float32Array.of(1, 0), { k: 1, cosineMin: 0.9 });
+    expect(near).toMatchObject([{ id: "a", question: "a?", edge_answer: null, cosine: 1 }]);
+    expect(await stub.purge(null)).toBe(1);
+  },
+};
+
 const OUTCOME = {
   ...{ trace_id: "trace", at: Date.now(), namespace: "docs", question: "When?", engine: "x" },
   ...{ difficulty: 0.25, edge_answer: "3 May", text: "3 May", weights_version: "theirs" },
@@ -196,7 +218,7 @@ const TRACES: Past<traces.TraceObject> = {
   },
 };
 
-const OBJECTS = { LEDGER, QUOTA, USAGE, REPLAYS, ROUTER, TRACES } as unknown as Record<
+const OBJECTS = { LEDGER, QUOTA, USAGE, REPLAYS, CACHES, ROUTER, TRACES } as unknown as Record<
   string,
   Past<DurableObject>
 >;

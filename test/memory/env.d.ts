@@ -14,6 +14,7 @@ declare namespace Cloudflare {
     CLOCKED_QUOTA: DurableObjectNamespace<import("./worker.ts").ClockedQuota>;
     TRACES: DurableObjectNamespace<import("./worker.ts").SmallTraces>;
     REPLAYS: DurableObjectNamespace<import("./worker.ts").SmallReplays>;
+    CACHES: DurableObjectNamespace<import("./worker.ts").SmallCache>;
     USAGE: DurableObjectNamespace<import("../../src/ledger/usage-object.ts").UsageObject>;
     ROUTER: DurableObjectNamespace<import("../../src/router/router-object.ts").RouterObject>;
     SMALL_ROUTER: DurableObjectNamespace<import("./worker.ts").SmallRouter>;

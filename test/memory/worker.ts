@@ -1,4 +1,5 @@
 /** The Durable Object classes, and each once more with bounds that a test can reach. */
+import { CacheObject } from "../../src/ledger/cache-object.ts";
 import { LedgerObject } from "../../src/ledger/ledger-object.ts";
 import { QuotaObject } from "../../src/ledger/quota-object.ts";
 import { ReplayObject } from "../../src/ledger/replay-object.ts";
@@ -185,6 +186,23 @@ export class SmallReplays extends ReplayObject {
 
   protected override get bounds() {
     return { entries: 5, bytes: 1_000 };
+  }
+
+  passMs(ms: number): void {
+    this.#nowMs += ms;
+  }
+}
+
+/** Holds little, by the test's clock. */
+export class SmallCache extends CacheObject {
+  #nowMs = Date.UTC(2026, 10, 29);
+
+  protected override now(): number {
+    return this.#nowMs;
+  }
+
+  protected override get bounds() {
+    return { answers: { entries: 4, bytes: 1_000 }, questions: { entries: 3, bytes: 10_000 } };
   }
 
   passMs(ms: number): void {

@@ -2,6 +2,7 @@
  *  sealed and segments merged all the time, shards split, and copies have many pages to be killed
  *  between. */
 import worker, {
+  CacheObject,
   LedgerObject,
   MemoryObject as Memory,
   QuotaObject,
@@ -21,6 +22,14 @@ export class MemoryObject extends Memory {
   }
 }
 
-export { LedgerObject, QuotaObject, ReplayObject, RouterObject, TraceObject, UsageObject };
+export {
+  CacheObject,
+  LedgerObject,
+  QuotaObject,
+  ReplayObject,
+  RouterObject,
+  TraceObject,
+  UsageObject,
+};
 
 export default worker;

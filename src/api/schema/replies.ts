@@ -81,6 +81,26 @@ export const BrinkReply = z
           "What each feature and the bias add to the logit of the difficulty, above 0 where " +
           "it is harder. With `explain` only, where an answer was scored.",
       }),
+    cache: z
+      .object({
+        status: z.enum(["hit", "semantic"]),
+        trace_id: z.string().openapi({ description: "Of the answer as it was first given." }),
+        answered_at: z.number().openapi({ description: "Unix time in ms." }),
+        saved: z
+          .object({
+            prompt_tokens: z.int(),
+            completion_tokens: z.int(),
+            usd: z.number().nullable(),
+          })
+          .openapi({ description: "What the first answer took, and this one did not." }),
+        question: z.string().optional().openapi({
+          description: "Of `semantic`: the question that was answered.",
+        }),
+        how: z.string().optional(),
+        cosine: z.number().optional(),
+      })
+      .optional()
+      .openapi({ description: "Where the answer was given before." }),
     switched: z.literal(true).optional().openapi({
       description: "Another engine answered the conversation's last turn.",
     }),

@@ -327,6 +327,9 @@ export const OutcomesReply = z
         standing: z.enum(["alone", "instructed", "dependent"]).optional(),
         asked: z.string().optional(),
         whole: z.boolean().optional(),
+        cache: z.string().optional().openapi({
+          description: "The cached answer that it was or became, by the hash of its request.",
+        }),
         rating: z.enum(["good", "bad"]).nullable(),
         label: Label.nullable().openapi({
           description: "Whether the reader's answer was wrong, and who says so.",
