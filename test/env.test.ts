@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { type Env, readConfig } from "../src/env.ts";
+import { configOf, type Env, readConfig } from "../src/env.ts";
 import { pricesOf } from "../src/env-backends.ts";
 
 const env = (variables: Partial<Env>) => variables as Env;
@@ -177,4 +177,12 @@ it("a local run's documentation can be left out", () => {
   expect(() => readConfig(env({ BRINK_PRELOAD: "all" }), "localhost")).toThrow(
     "BRINK_PRELOAD must be docs or none",
   );
+
+it("bindings are read once, and a public host never gets what a loopback one may have", () => {
+  const flagged = env({ BRINK_LOCAL: "1" });
+  const local = configOf(flagged, "127.0.0.1");
+  expect([local.local, configOf(flagged, "api.example.com").local]).toEqual([true, false]);
+  expect(configOf(flagged, "localhost")).toBe(local);
+  const wrong = env({ BRINK_ADMIN_KEY_SHA256: "x" });
+  for (const _ of "12") expect(() => configOf(wrong, "localhost")).toThrow(/BRINK_ADMIN_KEY/);
 });
