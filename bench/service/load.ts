@@ -37,6 +37,9 @@ const ERRORS_KEPT = 10;
 const CALL_MS_MAX = 10_000;
 const SYSTEM = "You answer briefly and say so when you do not know.";
 
+/** No question is asked twice of one gateway: it might remember the answer. */
+let runs = 0;
+
 /** Calls each target `rate` times a second for `seconds`, in turn, whole and streamed alike; the
  *  one that is called first changes from pair to pair. */
 export async function runLoad(
@@ -48,6 +51,7 @@ export async function runLoad(
   const result: LoadResult = { samples: [], errors: [], failed: 0, lateMs: [] };
   const open: Promise<void>[] = [];
   const startMs = performance.now() + 100;
+  runs += 1;
   for (let i = 0; i < pairs; i++) {
     const row: (Sample | null)[] = targets.map(() => null);
     result.samples.push(row);
@@ -56,7 +60,7 @@ export async function runLoad(
       const dueMs = startMs + (1000 / rate) * (i + j / targets.length);
       await until(dueMs);
       result.lateMs.push(performance.now() - dueMs);
-      const called = call(agent, targets[at]!, i, dueMs).then(
+      const called = call(agent, targets[at]!, `${runs}-${i}`, i % 2 === 1, dueMs).then(
         (sample) => {
           row[at] = sample;
         },
@@ -84,9 +88,14 @@ async function until(dueMs: number): Promise<void> {
 }
 
 /** Rejects for any reply but the right answer, whole. */
-function call(agent: Agent, target: Target, i: number, dueMs: number): Promise<Sample> {
-  const stream = i % 2 === 1;
-  const question = `question ${i}`;
+function call(
+  agent: Agent,
+  target: Target,
+  id: string,
+  stream: boolean,
+  dueMs: number,
+): Promise<Sample> {
+  const question = `question ${id}`;
   const messages = [
     { role: "system", content: SYSTEM },
     { role: "user", content: question },
