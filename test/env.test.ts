@@ -177,6 +177,7 @@ it("a local run's documentation can be left out", () => {
   expect(() => readConfig(env({ BRINK_PRELOAD: "all" }), "localhost")).toThrow(
     "BRINK_PRELOAD must be docs or none",
   );
+});
 
 it("bindings are read once, and a public host never gets what a loopback one may have", () => {
   const flagged = env({ BRINK_LOCAL: "1" });
