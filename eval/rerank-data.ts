@@ -32,7 +32,7 @@ interface Labelled {
 }
 
 interface Hits {
-  hits: { document_id: string; score: number; bm25: number }[];
+  hits: { document_id: string; score: number; explain: { bm25: number | null } }[];
 }
 
 /** The questions of a file in SQuAD's layout or of a split of a folder in BEIR's, those that `keep`
@@ -56,8 +56,10 @@ export async function collectCandidates(
       query: question.text,
       k: depth,
       group_by_document: true,
+      explain: true,
     });
-    const candidates = hits.map(({ document_id, score, bm25 }) => {
+    const candidates = hits.map(({ document_id, score, explain }) => {
+      const bm25 = explain.bm25 ?? 0; // null: it has none of the words
       return { text: byId.get(document_id)!, right: rights.has(document_id), score, bm25 };
     });
     out.push({ ...question, candidates, rights: rights.size });
