@@ -3,7 +3,8 @@ import { bar, barList, difficultyMeter } from "./bars.js";
 import { el, fill } from "./dom.js";
 import { cutAt, logShare, milliseconds, short } from "./format.js";
 import { errorNotice } from "./notice.js";
-import { memoryHash } from "./routes.js";
+import { memoryHash, traceHash } from "./routes.js";
+import { session } from "./session.js";
 
 /** @typedef {import("./types.js").BrinkReport} BrinkReport
  *  @typedef {import("./types.js").Citation} Citation */
@@ -56,7 +57,7 @@ export class AnswerCard {
       makeCitations(brink, this.#namespace),
       makeTimings(brink, totalMs),
       makeFeatures(brink),
-      trace === null ? null : el("p", { class: "faint" }, "trace ", el("code", {}, trace)),
+      trace === null ? null : describeTrace(trace),
     );
   }
 
@@ -77,6 +78,14 @@ export class AnswerCard {
     this.#answer.setAttribute("aria-busy", "false");
     this.#answer.classList.remove("streaming");
   }
+}
+
+/** A link for those who may see it.
+ * @param {string} trace */
+function describeTrace(trace) {
+  const id = el("code", {}, trace);
+  const shown = session.role === "admin" ? el("a", { href: traceHash(trace) }, id) : id;
+  return el("p", { class: "faint" }, "trace ", shown);
 }
 
 /** @param {BrinkReport} brink */

@@ -46,6 +46,24 @@ export function moment(ms) {
   return new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
 
+/** Unix ms as a local time with seconds, and the date unless it is today.
+ * @param {number} ms */
+export function instant(ms) {
+  const at = new Date(ms);
+  const today = at.toDateString() === new Date().toDateString();
+  return at.toLocaleString(undefined, {
+    ...(today ? {} : { dateStyle: "medium" }),
+    timeStyle: "medium",
+  });
+}
+
+/** A passage's id without its document's, which stands beside it.
+ * @param {string} passageId
+ * @param {string} documentId */
+export function passageMark(passageId, documentId) {
+  return passageId.startsWith(documentId) ? passageId.slice(documentId.length) : passageId;
+}
+
 /** @param {string} text
  *  @param {number} charsMax */
 export function clip(text, charsMax) {
@@ -67,4 +85,23 @@ export function cutAt(text, needle) {
  * @param {number} value */
 export function logShare(value) {
   return Math.min(1, Math.log1p(Math.abs(value)) / Math.log1p(20));
+}
+
+/** With its sign, three digits after the point.
+ * @param {number} value */
+export function signed(value) {
+  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
+}
+
+/** Millionths of a USD as USD; "" where not known.
+ * @param {number | null} micro */
+export function usd(micro) {
+  if (micro === null) return "";
+  return micro === 0 ? "0" : (micro / 1e6).toFixed(micro < 10_000 ? 6 : 4);
+}
+
+/** A share, 0..1, as a percentage.
+ * @param {number} share */
+export function percent(share) {
+  return `${(100 * share).toFixed(1)} %`;
 }

@@ -1,10 +1,11 @@
 /** The Keys view: the tenant's keys with their limits and use, new ones, and their end. */
+import { explainAbsence } from "./absence.js";
 import { call } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { count, moment } from "./format.js";
 import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js";
-import { retrySession, session, watchSession } from "./session.js";
+import { session, watchSession } from "./session.js";
 
 /** @typedef {import("./types.js").Key} Key */
 
@@ -38,7 +39,8 @@ export function startKeysView() {
 export function showKeys() {
   const isNewest = beginRead();
   form.hidden = true;
-  if (session.role !== "admin") return fill(list, explainAbsence());
+  if (session.role !== "admin")
+    return fill(list, explainAbsence("Keys can be seen with an admin key."));
   fill(list, loadingNotice("Reading the keys…"));
   call("/admin/keys").then(
     ({ keys }) => {
@@ -48,13 +50,6 @@ export function showKeys() {
       if (isNewest()) fill(list, errorNotice(error, showKeys));
     },
   );
-}
-
-function explainAbsence() {
-  if (session.role === "checking") return loadingNotice("Checking the key…");
-  if (session.role === "inference") return emptyNotice("Keys can be seen with an admin key.");
-  if (session.error !== null) return errorNotice(session.error, retrySession);
-  return emptyNotice("Enter a key at the top of the page.");
 }
 
 const COLUMNS = ["Name", "Scopes", "Limits", "Requests", "Cost", "Last used", "Actions"];

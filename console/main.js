@@ -7,6 +7,7 @@ import { showMemory, startMemoryView } from "./memory-view.js";
 import { showRouter, startRouterView } from "./router-view.js";
 import { parseRoute } from "./routes.js";
 import { changeKey, isLocal, openSession, session, watchSession } from "./session.js";
+import { showTraces, startTracesView } from "./traces-view.js";
 
 const keyForm = byId("key-form", HTMLFormElement);
 const keyInput = byId("key", HTMLInputElement);
@@ -15,7 +16,7 @@ const keyStatus = byId("key-status", HTMLElement);
 const starting = byId("starting", HTMLElement);
 const content = byId("content", HTMLElement);
 
-const TITLES = { ask: "Ask", memory: "Memory", router: "Router", keys: "Keys" };
+const TITLES = { ask: "Ask", memory: "Memory", router: "Router", traces: "Traces", keys: "Keys" };
 
 /** @type {string | null} */
 let shownView = null;
@@ -30,6 +31,7 @@ function showRoute(moveFocus) {
   document.title = `${TITLES[route.view]} · Brink console`;
   if (route.view === "memory") showMemory(route);
   if (route.view === "router") showRouter();
+  if (route.view === "traces") showTraces(route.id);
   if (route.view === "keys") showKeys();
   if (shownView !== route.view) scrollTo(0, 0);
   shownView = route.view;
@@ -101,6 +103,7 @@ startKeyForm();
 startAskView();
 startMemoryView();
 startRouterView();
+startTracesView();
 startKeysView();
 showRoute(false);
 void openSession();

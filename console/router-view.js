@@ -1,11 +1,12 @@
 /** The Router view: what is aimed for, what that keeps at the edge, and the models there are. */
+import { explainAbsence } from "./absence.js";
 import { call } from "./api.js";
 import { barList, factList } from "./bars.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { count, fixed, moment } from "./format.js";
 import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js";
 import { clearVersions, showVersions } from "./router-versions.js";
-import { retrySession, session, watchSession } from "./session.js";
+import { session, watchSession } from "./session.js";
 
 /** @typedef {import("./types.js").RouterState} RouterState */
 
@@ -76,7 +77,8 @@ export function showRouter() {
   const isNewest = beginRead();
   form.hidden = true;
   clearVersions();
-  if (session.role !== "admin") return fill(state, explainAbsence());
+  if (session.role !== "admin")
+    return fill(state, explainAbsence("The router can be seen and set with an admin key."));
   fill(state, loadingNotice("Reading the router…"));
   call("/admin/router").then(
     (router) => {
@@ -88,14 +90,6 @@ export function showRouter() {
       if (isNewest()) fill(state, errorNotice(error, showRouter));
     },
   );
-}
-
-function explainAbsence() {
-  if (session.role === "checking") return loadingNotice("Checking the key…");
-  if (session.role === "inference")
-    return emptyNotice("The router can be seen and set with an admin key.");
-  if (session.error !== null) return errorNotice(session.error, retrySession);
-  return emptyNotice("Enter a key at the top of the page.");
 }
 
 /** @param {RouterState} router */

@@ -1,7 +1,11 @@
 /** The part of the URL behind `#`, which names what is shown. Pure. */
 
 /** @typedef {"search" | "documents" | "add" | "document"} Section
- *  @typedef {{ view: "ask" } | { view: "router" } | { view: "keys" } | MemoryRoute} Route */
+ *  @typedef {{ view: "ask" | "router" | "keys" } | TracesRoute | MemoryRoute} Route */
+
+/** @typedef {object} TracesRoute
+ * @property {"traces"} view
+ * @property {string | null} id Null: all of them. */
 
 /** @typedef {object} MemoryRoute
  * @property {"memory"} view
@@ -19,6 +23,7 @@ export function parseRoute(hash) {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
   const [view, namespace, section, id] = path.split("/").map(decode);
   if (view === "router" || view === "keys") return { view };
+  if (view === "traces") return { view, id: namespace || null };
   if (view !== "memory") return { view: "ask" };
   return {
     view,
@@ -47,4 +52,9 @@ export function memoryHash(namespace, section, id = null, quote = null) {
   const steps = ["#", "memory", namespace, section, ...(id === null ? [] : [id])];
   const path = steps.map((step, i) => (i === 0 ? step : encodeURIComponent(step))).join("/");
   return quote === null ? path : `${path}?${new URLSearchParams({ quote })}`;
+}
+
+/** @param {string} id */
+export function traceHash(id) {
+  return `#/traces/${encodeURIComponent(id)}`;
 }

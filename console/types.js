@@ -109,6 +109,47 @@
  * @property {"day" | "month" | "total"} budget_period
  * @property {{ requests: number, cost_usd: number, last_day: string } | null} usage
  *
+ * @typedef {object} TraceSummary
+ * @property {string} trace_id
+ * @property {number} at Unix time in ms.
+ * @property {number} duration_ms
+ * @property {string} endpoint
+ * @property {number} status
+ * @property {string | null} error
+ * @property {string} key
+ * @property {string | null} namespace
+ * @property {number | null} first_token_ms
+ * @property {string | null} asked
+ * @property {"edge" | "backend" | null} route
+ * @property {string | null} engine
+ * @property {string | null} model
+ * @property {number | null} difficulty
+ * @property {string | null} cache
+ * @property {{ prompt: number, completion: number } | null} tokens
+ * @property {number | null} cost_micro_usd
+ *
+ * @typedef {object} Span
+ * @property {string} span_id
+ * @property {string | null} parent_id Null: the request itself.
+ * @property {string} name
+ * @property {number} start_ms Since the request came.
+ * @property {number} duration_ms
+ * @property {string | null} error
+ * @property {Record<string, string | number | boolean>} attributes
+ *
+ * @typedef {object} TraceDetails
+ * @property {{ reason: string, wanted: "backend" | null, difficulty_before: number | null,
+ *   difficulty_prior: number | null, threshold: number, weights_version: string,
+ *   contributions: Record<string, number> | null } | null} decision
+ * @property {{ document_id: string, passage_id: string }[]} passages
+ * @property {string[]} notes
+ * @property {{ trace_id: string, span_id: string } | null} parent
+ * @property {Span[]} spans In the order in which they began.
+ * @property {number} spans_dropped
+ * @property {{ question: string, answer: string } | null} texts
+ *
+ * @typedef {TraceSummary & TraceDetails} Trace
+ *
  * @typedef {object} Model
  * @property {string} id
  * @property {string} kind

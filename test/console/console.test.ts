@@ -14,8 +14,9 @@ const page = read("index.html");
 /** The console is JavaScript, which tsc does not look into from here; one test below checks it. */
 const load = (name: string) => import(new URL(`../../console/${name}`, import.meta.url).href);
 const { readEvents } = await load("sse.js");
-const { memoryHash, parseRoute } = await load("routes.js");
-const { bytes, cutAt, logShare } = await load("format.js");
+const { memoryHash, parseRoute, traceHash } = await load("routes.js");
+const { bytes, cutAt, logShare, passageMark, signed, usd } = await load("format.js");
+const { inOrder } = await load("waterfall.js");
 const { call, events, namespacePath, streamChat, useKey } = await load("api.js");
 
 /** A body that arrives in these pieces. */
@@ -69,6 +70,8 @@ describe("routes", () => {
       expect(parseRoute(hash)).toEqual({ view: "ask" });
     expect(parseRoute("#/memory/docs/document/%")).toMatchObject({ id: "%", quote: null });
     expect(parseRoute("#/memory")).toMatchObject({ namespace: null, section: "search" });
+    expect(parseRoute("#/traces")).toEqual({ view: "traces", id: null });
+    expect(parseRoute(traceHash("a/b %"))).toEqual({ view: "traces", id: "a/b %" });
   });
 
   it("encode every step of an admin path", () => {
@@ -93,6 +96,29 @@ describe("formats", () => {
       1,
     ]);
     expect([0, 1023, 1024, 1_572_864].map(bytes)).toEqual(["0 B", "1023 B", "1.0 KiB", "1.5 MiB"]);
+  });
+
+  it("money has the digits that tell it from nothing, and a sign always shows", () => {
+    expect([null, 0, 81, 9_999, 1_234_500].map(usd)).toEqual([
+      ...["", "0", "0.000081", "0.009999", "1.2345"],
+    ]);
+    expect([0.5, -0.25, 0].map(signed)).toEqual(["+0.500", "−0.250", "+0.000"]);
+    expect([passageMark("d#1", "d"), passageMark("x", "d")]).toEqual(["#1", "x"]);
+  });
+});
+
+describe("stages", () => {
+  const span = (span_id: string, parent_id: string | null) => ({ span_id, parent_id });
+
+  it("stand below the one they are part of, each once, whatever their parents say", () => {
+    const spans = [
+      ...[span("a", null), span("b", null), span("c", "a"), span("d", "c")],
+      ...[span("e", "a"), span("f", "elsewhere"), span("g", "h"), span("h", "g")],
+    ];
+    const rows = inOrder(spans) as { span: { span_id: string }; depth: number }[];
+    expect(rows.map((row) => `${row.span.span_id}${row.depth}`).join(" ")).toBe(
+      "a1 c2 d3 e2 b1 f1",
+    );
   });
 });
 
