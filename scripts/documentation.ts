@@ -8,15 +8,15 @@ export interface DocumentationPage {
   metadata: { path: string };
 }
 
-/** Notes for those who change Brink. Whoever runs it asks about other things, and each section
- *  takes some 17 KB of the isolate. */
-const FOR_MAKERS = /^(decisions|kernels.*|memory-measured|router-prior|engine|sharding)\.md$/;
+/** Notes for those who change Brink, of which whoever runs it asks nothing, and the reference,
+ *  whose tables answer no question in words. Each section takes some 17 KB of the isolate. */
+const NOT_LOADED = /^(api|decisions|kernels.*|memory-measured|router-prior|engine|sharding)\.md$/;
 
 /** Brink's own documentation, a document for each `##` section of README.md and of what in docs/
  *  is for its users, in file order. What `npm start` preloads into the namespace `docs`. */
 export function readDocumentation(root: string): DocumentationPage[] {
   const names = readdirSync(join(root, "docs"))
-    .filter((name) => name.endsWith(".md") && !FOR_MAKERS.test(name))
+    .filter((name) => name.endsWith(".md") && !NOT_LOADED.test(name))
     .sort();
   const paths = ["README.md", ...names.map((name) => `docs/${name}`)];
   return paths.flatMap((path) => splitSections(path, readFileSync(join(root, path), "utf8")));

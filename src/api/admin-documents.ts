@@ -125,7 +125,9 @@ endpoint(
 );
 
 /** Looser than the id of a new document: what was stored before a rule was made can be removed. */
-const DocumentParams = NamespaceParams.extend({ id: PathText });
+const DocumentParams = NamespaceParams.extend({
+  id: PathText.openapi({ description: "The document's id, URL-encoded." }),
+});
 
 function pathDocument(c: ApiContext): [Caller, string, string] {
   const { id } = parse(DocumentParams, c.req.param());

@@ -24,7 +24,9 @@ import { DeletedReply, NEEDS_ADMIN_KEY, replies } from "./schema/replies.ts";
 export const adminJobs = newApi();
 
 const JOBS = "/admin/namespaces/{ns}/jobs";
-const JobParams = NamespaceParams.extend({ id: JobId });
+const JobParams = NamespaceParams.extend({
+  id: JobId.openapi({ description: "As the job's beginning told it." }),
+});
 
 function pathJob(c: ApiContext): [Caller, string, string] {
   const { id } = parse(JobParams, c.req.param());

@@ -19,7 +19,9 @@ export const adminNotes = newApi();
 
 const NOTES = "/admin/namespaces/{ns}/notes";
 const POLICY = "/admin/namespaces/{ns}/note-policy";
-const NoteParams = NamespaceParams.extend({ id: PathText });
+const NoteParams = NamespaceParams.extend({
+  id: PathText.openapi({ description: "The note's id." }),
+});
 
 function pathNote(c: ApiContext): string {
   return parse(NoteParams, c.req.param()).id;

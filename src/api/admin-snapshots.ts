@@ -22,7 +22,9 @@ export const adminSnapshots = newApi();
 
 const NAMESPACE = "/admin/namespaces/{ns}";
 const SNAPSHOTS = `${NAMESPACE}/snapshots`;
-const SnapshotParams = NamespaceParams.extend({ id: SnapshotId });
+const SnapshotParams = NamespaceParams.extend({
+  id: SnapshotId.openapi({ description: "As the snapshot's beginning told it." }),
+});
 
 function pathSnapshot(c: ApiContext): [Caller, string, string] {
   const { id } = parse(SnapshotParams, c.req.param());

@@ -1,8 +1,8 @@
 /** POST /v1/feedback -> 200: what somebody thought of an answer. */
 import { readJson } from "./body.ts";
 import { endpoint, newApi } from "./context.ts";
+import { FeedbackBody, FeedbackReply, parseFeedback } from "./schema/feedback.ts";
 import { jsonBody, NEEDS_KEY, replies } from "./schema/replies.ts";
-import { FeedbackBody, FeedbackReply, parseFeedback } from "./schema/router.ts";
 
 export const feedback = newApi();
 

@@ -22,7 +22,7 @@ endpoint(
   },
 );
 
-const Params = z.object({ id: PathText });
+const Params = z.object({ id: PathText.openapi({ description: "As GET /v1/models lists it." }) });
 
 endpoint(
   models,

@@ -127,9 +127,9 @@ const ShardReply = z.object({
   length_sum: z.int().openapi({ description: "Of the units, in terms." }),
   sqlite_bytes: z.int(),
   resident_bytes: z.int().openapi({ description: "Of the index; 0 while it is not loaded." }),
-  segments: z.int(),
-  memtable_passages: z.int(),
-  tombstones: z.int(),
+  segments: z.int().openapi({ description: "Sealed parts of the index." }),
+  memtable_passages: z.int().openapi({ description: "Passages that are in no segment yet." }),
+  tombstones: z.int().openapi({ description: "Rows of the index that are dead." }),
   rebuilt: z.int().openapi({ description: "Damaged segments that were made anew." }),
 });
 

@@ -24,12 +24,19 @@ const ContentPart = z
 
 const Message = z
   .looseObject({
-    role: z.enum(["system", "user", "assistant", "tool", "developer"]),
+    role: z
+      .enum(["system", "user", "assistant", "tool", "developer"])
+      .openapi({ description: "Who says it." }),
     content: z
       .union([z.string(), z.array(ContentPart)], {
         error: "must be text or a list of content parts",
       })
-      .nullish(),
+      .nullish()
+      .openapi({
+        description:
+          `Text, or content parts; ${MESSAGE_CHARS_MAX} characters in all. Null where a message ` +
+          "has only tool calls.",
+      }),
   })
   .superRefine((message, ctx) => {
     if (textLength(message.content) > MESSAGE_CHARS_MAX)
@@ -81,14 +88,41 @@ export const ChatRequest = z
     messages: z
       .array(Message)
       .min(1, { error: "must have a message" })
-      .max(MESSAGES_MAX, { error: `must have ${MESSAGES_MAX} messages at most` }),
-    stream: z.boolean().nullish(),
-    stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
+      .max(MESSAGES_MAX, { error: `must have ${MESSAGES_MAX} messages at most` })
+      .openapi({ description: "The conversation, its last question in the last user message." }),
+    stream: z
+      .boolean()
+      .nullish()
+      .openapi({ description: "Whether the answer comes as events while it is made." }),
+    stream_options: z
+      .looseObject({
+        include_usage: z
+          .boolean()
+          .nullish()
+          .openapi({ description: "A last chunk with the usage, before [DONE]." }),
+      })
+      .nullish()
+      .openapi({ description: "Of a stream." }),
     memory: MemoryField.nullish(),
-    temperature: z.number().min(0).max(2).nullish(),
-    top_p: z.number().min(0).max(1).nullish(),
-    max_tokens: z.int().min(1).nullish(),
-    max_completion_tokens: z.int().min(1).nullish(),
+    temperature: z.number().min(0).max(2).nullish().openapi({
+      description: "0: the likeliest token each time. Extraction has nothing to sample.",
+    }),
+    top_p: z
+      .number()
+      .min(0)
+      .max(1)
+      .nullish()
+      .openapi({ description: "Samples among the likeliest tokens of this probability in sum." }),
+    max_tokens: z
+      .int()
+      .min(1)
+      .nullish()
+      .openapi({ description: "The answer's length at most; OpenAI's older name." }),
+    max_completion_tokens: z
+      .int()
+      .min(1)
+      .nullish()
+      .openapi({ description: "The answer's length at most." }),
     explain: z
       .boolean()
       .nullish()
@@ -105,20 +139,49 @@ export const ChatRequest = z
       .max(2)
       .nullish()
       .openapi({ description: "1: none. Generators only." }),
-    presence_penalty: z.number().min(-2).max(2).nullish(),
-    frequency_penalty: z.number().min(-2).max(2).nullish(),
+    presence_penalty: z
+      .number()
+      .min(-2)
+      .max(2)
+      .nullish()
+      .openapi({ description: "Off the logit of each token that is there already." }),
+    frequency_penalty: z
+      .number()
+      .min(-2)
+      .max(2)
+      .nullish()
+      .openapi({ description: "The same, for each time that it is there." }),
     logit_bias: LogitBias.nullish(),
-    logprobs: z.boolean().nullish(),
-    top_logprobs: z.int().min(0).max(TOP_LOGPROBS_MAX).nullish(),
+    logprobs: z
+      .boolean()
+      .nullish()
+      .openapi({ description: "Each token's log probability. Needs a generator or a backend." }),
+    top_logprobs: z.int().min(0).max(TOP_LOGPROBS_MAX).nullish().openapi({
+      description: "How many of the likeliest tokens at each place; needs `logprobs`.",
+    }),
     stop: z
       .union([z.string(), z.array(z.string()).max(STOP_STRINGS_MAX)], {
         error: `must be text or ${STOP_STRINGS_MAX} texts at most`,
       })
-      .nullish(),
-    seed: z.int().nullish(),
-    tools: z.array(z.looseObject({ type: z.string() })).nullish(),
-    response_format: z.looseObject({ type: z.string() }).nullish(),
-    n: z.int().min(1).max(GENERATOR_CHOICES_MAX).nullish(),
+      .nullish()
+      .openapi({ description: "The answer ends before any of these." }),
+    seed: z
+      .int()
+      .nullish()
+      .openapi({ description: "The same request under the same seed samples the same." }),
+    tools: z
+      .array(z.looseObject({ type: z.string() }))
+      .nullish()
+      .openapi({ description: "OpenAI's function tools. Need a backend." }),
+    response_format: z.looseObject({ type: z.string() }).nullish().openapi({
+      description: "text, json_object or json_schema. Needs a generator or a backend.",
+    }),
+    n: z
+      .int()
+      .min(1)
+      .max(GENERATOR_CHOICES_MAX)
+      .nullish()
+      .openapi({ description: "How many answers; above 1 a generator's." }),
   })
   .superRefine((body, ctx) => {
     if (body.top_logprobs && !body.logprobs)

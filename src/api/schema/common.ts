@@ -115,8 +115,8 @@ export const ErrorReply = z
   .object({
     error: z.object({
       message: z.string().openapi({ description: "For people; may change." }),
-      type: z.string(),
-      code: z.string().openapi({ description: "Stable; see docs/api.md for the list." }),
+      type: z.string().openapi({ description: "Coarser than `code`, as OpenAI has it." }),
+      code: z.string().openapi({ description: "Stable, from a closed list." }),
       param: z.string().nullable().openapi({ description: "The request field at fault." }),
     }),
   })

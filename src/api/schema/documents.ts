@@ -49,14 +49,16 @@ const Version = z.int().min(0);
 export const Document = z
   .strictObject({
     id: DocumentId.nullish().openapi({ description: "Omitted: made from the content." }),
-    text: DocumentText,
-    title: Title.nullish(),
+    text: DocumentText.openapi({ description: "What is cut into passages, found and quoted." }),
+    title: Title.nullish().openapi({ description: "Is found and embedded with the text." }),
     metadata: DocumentMetadata.nullish(),
     content_type: ContentTypeField.nullish().openapi({ description: "Omitted: text/plain." }),
     time: Time.nullish().openapi({
       description: "When what it tells happened; omitted: when it is first stored.",
     }),
-    expires_at: Time.nullish(),
+    expires_at: Time.nullish().openapi({
+      description: "From then on it is not found. A time as in `time`.",
+    }),
     if_version: Version.nullish().openapi({
       description: "Store it only over this version; 0: only where there is none of this id.",
     }),
@@ -77,7 +79,13 @@ function bytesOf(value: unknown): number {
 
 /** The body of POST .../documents. Its documents are parsed one by one, by `parseDocuments`. */
 export const DocumentsRequest = z
-  .strictObject({ documents: z.array(Document).min(1).max(DOCUMENTS_PER_CALL_MAX) })
+  .strictObject({
+    documents: z
+      .array(Document)
+      .min(1)
+      .max(DOCUMENTS_PER_CALL_MAX)
+      .openapi({ description: "Each is taken or refused by itself." }),
+  })
   .openapi("DocumentsRequest");
 
 const Envelope = z.strictObject({ documents: z.array(z.unknown()) });
@@ -164,7 +172,7 @@ export const PatchRequest = z
     }),
     title: Title.nullable().optional().openapi({ description: "Null takes it away." }),
     expires_at: Time.nullable().optional().openapi({ description: "Null: never." }),
-    if_version: Version.nullish(),
+    if_version: Version.nullish().openapi({ description: "Change only this version." }),
   })
   .refine((body) => body.metadata != null || "title" in body || "expires_at" in body, {
     error: "names nothing to change: metadata, title or expires_at",
@@ -244,8 +252,16 @@ export const ListReply = z
   .openapi("DocumentList");
 
 export const ListQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(DOCUMENTS_PER_CALL_MAX).default(LIST_LIMIT_DEFAULT),
-  cursor: PathText.max(CURSOR_CHARS_MAX).optional(),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(DOCUMENTS_PER_CALL_MAX)
+    .default(LIST_LIMIT_DEFAULT)
+    .openapi({ description: "How many to a page." }),
+  cursor: PathText.max(CURSOR_CHARS_MAX)
+    .optional()
+    .openapi({ description: "The last page's `cursor`; omitted: the first page." }),
 });
 
 export const DeleteRequest = z.strictObject({ filter: DeletionFilter }).openapi("DeleteRequest");

@@ -35,7 +35,7 @@ const Scopes = z
 
 /** What both making and changing a key may set. */
 const fields = {
-  name: z.string().max(KEY_NAME_CHARS_MAX).nullish(),
+  name: z.string().max(KEY_NAME_CHARS_MAX).nullish().openapi({ description: "For people." }),
   scopes: Scopes.nullish().openapi({ description: "Omitted: inference." }),
   namespaces: z
     .array(Namespace)
@@ -150,7 +150,9 @@ export function parseRotate(body: unknown): { graceMs: number } {
   return { graceMs: (parse(RotateRequest, body).grace_seconds ?? 0) * 1_000 };
 }
 
-export const KeyParams = z.object({ id: PathText });
+export const KeyParams = z.object({
+  id: PathText.openapi({ description: "A key's id, not its text." }),
+});
 
 export const UsageQuery = z.object({
   days: z.coerce.number().int().min(1).max(USAGE_DAYS_KEPT).default(USAGE_DAYS_DEFAULT).openapi({

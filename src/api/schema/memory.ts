@@ -22,7 +22,8 @@ export const SearchRequest = z
     query: z
       .string()
       .max(QUERY_CHARS_MAX, { error: `a query has ${QUERY_CHARS_MAX} characters at most` })
-      .nullish(),
+      .nullish()
+      .openapi({ description: "What to look for, in words." }),
     embedding: Vector.nullish().openapi({ description: "The query's vector, where you have one." }),
     ...retrievalFields,
     explain: z.boolean().nullish().openapi({
@@ -71,14 +72,18 @@ const Input = z
 export const EmbeddingRequest = z
   .strictObject({
     model: z.string().min(1).nullish().openapi({ description: "The encoder's id, or omitted." }),
-    input: z.union([Input, z.array(Input).min(1).max(EMBEDDING_INPUTS_MAX)], {
-      error: `must be text or a list of 1 to ${EMBEDDING_INPUTS_MAX} texts`,
+    input: z
+      .union([Input, z.array(Input).min(1).max(EMBEDDING_INPUTS_MAX)], {
+        error: `must be text or a list of 1 to ${EMBEDDING_INPUTS_MAX} texts`,
+      })
+      .openapi({ description: "A text or a list of texts." }),
+    encoding_format: z.enum(["float", "base64"]).nullish().openapi({
+      description: "Numbers, which is the default, or base64 of little-endian float32.",
     }),
-    encoding_format: z.enum(["float", "base64"]).nullish(),
     dimensions: z.int().min(1).nullish().openapi({
       description: "Keeps the first numbers and makes the vector unit length again.",
     }),
-    user: z.string().nullish(),
+    user: z.string().nullish().openapi({ description: "Taken, and without effect." }),
   })
   .openapi("EmbeddingRequest");
 

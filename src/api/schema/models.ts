@@ -15,7 +15,8 @@ export const UploadRequest = z
     bytes: z
       .int()
       .min(1)
-      .max(MODEL_BYTES_MAX, { error: `a model file has ${MODEL_BYTES_MAX} bytes at most` }),
+      .max(MODEL_BYTES_MAX, { error: `a model file has ${MODEL_BYTES_MAX} bytes at most` })
+      .openapi({ description: "Of the whole file." }),
     sha256: z
       .string()
       .regex(/^[0-9a-f]{64}$/, { error: "must be 64 lower-case hexadecimal digits" })
@@ -28,7 +29,8 @@ export const UploadRequest = z
           .min(1)
           .max(ONNX_TOKENIZER_BYTES_MAX, {
             error: `a tokenizer.json has ${ONNX_TOKENIZER_BYTES_MAX} bytes at most`,
-          }),
+          })
+          .openapi({ description: "How much of the file is tokenizer.json." }),
       })
       .optional()
       .openapi({
@@ -46,7 +48,9 @@ export function parseUpload(body: unknown): ModelFile {
 }
 
 export const ModelParams = z.object({ name: ModelName });
-export const UploadParams = ModelParams.extend({ upload_id: PathText });
+export const UploadParams = ModelParams.extend({
+  upload_id: PathText.openapi({ description: "As beginning the upload told it." }),
+});
 export const PartParams = UploadParams.extend({
   part: z.coerce.number().int().min(1).max(10_000).openapi({ description: "From 1." }),
 });

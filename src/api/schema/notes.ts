@@ -15,8 +15,16 @@ const State = z.enum(["active", "pending"]).openapi({
 
 export const NotesQuery = z.object({
   state: State.default("active"),
-  limit: z.coerce.number().int().min(1).max(NOTES_PAGE_MAX).default(NOTES_PAGE_MAX),
-  cursor: PathText.max(CURSOR_CHARS_MAX).optional(),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(NOTES_PAGE_MAX)
+    .default(NOTES_PAGE_MAX)
+    .openapi({ description: "How many to a page." }),
+  cursor: PathText.max(CURSOR_CHARS_MAX)
+    .optional()
+    .openapi({ description: "The last page's `cursor`; omitted: the first page." }),
 });
 
 export const NoteReply = z
@@ -54,7 +62,8 @@ export const NotePatchRequest = z
       .string()
       .max(NOTE_ANSWER_CHARS_MAX, { error: `has ${NOTE_ANSWER_CHARS_MAX} characters at most` })
       .refine((text) => text.trim() !== "", { error: "may not be blank" })
-      .nullish(),
+      .nullish()
+      .openapi({ description: "What it answers from now on." }),
     state: State.nullish(),
     expires_at: Time.nullish(),
     confirm: z.literal(true).nullish().openapi({

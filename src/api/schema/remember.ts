@@ -15,8 +15,12 @@ import { DocumentMetadata, DocumentText, Time, unixMs } from "./documents.ts";
 const TURN_ID_CHARS_MAX = DOCUMENT_ID_CHARS_MAX - CONVERSATION_CHARS_MAX - 1;
 
 const Turn = z.strictObject({
-  speaker: z.string().min(1).max(SPEAKER_CHARS_MAX),
-  text: DocumentText,
+  speaker: z
+    .string()
+    .min(1)
+    .max(SPEAKER_CHARS_MAX)
+    .openapi({ description: "Who said it; stands in the metadata." }),
+  text: DocumentText.openapi({ description: "What was said." }),
   time: Time.nullish().openapi({ description: "Omitted: now." }),
   id: z.string().min(1).max(TURN_ID_CHARS_MAX).nullish().openapi({
     description: "Unique in the conversation; omitted: made of speaker, text and time.",
@@ -32,7 +36,11 @@ export const RememberRequest = z
       .max(CONVERSATION_CHARS_MAX)
       .refine((name) => !name.includes("/"), { error: "may not hold a slash" })
       .openapi({ description: "The conversation's name." }),
-    turns: z.array(Turn).min(1).max(EMBEDDING_INPUTS_MAX),
+    turns: z
+      .array(Turn)
+      .min(1)
+      .max(EMBEDDING_INPUTS_MAX)
+      .openapi({ description: "What was said, in any order." }),
     metadata: DocumentMetadata.nullish().openapi({
       description: "Of every turn, beside conversation and speaker.",
     }),

@@ -7,7 +7,7 @@ const Usage = z
   .object({
     prompt_tokens: z.int(),
     completion_tokens: z.int(),
-    total_tokens: z.int(),
+    total_tokens: z.int().openapi({ description: "Both." }),
     cached_tokens: z.int().optional().openapi({
       description: "Of the prompt's tokens, those known from an earlier prompt.",
     }),
@@ -26,10 +26,16 @@ const OUTCOMES = [
 
 export const BrinkReply = z
   .object({
-    route: z.enum(["edge", "backend"]),
-    wanted: z.literal("backend").optional(),
-    engine: z.string(),
-    answer: z.string().nullable(),
+    route: z.enum(["edge", "backend"]).openapi({ description: "Which answered." }),
+    wanted: z.literal("backend").optional().openapi({
+      description: "Where a backend should have answered and none could.",
+    }),
+    engine: z.string().openapi({
+      description: "brink-reader, brink-note, generator:NAME or backend:NAME.",
+    }),
+    answer: z.string().nullable().openapi({
+      description: "The bare answer that was extracted; null where none was.",
+    }),
     difficulty: z.number().nullable().openapi({
       description: "The probability that the edge's answer is not good enough.",
     }),
@@ -44,7 +50,7 @@ export const BrinkReply = z
           "The probability that an engine at the edge does worse than the backend, by the prompt " +
           "alone. Where no memory was consulted.",
       }),
-    reason: z.string(),
+    reason: z.string().openapi({ description: "Why it went there, for people." }),
     citations: z.array(
       z.object({
         mark: z.int().openapi({ description: "The n of the text's [n]." }),
@@ -52,13 +58,13 @@ export const BrinkReply = z
         passage_id: z.string(),
         title: z.string().nullable(),
         quote: z.string().openapi({ description: "Stands so in the document's text." }),
-        score: z.number(),
+        score: z.number().openapi({ description: "Of the passage, as in a search." }),
         note: z.literal(true).optional().openapi({
           description: "It is a note of the memory's own, and the quote is its answer.",
         }),
       }),
     ),
-    timings_ms: z.record(z.string(), z.number()),
+    timings_ms: z.record(z.string(), z.number()).openapi({ description: "By stage." }),
     attempts: z
       .array(
         z.object({
@@ -96,8 +102,8 @@ export const BrinkReply = z
         question: z.string().optional().openapi({
           description: "Of `semantic`: the question that was answered.",
         }),
-        how: z.string().optional(),
-        cosine: z.number().optional(),
+        how: z.string().optional().openapi({ description: "How the questions are alike." }),
+        cosine: z.number().optional().openapi({ description: "Of the two questions." }),
       })
       .optional()
       .openapi({ description: "Where the answer was given before." }),
@@ -118,7 +124,7 @@ export const BrinkReply = z
         text: z.string(),
         passage_id: z.string(),
         score: z.number(),
-        turned_down: z.boolean(),
+        turned_down: z.boolean().openapi({ description: "Whether the reader abstained." }),
       })
       .optional()
       .openapi({
@@ -172,7 +178,9 @@ export const ChatReply = z
           tool_calls: z.array(z.unknown()).optional(),
         }),
         logprobs: Logprobs,
-        finish_reason: z.string(),
+        finish_reason: z.string().openapi({
+          description: "stop, length, tool_calls or content_filter.",
+        }),
       }),
     ),
     usage: Usage.optional(),

@@ -25,14 +25,20 @@ export const RerankRequest = z
     query: z
       .string()
       .min(1, { error: "may not be empty" })
-      .max(QUERY_CHARS_MAX, { error: `a query has ${QUERY_CHARS_MAX} characters at most` }),
+      .max(QUERY_CHARS_MAX, { error: `a query has ${QUERY_CHARS_MAX} characters at most` })
+      .openapi({ description: "What the documents are to answer." }),
     documents: z
       .array(z.union([Text, z.strictObject({ text: Text })]), {
         error: "must be a list of texts or of {text}",
       })
       .min(1, { error: "may not be empty" })
-      .max(RERANK_DOCUMENTS_MAX, { error: `${RERANK_DOCUMENTS_MAX} documents at most` }),
-    top_n: z.int().min(1).nullish(),
+      .max(RERANK_DOCUMENTS_MAX, { error: `${RERANK_DOCUMENTS_MAX} documents at most` })
+      .openapi({ description: "Texts, or objects with a text." }),
+    top_n: z
+      .int()
+      .min(1)
+      .nullish()
+      .openapi({ description: "How many of the best to tell; omitted: all." }),
     return_documents: z.boolean().nullish().openapi({ description: "false unless given." }),
   })
   .openapi("RerankRequest");
@@ -80,9 +86,11 @@ export const RerankReply = z
 export const ClassifyRequest = z
   .strictObject({
     model: Model.openapi({ description: "An ONNX classifier's id." }),
-    input: z.union([Text, z.array(Text).min(1).max(EMBEDDING_INPUTS_MAX)], {
-      error: `must be text or a list of 1 to ${EMBEDDING_INPUTS_MAX} texts`,
-    }),
+    input: z
+      .union([Text, z.array(Text).min(1).max(EMBEDDING_INPUTS_MAX)], {
+        error: `must be text or a list of 1 to ${EMBEDDING_INPUTS_MAX} texts`,
+      })
+      .openapi({ description: "A text or a list of texts." }),
   })
   .openapi("ClassifyRequest");
 

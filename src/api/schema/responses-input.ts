@@ -28,21 +28,23 @@ const Content = z.union([z.string(), z.array(Part)], {
 
 const FunctionCall = z.looseObject({
   type: z.literal("function_call"),
-  call_id: z.string().min(1),
-  name: z.string().min(1),
-  arguments: z.string(),
+  call_id: z.string().min(1).openapi({ description: "Pairs a call with its output." }),
+  name: z.string().min(1).openapi({ description: "Of a call: the function." }),
+  arguments: z.string().openapi({ description: "Of a call: JSON." }),
 });
 
 const FunctionOutput = z.looseObject({
   type: z.literal("function_call_output"),
   call_id: z.string().min(1),
-  output: Content,
+  output: Content.openapi({ description: "Of a call's output." }),
 });
 
 const Message = z.looseObject({
   type: z.literal("message").nullish(),
-  role: z.enum(["user", "assistant", "system", "developer"]),
-  content: Content,
+  role: z
+    .enum(["user", "assistant", "system", "developer"])
+    .openapi({ description: "Of a message." }),
+  content: Content.openapi({ description: "Of a message: text or parts." }),
 });
 
 /** Any other item, which is refused by its type. */

@@ -34,7 +34,9 @@ const Format = z.discriminatedUnion(
     z.looseObject({
       type: z.literal("json_schema"),
       name: z.string().min(1).max(64),
-      schema: z.record(z.string(), z.unknown()),
+      schema: z
+        .record(z.string(), z.unknown())
+        .openapi({ description: "The JSON Schema that the answer follows." }),
       description: z.string().nullish(),
       strict: z.boolean().nullish(),
     }),
@@ -46,9 +48,12 @@ const Tool = z
   .looseObject({
     type: z.string(),
     name: z.string().min(1).max(128).optional(),
-    description: z.string().nullish(),
-    parameters: z.record(z.string(), z.unknown()).nullish(),
-    strict: z.boolean().nullish(),
+    description: z.string().nullish().openapi({ description: "What it does, for the model." }),
+    parameters: z
+      .record(z.string(), z.unknown())
+      .nullish()
+      .openapi({ description: "The JSON Schema of its arguments." }),
+    strict: z.boolean().nullish().openapi({ description: "Handed to the backend." }),
   })
   .superRefine((tool, ctx) => {
     if (tool.type !== "function")
@@ -100,12 +105,37 @@ export const ResponsesRequest = z
     instructions: z.string().nullish().openapi({ description: "Stand before the input." }),
     memory: MemoryField.nullish(),
     explain: z.boolean().nullish().openapi({ description: "Adds `brink.features`." }),
-    stream: z.boolean().nullish(),
-    stream_options: z.looseObject({}).nullish(),
-    max_output_tokens: z.int().min(1).nullish(),
-    temperature: z.number().min(0).max(2).nullish(),
-    top_p: z.number().min(0).max(1).nullish(),
-    top_logprobs: z.int().min(0).max(TOP_LOGPROBS_MAX).nullish(),
+    stream: z
+      .boolean()
+      .nullish()
+      .openapi({ description: "Whether the answer comes as events while it is made." }),
+    stream_options: z
+      .looseObject({})
+      .nullish()
+      .openapi({ description: "Taken, and without effect: the usage always comes." }),
+    max_output_tokens: z
+      .int()
+      .min(1)
+      .nullish()
+      .openapi({ description: "The answer's length at most." }),
+    temperature: z
+      .number()
+      .min(0)
+      .max(2)
+      .nullish()
+      .openapi({ description: "0: the likeliest token each time." }),
+    top_p: z
+      .number()
+      .min(0)
+      .max(1)
+      .nullish()
+      .openapi({ description: "Samples among the likeliest tokens of this probability in sum." }),
+    top_logprobs: z
+      .int()
+      .min(0)
+      .max(TOP_LOGPROBS_MAX)
+      .nullish()
+      .openapi({ description: "How many of the likeliest tokens at each place." }),
     include: z
       .array(z.string())
       .nullish()
@@ -115,18 +145,23 @@ export const ResponsesRequest = z
       .nullish()
       .openapi({ description: "A format needs a generator or a backend." }),
     tools: z.array(Tool).nullish().openapi({ description: "Functions, for a backend." }),
-    tool_choice: ToolChoice.nullish(),
-    parallel_tool_calls: z.boolean().nullish(),
+    tool_choice: ToolChoice.nullish().openapi({
+      description: "Whether functions may or must be called, or which one.",
+    }),
+    parallel_tool_calls: z.boolean().nullish().openapi({ description: "Handed to the backend." }),
     reasoning: z.strictObject({ effort: z.string().nullish() }).nullish().openapi({
       description: "For a backend.",
     }),
     metadata: Metadata.nullish(),
     store: z.boolean().nullish().openapi({ description: "false or absent: nothing is stored." }),
     truncation: z.enum(["auto", "disabled"]).nullish().openapi({ description: "Only disabled." }),
-    service_tier: z.string().nullish(),
-    user: z.string().nullish(),
-    safety_identifier: z.string().nullish(),
-    prompt_cache_key: z.string().nullish(),
+    service_tier: z.string().nullish().openapi({ description: "Handed to the backend." }),
+    user: z
+      .string()
+      .nullish()
+      .openapi({ description: "Comes back with the response, and goes to the backend." }),
+    safety_identifier: z.string().nullish().openapi({ description: "Handed to the backend." }),
+    prompt_cache_key: z.string().nullish().openapi({ description: "Handed to the backend." }),
     ...refusedFields,
   })
   .superRefine((body, ctx) => {

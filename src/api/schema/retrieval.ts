@@ -16,7 +16,11 @@ import { FilterField } from "./filter.ts";
 
 const Recency = z
   .strictObject({
-    half_life_days: z.number().min(HALF_LIFE_DAYS_MIN).max(HALF_LIFE_DAYS_MAX),
+    half_life_days: z
+      .number()
+      .min(HALF_LIFE_DAYS_MIN)
+      .max(HALF_LIFE_DAYS_MAX)
+      .openapi({ description: "After so many days a score counts half; a minute at least." }),
   })
   .openapi({
     description:
@@ -74,12 +78,16 @@ const Rerank = z
       "model run a hit, by brink-reranker two. What lies deeper keeps its order behind them.",
   });
 
-const Iterative = z.strictObject({ hops: z.int().min(1).max(HOPS_MAX) }).openapi({
-  description:
-    "With 2 hops, what the first search finds leads to a second one for what the query alone " +
-    "does not name; a quarter of the hits are kept for it.",
-  example: { hops: 2 },
-});
+const Iterative = z
+  .strictObject({
+    hops: z.int().min(1).max(HOPS_MAX).openapi({ description: "1: as without." }),
+  })
+  .openapi({
+    description:
+      "With 2 hops, what the first search finds leads to a second one for what the query alone " +
+      "does not name; a quarter of the hits are kept for it.",
+    example: { hops: 2 },
+  });
 
 /** Fields of a strict object, each of which may be null. */
 export const retrievalFields = {

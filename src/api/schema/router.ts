@@ -1,17 +1,12 @@
-/** The router: targets, labels, versions and feedback, as they are sent and told. */
+/** The router: targets, labels and versions, as they are sent and told. */
 import {
   CALIBRATION_SCORES_MAX,
-  NOTE_ANSWER_CHARS_MAX,
   OUTCOMES_PAGE_MAX,
   ROUTER_FLOORS_MAX,
   ROUTER_NOTE_CHARS_MAX,
   WEIGHTS_VERSION_CHARS_MAX,
 } from "../../limits.ts";
-import type {
-  CalibrateRequest,
-  FeedbackRequest,
-  VersionRequest,
-} from "../../pipeline/learning-types.ts";
+import type { CalibrateRequest, VersionRequest } from "../../pipeline/learning-types.ts";
 import { FEATURES, type FeatureName } from "../../router/features.ts";
 import { QUESTION_FEATURES } from "../../router/features-question.ts";
 import type { RouterSettings } from "../../router/router-types.ts";
@@ -47,7 +42,7 @@ const ASKED = ["max_risk", "backend_share", "budget_usd_per_1k"] as const;
 
 export const RouterRequest = z
   .strictObject({
-    target: TargetField.optional(),
+    target: TargetField.optional().openapi({ description: "One of its three kinds." }),
     shadow_rate: Share.optional().openapi({
       description:
         "The share of questions whose answer at the edge is compared with the backend's, which " +
@@ -74,11 +69,11 @@ export function parseRouter(body: unknown): Partial<RouterSettings> {
 
 const RiskTest = z.object({
   alarm: z.boolean(),
-  promised: z.number(),
+  promised: z.number().openapi({ description: "The share of wrong answers that is tested." }),
   labels: z.int(),
   wrong: z.int(),
-  log_evidence: z.number(),
-  log_evidence_alarm: z.number(),
+  log_evidence: z.number().openapi({ description: "Against the promise." }),
+  log_evidence_alarm: z.number().openapi({ description: "From here on the alarm is raised." }),
 });
 
 export const RouterReply = z
@@ -88,48 +83,54 @@ export const RouterReply = z
       description: "The greatest difficulty that stays at the edge; -1: none does.",
     }),
     weights_version: z.string(),
-    version: z.string(),
+    version: z.string().openapi({ description: "That serves: shipped, v1, v2, ..." }),
     unfit: z.string().nullable().openapi({
       description: "A version that was set but does not fit this build; the shipped one serves.",
     }),
     calibration: z.object({
       version: z.string(),
       source: z.enum(["shipped", "own"]),
-      labels: z.int(),
-      abstained: z.int(),
+      labels: z.int().openapi({ description: "Answers in it." }),
+      abstained: z.int().openapi({ description: "Questions in it that got no answer." }),
     }),
-    expected: z.object({
-      coverage: z.number(),
-      risk: z.number(),
-      risk_upper: z.number(),
-      backend_share: z.number(),
-      usd_per_1k: z.number().nullable(),
-    }),
+    expected: z
+      .object({
+        coverage: z.number().openapi({ description: "The share of questions that stay." }),
+        risk: z.number().openapi({ description: "The share of wrong ones among their answers." }),
+        risk_upper: z.number().openapi({ description: "Its bound at the target's confidence." }),
+        backend_share: z.number(),
+        usd_per_1k: z.number().nullable().openapi({ description: "Null without prices." }),
+      })
+      .openapi({ description: "Of questions like those of the calibration set." }),
     drift: z.object({
       alarm: z.boolean(),
       since: z.number().nullable().openapi({ description: "Unix time in ms." }),
       difficulty: z.object({
         alarm: z.boolean(),
-        questions: z.int(),
-        window: z.int(),
-        windows: z.int(),
-        distance: z.number().nullable(),
-        bound: z.number().nullable(),
+        questions: z.int().openapi({ description: "In the window that fills." }),
+        window: z.int().openapi({ description: "How many make a window." }),
+        windows: z.int().openapi({ description: "Windows that were tested." }),
+        distance: z.number().nullable().openapi({
+          description: "Of the last window from the calibration set.",
+        }),
+        bound: z.number().nullable().openapi({ description: "Above it the alarm is raised." }),
       }),
-      risk: RiskTest,
-      feedback: RiskTest,
+      risk: RiskTest.openapi({ description: "By answers compared with a backend's." }),
+      feedback: RiskTest.openapi({ description: "By ratings." }),
     }),
-    shadow_rate: z.number(),
+    shadow_rate: z.number().openapi({ description: "The share of questions compared." }),
     keep_text: z.boolean(),
     auto_calibrate: z.boolean(),
     shadow: z.object({
-      sent: z.int(),
+      sent: z.int().openapi({ description: "Times that an engine was asked to compare." }),
       failed: z.int(),
-      dropped: z.int(),
+      dropped: z.int().openapi({ description: "Let go: too many were under way." }),
       prompt_tokens: z.int(),
       completion_tokens: z.int(),
     }),
-    labels: z.object({ backend: z.int(), feedback: z.int() }),
+    labels: z
+      .object({ backend: z.int(), feedback: z.int() })
+      .openapi({ description: "Collected so far, by source." }),
     engines: z
       .array(
         z.object({
@@ -151,7 +152,10 @@ export const RouterReply = z
   .openapi("Router");
 
 const Abstained = z.int().min(0).max(10_000_000);
-const Verdict = z.strictObject({ difficulty: Share, wrong: z.boolean() });
+const Verdict = z.strictObject({
+  difficulty: Share.openapi({ description: "As the answer's `brink.difficulty` said." }),
+  wrong: z.boolean().openapi({ description: "Whether the edge's answer was not good enough." }),
+});
 
 export const CalibrateBody = z
   .strictObject({
@@ -233,21 +237,27 @@ const Pair = z.tuple([Share, z.union([z.literal(0), z.literal(1)])]);
 /** models/difficulty.json's layout; what else the file tells is not kept. */
 export const VersionBodyRequest = z
   .strictObject({
-    model: z.object({
-      version: WeightsVersion,
-      weights: z.strictObject(Weights),
-      bias: z.number(),
-      before: Before.nullish(),
-      calibration: z.object({
-        version: z.string().max(WEIGHTS_VERSION_CHARS_MAX),
-        scores: z.array(Pair).max(CALIBRATION_SCORES_MAX).openapi({
-          description: "Of each answer [difficulty, 1 where it was wrong or else 0].",
+    model: z
+      .object({
+        version: WeightsVersion.openapi({ description: "The weights' own name." }),
+        weights: z.strictObject(Weights).openapi({
+          description: "Of each feature: weight * (value - mean) / std is added to the logit.",
         }),
-        abstained: Abstained,
-      }),
-    }),
-    note: z.string().max(ROUTER_NOTE_CHARS_MAX).nullish(),
-    activate: z.boolean().nullish(),
+        bias: z.number().openapi({ description: "The logit of the average question." }),
+        before: Before.nullish().openapi({
+          description: "The stage before reading; null: every question is read.",
+        }),
+        calibration: z.object({
+          version: z.string().max(WEIGHTS_VERSION_CHARS_MAX),
+          scores: z.array(Pair).max(CALIBRATION_SCORES_MAX).openapi({
+            description: "Of each answer [difficulty, 1 where it was wrong or else 0].",
+          }),
+          abstained: Abstained.openapi({ description: "Questions beside that got no answer." }),
+        }),
+      })
+      .openapi({ description: "As in models/difficulty.json." }),
+    note: z.string().max(ROUTER_NOTE_CHARS_MAX).nullish().openapi({ description: "For people." }),
+    activate: z.boolean().nullish().openapi({ description: "Whether it is in use from now on." }),
   })
   .openapi("RouterVersionRequest");
 
@@ -287,12 +297,22 @@ export const RollbackRequest = z
   .openapi("RouterRollback");
 
 export const OutcomesQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(OUTCOMES_PAGE_MAX).default(OUTCOMES_PAGE_MAX),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(OUTCOMES_PAGE_MAX)
+    .default(OUTCOMES_PAGE_MAX)
+    .openapi({ description: "How many to a page." }),
   cursor: z
     .string()
     .regex(/^\d{1,15}$/, { error: "must come from an earlier page" })
-    .optional(),
-  labelled: z.enum(["true", "false"]).default("false"),
+    .optional()
+    .openapi({ description: "The last page's `cursor`; omitted: the first page." }),
+  labelled: z
+    .enum(["true", "false"])
+    .default("false")
+    .openapi({ description: "true: only those with a label." }),
 });
 
 const Label = z.object({ wrong: z.boolean(), source: z.enum(["feedback", "backend"]) });
@@ -341,37 +361,3 @@ export const OutcomesReply = z
   .openapi("RouterOutcomes");
 
 export const ForgottenReply = z.object({ deleted: z.int() }).openapi("RouterOutcomesDeleted");
-
-export const FeedbackBody = z
-  .strictObject({
-    trace_id: z
-      .string()
-      .regex(/^[0-9a-f]{32}$/, { error: "must be the x-brink-trace of an answer" }),
-    rating: z.enum(["good", "bad"]),
-    correction: z
-      .string()
-      .max(NOTE_ANSWER_CHARS_MAX, { error: `has ${NOTE_ANSWER_CHARS_MAX} characters at most` })
-      .refine((text) => text.trim() !== "", { error: "may not be blank" })
-      .nullish()
-      .openapi({ description: "With bad: what the answer should have been." }),
-  })
-  .refine((body) => body.correction == null || body.rating === "bad", {
-    error: "correction goes with the rating bad",
-    path: ["correction"],
-  })
-  .openapi("Feedback");
-
-/** Throws `invalid_request`. */
-export function parseFeedback(body: unknown): FeedbackRequest {
-  const { trace_id, rating, correction } = parse(FeedbackBody, body);
-  return { trace_id, rating, correction: correction ?? null };
-}
-
-export const FeedbackReply = z
-  .object({
-    recorded: z.literal(true),
-    learned: z.enum(["note", "pending"]).nullable().openapi({
-      description: "A note that answers from now on, or one that waits for an administrator.",
-    }),
-  })
-  .openapi("FeedbackRecorded");

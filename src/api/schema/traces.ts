@@ -7,19 +7,32 @@ export const TraceId = z.string().regex(/^[0-9a-f]{32}$/, {
   error: "a trace's id is 32 digits of 0-9 and a-f, as the header x-brink-trace has it",
 });
 
-export const TracePath = z.object({ id: TraceId });
+export const TracePath = z.object({
+  id: TraceId.openapi({ description: "A reply's x-brink-trace." }),
+});
 
 export const TracesQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(TRACES_PAGE_MAX).default(TRACES_PAGE_DEFAULT),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(TRACES_PAGE_MAX)
+    .default(TRACES_PAGE_DEFAULT)
+    .openapi({ description: "How many to a page." }),
   cursor: z
     .string()
     .regex(/^\d{1,15}$/, { error: "must come from an earlier page" })
-    .optional(),
-  route: z.enum(["edge", "backend"]).optional(),
+    .optional()
+    .openapi({ description: "The last page's `cursor`; omitted: the first page." }),
+  route: z
+    .enum(["edge", "backend"])
+    .optional()
+    .openapi({ description: "Only answers that this gave." }),
   status: z
     .string()
     .regex(/^[1-5](\d\d|xx)$/, { error: "must be a status such as 404, or a class such as 5xx" })
-    .optional(),
+    .optional()
+    .openapi({ description: "An HTTP status, or a class of them, as 5xx." }),
   since: CountText.optional().openapi({ description: "Unix time in ms." }),
   min_ms: CountText.optional().openapi({ description: "The shortest duration." }),
   key: z.string().min(1).max(64).optional().openapi({ description: "A key's id." }),
@@ -97,7 +110,7 @@ export const TraceReply = Summary.extend({
     description: "The caller's own trace, from its header traceparent.",
   }),
   spans: z.array(Span).openapi({ description: "In the order in which they began." }),
-  spans_dropped: z.int(),
+  spans_dropped: z.int().openapi({ description: "Beyond those that a trace keeps." }),
   texts: z.object({ question: z.string(), answer: z.string() }).nullable().openapi({
     description: "Redacted and cut; null unless BRINK_TRACE_TEXT asks for them.",
   }),
