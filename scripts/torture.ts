@@ -7,11 +7,16 @@
  *  reply is a 5xx, but for a 503 that says what is lacking or when to come back, nor breaks its
  *  schema.
  *  `npm run torture -- tenants [--minutes N] [--seed S]`: two tenants, of which one tries every
- *  operation with the ids, names, cursors and traces of the other, whose every text is marked. */
+ *  operation with the ids, names, cursors and traces of the other, whose every text is marked.
+ *  `npm run torture -- simulation [--steps N] [--seed S] [--mutation NAME] [--replay FILE]`: the
+ *  memory's code under a scheduler that chooses every message, alarm and fault by the seed, for a
+ *  million steps unless told; what fails is made small and written as a trace, which `--replay`
+ *  runs again. A mutation breaks a rule on purpose. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { runSimulation } from "../test/simulation/run.ts";
 import { startOpenAiServer } from "../test/support/openai-server.ts";
 import { fuzzApi } from "../test/torture/api-fuzz.ts";
 import { crossTenants } from "../test/torture/tenants.ts";
@@ -23,6 +28,9 @@ const { values, positionals } = parseArgs({
     kills: { type: "string", default: "200" },
     minutes: { type: "string", default: "10" },
     seed: { type: "string", default: "1" },
+    steps: { type: "string", default: "1000000" },
+    replay: { type: "string" },
+    mutation: { type: "string", default: "" },
   },
   allowPositionals: true,
 });
@@ -32,7 +40,13 @@ const say = (line: string) => console.log(line);
 const seed = Number(values.seed);
 if (positionals[0] === "api") await tortureApi(Number(values.minutes));
 else if (positionals[0] === "tenants") await tortureTenants(Number(values.minutes));
+else if (positionals[0] === "simulation") await tortureSimulation(Number(values.steps));
 else await tortureMemory(Number(values.kills));
+
+async function tortureSimulation(steps: number): Promise<void> {
+  const { replay = null, mutation } = values;
+  if (!(await runSimulation({ steps, seed, replay, mutation, say }))) process.exitCode = 1;
+}
 
 async function tortureMemory(kills: number): Promise<void> {
   say(`seed ${seed}, ${kills} kills`);

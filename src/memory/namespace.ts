@@ -211,7 +211,11 @@ export class Namespace {
     for (let round = 0; round < ROOM_ROUNDS_MAX; round++) {
       const full = outcomes.flatMap(({ error }, at) => (error?.code === "memory_full" ? [at] : []));
       if (full.length === 0 || !(await this.#makeRoom(changes[full[0]!]!))) break;
-      const again = await change(full.map((at) => changes[at]!));
+      const rest = full.map((at) => changes[at]!);
+      // Others are stored already: what refuses the rest is its own outcome and not the call's.
+      const again = await change(rest).catch((error) =>
+        rest.map((each) => failed(idOf(each), error)),
+      );
       for (const [i, at] of full.entries()) outcomes[at] = again[i]!;
     }
     return outcomes;

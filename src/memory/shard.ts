@@ -36,7 +36,7 @@ import { showPassages } from "./show.ts";
 import type { ShardStorage } from "./sql.ts";
 import { type FoundDocument, listed, MemoryStore, noNamespace } from "./store.ts";
 import type { NamespaceOptions, StoredDocument } from "./types.ts";
-import { deleteDocuments, insertDocuments, sealWhereLarge } from "./writer.ts";
+import { deleteDocuments, insertDocuments, sealMemtableDue, sealWhereLarge } from "./writer.ts";
 
 /** Every method but `configure` throws `namespace_not_found` before that was called, and sees
  *  nothing that has expired. */
@@ -240,7 +240,7 @@ export class Shard {
     const tables = this.#open();
     if (this.#sealIsDue()) {
       const resident = this.#resident();
-      this.#write(() => sealWhereLarge(tables, resident, this.#settings.sealPassages));
+      this.#write(() => sealMemtableDue(tables, resident));
     } else {
       const due = this.#segmentsDue();
       if (due !== null) this.#index.rebuild(tables, due);

@@ -8,13 +8,16 @@ import { totalOf } from "./shard-port.ts";
 import type { CopyPage, ShardRange } from "./shard-types.ts";
 import { begun, type SplitWork, type WorkContext } from "./work.ts";
 
-/** Begins the split of one shard. Throws `conflict` while other work runs, `memory_full` where the
- *  namespace has all the shards it may have. */
+/** Begins the split of one shard. Throws `conflict` while other work runs and where the map has the
+ *  shard no longer, `memory_full` where the namespace has all the shards it may have. */
 export function beginSplit(context: WorkContext, source: ShardRange): SplitWork {
   const { store } = context;
   const { shardsMax } = context;
   if (store.map().length >= shardsMax)
     throw new ServiceError("memory_full", `the namespace has all ${shardsMax} shards it may have`);
+  // Who chose it may have waited for answers since, and a restore may have come between.
+  if (!store.map().some(({ object }) => object === source.object))
+    throw new ServiceError("conflict", "the shard was replaced while it was chosen");
   assert(source.hi - source.lo >= 2, "a shard of one hash is never split");
   return store.transaction(() => {
     const generation = store.takeGeneration();

@@ -117,3 +117,10 @@ export function insertDocuments(
 export function sealWhereLarge(tables: Tables, resident: Resident, passages: number): void {
   if (resident.memtablePassages >= passages) sealMemtable(tables, resident);
 }
+
+/** Seals what the memtable holds, which may be less than rows were given out for: one that was
+ *  loaded again is without the passages that were removed before. */
+export function sealMemtableDue(tables: Tables, resident: Resident): void {
+  if (resident.memtablePassages > 0) sealMemtable(tables, resident);
+  else tables.store.setNumbers({ sealed_passage: tables.store.numbers().next_passage });
+}

@@ -1,0 +1,245 @@
+/** Those who ask: each sends its operations one after the other, holds every answer against the
+ *  model, and tells the model what the answer means. */
+import { codeOf } from "../../src/errors.ts";
+import type { ChangeOutcome } from "../../src/memory/shard-types.ts";
+import {
+  NAMESPACE_DEFAULTS,
+  type NamespaceOptions,
+  type SearchReply,
+  type StoredDocument,
+} from "../../src/memory/types.ts";
+import { ROOT } from "./memory.ts";
+import { ABSENT, type Change, checkState, type Model, type State } from "./model.ts";
+import {
+  documentOf,
+  foundState,
+  idOf,
+  isFindable,
+  KEYS,
+  type NewDocument,
+  type Operation,
+  shelfOf,
+  stateOf,
+  turnOf,
+  wordOf,
+} from "./operations.ts";
+import type { Snapshots } from "./snapshots.ts";
+import { Violation } from "./violation.ts";
+import { INJECTED, type World } from "./world.ts";
+
+/** Refusals that say why nothing happened, and may come at any time. */
+const REFUSALS = ["memory_busy", "memory_full", "conflict", "snapshot_not_found"];
+/** Where not: a shard that did not answer. */
+const UNKNOWN = "shard_unavailable";
+
+export class Clients {
+  readonly #world: World;
+  readonly #model: Model;
+  readonly #snapshots: Snapshots;
+  /** When the contents of turns expire, Unix ms. */
+  readonly #expiries = new Map<number, number>();
+  /** What each sender has still to do; an absent one is idle. */
+  readonly #queues = new Map<string, Operation[]>();
+  violation: Violation | null = null;
+
+  constructor(world: World, model: Model, snapshots: Snapshots) {
+    this.#world = world;
+    this.#model = model;
+    this.#snapshots = snapshots;
+  }
+
+  isIdle(client: number): boolean {
+    return !this.#queues.has(`client${client}`);
+  }
+
+  readonly expired = (state: State): boolean =>
+    (this.#expiries.get(turnOf(state)) ?? Number.POSITIVE_INFINITY) <= this.#world.nowMs;
+
+  /** Sends it once what its sender asked before is answered. */
+  begin(operation: Operation): void {
+    const sender = "client" in operation ? `client${operation.client}` : "operator";
+    const queue = this.#queues.get(sender);
+    if (queue !== undefined) queue.push(operation);
+    else void this.#work(sender, operation);
+  }
+
+  async #work(sender: string, first: Operation): Promise<void> {
+    const queue = [first];
+    this.#queues.set(sender, queue);
+    try {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift())
+        await this.#take(sender, next);
+    } catch (error) {
+      this.violation ??=
+        error instanceof Violation
+          ? error
+          : new Violation("harness", String((error as Error).stack));
+    }
+    this.#queues.delete(sender);
+  }
+
+  #take(sender: string, operation: Operation): Promise<void> {
+    switch (operation.op) {
+      case "put":
+        return this.#put(sender, operation.client, operation.documents);
+      case "remove":
+        return this.#remove(sender, operation.client, operation.keys);
+      case "patch":
+        return this.#patch(sender, idOf(operation.client, operation.key), operation.turn);
+      case "removeShelf":
+        return this.#removeShelf(sender, operation.client, operation.shelf);
+      case "get":
+        return this.#get(sender, idOf(operation.client, operation.key));
+      case "search":
+        return this.#search(sender, idOf(operation.client, operation.key));
+      default:
+        return this.#operate(sender, operation);
+    }
+  }
+
+  async #put(sender: string, client: number, documents: NewDocument[]): Promise<void> {
+    const turns = new Map(documents.map(([key, turn]) => [idOf(client, key), turn]));
+    for (const [, turn, at] of documents) if (at !== null) this.#expiries.set(turn, at);
+    await this.#write(
+      sender,
+      "upsert",
+      [documents.map((each) => ({ document: documentOf(client, each), if_version: null }))],
+      {
+        keys: [...turns.keys()],
+        apply: (_, key) => stateOf(turns.get(key)!, 0),
+      },
+    );
+  }
+
+  async #remove(sender: string, client: number, keys: number[]): Promise<void> {
+    const ids = keys.map((key) => idOf(client, key));
+    const changes = ids.map((id) => ({ kind: "remove", id, if_version: null }));
+    await this.#write(sender, "apply", [changes], { keys: ids, apply: () => ABSENT });
+  }
+
+  async #patch(sender: string, id: string, turn: number): Promise<void> {
+    const patch = { metadata: { patch: turn } };
+    await this.#write(sender, "apply", [[{ kind: "patch", id, patch, if_version: null }]], {
+      keys: [id],
+      apply: (state) => (state === ABSENT ? ABSENT : stateOf(turnOf(state), turn)),
+    });
+  }
+
+  /** A change with an outcome for each document. */
+  async #write(sender: string, method: string, args: unknown[], change: Change): Promise<void> {
+    const open = this.#model.begin(change, this.#world.steps);
+    const over = () => this.#model.close(open);
+    let outcomes: ChangeOutcome[];
+    try {
+      outcomes = (await this.#world.call(sender, ROOT, method, args, over)) as ChangeOutcome[];
+    } catch (error) {
+      if (this.#meaning(error) === "refused")
+        for (const key of change.keys) this.#model.refuse(open, key);
+      return;
+    }
+    for (const { id, status, error } of outcomes) {
+      const there = (state: State) => state !== ABSENT;
+      if (status === "stored")
+        this.#model.acknowledge(open, id, method === "upsert" ? () => true : there);
+      else if (status === "removed") this.#model.acknowledge(open, id, there);
+      else if (status === "missing")
+        this.#model.acknowledge(open, id, (state) => !there(state) || this.expired(state));
+      else if (error!.code !== UNKNOWN) {
+        if (!REFUSALS.includes(error!.code))
+          throw new Violation("refusal", `${id}: ${error!.message}`);
+        this.#model.refuse(open, id);
+      }
+    }
+  }
+
+  async #removeShelf(sender: string, client: number, shelf: number): Promise<void> {
+    const change: Change = {
+      keys: Array.from({ length: KEYS }, (_, key) => idOf(client, key)),
+      apply: (state) => (state !== ABSENT && shelfOf(turnOf(state)) === shelf ? ABSENT : state),
+    };
+    const open = this.#model.begin(change, this.#world.steps);
+    const over = () => this.#model.close(open);
+    const filter = { client, shelf };
+    try {
+      await this.#world.call(sender, ROOT, "removeWhere", [filter], over);
+      for (const key of change.keys) this.#model.acknowledge(open, key, () => true);
+    } catch (error) {
+      if (error instanceof Violation) throw error;
+      if (this.#meaning(error) === "refused")
+        for (const key of change.keys) this.#model.refuse(open, key);
+    }
+  }
+
+  async #get(sender: string, id: string): Promise<void> {
+    const before = new Set(this.#model.possible(id));
+    let found: StoredDocument | null;
+    try {
+      found = (await this.#world.call(sender, ROOT, "get", [id])) as StoredDocument | null;
+    } catch (error) {
+      this.#meaning(error);
+      return;
+    }
+    const allowed = [before, this.#model.possible(id)];
+    checkState(id, foundState(found), allowed, this.expired);
+  }
+
+  /** A document's own word finds it where it is certain, and nothing where it is certainly gone. */
+  async #search(sender: string, id: string): Promise<void> {
+    const before = new Set(this.#model.possible(id));
+    const [turn = 0] = [...before].map(turnOf).filter((each) => each > 0);
+    if (turn === 0 || !isFindable(turn)) return;
+    let reply: SearchReply;
+    try {
+      const request = {
+        query: wordOf(turn),
+        vector: null,
+        k: 9,
+        mode: "bm25",
+        filter: null,
+        explain: false,
+      };
+      reply = (await this.#world.call(sender, ROOT, "search", [request])) as SearchReply;
+    } catch (error) {
+      this.#meaning(error);
+      return;
+    }
+    const states = [...before, ...this.#model.possible(id)];
+    const certain = states.every((state) => turnOf(state) === turn && !this.expired(state));
+    const ids = new Set(reply.hits.map(({ document_id }) => document_id));
+    if (certain && !ids.has(id))
+      throw new Violation("not found", `search misses ${id} of turn ${turn}`);
+    ids.delete(id);
+    if (ids.size > 0) throw new Violation("wrong hit", `search of turn ${turn} finds ${[...ids]}`);
+  }
+
+  async #operate(sender: string, operation: Operation): Promise<void> {
+    const call = (method: string, ...args: unknown[]) =>
+      this.#world.call(sender, ROOT, method, args);
+    try {
+      if (operation.op === "compact") await call("compact", operation.rebuild);
+      else if (operation.op === "configure") await call("configure", optionsWith(operation.k1));
+      else if (operation.op === "cancel") await call("cancelWork");
+      else if (operation.op === "restore" || operation.op === "deleteSnapshot") {
+        const id = this.#snapshots.pick(operation.which);
+        if (operation.op === "deleteSnapshot") this.#snapshots.deleted(id);
+        if (id !== null) await call(operation.op, id);
+      } else await call(operation.op);
+    } catch (error) {
+      this.#meaning(error);
+    }
+  }
+
+  /** What an error says of what was asked. Throws where there was no reason for it. */
+  #meaning(error: unknown): "refused" | "unknown" {
+    const code = codeOf(error);
+    const message = error instanceof Error ? error.message : String(error);
+    if (code === UNKNOWN || message.startsWith(INJECTED)) return "unknown";
+    if (code !== null && REFUSALS.includes(code)) return "refused";
+    throw new Violation("error", `${code}: ${error instanceof Error ? error.stack : message}`);
+  }
+}
+
+/** Options that differ in what they rank by. */
+export function optionsWith(k1: number): NamespaceOptions {
+  return { ...NAMESPACE_DEFAULTS, k1 };
+}

@@ -1,0 +1,54 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import type { Trace } from "./episode.ts";
+import { replay, simulate } from "./simulation.ts";
+
+const SECONDS = 1_000;
+
+it(
+  "the memory keeps what it says under faults of every kind",
+  async () => {
+    const { failure, counts } = await simulate({ steps: 100_000, seed: 20261129, threads: 2 });
+    expect(failure).toBeNull();
+    for (const kind of ["kill", "cut", "drop", "again", "advance", "flush", "alarm", "timer"])
+      expect(counts[kind], kind).toBeGreaterThan(10); // or nothing was tried
+    for (const end of ["split done", "snapshot done", "restore done"])
+      expect(counts[end], end).toBeGreaterThan(10);
+  },
+  240 * SECONDS,
+);
+
+/** How long a shrunk trace of each is at most. */
+const PLANTED: [string, number][] = [
+  ["forgotten removals", 12],
+  ["early answers", 12],
+];
+
+it.each(PLANTED)(
+  "a planted fault is found and its trace made small: %s",
+  async (mutation, entriesMax) => {
+    const found = await simulate({ steps: 60_000, seed: 1, threads: 1, mutation, triesMax: 400 });
+    const { kind, trace } = found.failure!;
+    expect(trace.length, JSON.stringify(trace)).toBeLessThanOrEqual(entriesMax);
+    expect((await replay(trace, mutation))?.kind).toBe(kind);
+    expect(await replay(trace)).toBeNull();
+  },
+  240 * SECONDS,
+);
+
+/** Of faults that the simulation found, made small. */
+const REGRESSIONS = [
+  ["a memtable that lost passages and was loaded again is sealed", "seal"],
+  ["of a call that is refused half way, what was stored is said to be", "partly-stored"],
+  ["a split never begins with a shard that a restore replaced meanwhile", "split-replaced"],
+] as const;
+
+it.each(REGRESSIONS)(
+  "%s",
+  async (_, name) => {
+    const file = join(import.meta.dirname, "traces", `${name}.json`);
+    expect(await replay(JSON.parse(readFileSync(file, "utf8")) as Trace)).toBeNull();
+  },
+  60 * SECONDS,
+);
