@@ -1,64 +1,114 @@
-/** `npm run torture -- [--kills N] [--seed S]`: kills the running service with SIGKILL at random
- *  moments of ingest, merge, split, snapshot and restore, 200 times unless told, and checks after
- *  every start that nothing acknowledged is lost, nothing deleted is back, and that the index is as
- *  one made anew. About 5 s a kill.
- *  `npm run torture -- api [--minutes N] [--seed S]`: sends every operation of /openapi.json what
- *  its schemas allow and what they nearly allow, for 10 minutes unless told, and checks that no
- *  reply is a 5xx, but for a 503 that says what is lacking or when to come back, nor breaks its
- *  schema.
- *  `npm run torture -- tenants [--minutes N] [--seed S]`: two tenants, of which one tries every
- *  operation with the ids, names, cursors and traces of the other, whose every text is marked.
- *  `npm run torture -- simulation [--steps N] [--seed S] [--mutation NAME] [--replay FILE]`: the
- *  memory's code under a scheduler that chooses every message, alarm and fault by the seed, for a
- *  million steps unless told; what fails is made small and written as a trace, which `--replay`
- *  runs again. A mutation breaks a rule on purpose. */
+/** `npm run torture -- [SUITE] [--seed S]`; without a suite: crash. Each prints its seed first, by
+ *  which its choices come again, and ends with 1 where something is not as it must be.
+ *  `crash [--kills N]`: kills the running service with SIGKILL at random moments of ingest, merge,
+ *  split, snapshot and restore, 200 times unless told, and checks after every start that nothing
+ *  acknowledged is lost, nothing deleted is back, and that the index is as one made anew. About
+ *  5 s a kill.
+ *  `faults [--only NAME] [--quick]`: backends and bindings of the platform that fail in every way
+ *  of test/torture/faults, and what a client gets then. `--quick` leaves out what takes half a
+ *  minute; `--only` takes the cells with that in their name.
+ *  `api [--minutes N]`: sends every operation of /openapi.json what its schemas allow and what they
+ *  nearly allow, for 10 minutes unless told, and checks that no reply is a 5xx, but for a 503 that
+ *  says what is lacking or when to come back, nor breaks its schema.
+ *  `tenants [--minutes N]`: two tenants, of which one tries every operation with the ids, names,
+ *  cursors and traces of the other, whose every text is marked.
+ *  `simulation [--steps N] [--mutation NAME] [--replay FILE]`: the memory's code under a scheduler
+ *  that chooses every message, alarm and fault by the seed, for a million steps unless told; what
+ *  fails is made small and written as a trace, which `--replay` runs again. A mutation breaks a rule
+ *  on purpose.
+ *  `fuzz [--files N]`: hostile model files (scripts/fuzz.ts). */
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { runSimulation } from "../test/simulation/run.ts";
 import { startOpenAiServer } from "../test/support/openai-server.ts";
 import { fuzzApi } from "../test/torture/api-fuzz.ts";
+import { type FaultTally, runFaults } from "../test/torture/faults/run.ts";
 import { crossTenants } from "../test/torture/tenants.ts";
 import { torture } from "../test/torture/torture.ts";
 import { exitOnSignals, startService } from "./service.ts";
 
 const { values, positionals } = parseArgs({
   options: {
+    seed: { type: "string", default: "1" },
     kills: { type: "string", default: "200" },
     minutes: { type: "string", default: "10" },
-    seed: { type: "string", default: "1" },
+    files: { type: "string", default: "100000" },
     steps: { type: "string", default: "1000000" },
     replay: { type: "string" },
     mutation: { type: "string", default: "" },
+    only: { type: "string" },
+    quick: { type: "boolean", default: false },
   },
   allowPositionals: true,
 });
 
+const SUITES: Record<string, () => Promise<void> | void> = {
+  crash: () => tortureMemory(Number(values.kills)),
+  faults: tortureFaults,
+  api: () => tortureApi(Number(values.minutes)),
+  tenants: () => tortureTenants(Number(values.minutes)),
+  simulation: () => tortureSimulation(Number(values.steps)),
+  fuzz: () => fuzzFiles(values.files),
+};
+
 exitOnSignals();
 const say = (line: string) => console.log(line);
 const seed = Number(values.seed);
-if (positionals[0] === "api") await tortureApi(Number(values.minutes));
-else if (positionals[0] === "tenants") await tortureTenants(Number(values.minutes));
-else if (positionals[0] === "simulation") await tortureSimulation(Number(values.steps));
-else await tortureMemory(Number(values.kills));
+const [suite = "crash"] = positionals;
+if (!Object.hasOwn(SUITES, suite))
+  throw new Error(`there is no suite ${suite}: there are ${Object.keys(SUITES).join(", ")}`);
+say(`${suite}, seed ${seed}, node ${process.version}, ${cpus().length} x ${cpus()[0]?.model}`);
+const startMs = performance.now();
+await SUITES[suite]!();
+const seconds = ((performance.now() - startMs) / 1000).toFixed(0);
+say(`${suite}, seed ${seed}: ${seconds} s, load ${loadavg()[0]!.toFixed(1)}`);
+
+async function tortureMemory(kills: number): Promise<void> {
+  const tally = await torture({ kills, seed, say });
+  const during = Object.entries(tally.during).map(([kind, n]) => `${n} during ${kind}`);
+  say(
+    `${tally.kills} kills (${during.join(", ")}), ${tally.operations} acknowledged operations, ` +
+      `up to ${tally.documents} documents on ${tally.shards} shards: ` +
+      "no acknowledged document lost, no deleted one back, the index equal to a rebuilt one",
+  );
+}
 
 async function tortureSimulation(steps: number): Promise<void> {
   const { replay = null, mutation } = values;
   if (!(await runSimulation({ steps, seed, replay, mutation, say }))) process.exitCode = 1;
 }
 
-async function tortureMemory(kills: number): Promise<void> {
-  say(`seed ${seed}, ${kills} kills`);
-  const startMs = performance.now();
-  const tally = await torture({ kills, seed, say });
-  const during = Object.entries(tally.during).map(([kind, n]) => `${n} during ${kind}`);
-  const seconds = ((performance.now() - startMs) / 1000).toFixed(0);
-  say(
-    `${tally.kills} kills (${during.join(", ")}), ${tally.operations} acknowledged operations, ` +
-      `up to ${tally.documents} documents on ${tally.shards} shards, ${seconds} s: ` +
-      "no acknowledged document lost, no deleted one back, the index equal to a rebuilt one",
-  );
+async function tortureFaults(): Promise<void> {
+  const { only = null, quick } = values;
+  showFaults(await runFaults({ seed, only, slow: !quick, say }));
+}
+
+/** What failed, and a table of the cells by what they are of. */
+function showFaults({ groups, failed }: FaultTally): void {
+  for (const { name, faults } of failed) say(`FAILED ${name}: ${faults.join("; ")}`);
+  const width = Math.max(...[...groups.keys()].map((name) => name.length), "all".length);
+  const line = (name: string, figures: readonly (number | string)[]) =>
+    say([name.padEnd(width), ...figures.map((one) => `${one}`.padStart(9))].join(""));
+  line("", ["cells", "faulty", "passed", "failed"]);
+  const sums = [0, 0, 0, 0];
+  for (const [name, { cells, injected, passed }] of groups) {
+    const figures = [cells, injected, passed, cells - passed];
+    for (const [i, figure] of figures.entries()) sums[i]! += figure;
+    line(name, figures);
+  }
+  line("all", sums);
+  if (failed.length > 0) process.exitCode = 1;
+}
+
+/** Those of scripts/fuzz.ts, whose heap is bound. */
+function fuzzFiles(files: string): void {
+  const program = join(import.meta.dirname, "fuzz.ts");
+  const flags = ["--max-old-space-size=256", program, "--seed", `${seed}`, "--files", files];
+  const { status } = spawnSync(process.execPath, flags, { stdio: "inherit" });
+  if (status !== 0) process.exitCode = 1;
 }
 
 interface Driven {
@@ -74,7 +124,6 @@ async function drive<T extends { faults: string[] }>(
   minutes: number,
   work: (options: Driven) => Promise<T>,
 ): Promise<T> {
-  say(`seed ${seed}, ${minutes} minutes`);
   const state = mkdtempSync(join(tmpdir(), "brink-torture-"));
   const backend = await startOpenAiServer();
   const variables = { BACKEND_URL: backend.url, BACKEND_KEY: "k", BACKEND_MODEL: "big-model" };

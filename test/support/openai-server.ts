@@ -11,13 +11,18 @@ export type Step =
   | { text: string; tool_calls?: object[]; finish_reason?: string }
   /** A status with its headers and body. */
   | { status: number; headers?: Record<string, string>; body?: string }
-  /** An event stream of exactly these pieces, each in a write of its own and `pauseMs` after the
-   *  one before, and then its end. */
-  | { chunks: (string | Uint8Array)[]; ending: "end" | "hang" | "reset"; pauseMs?: number }
+  /** A body of exactly these pieces, an event stream unless `type` says otherwise, each in a write
+   *  of its own and `pauseMs` after the one before, and then its end. */
+  | {
+      chunks: (string | Uint8Array)[];
+      ending: "end" | "hang" | "reset";
+      pauseMs?: number;
+      type?: string;
+    }
   /** Takes the request and never answers, or drops the connection without a word. */
   | { silence: "hang" | "reset" }
-  /** An event stream of this event, every few ms until the client goes away. */
-  | { endless: string }
+  /** A body of this piece, every few ms until the client goes away; of a stream, of this event. */
+  | { endless: string; type?: string }
   /** Another step, so much later. */
   | { delayMs: number; step: Exclude<Step, { delayMs: number }> };
 
@@ -119,12 +124,12 @@ async function perform(
     await new Promise((resolve) => setTimeout(resolve, step.delayMs));
     return perform(step.step, body, response);
   }
-  if ("endless" in step) return streamForever(step.endless, response);
+  if ("endless" in step) return sendForever(step, response);
   if ("silence" in step) return step.silence === "hang" ? undefined : void response.destroy();
   if ("status" in step)
     return void response.writeHead(step.status, step.headers).end(step.body ?? "");
   if ("chunks" in step) {
-    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.writeHead(200, { "content-type": step.type ?? "text/event-stream" });
     response.flushHeaders();
     for (const chunk of step.chunks) {
       if (step.pauseMs) await new Promise((resolve) => setTimeout(resolve, step.pauseMs));
@@ -145,10 +150,14 @@ async function perform(
   response.end(events.map((event) => `data: ${event}\n\n`).join(""));
 }
 
-async function streamForever(event: string, response: ServerResponse): Promise<void> {
-  response.writeHead(200, { "content-type": "text/event-stream" });
+async function sendForever(
+  { endless, type }: Extract<Step, { endless: string }>,
+  response: ServerResponse,
+): Promise<void> {
+  response.writeHead(200, { "content-type": type ?? "text/event-stream" });
+  const piece = type === undefined ? `data: ${endless}\n\n` : endless;
   while (!response.destroyed) {
-    response.write(`data: ${event}\n\n`);
+    response.write(piece);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

@@ -1,0 +1,5 @@
+import type { Cell } from "./cell.ts";
+
+export function platformCells(): Cell[] {
+  return [];
+}
