@@ -14,8 +14,8 @@
  *  cursors and traces of the other, whose every text is marked.
  *  `simulation [--steps N] [--mutation NAME] [--replay FILE]`: the memory's code under a scheduler
  *  that chooses every message, alarm and fault by the seed, for a million steps unless told; what
- *  fails is made small and written as a trace, which `--replay` runs again. A mutation breaks a rule
- *  on purpose.
+ *  fails is made small and written as a trace, which `--replay` runs again. A mutation breaks a
+ *  rule on purpose.
  *  `fuzz [--files N]`: hostile model files (scripts/fuzz.ts). */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -59,12 +59,17 @@ const say = (line: string) => console.log(line);
 const seed = Number(values.seed);
 const [suite = "crash"] = positionals;
 if (!Object.hasOwn(SUITES, suite))
-  throw new Error(`there is no suite ${suite}: there are ${Object.keys(SUITES).join(", ")}`);
+  fail(`there is no suite ${suite}: there are ${Object.keys(SUITES).join(", ")}`);
 say(`${suite}, seed ${seed}, node ${process.version}, ${cpus().length} x ${cpus()[0]?.model}`);
 const startMs = performance.now();
 await SUITES[suite]!();
 const seconds = ((performance.now() - startMs) / 1000).toFixed(0);
 say(`${suite}, seed ${seed}: ${seconds} s, load ${loadavg()[0]!.toFixed(1)}`);
+
+function fail(fact: string): never {
+  console.error(fact);
+  process.exit(2);
+}
 
 async function tortureMemory(kills: number): Promise<void> {
   const tally = await torture({ kills, seed, say });
