@@ -1,7 +1,8 @@
 /** A router report as one HTML file: it loads nothing from anywhere, runs no script, and is read in
  *  the light and in the dark, on paper and on a phone. */
+import type { Interval } from "../src/router/curves.ts";
 import { interval, type Section, share } from "./report-plots.ts";
-import type { FeatureRow, Interval, KindRow } from "./report-statistics.ts";
+import type { FeatureRow, KindRow } from "./report-statistics.ts";
 import { escapeHtml } from "./report-svg.ts";
 
 export interface Example {

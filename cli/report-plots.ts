@@ -1,12 +1,6 @@
 /** The plots of a router report: each with what it shows, and the table behind it. */
-import type {
-  HistogramBin,
-  Interval,
-  Policies,
-  Policy,
-  ReliabilityBin,
-  RiskPoint,
-} from "./report-statistics.ts";
+import type { HistogramBin, Interval, ReliabilityBin } from "../src/router/curves.ts";
+import type { Policies, Policy, RiskPoint } from "./report-statistics.ts";
 import { type Axis, across, band, box, dot, line, plot, ticksOf, upright } from "./report-svg.ts";
 
 export interface Section {

@@ -3,6 +3,13 @@
 import { mulberry32 } from "../eval/random.ts";
 import { bootstrapMean, type Figure } from "../eval/report.ts";
 import { auroc, type Scored } from "../eval/scores.ts";
+import {
+  type HistogramBin,
+  histogramOf as histogramOfScores,
+  type Interval,
+  type ReliabilityBin,
+  reliabilityOf as reliabilityOfScores,
+} from "../src/router/curves.ts";
 import { FEATURES } from "../src/router/features.ts";
 import type { Judged } from "./router-ask.ts";
 
@@ -11,18 +18,8 @@ const SEED = 20_261_129;
 const RESAMPLES = 400;
 const CURVE_POINTS = 50;
 const SHARES = 20;
-const HISTOGRAM_BINS = 20;
 /** Curves begin where at least so many answers are kept: fewer say nothing. */
 const KEPT_MIN = 10;
-/** Answers from which on there are ten bins of reliability, else five. */
-const TEN_BINS_FROM = 500;
-const Z95 = 1.959964;
-
-export interface Interval {
-  value: number;
-  low: number;
-  high: number;
-}
 
 export function isAnswer({ answer }: Judged): boolean {
   return answer !== null;
@@ -163,55 +160,13 @@ function gainedOf(accuracy: readonly number[]): number {
   return strong === weak ? 0.5 : (area - weak) / (strong - weak);
 }
 
-export interface ReliabilityBin {
-  answers: number;
-  /** Mean difficulty. */
-  said: number;
-  /** Share wrong, with its Wilson interval. */
-  wrong: Interval;
-}
-
 /** Bins of equally many answers, easiest first. */
 export function reliabilityOf(judged: readonly Judged[]): ReliabilityBin[] {
-  const sorted = judged.filter(isAnswer).sort((a, b) => a.difficulty - b.difficulty);
-  const bins = sorted.length >= TEN_BINS_FROM ? 10 : 5;
-  return Array.from({ length: bins }, (_, bin) => {
-    const from = Math.round((bin * sorted.length) / bins);
-    const items = sorted.slice(from, Math.round(((bin + 1) * sorted.length) / bins));
-    const wrong = items.filter((one) => one.wrong).length;
-    return {
-      answers: items.length,
-      said: mean(items.map(({ difficulty }) => difficulty)),
-      wrong: wilson(wrong, items.length),
-    };
-  }).filter(({ answers }) => answers > 0);
-}
-
-/** The score interval of a share (Wilson 1927), which holds for few and for rare ones too. */
-export function wilson(hits: number, n: number): Interval {
-  const p = hits / n;
-  const scale = 1 + Z95 ** 2 / n;
-  const centre = (p + Z95 ** 2 / (2 * n)) / scale;
-  const half = (Z95 / scale) * Math.sqrt((p * (1 - p)) / n + Z95 ** 2 / (4 * n * n));
-  return { value: p, low: Math.max(0, centre - half), high: Math.min(1, centre + half) };
-}
-
-export interface HistogramBin {
-  from: number;
-  to: number;
-  right: number;
-  wrong: number;
+  return reliabilityOfScores(judged.filter(isAnswer));
 }
 
 export function histogramOf(judged: readonly Judged[]): HistogramBin[] {
-  const bins = Array.from({ length: HISTOGRAM_BINS }, (_, i) => {
-    return { from: i / HISTOGRAM_BINS, to: (i + 1) / HISTOGRAM_BINS, right: 0, wrong: 0 };
-  });
-  for (const { difficulty, wrong } of judged.filter(isAnswer)) {
-    const bin = bins[Math.min(HISTOGRAM_BINS - 1, Math.floor(difficulty * HISTOGRAM_BINS))]!;
-    bin[wrong ? "wrong" : "right"]++;
-  }
-  return bins;
+  return histogramOfScores(judged.filter(isAnswer));
 }
 
 export interface KindRow {

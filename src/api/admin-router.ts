@@ -18,6 +18,7 @@ import {
   VersionReply,
   VersionsReply,
 } from "./schema/router.ts";
+import { CurvesReply, PreviewQuery, PreviewReply, parsePreview } from "./schema/router-target.ts";
 
 export const adminRouter = newApi();
 
@@ -48,6 +49,35 @@ endpoint(
     const changes = parseRouter(await readJson(c));
     return c.json(await c.var.service.routerAdmin.put(c.var.caller, changes));
   },
+);
+
+endpoint(
+  adminRouter,
+  {
+    method: "get",
+    path: "/admin/router/preview",
+    summary: "Show what another target would mean",
+    description: "One of max_risk, backend_share and budget_usd_per_1k. Nothing is set.",
+    security: NEEDS_ADMIN_KEY,
+    request: { query: PreviewQuery },
+    responses: replies(200, "Its threshold and what is expected of it", PreviewReply),
+  },
+  async (c) => {
+    const target = parsePreview(c.req.query());
+    return c.json(await c.var.service.routerAdmin.preview(c.var.caller, target));
+  },
+);
+
+endpoint(
+  adminRouter,
+  {
+    method: "get",
+    path: "/admin/router/curves",
+    summary: "Show what the calibration set says at every threshold",
+    security: NEEDS_ADMIN_KEY,
+    responses: replies(200, "Curves to draw", CurvesReply),
+  },
+  async (c) => c.json(await c.var.service.routerAdmin.curves(c.var.caller)),
 );
 
 endpoint(

@@ -1,6 +1,7 @@
 /** What the API asks of the router that learns, and what it gets back. Names in snake_case are
  *  those of the HTTP contract. */
 import type { Expected } from "../router/calibration.ts";
+import type { CurvePoint, HistogramBin, ReliabilityBin } from "../router/curves.ts";
 import type { DifficultyFile } from "../router/difficulty.ts";
 import type {
   NewCalibration,
@@ -9,6 +10,7 @@ import type {
   ShadowCounts,
   VersionInfo,
 } from "../router/router-types.ts";
+import type { Target } from "../router/target.ts";
 import type { Caller } from "./types.ts";
 
 export interface FeedbackRequest {
@@ -94,6 +96,22 @@ export interface RouterState extends RouterSettings {
   outcomes: number;
 }
 
+/** What another target would mean. */
+export interface RouterPreview {
+  target: Target;
+  threshold: number;
+  expected: Expected;
+}
+
+/** What the calibration set in use says. */
+export interface RouterCurves {
+  /** By ascending threshold. */
+  points: CurvePoint[];
+  /** Easiest first. */
+  reliability: ReliabilityBin[];
+  histogram: HistogramBin[];
+}
+
 export type CalibrateRequest = NewCalibration;
 
 export interface VersionRequest {
@@ -107,6 +125,9 @@ export interface RouterAdmin {
   get(caller: Caller): Promise<RouterState>;
   /** What is not named stays. Throws `invalid_request` for a budget without prices. */
   put(caller: Caller, changes: Partial<RouterSettings>): Promise<RouterState>;
+  /** Sets nothing. Throws `invalid_request` for a budget without prices. */
+  preview(caller: Caller, target: Target): Promise<RouterPreview>;
+  curves(caller: Caller): Promise<RouterCurves>;
   /** Throws `invalid_request` where there is not one label. */
   calibrate(caller: Caller, request: CalibrateRequest): Promise<RouterState>;
   /** Newest first, the shipped one last. */

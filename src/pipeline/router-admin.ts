@@ -6,6 +6,7 @@ import {
   type LabelledScore,
   readCalibration,
 } from "../router/calibration.ts";
+import { curveOf, histogramOf, reliabilityOf } from "../router/curves.ts";
 import type { RiskState } from "../router/drift.ts";
 import { isAlarmed, promisedRisk } from "../router/drift-watch.ts";
 import { ladderOf, scoresAbove } from "../router/ladder.ts";
@@ -19,6 +20,8 @@ import type {
   Drift,
   RiskTest,
   RouterAdmin,
+  RouterCurves,
+  RouterPreview,
   RouterState,
   RungState,
   VersionRequest,
@@ -61,6 +64,22 @@ export class TenantRouter implements RouterAdmin {
     await this.#settled();
     await this.#object(caller.tenant).putSettings(changes);
     return this.#changed(caller);
+  }
+
+  async preview({ tenant }: Caller, target: Target): Promise<RouterPreview> {
+    const { model } = await this.#object(tenant).overview();
+    const set = readCalibration((model ?? SHIPPED_FILE).calibration);
+    return { target, ...chooseThreshold(target, set, this.#prices) };
+  }
+
+  async curves({ tenant }: Caller): Promise<RouterCurves> {
+    const { model, settings } = await this.#object(tenant).overview();
+    const set = readCalibration((model ?? SHIPPED_FILE).calibration);
+    return {
+      points: curveOf(set, this.#prices, confidenceOf(settings.target)),
+      reliability: reliabilityOf(set.scores),
+      histogram: histogramOf(set.scores),
+    };
   }
 
   async calibrate(caller: Caller, request: CalibrateRequest): Promise<RouterState> {

@@ -49,7 +49,7 @@ export function chooseThreshold(
   prices: Prices | null,
 ): ThresholdChoice {
   const threshold = thresholdFor(target, set, prices);
-  return { threshold, expected: expect(threshold, set, prices, confidenceOf(target)) };
+  return { threshold, expected: expectAt(threshold, set, prices, confidenceOf(target)) };
 }
 
 /** The threshold alone, which is all that a request needs; errors as `chooseThreshold`. */
@@ -86,7 +86,8 @@ function thresholdForShare(
 /** (1 - share) x questions may miss a whole number by its last bits. */
 const ROUNDING = 1e-9;
 
-function expect(
+/** What a threshold keeps, whoever chose it. O(scores). */
+export function expectAt(
   threshold: number,
   { scores, abstained }: CalibrationSet,
   prices: Prices | null,

@@ -55,6 +55,21 @@ export class FakeRouter implements RouterAdmin {
     return this.#done(ROUTER, "putRouter", ...args);
   }
 
+  preview(...args: Parameters<RouterAdmin["preview"]>) {
+    const { threshold, expected } = ROUTER;
+    return this.#done({ target: args[1], threshold, expected }, "preview", ...args);
+  }
+
+  curves(...args: Parameters<RouterAdmin["curves"]>) {
+    const { threshold, expected } = ROUTER;
+    const curves = {
+      points: [{ threshold, ...expected, accuracy: 0.9 }],
+      reliability: [{ answers: 4, said: 0.3, wrong: { value: 0.25, low: 0.05, high: 0.7 } }],
+      histogram: [{ from: 0, to: 0.05, right: 3, wrong: 1 }],
+    };
+    return this.#done(curves, "curves", ...args);
+  }
+
   calibrate(...args: Parameters<RouterAdmin["calibrate"]>) {
     return this.#done(ROUTER, "calibrate", ...args);
   }

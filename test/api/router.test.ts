@@ -42,6 +42,26 @@ it("a target is one of three, and what is not named stays", async () => {
   for (const json of bad) expect(await put(json)).toEqual([400, "invalid_request"]);
 });
 
+it("a target is tried without being set, and the curves are told", async () => {
+  const { service, call, outcome } = startApi();
+  const reply = await call("/admin/router/preview?max_risk=0.05&confidence=0.9");
+  const { threshold, expected } = ROUTER;
+  const target = { max_risk: 0.05, confidence: 0.9 };
+  expect(await reply.json()).toEqual({ target, threshold, expected });
+  expect(service.calls.at(-1)).toMatchObject(["preview", { tenant: "default" }, target]);
+  for (const good of ["backend_share=1", "budget_usd_per_1k=1e-7"])
+    expect(await outcome(`/admin/router/preview?${good}`)).toEqual([200, null]);
+  expect(service.calls.at(-1)![2]).toEqual({ budget_usd_per_1k: 1e-7 });
+  const bad = ["", "max_risk=", "max_risk=-1", "max_risk=2", "max_risk=a", "max_risk=0x1"];
+  bad.push("confidence=0.9", "max_risk=0.1&backend_share=0.1", "budget_usd_per_1k=1e99");
+  for (const query of bad)
+    expect(await outcome(`/admin/router/preview?${query}`), query).toEqual([
+      ...[400, "invalid_request"],
+    ]);
+  const curves = (await (await call("/admin/router/curves")).json()) as { points: unknown[] };
+  expect(curves.points).toEqual([{ threshold, ...expected, accuracy: 0.9 }]);
+});
+
 it("labels are shares and verdicts; without any the collected ones are meant", async () => {
   const { service, outcome } = startApi();
   const post = (json: unknown) => outcome("/admin/router/calibrate", { json });
@@ -139,6 +159,8 @@ it("feedback takes an inference key, the rest an administrator's", async () => {
     ["/admin/router/calibrate", "POST"],
     ["/admin/router/versions", "POST"],
     ["/admin/router/rollback", "POST"],
+    ["/admin/router/preview?max_risk=0.1", "GET"],
+    ["/admin/router/curves", "GET"],
     ["/admin/router/outcomes", "GET"],
     ["/admin/router/outcomes", "DELETE"],
   ] as const) {

@@ -6,7 +6,6 @@ import {
   policiesOf,
   reliabilityOf,
   riskCurve,
-  wilson,
 } from "../../cli/report-statistics.ts";
 import { plot, ticksOf } from "../../cli/report-svg.ts";
 import type { Judged } from "../../cli/router-ask.ts";
@@ -106,12 +105,6 @@ it("bins of reliability are equally large, and honest ones hold what was said", 
   expect(bins.map(({ answers }) => answers)).toEqual(new Array(10).fill(90));
   const outside = bins.filter(({ said, wrong }) => said < wrong.low || said > wrong.high);
   expect(outside.length).toBeLessThanOrEqual(2); // of ten, at 95 % each
-});
-
-it("Wilson's interval of 1 of 10 is that of the tables, and 0 of 10 is not a point", () => {
-  expect(wilson(1, 10).low).toBeCloseTo(0.0179, 4);
-  expect(wilson(1, 10).high).toBeCloseTo(0.4042, 4);
-  expect(wilson(0, 10)).toEqual({ value: 0, low: 0, high: expect.closeTo(0.2775, 4) });
 });
 
 it("a histogram counts every answer once, those of difficulty 0 and 1 too", () => {

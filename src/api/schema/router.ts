@@ -12,33 +12,9 @@ import { QUESTION_FEATURES } from "../../router/features-question.ts";
 import type { RouterSettings } from "../../router/router-types.ts";
 import type { Target } from "../../router/target.ts";
 import { parse, z } from "./common.ts";
+import { Expected, TargetField } from "./router-target.ts";
 
 const Share = z.number().min(0).max(1);
-
-export const TargetField = z
-  .strictObject({
-    max_risk: Share.optional().openapi({
-      description: "The greatest share of wrong answers among those that the edge gives.",
-    }),
-    confidence: z.number().min(0.5).max(0.9999).optional().openapi({
-      description: "Of max_risk, over the draw of the calibration questions; 0.95 where absent.",
-    }),
-    backend_share: Share.optional().openapi({
-      description: "The share of questions that a backend gets.",
-    }),
-    budget_usd_per_1k: z.number().min(0).max(1e6).optional().openapi({
-      description: "What 1,000 questions may cost by the backend's prices.",
-    }),
-  })
-  .refine((target) => ASKED.filter((name) => target[name] !== undefined).length === 1, {
-    error: "must have one of max_risk, backend_share and budget_usd_per_1k",
-  })
-  .refine((target) => target.confidence === undefined || target.max_risk !== undefined, {
-    error: "confidence goes with max_risk",
-  })
-  .openapi("RouterTarget");
-
-const ASKED = ["max_risk", "backend_share", "budget_usd_per_1k"] as const;
 
 export const RouterRequest = z
   .strictObject({
@@ -93,15 +69,7 @@ export const RouterReply = z
       labels: z.int().openapi({ description: "Answers in it." }),
       abstained: z.int().openapi({ description: "Questions in it that got no answer." }),
     }),
-    expected: z
-      .object({
-        coverage: z.number().openapi({ description: "The share of questions that stay." }),
-        risk: z.number().openapi({ description: "The share of wrong ones among their answers." }),
-        risk_upper: z.number().openapi({ description: "Its bound at the target's confidence." }),
-        backend_share: z.number(),
-        usd_per_1k: z.number().nullable().openapi({ description: "Null without prices." }),
-      })
-      .openapi({ description: "Of questions like those of the calibration set." }),
+    expected: Expected,
     drift: z.object({
       alarm: z.boolean(),
       since: z.number().nullable().openapi({ description: "Unix time in ms." }),
