@@ -1,58 +1,36 @@
 /** The Router view: what is aimed for, what that keeps at the edge, and the models there are. */
 import { explainAbsence } from "./absence.js";
 import { call } from "./api.js";
-import { barList, factList } from "./bars.js";
-import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
+import { factList } from "./bars.js";
+import { byId, el, fill, newestOnly } from "./dom.js";
 import { count, fixed, moment } from "./format.js";
-import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js";
+import { emptyNotice, errorNotice, loadingNotice } from "./notice.js";
+import { accuracyChart, liveChart, reliabilityChart, riskChart } from "./router-charts.js";
+import { hideTarget, nameTarget, showTarget, startTarget } from "./router-target.js";
 import { clearVersions, showVersions } from "./router-versions.js";
 import { session, watchSession } from "./session.js";
 
-/** @typedef {import("./types.js").RouterState} RouterState */
+/** @typedef {import("./types.js").RouterState} RouterState
+ *  @typedef {import("./types.js").RouterChoice} RouterChoice
+ *  @typedef {import("./types.js").RouterCurves} RouterCurves
+ *  @typedef {{ difficulty: number | null, route: "edge" | "backend" }[]} Outcomes */
+
+const OUTCOMES_SHOWN = 200;
 
 const view = byId("router", HTMLElement);
 const state = byId("router-state", HTMLElement);
-const form = byId("router-form", HTMLFormElement);
-const kind = byId("target-kind", HTMLSelectElement);
-const help = byId("target-help", HTMLElement);
-const range = byId("target-range", HTMLInputElement);
-const value = byId("target-value", HTMLInputElement);
-const send = byId("router-send", HTMLButtonElement);
+const charts = byId("router-charts", HTMLElement);
+const more = byId("router-more", HTMLElement);
 const outcome = byId("router-outcome", HTMLElement);
 const models = byId("models", HTMLElement);
 const beginRead = newestOnly();
 
-/** By the target's name in the API; `max` is the slider's end. */
-const KINDS = {
-  max_risk: {
-    name: "Highest risk",
-    max: 1,
-    help: "The highest share of wrong answers among those the edge keeps, with 95 % confidence.",
-  },
-  backend_share: {
-    name: "Share for the backend",
-    max: 1,
-    help: "The share of all questions that go to the backend, the hardest first: an expectation.",
-  },
-  budget_usd_per_1k: {
-    name: "Budget, USD for 1,000 questions",
-    max: 10,
-    help: "What 1,000 questions may cost by the backend's prices: an expectation.",
-  },
-};
+/** What the pictures are drawn from.
+ * @type {{ router: RouterState, curves: RouterCurves, outcomes: Outcomes } | null} */
+let shown = null;
 
 export function startRouterView() {
-  range.addEventListener("input", () => {
-    value.value = range.value;
-  });
-  value.addEventListener("input", () => {
-    range.value = value.value;
-  });
-  kind.addEventListener("change", () => describeKind());
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    void whileBusy(send, setTarget);
-  });
+  startTarget(showRouter, drawCharts);
   watchSession(() => {
     fill(outcome);
     showModels();
@@ -60,30 +38,23 @@ export function startRouterView() {
   });
 }
 
-function chosenKind() {
-  return /** @type {keyof typeof KINDS} */ (kind.value);
-}
-
-function describeKind() {
-  const { help: text, max } = KINDS[chosenKind()];
-  help.textContent = text;
-  range.max = String(max);
-  range.step = String(max / 100);
-  range.value = value.value;
-}
-
 /** Shows what the router does now, as far as the key may see it. */
 export function showRouter() {
   const isNewest = beginRead();
-  form.hidden = true;
+  hideTarget();
   clearVersions();
+  for (const element of [charts, more]) fill(element);
   if (session.role !== "admin")
     return fill(state, explainAbsence("The router can be seen and set with an admin key."));
   fill(state, loadingNotice("Reading the router…"));
-  call("/admin/router").then(
-    (router) => {
+  const parts = ["", "/curves", `/outcomes?limit=${OUTCOMES_SHOWN}`];
+  Promise.all(parts.map((part) => call(`/admin/router${part}`))).then(
+    ([router, curves, { outcomes }]) => {
       if (!isNewest()) return;
+      shown = { router, curves, outcomes };
       showState(router);
+      showTarget(router, curves.points[0]?.usd_per_1k ?? null);
+      drawCharts(null);
       showVersions(showRouter);
     },
     (error) => {
@@ -92,32 +63,41 @@ export function showRouter() {
   );
 }
 
+/** @param {RouterChoice | null} tried */
+function drawCharts(tried) {
+  if (shown === null) return;
+  const { router, curves, outcomes } = shown;
+  const scored = outcomes.some(({ difficulty }) => difficulty !== null);
+  const open = [...charts.querySelectorAll("details")].map((details) => details.open);
+  fill(
+    charts,
+    scored ? liveChart(outcomes, router, tried) : emptyNotice("No question was scored yet."),
+    ...(curves.points.length === 0
+      ? [emptyNotice("The calibration set has no answers to draw.")]
+      : [
+          accuracyChart(curves, router, tried),
+          riskChart(curves, router, tried),
+          reliabilityChart(curves),
+        ]),
+  );
+  for (const [i, details] of charts.querySelectorAll("details").entries())
+    details.open = open[i] ?? false;
+}
+
 /** @param {RouterState} router */
 function showState(router) {
-  const { target, threshold, weights_version, calibration, expected, drift, labels } = router;
-  const name = Object.keys(KINDS).find((one) => one in target) ?? "max_risk";
-  kind.value = name;
-  value.value = String(target[name]);
-  describeKind();
-  form.hidden = false;
+  const { target, threshold, weights_version, calibration, drift, labels } = router;
   const source = calibration.source === "own" ? "your own" : "the release's";
   /** @type {[string, string][]} */
   const facts = [
-    [KINDS[chosenKind()].name, String(target[name])],
+    nameTarget(target),
     ["Threshold", threshold < 0 ? "none" : fixed(threshold)],
     ["Weights", weights_version],
     ["Calibration", `${count(calibration.labels)} answers, ${source}`],
     ["Collected", `${count(labels.backend)} compared, ${count(labels.feedback)} rated`],
   ];
-  fill(
-    state,
-    describeDrift(drift),
-    factList(facts),
-    el("p", {}, describeRule(threshold)),
-    el("h3", {}, "What the calibration questions met"),
-    describeExpected(expected),
-    describeEngines(router.engines),
-  );
+  fill(state, describeDrift(drift), factList(facts), el("p", {}, describeRule(threshold)));
+  fill(more, describeEngines(router.engines));
 }
 
 /** @param {RouterState["engines"]} engines */
@@ -143,22 +123,6 @@ function describeEngines(engines) {
       el("tbody", {}, ...rows.map((row) => el("tr", {}, ...cells(row)))),
     ),
   );
-}
-
-/** @param {RouterState["expected"]} expected */
-function describeExpected({ coverage, risk, risk_upper, backend_share, usd_per_1k }) {
-  const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(1)} %`;
-  const list = barList([
-    { name: "stay at the edge", value: percent(coverage), share: coverage, kind: "edge" },
-    { name: "of these wrong", value: percent(risk), share: risk, kind: "hard" },
-    { name: "at most, at 95 %", value: percent(risk_upper), share: risk_upper, kind: "hard" },
-    { name: "go to the backend", value: percent(backend_share), share: backend_share },
-  ]);
-  const cost =
-    usd_per_1k === null
-      ? "What that costs is not known: the backend's prices are not configured."
-      : `By the backend's prices 1,000 questions cost USD ${usd_per_1k.toFixed(3)}.`;
-  return el("div", {}, list, el("p", { class: "faint" }, cost));
 }
 
 const ALARMS = /** @type {const} */ ([
@@ -187,17 +151,6 @@ function describeRule(threshold) {
     `With model auto, the edge keeps a question whose difficulty is at most ${fixed(threshold)}; ` +
     "harder ones go to the backend, or get the edge's best evidence where there is none."
   );
-}
-
-async function setTarget() {
-  fill(outcome, loadingNotice("Setting the target…"));
-  try {
-    const body = { target: { [kind.value]: Number(value.value) } };
-    showState(await call("/admin/router", { method: "PUT", body }));
-    fill(outcome, doneNotice("The target is set."));
-  } catch (error) {
-    fill(outcome, errorNotice(error));
-  }
 }
 
 function showModels() {

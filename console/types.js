@@ -74,14 +74,32 @@
  * @property {number} passages
  * @property {{ index: number, code: string, message: string }[]} errors
  *
- * @typedef {object} RouterState
- * @property {Record<string, number>} target One of max_risk, backend_share, budget_usd_per_1k.
- * @property {number} threshold
+ * @typedef {object} Target One of the three is there.
+ * @property {number} [max_risk]
+ * @property {number} [confidence] Of max_risk.
+ * @property {number} [backend_share]
+ * @property {number} [budget_usd_per_1k]
+ *
+ * @typedef {object} Expected
+ * @property {number} coverage
+ * @property {number} risk
+ * @property {number} risk_upper
+ * @property {number} backend_share
+ * @property {number | null} usd_per_1k
+ *
+ * @typedef {{ target: Target, threshold: number, expected: Expected }} RouterChoice
+ *
+ * @typedef {object} RouterCurves
+ * @property {(Expected & { threshold: number, accuracy: number })[]} points
+ * @property {{ answers: number, said: number,
+ *   wrong: { value: number, low: number, high: number } }[]} reliability
+ *
+ * @typedef {RouterChoice & RouterRest} RouterState
+ *
+ * @typedef {object} RouterRest
  * @property {string} weights_version
  * @property {string} version
  * @property {{ source: "shipped" | "own", labels: number }} calibration
- * @property {{ coverage: number, risk: number, risk_upper: number, backend_share: number,
- *   usd_per_1k: number | null }} expected
  * @property {{ alarm: boolean, since: number | null, difficulty: { alarm: boolean },
  *   risk: { alarm: boolean }, feedback: { alarm: boolean } }} drift
  * @property {{ backend: number, feedback: number }} labels
