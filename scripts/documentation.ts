@@ -8,9 +8,13 @@ export interface DocumentationPage {
   metadata: { path: string };
 }
 
-/** Notes for those who change Brink, of which whoever runs it asks nothing, and the reference,
- *  whose tables answer no question in words. Each section takes some 17 KB of the isolate. */
-const NOT_LOADED = /^(api|decisions|kernels.*|memory-measured|router-prior|engine|sharding)\.md$/;
+/** Notes for those who change Brink, of which whoever runs it asks nothing, and the map and the
+ *  reference, whose tables answer no question in words. Each section takes some 17 KB of the
+ *  isolate. */
+const NOT_LOADED =
+  /^(README|api|decisions|kernels.*|.*measured.*|router-prior|engine|sharding|trust)\.md$/;
+
+const ASKS = /"messages": \[|messages: \[|brink ask "/;
 
 /** Brink's own documentation, a document for each `##` section of README.md and of what in docs/
  *  is for its users, in file order. What `npm start` preloads into the namespace `docs`. */
@@ -19,7 +23,16 @@ export function readDocumentation(root: string): DocumentationPage[] {
     .filter((name) => name.endsWith(".md") && !NOT_LOADED.test(name))
     .sort();
   const paths = ["README.md", ...names.map((name) => `docs/${name}`)];
-  return paths.flatMap((path) => splitSections(path, readFileSync(join(root, path), "utf8")));
+  return paths.flatMap((path) =>
+    splitSections(path, withoutQuestions(readFileSync(join(root, path), "utf8"))),
+  );
+}
+
+/** Without comments, which no reader sees, and without examples that ask something: a question is
+ *  nearest to itself, and answers nothing. */
+function withoutQuestions(markdown: string): string {
+  const blocks = markdown.replace(/^<!--.*?-->\n+/gms, "").split(/\n{2,}/);
+  return blocks.filter((block) => !(block.startsWith("    ") && ASKS.test(block))).join("\n\n");
 }
 
 function splitSections(path: string, markdown: string): DocumentationPage[] {
