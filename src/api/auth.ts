@@ -102,7 +102,7 @@ async function identify(c: ApiContext, cache: CallerCache): Promise<Caller> {
   }
   if (key.length > KEY_CHARS_MAX)
     throw new ServiceError("invalid_key", `a key has ${KEY_CHARS_MAX} characters at most`);
-  const keyHash = await sha256Hex(key);
+  const keyHash = sha256Hex(key);
   const fixed = await fixedCaller(keyHash, config);
   if (fixed !== null) return fixed;
   const found = cache.get(keyHash) ?? (await lookUp(c, keyHash, cache));
@@ -148,7 +148,7 @@ let fixedHashes: { admin: string; dev: string } | null = null;
 async function fixedCaller(keyHash: string, config: ApiConfig): Promise<Caller | null> {
   if (config.adminKeySha256 !== null && hashesEqual(keyHash, config.adminKeySha256)) return ADMIN;
   if (!config.local) return null;
-  fixedHashes ??= { admin: await sha256Hex("brink-admin"), dev: await sha256Hex("brink-dev") };
+  fixedHashes ??= { admin: sha256Hex("brink-admin"), dev: sha256Hex("brink-dev") };
   if (hashesEqual(keyHash, fixedHashes.admin)) return LOCAL_ADMIN;
   if (hashesEqual(keyHash, fixedHashes.dev)) return LOCAL_DEV;
   return null;

@@ -53,7 +53,7 @@ async function readWrite(c: ApiContext, key: string): Promise<IdempotentWrite> {
   const type = c.req.header("content-type") ?? "";
   const digest = await crypto.subtle.digest("SHA-256", body);
   const content = Array.from(new Uint8Array(digest)).join(" ");
-  const fingerprint = await sha256Hex(`${method}\n${pathname}${search}\n${type}\n${content}`);
+  const fingerprint = sha256Hex(`${method}\n${pathname}${search}\n${type}\n${content}`);
   if (c.req.raw.body !== null) c.req.raw = new Request(c.req.raw, { body }); // read once already
   const secret = `${c.req.header("authorization")}\0${key}`;
   return { tenant: c.var.caller.tenant, secret, fingerprint };

@@ -1,5 +1,6 @@
 /** The backends of a deployment, as one engine. */
 
+import type { BackendConfig } from "../env.ts";
 import { ServiceError } from "../errors.ts";
 import {
   BACKEND_IDLE_MS_MAX,
@@ -8,9 +9,10 @@ import {
   BACKEND_ROUNDS_MAX,
   BACKEND_TOTAL_MS_MAX,
 } from "../limits.ts";
+import type { WorkersAi } from "./backend-ai.ts";
 import { BackendCall } from "./backend-call.ts";
 import { BackendFailure } from "./backend-failure.ts";
-import type { Member } from "./backend-member.ts";
+import { type Member, membersOf } from "./backend-member.ts";
 import { fullJitterMs } from "./backend-retry.ts";
 import type { Slot } from "./backend-slots.ts";
 import type { BackendAttempt, Engine, EnginePiece, EngineRequest } from "./engine.ts";
@@ -220,6 +222,22 @@ export class BackendPool implements Engine {
     const pauseMs = Math.ceil(waitMs) + 1 + fullJitterMs(round, this.#options.random());
     return pauseMs < call.remainingMs() ? pauseMs : null;
   }
+}
+
+const pools = new WeakMap<readonly BackendConfig[], BackendPool>();
+
+/** The configured backends as one, made once for a configuration; null where there is none. `ai` is
+ *  the Workers AI binding. */
+export function poolOf(
+  configs: readonly BackendConfig[],
+  ai: WorkersAi | null,
+): BackendPool | null {
+  if (configs.length === 0) return null;
+  const known = pools.get(configs);
+  if (known !== undefined) return known;
+  const pool = new BackendPool(membersOf(configs, ai));
+  pools.set(configs, pool);
+  return pool;
 }
 
 /** A bug, or a refusal of the request, rather than one more backend that cannot. */

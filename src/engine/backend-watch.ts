@@ -1,15 +1,25 @@
 /** One attempt's clocks and its end. */
 import { BackendFailure } from "./backend-failure.ts";
 
+/** What must come by when, by `performance.now()`, and what is said where it does not. */
+interface Bound {
+  at: number;
+  ms: number;
+  what: string;
+}
+
 /** Ends at whichever comes first of the caller's abort, a bound on the next step and a bound on
- *  the whole. */
+ *  the whole. One timer serves both bounds, and a step that is done leaves it running: when it
+ *  rings early it is set again. A stream has a step a token, which costs less than a timer. */
 export class Watch {
   readonly #controller = new AbortController();
   readonly #caller: AbortSignal;
   readonly #onCallerAbort: () => void;
   readonly #ended: Promise<never>;
-  readonly #whole: ReturnType<typeof setTimeout>;
-  #step: ReturnType<typeof setTimeout> | undefined;
+  readonly #whole: Bound;
+  #step: Bound | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #ringsAt = Number.POSITIVE_INFINITY;
   #timeout: BackendFailure | null = null;
 
   constructor(caller: AbortSignal, wholeMs: number) {
@@ -21,7 +31,8 @@ export class Watch {
     this.#onCallerAbort = () => this.#controller.abort(caller.reason);
     if (caller.aborted) this.#onCallerAbort();
     caller.addEventListener("abort", this.#onCallerAbort, { once: true });
-    this.#whole = this.#after(wholeMs, "no end");
+    this.#whole = boundIn(wholeMs, "no end");
+    this.#set();
   }
 
   get signal(): AbortSignal {
@@ -31,13 +42,13 @@ export class Watch {
   /** Starts the step's clock anew; past `ms` everything raced against the watch fails with
    *  `backend_timeout`. */
   expect(ms: number, what: string): void {
-    this.rest();
-    this.#step = this.#after(ms, what);
+    this.#step = boundIn(ms, what);
+    if (this.#step.at < this.#ringsAt) this.#set();
   }
 
   /** Stops the step's clock until the next `expect`. */
   rest(): void {
-    clearTimeout(this.#step);
+    this.#step = null;
   }
 
   /** The promise, or a rejection when the watch ends first: not every runtime's body reads heed
@@ -54,17 +65,38 @@ export class Watch {
 
   /** Stops the clocks and whatever of the request is still under way. */
   end(): void {
-    this.rest();
-    clearTimeout(this.#whole);
+    clearTimeout(this.#timer);
+    this.#ringsAt = Number.NEGATIVE_INFINITY; // and it is never set again
     this.#caller.removeEventListener("abort", this.#onCallerAbort);
     this.#controller.abort();
   }
 
-  #after(ms: number, what: string): ReturnType<typeof setTimeout> {
-    return setTimeout(() => {
-      const message = `the backend gave ${what} in ${Math.round(ms)} ms`;
-      this.#timeout = new BackendFailure("timed_out", message);
-      this.#controller.abort(this.#timeout);
-    }, ms);
+  #next(): Bound {
+    const { at } = this.#whole;
+    return this.#step !== null && this.#step.at < at ? this.#step : this.#whole;
   }
+
+  #set(): void {
+    clearTimeout(this.#timer);
+    this.#ringsAt = this.#next().at;
+    this.#timer = setTimeout(() => this.#ring(), Math.max(0, this.#ringsAt - performance.now()));
+  }
+
+  #ring(): void {
+    const { at, ms, what } = this.#next();
+    if (at - performance.now() > TIMER_ERROR_MS) {
+      this.#set();
+      return;
+    }
+    const message = `the backend gave ${what} in ${Math.round(ms)} ms`;
+    this.#timeout = new BackendFailure("timed_out", message);
+    this.#controller.abort(this.#timeout);
+  }
+}
+
+/** A timer may ring a little before its time. */
+const TIMER_ERROR_MS = 1;
+
+function boundIn(ms: number, what: string): Bound {
+  return { at: performance.now() + ms, ms, what };
 }

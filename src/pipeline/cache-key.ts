@@ -35,10 +35,10 @@ export async function cacheKeys(request: AnswerRequest, ground: CacheGround): Pr
   const given = Object.entries(request.parameters).filter(([name]) => !NEUTRAL.has(name));
   const parameters = Object.fromEntries(given);
   const rest = { tenant: caller.tenant, model, route, memory, explain, parameters, ground };
-  const id = await sha256Hex(`${FORMAT}\n${canonical({ rest, messages })}`);
+  const id = sha256Hex(`${FORMAT}\n${canonical({ rest, messages })}`);
   if (!isPlain(messages, parameters)) return { id, scope: null };
   const earlier = messages.slice(0, -1);
-  return { id, scope: await sha256Hex(`${FORMAT} scope\n${canonical({ rest, earlier })}`) };
+  return { id, scope: sha256Hex(`${FORMAT} scope\n${canonical({ rest, earlier })}`) };
 }
 
 /** Whether the last message is a question in words of its own, and tools are no part of it. */

@@ -23,7 +23,7 @@ export async function conversationKeys({
 }: Pick<AnswerRequest, "caller" | "conversation" | "messages">): Promise<ConversationKeys> {
   const { tenant } = caller;
   if (conversation != null) {
-    const key = await sha256Hex(JSON.stringify([tenant, "named", conversation]));
+    const key = sha256Hex(JSON.stringify([tenant, "named", conversation]));
     return { before: key, now: key };
   }
   const last = messages.findLastIndex(({ role }) => role === "user");

@@ -30,7 +30,7 @@ export class TenantKeys implements types.KeyAdmin {
     if (tenant !== caller.tenant && caller.tenant !== OPERATOR_TENANT)
       throw new ServiceError("forbidden", "only the operator may make keys for another tenant");
     const key = newKey();
-    const hash = await sha256Hex(key);
+    const hash = sha256Hex(key);
     const id = crypto.randomUUID();
     const record: KeyRecord = { ...request, tenant, id, created_at: Date.now() };
     await reachLedger(() => this.#deps.ledger().createKey({ ...record, hash }));
@@ -61,7 +61,7 @@ export class TenantKeys implements types.KeyAdmin {
 
   async rotate(caller: Caller, id: string, graceMs: number): Promise<types.NewKeyInfo> {
     const key = newKey();
-    const hash = await sha256Hex(key);
+    const hash = sha256Hex(key);
     const ledger = this.#deps.ledger();
     const rotated = () => ledger.rotateKey(caller.tenant, id, hash, graceMs);
     return { ...found(id, await reachLedger(rotated)), key };

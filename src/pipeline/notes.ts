@@ -24,7 +24,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 /** The id of the note of a question: letters' case and white space do not count. */
 export async function noteIdOf(question: string): Promise<string> {
   const plain = question.normalize("NFKC").toLowerCase().replace(/\s+/g, " ").trim();
-  return `note-${(await sha256Hex(plain)).slice(0, 32)}`;
+  return `note-${sha256Hex(plain).slice(0, 32)}`;
 }
 
 /** What a rating teaches. A good backend answer becomes a note; a bad rating takes a note that gave

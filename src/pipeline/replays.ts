@@ -35,7 +35,7 @@ export class Replays {
   /** Throws `ledger_unavailable`. */
   async begin({ tenant, secret, fingerprint }: IdempotentWrite): Promise<Begun> {
     const object = this.#object(tenant);
-    const id = await sha256Hex(`brink replay id\0${secret}`);
+    const id = sha256Hex(`brink replay id\0${secret}`);
     const token = crypto.randomUUID();
     const { state, reply }: Claim = await reachLedger(() => object.claim(id, fingerprint, token));
     if (reply !== undefined)

@@ -1,6 +1,5 @@
 /** The service behind the HTTP layer: one request's view of the bindings. */
-import { membersOf } from "../engine/backend-member.ts";
-import { BackendPool } from "../engine/backend-pool.ts";
+import { type BackendPool, poolOf } from "../engine/backend-pool.ts";
 import { GeneratorEngine, readGeneratorStatus } from "../engine/generator.ts";
 import { OnnxModels } from "../engine/onnx.ts";
 import { READER_ID } from "../engine/reader.ts";
@@ -91,8 +90,7 @@ export class BrinkService implements types.Service {
     this.#trace = trace;
     this.#config = config;
     this.#keepAlive = keepAlive;
-    const members = membersOf(config.backends, env.AI ?? null);
-    this.#backend = members.length === 0 ? null : new BackendPool(members);
+    this.#backend = poolOf(config.backends, env.AI ?? null);
     this.#onnx = new OnnxModels(env.ONNX ?? null);
     this.#store = env.MODELS === undefined ? null : new ModelStore(env.MODELS);
     this.memoryAdmin = new NamespaceAdmin({

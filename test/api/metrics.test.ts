@@ -80,7 +80,7 @@ it("the isolate's own figures, which are of all tenants, are the operator's alon
   });
   const { sha256Hex } = await import("../../src/pipeline/digest.ts");
   const other = { tenant: "other", scopes: ["admin" as const] };
-  api.service.callers.set(await sha256Hex("theirs"), {
+  api.service.callers.set(sha256Hex("theirs"), {
     ...other,
     ...{ namespaces: null, default_namespace: null },
   });

@@ -110,13 +110,13 @@ it("an inference key may write only where it was made to, and only to its namesp
     namespaces: ["docs"],
     default_namespace: "docs",
   };
-  api.service.callers.set(await sha256Hex("old"), reader);
-  api.service.callers.set(await sha256Hex("reader"), reader);
-  api.service.callers.set(await sha256Hex("writer"), {
+  api.service.callers.set(sha256Hex("old"), reader);
+  api.service.callers.set(sha256Hex("reader"), reader);
+  api.service.callers.set(sha256Hex("writer"), {
     ...reader,
     scopes: ["inference", "memory:write"],
   });
-  api.service.callers.set(await sha256Hex("admin"), { ...reader, scopes: ["admin"] });
+  api.service.callers.set(sha256Hex("admin"), { ...reader, scopes: ["admin"] });
   const json = { conversation: "c", turns: [{ speaker: "a", text: "x" }] };
   const send = (key: string, rest = {}) =>
     api.outcome(REMEMBER, { key, json: { ...json, ...rest } });
