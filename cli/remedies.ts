@@ -14,6 +14,7 @@ const REMEDIES: Partial<Record<ErrorCode, string>> = {
   memory_full: "npx brink namespaces stats NS shows what it holds (docs/operations.md)",
   memory_busy: "wait: npx brink namespaces stats NS shows what it works on",
   ledger_unavailable: "wait: it passes by itself (docs/operations.md)",
+  storage_unavailable: "wait: it passes by itself (docs/operations.md)",
   snapshot_not_found: "npx brink snapshot NS list shows those there are",
   snapshots_not_configured: "npm run deploy -- --snapshots binds a bucket",
   vectorize_not_configured: "npm run deploy -- --vectorize binds an index",

@@ -11,7 +11,10 @@ export interface Operation {
   idempotent: boolean;
 }
 
-const EVERY: ErrorCode[] = ["internal", "misconfigured", "starting", "storage_too_new"];
+const EVERY: ErrorCode[] = [
+  ...(["internal", "misconfigured", "starting"] as const),
+  ...(["storage_too_new", "storage_unavailable"] as const),
+];
 const WITH_KEY: ErrorCode[] = [
   ...(["missing_key", "invalid_key", "no_keys_configured", "forbidden"] as const),
   "ledger_unavailable",

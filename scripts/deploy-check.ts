@@ -20,7 +20,7 @@ const CALL_MS_MAX = 30_000;
 /** What a deployment says that has not settled yet. */
 const UNSETTLED = new Set([
   ...["no_keys_configured", "invalid_key", "starting"],
-  ...["ledger_unavailable", "memory_busy", "shard_unavailable"],
+  ...["ledger_unavailable", "memory_busy", "shard_unavailable", "storage_unavailable"],
 ]);
 
 export interface CheckOptions {

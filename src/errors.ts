@@ -29,6 +29,7 @@ export const ERROR_CODES = {
   memory_full: { status: 413, type: "invalid_request_error" },
   memory_busy: { status: 503, type: "server_error" },
   shard_unavailable: { status: 503, type: "server_error" },
+  storage_unavailable: { status: 503, type: "server_error" },
   snapshot_not_found: { status: 404, type: "invalid_request_error" },
   snapshot_damaged: { status: 422, type: "invalid_request_error" },
   snapshots_not_configured: { status: 503, type: "server_error" },
@@ -83,6 +84,22 @@ export function codeOf(error: unknown): ErrorCode | null {
   if (typeof error !== "object" || error === null || !("code" in error)) return null;
   const code = (error as { code: unknown }).code;
   return typeof code === "string" && Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : null;
+}
+
+type Fields = Record<string, unknown>;
+
+/** How R2's messages end that have nothing to do with what was asked: an internal error, no
+ *  service, too many requests. */
+const BUCKET_AWAY = / \((10001|10043|10058)\)$/;
+
+/** The code that a caller is told: that of the error, or `storage_unavailable` where the platform
+ *  threw it because an object or R2 cannot be reached or has too much to do; null for a bug. The
+ *  marks are those of Cloudflare's documentation of Durable Objects, "Error handling". */
+export function toldCodeOf(error: unknown): ErrorCode | null {
+  const { retryable, overloaded, durableObjectReset, message } = (error ?? {}) as Fields;
+  const marked = [retryable, overloaded, durableObjectReset].includes(true);
+  const away = marked || (typeof message === "string" && BUCKET_AWAY.test(message));
+  return codeOf(error) ?? (away ? "storage_unavailable" : null);
 }
 
 /** Throws a bare Error when an invariant of the program, not of its input, is broken. */

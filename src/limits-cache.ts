@@ -1,5 +1,7 @@
 /** Bounds of the caches of answers, and their reasons. */
 
+// A kept answer comes within milliseconds; after half a second the edge has made its own.
+export const CACHE_MS_MAX = 500;
 // A tenant's cache lies on so many objects: each takes some 1,000 calls a second.
 export const CACHE_SLICES = 8;
 // Of one of them. An answer has 3 KB as a rule, so that number binds first.

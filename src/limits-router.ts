@@ -53,6 +53,10 @@ export const DRIFT_STARTS_MAX = 40;
 // how many tenants' it remembers, some 5 KB each; a forgotten one costs one call of its object.
 export const ROUTER_CACHE_MS_MAX = 30_000;
 export const ROUTER_CACHE_ENTRIES_MAX = 1_000;
+// How long an answer waits for what it is routed by, which comes within milliseconds, and for how
+// long an object that did not answer is not asked again: an answer in so many seconds waits.
+export const ROUTER_MS_MAX = 1_000;
+export const ROUTER_AWAY_MS = 5_000;
 
 // An isolate's outcomes go to their routers together: one write a second, and not one an answer. A
 // hundred of a few KB each are little beside the isolate's memory and one transaction of 10 ms.

@@ -36,6 +36,8 @@ export const SERIES_MAX = 4_000;
 export const SERIES_KEY_CHARS_MAX = 400;
 // Namespaces whose sizes one scrape asks for, one call each.
 export const METRIC_NAMESPACES_MAX = 100;
+// How long a scrape waits for one part of its figures: scrapers give up after ten seconds.
+export const METRICS_MS_MAX = 3_000;
 
 // The collector of OpenTelemetry: one export may take this long, and is tried once more where it
 // says that it may; the wait for that is bounded too. A reply is a few bytes.

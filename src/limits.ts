@@ -58,6 +58,15 @@ export const REPLAY_BYTES_MAX = 1_900_000;
 export const REPLAY_MS_MAX = 24 * 60 * 60 * 1000;
 export const REPLAY_RUNNING_MS_MAX = 6 * 60 * 1000;
 export const REPLAY_RETRY_AFTER_S = 1;
+
+// What the platform keeps, when it cannot be reached. It moves an object within seconds.
+export const STORAGE_RETRY_AFTER_S = 1;
+// A search waits for shards for SHARD_DEADLINE_MS_MAX; an object that gives no answer at all after
+// a little more is as good as gone.
+export const SEARCH_MS_MAX = 15_000;
+// The models, some 30 MB, are loaded in less than a second; static assets that take this long do
+// not come.
+export const MODELS_LOAD_MS_MAX = 30_000;
 // OpenAI's bounds of a response's metadata, which is sent back as it came.
 export const RESPONSE_METADATA_MAX = 16;
 export const RESPONSE_METADATA_KEY_CHARS_MAX = 64;
@@ -320,6 +329,8 @@ export const NOTE_TOUCH_MS = 24 * 60 * 60 * 1000;
 // How long an isolate goes on with an old policy, or believing that a namespace has no notes.
 export const NOTES_CACHE_MS_MAX = 30_000;
 export const NOTES_CACHE_ENTRIES_MAX = 1_000;
+// How long an answer waits for its notes: as long as a wake of their object takes, and a little.
+export const NOTES_MS_MAX = 2_000;
 // A backend that said the same so often to the same question is taken at its word by policy
 // "agreed"; so is one that says, in a sentence or two, what the reader found by itself.
 export const NOTE_AGREED_TIMES = 3;

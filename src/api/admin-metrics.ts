@@ -1,11 +1,12 @@
 /** GET /admin/metrics -> 200, Prometheus text: the tenant's counters, of all isolates; its router;
  *  where that is asked for its namespaces' sizes; and for the operator this isolate's own figures,
  *  which are of all tenants together. */
-import { METRIC_NAMESPACES_MAX } from "../limits.ts";
+import { METRIC_NAMESPACES_MAX, METRICS_MS_MAX } from "../limits.ts";
 import { OPERATOR_TENANT } from "../pipeline/operator.ts";
 import type { TraceTotals } from "../pipeline/trace-log.ts";
 import { NANOS_PER_USD } from "../pipeline/usage.ts";
 import type { UsageTotals } from "../pipeline/usage-log.ts";
+import { within } from "../pipeline/within.ts";
 import { describeBackends } from "./backend-metrics.ts";
 import { describeCache } from "./cache-metrics.ts";
 import { type ApiContext, endpoint, newApi } from "./context.ts";
@@ -38,8 +39,8 @@ endpoint(
     const { service, caller } = c.var;
     // Figures are most wanted when something is amiss: what cannot be asked is left out.
     const parts = await Promise.allSettled([
-      service.traceAdmin.series(caller).then(describeSeries),
-      describeRouter(c),
+      soon(() => service.traceAdmin.series(caller).then(describeSeries)),
+      soon(() => describeRouter(c)),
       memory === "true" ? describeMemory(c) : "",
       caller.tenant === OPERATOR_TENANT ? describeIsolate(c) : "",
     ]);
@@ -50,6 +51,8 @@ endpoint(
     return c.body(text + end, 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
   },
 );
+
+const soon = (part: () => Promise<string>) => within(METRICS_MS_MAX, part);
 
 async function describeRouter({ var: { service, caller } }: ApiContext): Promise<string> {
   const { difficulty, risk, feedback } = await service.routerAdmin.drift(caller);

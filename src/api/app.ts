@@ -10,6 +10,7 @@ import {
   LEDGER_RETRY_AFTER_S,
   MEMORY_BUSY_RETRY_AFTER_S,
   REPLAY_RETRY_AFTER_S,
+  STORAGE_RETRY_AFTER_S,
 } from "../limits.ts";
 import { Trace } from "../pipeline/trace.ts";
 import { parseTraceparent } from "../pipeline/trace-context.ts";
@@ -48,6 +49,8 @@ const RETRY_AFTER_S: Record<string, number | undefined> = {
   idempotency_key_in_use: REPLAY_RETRY_AFTER_S,
   ledger_unavailable: LEDGER_RETRY_AFTER_S,
   memory_busy: MEMORY_BUSY_RETRY_AFTER_S,
+  model_unavailable: STORAGE_RETRY_AFTER_S,
+  storage_unavailable: STORAGE_RETRY_AFTER_S,
 };
 
 /** What a script of another origin may read of a reply, beside what every browser lets it. */

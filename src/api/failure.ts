@@ -1,5 +1,5 @@
 /** What a client is told of a failure: OpenAI's error shape and the code's status. */
-import { codeOf, ERROR_CODES } from "../errors.ts";
+import { ERROR_CODES, toldCodeOf } from "../errors.ts";
 
 export interface ErrorBody {
   error: { message: string; type: string; code: string; param: string | null };
@@ -8,7 +8,7 @@ export interface ErrorBody {
 /** Expected errors speak for themselves; a bug says only that it happened, and the log has the
  *  rest under the same trace. */
 export function describeFailure(error: unknown): { status: number; body: ErrorBody } {
-  const code = codeOf(error);
+  const code = toldCodeOf(error);
   if (code === null || code === "internal")
     return {
       status: 500,
@@ -22,7 +22,9 @@ export function describeFailure(error: unknown): { status: number; body: ErrorBo
         },
       },
     };
-  const { message, param } = error as { message?: unknown; param?: unknown };
+  const own = error as { message?: unknown; param?: unknown };
+  const { param } = own;
+  const message = code === "storage_unavailable" ? STORAGE_AWAY : own.message;
   return {
     status: ERROR_CODES[code].status,
     body: {
@@ -35,6 +37,9 @@ export function describeFailure(error: unknown): { status: number; body: ErrorBo
     },
   };
 }
+
+/** The platform's own words are for the log. */
+const STORAGE_AWAY = "what is stored cannot be reached just now: try again";
 
 /** Logs what describeFailure hides, and nothing that is the client's own doing or will pass. */
 export function logFailure(error: unknown, trace: string): void {

@@ -60,16 +60,16 @@ async function readWrite(c: ApiContext, key: string): Promise<IdempotentWrite> {
 }
 
 async function finishing(c: ApiContext, write: OpenWrite, next: () => Promise<void>) {
-  let kept = false;
+  let done = false;
   try {
     await next();
     const { status, headers } = c.res;
     const body = status < 300 ? new Uint8Array(await c.res.clone().arrayBuffer()) : null;
     if (body === null || body.byteLength > REPLAY_BYTES_MAX) return;
+    done = true;
     await write.finish({ status, type: headers.get("content-type") ?? "", body });
-    kept = true;
   } finally {
-    if (!kept) await write.release();
+    if (!done) await write.release();
   }
 }
 

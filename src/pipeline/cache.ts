@@ -4,7 +4,7 @@ import { quantizeVector } from "../../index/vectors.ts";
 import { READER_ID } from "../engine/reader.ts";
 import { codeOf } from "../errors.ts";
 import type { CacheObject } from "../ledger/cache-object.ts";
-import { CACHE_ANSWER_CHARS_MAX, CACHE_CANDIDATES, CACHE_SLICES } from "../limits.ts";
+import { CACHE_ANSWER_CHARS_MAX, CACHE_CANDIDATES, CACHE_MS_MAX, CACHE_SLICES } from "../limits.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
 import type { Outcome } from "../router/outcome.ts";
 import type { ActiveRouter, Recording } from "../router/router-types.ts";
@@ -19,6 +19,7 @@ import type { NotePolicies } from "./notes-policy.ts";
 import { noteMemories } from "./notes-store.ts";
 import type { Trace } from "./trace.ts";
 import type { AnswerRequest, AnswerStream, BrinkReport } from "./types.ts";
+import { within } from "./within.ts";
 
 type CachePort = Pick<
   DurableObjectStub<CacheObject>,
@@ -86,7 +87,7 @@ export async function openCache(deps: CacheDeps, request: AnswerRequest): Promis
     const takes = takesOf(request, policy);
     if (takes === null) return BYPASS;
     const opened = new OpenedCache(deps, request, policy, takes);
-    await deps.trace.time("cache", () => opened.look());
+    await deps.trace.time("cache", () => within(CACHE_MS_MAX, () => opened.look()));
     return opened;
   }, BYPASS);
 }
@@ -151,7 +152,8 @@ class OpenedCache implements AnswerCache {
     const { scope } = this.#keys;
     const { semantic, cosine_min } = this.#policy;
     if (!semantic || scope === null || this.#version === null || !this.#reads) return null;
-    return unless(() => this.#findLike(scope, question, edgeAnswer, cosine_min), null);
+    const find = () => this.#findLike(scope, question, edgeAnswer, cosine_min);
+    return unless(() => within(CACHE_MS_MAX, find), null);
   }
 
   async #findLike(scope: string, question: string, edgeAnswer: string | null, cosineMin: number) {

@@ -2,17 +2,13 @@
 import { codeOf, ServiceError } from "../errors.ts";
 import { LEDGER_LOG_MS, LEDGER_MS_MAX } from "../limits.ts";
 import { usageLog } from "./usage-log.ts";
+import { within } from "./within.ts";
 
 /** What the call gives. Throws `ledger_unavailable` when it fails for another reason than an error
  *  of the list, or takes longer than LEDGER_MS_MAX. */
 export async function reachLedger<T>(call: () => T | Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = new Error(`no answer within ${LEDGER_MS_MAX} ms`);
-    timer = setTimeout(() => reject(error), LEDGER_MS_MAX);
-  });
   try {
-    return await Promise.race([call(), late]);
+    return await within(LEDGER_MS_MAX, call);
   } catch (cause) {
     if (codeOf(cause) !== null) throw cause;
     usageLog.totals.ledger_failures++;
@@ -21,8 +17,6 @@ export async function reachLedger<T>(call: () => T | Promise<T>): Promise<T> {
       "the ledger of keys and limits cannot be reached, so the request is refused",
       { cause },
     );
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -2,7 +2,8 @@
  *  shared by every request that the isolate serves. */
 import priorWeights from "../../models/prior.json";
 import rerankerWeights from "../../models/reranker.json";
-import { ServiceError } from "../errors.ts";
+import { codeOf, ServiceError } from "../errors.ts";
+import { MODELS_LOAD_MS_MAX } from "../limits.ts";
 import type { Precision } from "../model/bert.ts";
 import { chooseGemm } from "../model/choose-gemm.ts";
 import { Encoder } from "../model/encoder.ts";
@@ -14,6 +15,7 @@ import type { Choice } from "../model/self-timing.ts";
 import type { DifficultyModel } from "../router/difficulty.ts";
 import { type PriorModel, parsePrior } from "../router/prior.ts";
 import { shippedDifficulty } from "../router/shipped.ts";
+import { within } from "./within.ts";
 
 /** The encoder's public name, for GET /v1/models and /v1/embeddings. */
 export const ENCODER_ID = "all-MiniLM-L6-v2";
@@ -41,13 +43,14 @@ export function encoderKernels() {
 
 /** The models, loading them on the first call. `keepAlive` is the request's waitUntil: the load
  *  belongs to every request that waits for it, so it must outlive the one that began it. A load
- *  that failed is tried again by the next call. Throws `invalid_model_file`. */
+ *  that failed is tried again by the next call. Throws `invalid_model_file`, and
+ *  `model_unavailable` where the assets cannot be had. */
 export function loadModels(
   assets: Fetcher,
   keepAlive: (work: Promise<unknown>) => void,
 ): Promise<Models> {
   if (loading === null) {
-    const current = load(assets);
+    const current = within(MODELS_LOAD_MS_MAX, () => load(assets)).catch(unlessOurs);
     loading = current;
     keepAlive(
       current.catch(() => {
@@ -56,6 +59,14 @@ export function loadModels(
     );
   }
   return loading;
+}
+
+/** Throws what went wrong with a model's file as it is, and anything else as one that may pass. */
+function unlessOurs(cause: unknown): never {
+  if (codeOf(cause) !== null) throw cause;
+  throw new ServiceError("model_unavailable", "the models could not be loaded: try again", {
+    cause,
+  });
 }
 
 async function load(assets: Fetcher): Promise<Models> {

@@ -1,11 +1,13 @@
 /** The stage of notes in an answer: what `answer.ts` calls. */
 import { nearestEvidence } from "../engine/evidence.ts";
+import { NOTES_MS_MAX } from "../limits.ts";
 import type { SearchHit } from "../memory/types.ts";
 import { toCitation } from "./citations.ts";
 import { chooseNote, type FoundNotes, findNotes, NO_NOTES, type NoteDeps } from "./notes-find.ts";
 import { standingOf } from "./notes-standing.ts";
 import type { NoteCandidate } from "./notes-types.ts";
 import type { AnswerRequest, BrinkReport, Citation } from "./types.ts";
+import { within } from "./within.ts";
 
 /** Documents behind a note that its answer cites beside it, where retrieval found them too. */
 const SOURCES_CITED_MAX = 2;
@@ -27,7 +29,7 @@ export interface AnswerNotes {
 export function answerNotes(deps: NoteDeps, embed: () => Promise<Float32Array>): AnswerNotes {
   const unless = async <T>(work: Promise<T>, otherwise: T): Promise<T> => {
     try {
-      return await work;
+      return await within(NOTES_MS_MAX, () => work);
     } catch (error) {
       console.error(`notes: ${error instanceof Error ? error.message : error}`);
       return otherwise;

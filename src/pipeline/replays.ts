@@ -14,7 +14,9 @@ export interface IdempotentWrite {
   fingerprint: string;
 }
 
-/** A write that is the caller's to do: it must be finished or released. */
+/** A write that is the caller's to do: it must be finished or released. Neither rejects: the write
+ *  is done, or has failed, whether or not that can be put down. What is neither counts as under way
+ *  for REPLAY_RUNNING_MS_MAX. */
 export interface OpenWrite {
   finish(reply: StoredReply): Promise<void>;
   release(): Promise<void>;
@@ -44,10 +46,19 @@ export class Replays {
     return {
       finish: async (reply) => {
         const body = await seal(secret, reply.body);
-        await object.finish(id, token, { ...reply, body });
+        await putDown(() => object.finish(id, token, { ...reply, body }));
       },
-      release: async () => object.release(id, token),
+      release: () => putDown(() => object.release(id, token)),
     };
+  }
+}
+
+async function putDown(call: () => Promise<unknown>): Promise<void> {
+  try {
+    await reachLedger(call);
+  } catch (error) {
+    const detail = String((error as Error).cause ?? error);
+    console.error(JSON.stringify({ event: "a write's reply is not kept", detail }));
   }
 }
 

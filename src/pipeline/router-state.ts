@@ -1,7 +1,12 @@
 /** What each tenant's answers are routed by: kept in its RouterObject, remembered by the isolate
  *  for a while. */
 import type { BackendPrices } from "../env.ts";
-import { ROUTER_CACHE_ENTRIES_MAX, ROUTER_CACHE_MS_MAX } from "../limits.ts";
+import {
+  ROUTER_AWAY_MS,
+  ROUTER_CACHE_ENTRIES_MAX,
+  ROUTER_CACHE_MS_MAX,
+  ROUTER_MS_MAX,
+} from "../limits.ts";
 import { thresholdFor } from "../router/calibration.ts";
 import { parseDifficultyModel } from "../router/difficulty.ts";
 import { ladderOf } from "../router/ladder.ts";
@@ -14,6 +19,7 @@ import {
 } from "../router/router-types.ts";
 import { shippedDifficulty } from "../router/shipped.ts";
 import { type Prices, type Target, TOKENS_EXPECTED } from "../router/target.ts";
+import { within } from "./within.ts";
 
 type Stub = Pick<DurableObjectStub<RouterObject>, "snapshot">;
 
@@ -36,18 +42,20 @@ export class RouterStates {
   }
 
   /** What another isolate changed shows within ROUTER_CACHE_MS_MAX. Where the object does not
-   *  answer, what is known serves on, and without that the release's own weights and target: no
-   *  answer fails for want of it. */
+   *  answer in time, what is known serves on, and without that the release's own weights and
+   *  target: no answer fails for want of it, and the object is left alone for ROUTER_AWAY_MS. */
   async read(tenant: string): Promise<ActiveRouter> {
     const known = remembered.get(tenant);
     if (known !== undefined && Date.now() < known.until) return known.active;
     try {
-      const snapshot = await this.#object(tenant).snapshot(known?.active.revision ?? null);
+      const revision = known?.active.revision ?? null;
+      const stub = this.#object(tenant);
+      const snapshot = await within(ROUTER_MS_MAX, () => stub.snapshot(revision));
       const active = snapshot === null ? known!.active : this.#activate(snapshot);
       return remember(tenant, active);
     } catch (error) {
       console.error(`router: ${error instanceof Error ? error.message : error}`);
-      return known?.active ?? this.#activate(UNKNOWN);
+      return remember(tenant, known?.active ?? this.#activate(UNKNOWN), ROUTER_AWAY_MS);
     }
   }
 
@@ -77,9 +85,9 @@ const UNKNOWN: RouterSnapshot = {
   ...{ unfit: null, model: null, engines: [] },
 };
 
-function remember(tenant: string, active: ActiveRouter): ActiveRouter {
+function remember(tenant: string, active: ActiveRouter, ms = ROUTER_CACHE_MS_MAX): ActiveRouter {
   if (remembered.size >= ROUTER_CACHE_ENTRIES_MAX) remembered.clear();
-  remembered.set(tenant, { active, until: Date.now() + ROUTER_CACHE_MS_MAX });
+  remembered.set(tenant, { active, until: Date.now() + ms });
   return active;
 }
 

@@ -10,7 +10,7 @@ import type { LedgerObject } from "../ledger/ledger-object.ts";
 import type { QuotaObject } from "../ledger/quota-object.ts";
 import type { Admission } from "../ledger/quota-types.ts";
 import type { TraceObject } from "../ledger/trace-object.ts";
-import { GENERATOR_CONTEXT_DEFAULT, MODEL_NAME_PATTERN } from "../limits.ts";
+import { GENERATOR_CONTEXT_DEFAULT, MODEL_NAME_PATTERN, SEARCH_MS_MAX } from "../limits.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
 import type { SearchReply } from "../memory/types.ts";
 import { linearMemoryBytes } from "../model/linear-memory.ts";
@@ -55,6 +55,7 @@ import { TenantTraces, type TraceAdmin } from "./trace-admin.ts";
 import { traceLog } from "./trace-log.ts";
 import type * as types from "./types.ts";
 import { usageLog } from "./usage-log.ts";
+import { within } from "./within.ts";
 
 export class BrinkService implements types.Service {
   readonly #env: Env;
@@ -265,7 +266,7 @@ export class BrinkService implements types.Service {
     return retrieve(
       {
         trace: this.#trace,
-        search: (request) => memory.search(request),
+        search: (request) => within(SEARCH_MS_MAX, () => memory.search(request)),
         embed,
         score: (choice, text, hits) => scoreHits(choice, text, hits, models),
       },

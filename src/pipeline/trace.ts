@@ -1,6 +1,6 @@
 /** One request as it goes: its stages with their times, and the facts that they find out. */
 import type { AttemptWatch } from "../engine/engine.ts";
-import { codeOf, type ErrorCode } from "../errors.ts";
+import { type ErrorCode, toldCodeOf } from "../errors.ts";
 import { TRACE_ATTRIBUTE_CHARS_MAX, TRACE_SPANS_MAX } from "../limits.ts";
 import type { Answered } from "./observe.ts";
 import { formatTraceparent, newTraceId, type TraceParent } from "./trace-context.ts";
@@ -195,7 +195,7 @@ export class Trace {
 
   /** What is no error of the list is a bug: `internal`. */
   fail(error: unknown): void {
-    this.failure = { code: codeOf(error) ?? "internal", error };
+    this.failure = { code: toldCodeOf(error) ?? "internal", error };
   }
 
   /** Ends it and what is open of it; false where that was done before. */

@@ -3,8 +3,8 @@ import { expect, it } from "vitest";
 import { runFaults } from "../torture/faults/run.ts";
 
 it("whatever fails, a client gets what is written down, and pays for no more", async () => {
-  const tally = await runFaults({ seed: 7, slow: false, backends: 24, say: () => {} });
+  const tally = await runFaults({ seed: 7, slow: false, backends: 20, say: () => {} });
   expect(tally.failed).toEqual([]);
   const cells = [...tally.groups.values()].reduce((sum, group) => sum + group.cells, 0);
-  expect(cells).toBeGreaterThanOrEqual(24);
+  expect(cells).toBeGreaterThan(40);
 }, 240_000);

@@ -3,9 +3,8 @@ import { LOCAL_ADMIN_KEY, LOCAL_KEY } from "../../../scripts/service.ts";
 import type { Reply } from "./backend-rows.ts";
 import type { Plan } from "./worker.ts";
 
-/** Namespaces: one has nothing, the other says when the ferry leaves. */
+/** The namespace that has nothing. */
 export const EMPTY = "empty";
-export const FERRY = "ferry";
 
 export interface Cell {
   name: string;
@@ -48,6 +47,7 @@ export interface Call {
 
 export interface Answer extends Reply {
   retryAfter: string | null;
+  trace: string;
   text: string;
   ms: number;
 }
@@ -97,14 +97,15 @@ export class FaultClient {
       wanted: /"wanted":\s*"backend"/.test(text),
       ending: events ? endingOf(text) : null,
       retryAfter: response.headers.get("retry-after"),
+      trace: response.headers.get("x-brink-trace") ?? "",
       ...{ text, ms: performance.now() - startMs },
     };
   }
 
   /** The reply's JSON, with the operator's key and no fault. Throws for any status but 2xx. */
   // biome-ignore lint/suspicious/noExplicitAny: replies of every shape
-  async admin(method: string, path: string, body?: object): Promise<any> {
-    const reply = await this.ask({ plan: {}, key: LOCAL_ADMIN_KEY, method, path, body });
+  async admin(method: string, path: string, body?: object, key = LOCAL_ADMIN_KEY): Promise<any> {
+    const reply = await this.ask({ plan: {}, key, method, path, body });
     if (reply.status >= 300) throw new Error(`${method} ${path}: ${reply.status} ${reply.text}`);
     return reply.text === "" ? null : JSON.parse(reply.text);
   }
@@ -127,6 +128,14 @@ export class FaultClient {
     const { spent_usd: spent, held_usd: held } = budget;
     return { spent, held, requests: days.at(-1)?.requests ?? 0 };
   }
+}
+
+/** Gives the key's tenant a namespace `ferry` that says when it leaves. */
+export async function fillFerry(client: FaultClient, key: string): Promise<void> {
+  await client.admin("PUT", "/admin/namespaces/ferry", {}, key);
+  const text = "The ferry to the island leaves at 07:40 and 16:10 daily.";
+  const documents = [{ id: "ferry", title: "Ferry", text }];
+  await client.admin("POST", "/admin/namespaces/ferry/documents", { documents }, key);
 }
 
 function endingOf(text: string): "whole" | "error" {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { mulberry32 } from "../../../eval/random.ts";
 import { startService } from "../../../scripts/service.ts";
 import { backendCells } from "./backend-cells.ts";
-import { type Cell, EMPTY, FaultClient, FERRY, type Got } from "./cell.ts";
+import { type Cell, EMPTY, FaultClient, type Got } from "./cell.ts";
 import { platformCells } from "./platform-cells.ts";
 
 const CONFIG = join(import.meta.dirname, "wrangler.toml");
@@ -54,14 +54,6 @@ export async function runFaults(options: FaultOptions): Promise<FaultTally> {
   }
 }
 
-/** What the cells ask of: nothing, so that the edge has no answer, and one document. */
-async function prepare(client: FaultClient): Promise<void> {
-  for (const name of [EMPTY, FERRY]) await client.admin("PUT", `/admin/namespaces/${name}`, {});
-  const text = "The ferry to the island leaves at 07:40 and 16:10 daily.";
-  const documents = [{ id: "ferry", title: "Ferry", text }];
-  await client.admin("POST", `/admin/namespaces/${FERRY}/documents`, { documents });
-}
-
 class Matrix {
   readonly #client: FaultClient;
   readonly #say: (line: string) => void;
@@ -74,7 +66,7 @@ class Matrix {
 
   async all(cells: Cell[]): Promise<FaultTally> {
     for (const cell of cells.filter(({ first }) => first)) await this.#run(cell);
-    await prepare(this.#client);
+    await this.#client.admin("PUT", `/admin/namespaces/${EMPTY}`, {});
     const rest = cells.filter(({ first }) => !first);
     for (const cell of rest.filter(({ alone }) => alone)) await this.#run(cell);
     const others = rest.filter(({ alone }) => !alone);
