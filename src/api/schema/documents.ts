@@ -206,9 +206,9 @@ const ItemErrorReply = z.object({
 });
 
 const IngestCounts = z.object({
-  upserted: z.int(),
-  unchanged: z.int(),
-  passages: z.int(),
+  upserted: z.int().openapi({ description: "Documents that were stored." }),
+  unchanged: z.int().openapi({ description: "Documents that were there already, just so." }),
+  passages: z.int().openapi({ description: "What was stored, cut into so many." }),
   error_count: z.int().openapi({ description: "How many were refused." }),
   errors: z.array(ItemErrorReply).openapi({ description: "Of NDJSON the first 1,000." }),
 });
@@ -217,8 +217,8 @@ export const IngestReply = IngestCounts.extend({
   documents: z
     .array(
       z.object({
-        index: z.int(),
-        id: z.string(),
+        index: z.int().openapi({ description: "Its place in the call, from 0." }),
+        id: z.string().openapi({ description: "As sent, or as made from the content." }),
         version: z.int(),
         unchanged: z.boolean(),
       }),
@@ -235,7 +235,7 @@ const Summary = z.object({
   time: z.number().openapi({ description: "When what it tells happened, Unix time in ms." }),
   expires_at: z.number().nullable().openapi({ description: "Unix time in ms." }),
   version: z.int().openapi({ description: "From 1; every change adds 1." }),
-  passages: z.int(),
+  passages: z.int().openapi({ description: "How many it is cut into." }),
   brought: z.boolean().openapi({ description: "Whether it came with its embedding." }),
   updated_at: z.number().openapi({ description: "Unix time in ms." }),
 });

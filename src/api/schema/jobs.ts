@@ -28,10 +28,10 @@ const Summary = z.object({
   state: z.enum(["open", "finished"]),
   lines: z.int().openapi({ description: "Lines taken, blank ones included: where it goes on." }),
   bytes: z.int().openapi({ description: "Bytes of those lines: where the file goes on." }),
-  upserted: z.int(),
-  unchanged: z.int(),
+  upserted: z.int().openapi({ description: "Documents that were stored." }),
+  unchanged: z.int().openapi({ description: "Documents that were there already, just so." }),
   passages: z.int(),
-  error_count: z.int(),
+  error_count: z.int().openapi({ description: "Lines that were refused." }),
   created_at: z.number().openapi({ description: "Unix time in ms." }),
   updated_at: z.number().openapi({ description: "Unix time in ms." }),
 });

@@ -165,7 +165,7 @@ const Counts = {
   refused: z.int().openapi({ description: "By a rate or the budget." }),
   prompt_tokens: z.int(),
   completion_tokens: z.int(),
-  cost_usd: z.number(),
+  cost_usd: z.number().openapi({ description: "By the configured prices." }),
 };
 
 function showCounts({ nanos, ...counts }: UsageCounts) {
@@ -213,9 +213,9 @@ export const KeyUsageReply = z
       .object({
         budget_usd: z.number(),
         budget_period: z.enum(BUDGET_PERIODS),
-        spent_usd: z.number(),
+        spent_usd: z.number().openapi({ description: "In this period." }),
         held_usd: z.number().openapi({ description: "For answers under way." }),
-        remaining_usd: z.number(),
+        remaining_usd: z.number().openapi({ description: "Neither spent nor held." }),
         lapsed_usd: z.number().openapi({
           description: "Was held for answers whose end was never told; not counted as spent.",
         }),

@@ -70,7 +70,7 @@ export const BrinkReply = z
         z.object({
           backend: z.string(),
           outcome: z.enum(OUTCOMES),
-          ms: z.number(),
+          ms: z.number().openapi({ description: "How long it took." }),
           usage: Usage.optional(),
         }),
       )
@@ -140,7 +140,7 @@ export const BrinkReply = z
         engine: z.string(),
         trace_id: z.string(),
         sources: z.array(z.object({ document_id: z.string(), version: z.int() })),
-        how: z.string(),
+        how: z.string().openapi({ description: "How the two questions match." }),
         cosine: z.number(),
       })
       .optional()

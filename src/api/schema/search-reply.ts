@@ -9,7 +9,7 @@ const Term = z
     term: z.string(),
     qtf: z.number().openapi({ description: "How often the query has it." }),
     df: z.int().openapi({ description: "How many BM25 units have it." }),
-    idf: z.number(),
+    idf: z.number().openapi({ description: "By the namespace's variant of BM25." }),
     tf: z.int().openapi({ description: "How often the hit's unit has it." }),
     contribution: z.number().openapi({
       description: "Its share of `bm25`, which all shares add up to.",
@@ -20,10 +20,10 @@ const Term = z
 const Condition = z
   .object({
     field: z.string(),
-    operator: z.string(),
+    operator: z.string().openapi({ description: "eq, ne, in, ..." }),
     operand: z.unknown(),
     value: z.unknown().openapi({ description: "The document's; null also where it has none." }),
-    present: z.boolean(),
+    present: z.boolean().openapi({ description: "Whether the document has the field." }),
     passed: z.boolean(),
   })
   .openapi("ConditionExplanation");
@@ -33,7 +33,7 @@ const Diversity = z
     rank: z.int().openapi({ description: "Among the candidates, before." }),
     lambda: z.number(),
     relevance: z.number(),
-    similarity: z.number(),
+    similarity: z.number().openapi({ description: "To the nearest hit before." }),
     marginal: z.number().openapi({
       description: "lambda * relevance - (1 - lambda) * similarity, by which it was chosen.",
     }),
@@ -46,13 +46,13 @@ const Diversity = z
 const Explanation = z
   .object({
     bm25: z.number().nullable(),
-    cosine: z.number().nullable(),
+    cosine: z.number().nullable().openapi({ description: "Exact." }),
     estimate: z.number().nullable().openapi({
       description: "The cosine as 1-bit codes estimate it, which chose candidates.",
     }),
     bm25_terms: z.array(Term).nullable(),
     length: z.int().nullable().openapi({ description: "Of the hit's BM25 unit, in terms." }),
-    avgdl: z.number().nullable(),
+    avgdl: z.number().nullable().openapi({ description: "Mean length of a unit, in terms." }),
     bm25_rank: rank,
     vector_rank: rank,
     fusion: z.string().openapi({ description: "Arithmetic that gives `fused`." }),
@@ -85,7 +85,7 @@ const Hit = z
     heading_path: z.array(z.string()).optional().openapi({
       description: "Headings above the passage, outermost first.",
     }),
-    anchor: z.string().nullable().optional(),
+    anchor: z.string().nullable().optional().openapi({ description: "Of the innermost heading." }),
     version: z.int().optional().openapi({ description: "Of the document." }),
     duplicates: passages.optional().openapi({
       description: "Passages that say the same and were linked to this one.",
@@ -99,7 +99,7 @@ const Hit = z
       .openapi({
         description: "Of an iterative search: which of its searches gave the hit its scores.",
       }),
-    rerank_score: z.number().optional(),
+    rerank_score: z.number().optional().openapi({ description: "By whoever reranked." }),
     explain: Explanation.optional(),
   })
   .openapi("Hit");

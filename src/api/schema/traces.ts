@@ -60,12 +60,12 @@ const Summary = z.object({
   error: z.string().nullable().openapi({ description: "An error's code." }),
   key: z.string().openapi({ description: "The key's id; `operator` for the fixed ones." }),
   namespace: z.string().nullable(),
-  stream: z.boolean(),
-  first_token_ms: z.number().nullable(),
+  stream: z.boolean().openapi({ description: "Whether the reply was streamed." }),
+  first_token_ms: z.number().nullable().openapi({ description: "Since the request came." }),
   asked: z.string().nullable().openapi({ description: "The model that the request named." }),
   route: z.enum(["edge", "backend"]).nullable(),
-  engine: z.string().nullable(),
-  model: z.string().nullable(),
+  engine: z.string().nullable().openapi({ description: "As `brink.engine`." }),
+  model: z.string().nullable().openapi({ description: "That answered." }),
   difficulty: z.number().nullable(),
   cache: z.string().nullable().openapi({ description: "Which cache gave the reply." }),
   tokens: z.object({ prompt: z.int(), completion: z.int() }).nullable(),
@@ -81,7 +81,7 @@ export const TracesReply = z
 const Span = z.object({
   span_id: z.string(),
   parent_id: z.string().nullable().openapi({ description: "Null: the request itself." }),
-  name: z.string(),
+  name: z.string().openapi({ description: "auth, retrieve, read, backend, ..." }),
   start_ms: z.number().openapi({ description: "Since the request came." }),
   duration_ms: z.number(),
   error: z.string().nullable(),
@@ -91,10 +91,10 @@ const Span = z.object({
 export const TraceReply = Summary.extend({
   decision: z
     .object({
-      reason: z.string(),
+      reason: z.string().openapi({ description: "As `brink.reason`." }),
       wanted: z.literal("backend").nullable(),
-      difficulty_before: z.number().nullable(),
-      difficulty_prior: z.number().nullable(),
+      difficulty_before: z.number().nullable().openapi({ description: "Before reading." }),
+      difficulty_prior: z.number().nullable().openapi({ description: "By the prompt alone." }),
       threshold: z.number().openapi({ description: "-1 where nothing was scored." }),
       weights_version: z.string(),
       features: z.record(z.string(), z.number()).nullable(),
@@ -104,8 +104,8 @@ export const TraceReply = Summary.extend({
     })
     .nullable(),
   passages: z.array(z.object({ document_id: z.string(), passage_id: z.string() })),
-  notes: z.array(z.string()),
-  span_id: z.string(),
+  notes: z.array(z.string()).openapi({ description: "That answered or stood in the prompt." }),
+  span_id: z.string().openapi({ description: "The request's own." }),
   parent: z.object({ trace_id: z.string(), span_id: z.string() }).nullable().openapi({
     description: "The caller's own trace, from its header traceparent.",
   }),
