@@ -32,7 +32,14 @@ export interface Example {
 
 const SHELL = /^(\w+=\S+ )*\$?(curl|npx|npm|node|git|alias|printf|schemathesis|\w+=\S*;?) ?/;
 
-/** What a page shows to be typed or run: indented blocks and fences that look like it. */
+/** What a fence says of itself. */
+const LANGUAGES: Record<string, Example["language"] | undefined> = {
+  ...{ sh: "shell", bash: "shell", shell: "shell", console: "shell" },
+  ...{ js: "javascript", javascript: "javascript", mjs: "javascript" },
+  ...{ py: "python", python: "python" },
+};
+
+/** What a page shows to be typed or run: fences of a language, and blocks that look like it. */
 export function examplesOf(path: string): Example[] {
   const lines = readPage(path).split("\n");
   const found: Example[] = [];
@@ -43,7 +50,7 @@ export function examplesOf(path: string): Example[] {
     const end = fence ? lines.indexOf("```", i + 1) : endOfBlock(lines, i);
     const block = lines.slice(fence ? i + 1 : i, end);
     const code = fence ? block.join("\n") : block.map((line) => line.slice(4)).join("\n");
-    const language = languageOf(code);
+    const language = LANGUAGES[fence?.[1] ?? ""] ?? languageOf(code);
     if (language !== null)
       found.push({ at: `${path}:${i + 1}`, language, code, ...markOf(lines, i) });
     i = end;
