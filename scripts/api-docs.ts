@@ -91,7 +91,8 @@ function render({ paths, components }: OpenApi): string {
     operations.flatMap(({ operation }) => bodySchemas(operation)),
     components,
   );
-  const parts = [INTRO];
+  const contents = [...GROUPS.map(([group]) => group), "Shapes", "Errors"];
+  const parts = [INTRO, `${contents.map((one) => `[${one}](#${anchorOf(one)})`).join(", ")}.\n`];
   for (const [group] of GROUPS) {
     const mine = operations.filter((one) => one.group === group);
     const index = mine.map(({ method, path, operation }) => {
@@ -160,10 +161,7 @@ function operationText(
   const idempotent = own.length < parameters.length;
   if (requestBody) parts.push(bodyText(requestBody, schemas), "");
   parts.push(replyText(operation));
-  const codes = errorsOf({
-    ...{ method, path, idempotent, body: requestBody !== undefined },
-    parameters: own.some(({ in: place }) => place !== "header"),
-  });
+  const codes = errorsOf({ method, path, parameters, requestBody });
   if (idempotent) parts.push("\n*Idempotency*: takes the header `Idempotency-Key`.");
   if (codes.length > 0) parts.push(`\n*Errors*: ${codes.map((code) => `\`${code}\``).join(", ")}.`);
   return `${parts.join("\n")}\n`;

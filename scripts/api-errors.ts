@@ -2,13 +2,12 @@
  *  document has one reply for all of them. */
 import { ERROR_CODES, type ErrorCode } from "../src/errors.ts";
 
+/** What the document says of one, as far as that matters here. */
 export interface Operation {
   method: string;
   path: string;
-  body: boolean;
-  /** Whether a parameter stands in the path or the query. */
-  parameters: boolean;
-  idempotent: boolean;
+  parameters?: { name: string }[];
+  requestBody?: object;
 }
 
 const EVERY: ErrorCode[] = [
@@ -64,14 +63,16 @@ const RULES: [RegExp, ErrorCode[]][] = [
 
 /** In the order of the closed list, which is that of `ERROR_CODES`. */
 export function errorsOf(operation: Operation): ErrorCode[] {
-  const { method, path, body, parameters, idempotent } = operation;
+  const { method, path, parameters = [], requestBody } = operation;
   const codes = new Set<ErrorCode>();
   const add = (more: readonly ErrorCode[]) => {
     for (const code of more) codes.add(code);
   };
-  if (body) add(["invalid_json", "invalid_request", "body_too_large", "unsupported_media_type"]);
-  if (parameters) add(["invalid_request"]);
-  if (idempotent) add(["idempotency_key_in_use", "idempotency_key_reused"]);
+  if (requestBody)
+    add(["invalid_json", "invalid_request", "body_too_large", "unsupported_media_type"]);
+  if (parameters.length > 0) add(["invalid_request"]);
+  if (parameters.some(({ name }) => name === "idempotency-key"))
+    add(["idempotency_key_in_use", "idempotency_key_reused"]);
   for (const [pattern, more] of RULES) if (pattern.test(`${method} ${path}`)) add(more);
   return inOrder(codes);
 }

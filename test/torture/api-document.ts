@@ -1,7 +1,8 @@
 /** An OpenAPI document as its fuzzer needs it: operations, and whether a reply is as it says. */
 import { Ajv2020, type AnySchema, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
-import { ERROR_CODES } from "../../src/errors.ts";
+import { commonErrors, errorsOf } from "../../scripts/api-errors.ts";
+import { ERROR_CODES, type ErrorCode } from "../../src/errors.ts";
 
 export interface Schema {
   $ref?: string;
@@ -90,7 +91,7 @@ export class ReplyCheck {
     if (type === "text/event-stream") return this.#streamFault(operation, body);
     if (type === "application/json") {
       const fault = this.#jsonFault(content.schema, body);
-      return fault ?? (status >= 400 ? errorFault(status, body) : null);
+      return fault ?? (status >= 400 ? errorFault(operation, status, body) : null);
     }
     if (!type.endsWith("ndjson")) return null;
     const lines = body.split("\n").filter((line) => line !== "");
@@ -151,11 +152,14 @@ function firstFault<T>(items: T[], faultOf: (item: T) => string | null): string 
   return null;
 }
 
-/** A code of the closed list, with its own status. */
-function errorFault(status: number, body: string): string | null {
-  const { code } = (JSON.parse(body) as { error: { code: string } }).error;
-  const known = ERROR_CODES[code as keyof typeof ERROR_CODES];
+/** A code of the closed list, with its own status, that docs/api.md has for the operation. */
+function errorFault(operation: Operation, status: number, body: string): string | null {
+  const { code } = (JSON.parse(body) as { error: { code: ErrorCode } }).error;
+  const known = ERROR_CODES[code];
   if (known === undefined) return `has the unknown code ${code}`;
+  const { every, withKey } = commonErrors();
+  if (![...errorsOf(operation), ...every, ...withKey].includes(code))
+    return `has the code ${code}, which scripts/api-errors.ts lacks there`;
   return known.status === status ? null : `has the code ${code} with the status ${status}`;
 }
 
