@@ -317,16 +317,17 @@ export class Namespace {
 
   /** Splits the shard with the most passages, or that in an object. Throws `conflict` while other
    *  work runs. */
-  async split(object?: string | null): Promise<void> {
-    const map = this.store.map();
-    const stats = await pooled(map, SHARD_FANOUT, (range) => this.#call(range.object, "stats"));
-    const passages = (at: number) => stats[at]!.passages;
-    const asked = map.findIndex((range) => range.object === object);
-    if (object !== undefined && asked < 0)
-      throw new ServiceError("invalid_request", `no shard lies in ${object}`, { param: "shard" });
-    const largest = map.reduce((best, _, at) => (passages(at) > passages(best) ? at : best), 0);
-    beginSplit(this.context, map[object === undefined ? largest : asked]!);
-    await this.#host.wake();
+  split(object?: string | null): Promise<void> {
+    return this.read(async (map) => {
+      const stats = await pooled(map, SHARD_FANOUT, (range) => this.#call(range.object, "stats"));
+      const passages = (at: number) => stats[at]!.passages;
+      const asked = map.findIndex((range) => range.object === object);
+      if (object !== undefined && asked < 0)
+        throw new ServiceError("invalid_request", `no shard lies in ${object}`, { param: "shard" });
+      const largest = map.reduce((best, _, at) => (passages(at) > passages(best) ? at : best), 0);
+      beginSplit(this.context, map[object === undefined ? largest : asked]!);
+      await this.#host.wake();
+    });
   }
 
   /** What is due beside requests: a step of work, objects to destroy, options to spread, documents

@@ -20,8 +20,12 @@ export async function checkAll(
   ask: Ask,
 ): Promise<void> {
   const found = await exported(ask);
-  for (const key of new Set([...model.keys(), ...found.keys()]))
-    model.settle(key, found.get(key) ?? ABSENT, expired);
+  for (const key of new Set([...model.keys(), ...found.keys()])) {
+    const state = found.get(key) ?? ABSENT;
+    if (state !== ABSENT && expired(state))
+      throw new Violation("expired", `${key} is ${state}, which has expired`);
+    model.settle(key, state, expired);
+  }
   const stats = (await ask("stats")) as MemoryStats;
   if (stats.work !== null) throw new Violation("stuck", JSON.stringify(stats.work));
   if (stats.retired > 0) throw new Violation("stuck", `${stats.retired} objects are not destroyed`);

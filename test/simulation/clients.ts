@@ -52,8 +52,8 @@ export class Clients {
     return !this.#queues.has(`client${client}`);
   }
 
-  readonly expired = (state: State): boolean =>
-    (this.#expiries.get(turnOf(state)) ?? Number.POSITIVE_INFINITY) <= this.#world.nowMs;
+  readonly expired = (state: State, nowMs = this.#world.nowMs): boolean =>
+    (this.#expiries.get(turnOf(state)) ?? Number.POSITIVE_INFINITY) <= nowMs;
 
   /** Sends it once what its sender asked before is answered. */
   begin(operation: Operation): void {
@@ -172,6 +172,7 @@ export class Clients {
 
   async #get(sender: string, id: string): Promise<void> {
     const before = new Set(this.#model.possible(id));
+    const begunMs = this.#world.nowMs;
     let found: StoredDocument | null;
     try {
       found = (await this.#world.call(sender, ROOT, "get", [id])) as StoredDocument | null;
@@ -180,7 +181,10 @@ export class Clients {
       return;
     }
     const allowed = [before, this.#model.possible(id)];
-    checkState(id, foundState(found), allowed, this.expired);
+    const state = foundState(found);
+    if (state !== ABSENT && this.expired(state, begunMs))
+      throw new Violation("expired", `${id} is ${state}, which had expired when it was asked for`);
+    checkState(id, state, allowed, this.expired);
   }
 
   /** A document's own word finds it where it is certain, and nothing where it is certainly gone. */

@@ -27,8 +27,10 @@ interface Profile {
   /** Chance of an operation and of a fault, a step. */
   operations: number;
   faults: number;
-  /** Chance that the step is the one that waited longest. */
+  /** Chance that the step is the one that waited longest, and that it is the one that waited
+   *  least, so that others come very late. */
   orderly: number;
+  late: number;
   /** Chance that time goes on though something could be done. */
   hurry: number;
   /** Of faults, by kind. */
@@ -108,15 +110,16 @@ export class Episode {
     const all = ["kill", "cut", "drop", "again", "advance"];
     return {
       operations: among(0.03, 0.08, 0.2),
-      faults: among(0, 0.003, 0.01, 0.04),
+      faults: among(0, 0.005, 0.02, 0.08),
       orderly: among(0, 0.5, 0.9),
+      late: among(0, 0, 0.5, 0.95),
       hurry: among(0, 0.01, 0.1),
       kinds: all.filter(() => this.#random() < 0.6),
     };
   }
 
   #chosen(profile: Profile): Entry {
-    const { operations, faults, orderly, hurry } = profile;
+    const { operations, faults, orderly, late, hurry } = profile;
     const random = this.#random;
     if (random() < operations) {
       const client = Math.floor(random() * CLIENTS);
@@ -134,7 +137,9 @@ export class Episode {
     }
     if (choices.length === 0)
       return randomOperation(random, 0, this.#world.nowMs, () => ++this.#turn);
-    return choices[random() < orderly ? 0 : Math.floor(random() * choices.length)]!;
+    if (random() < orderly) return choices[0]!;
+    if (random() < late) return choices.at(-1)!;
+    return choices[Math.floor(random() * choices.length)]!;
   }
 
   #fault(kinds: string[]): string | null {

@@ -141,10 +141,8 @@ export function checkState(
   expired: (state: State) => boolean,
 ): void {
   const all = new Set(allowed.flatMap((states) => [...states]));
-  if (found !== ABSENT && expired(found))
-    throw new Violation("expired", `${key} is ${found}, which has expired`);
   if (all.has(found)) return;
-  if (found === ABSENT && [...all].some(expired)) return;
+  if (found === ABSENT && [...all].some((state) => expired(state))) return;
   const kind = found === ABSENT ? "lost" : all.has(ABSENT) && all.size === 1 ? "back" : "stale";
   throw new Violation(kind, `${key} is ${found}, which must be ${[...all].join(" or ")}`);
 }
