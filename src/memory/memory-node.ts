@@ -188,7 +188,13 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
     if (store === null) return;
     if (store.role()?.kind !== "root") throw noNamespace();
     this.#namespace ??= this.#namespaceOf(store);
-    await this.#namespace.destroy();
+    const namespace = this.#namespace;
+    try {
+      await namespace.destroy();
+    } catch (error) {
+      if (this.#namespace === namespace) throw error;
+      return; // another call was first
+    }
     this.#namespace = null;
     this.#shard = null;
     await this.ctx.storage.deleteAlarm();
@@ -197,6 +203,7 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
 
   /** Does what is due, a bounded piece of each, and sets itself for what is due next. */
   override async alarm(): Promise<void> {
+    let namespace: Namespace | null = null;
     try {
       const store = NamespaceStore.find(this.ctx.storage);
       if (store?.destroying) return await this.destroyNamespace();
@@ -206,9 +213,11 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
       }
       await this.#scheduleOwn();
       if (store?.role()?.kind !== "root" || store.options() === null) return;
-      const next = await this.namespace().tend();
+      namespace = this.namespace();
+      const next = await namespace.tend();
       if (next !== null) await this.#scheduleAt(next);
     } catch (error) {
+      if (namespace !== null && this.#namespace !== namespace) return; // it was destroyed meanwhile
       // The runtime drops an alarm that goes on throwing; this one comes again until it succeeds.
       console.error(`a memory's alarm: ${error instanceof Error ? error.message : error}`);
       await this.#scheduleAt(this.now() + WORK_RETRY_MS);

@@ -17,7 +17,7 @@ import { evenRanges, HASHES, hashOf, routed, shardOf } from "./shard-map.ts";
 import { pooled, type ShardCall, settledPool, totalOf } from "./shard-port.ts";
 import type { Change, ChangeOutcome, ShardRange } from "./shard-types.ts";
 import { beginSplit } from "./split.ts";
-import type { FoundDocument } from "./store.ts";
+import { type FoundDocument, noNamespace } from "./store.ts";
 import { NAMESPACE_DEFAULTS, type NamespaceOptions } from "./types.ts";
 import { checkTier, type WorkContext } from "./work.ts";
 import { WorkRunner } from "./work-runner.ts";
@@ -366,7 +366,8 @@ export class Namespace {
   }
 
   /** Destroys every shard, once what is under way is over. From its beginning on everything else
-   *  is refused; where an object does not answer it throws, and may be called again. */
+   *  is refused; where an object does not answer it throws, and may be called again. Afterwards
+   *  nothing that waited runs: the tables may be another namespace's by then. */
   async destroy(): Promise<void> {
     this.store.setDestroying();
     await this.#host.wake();
@@ -378,6 +379,7 @@ export class Namespace {
           const named = [...this.store.map(), ...targets].map(({ object }) => object);
           const objects = new Set([...named, ...this.store.retired()]);
           await pooled([...objects], SHARD_FANOUT, (object) => this.#call(object, "destroy"));
+          for (const lock of [this.#steps, this.writes]) lock.close(noNamespace());
         }, true),
       true,
     );

@@ -29,6 +29,8 @@ import { INJECTED, type World } from "./world.ts";
 
 /** Refusals that say why nothing happened, and may come at any time. */
 const REFUSALS = ["memory_busy", "memory_full", "conflict", "snapshot_not_found"];
+/** How often the destruction of a namespace is asked for. */
+const INSIST_MAX = 200;
 /** Where not: a shard that did not answer. */
 const UNKNOWN = "shard_unavailable";
 
@@ -40,6 +42,10 @@ export class Clients {
   readonly #expiries = new Map<number, number>();
   /** What each sender has still to do; an absent one is idle. */
   readonly #queues = new Map<string, Operation[]>();
+  /** While the namespace is destroyed nobody asks anything else. */
+  readonly #turns = new Turns();
+  /** What searches found, by the version of the contents that they were of, and their words. */
+  readonly #found = new Map<string, string>();
   violation: Violation | null = null;
 
   constructor(world: World, model: Model, snapshots: Snapshots) {
@@ -68,7 +74,7 @@ export class Clients {
     this.#queues.set(sender, queue);
     try {
       for (let next = queue.shift(); next !== undefined; next = queue.shift())
-        await this.#take(sender, next);
+        await this.#turns.run(next.op === "destroy", () => this.#take(sender, next!));
     } catch (error) {
       this.violation ??=
         error instanceof Violation
@@ -92,9 +98,41 @@ export class Clients {
         return this.#get(sender, idOf(operation.client, operation.key));
       case "search":
         return this.#search(sender, idOf(operation.client, operation.key));
+      case "destroy":
+        return this.#destroy(sender);
       default:
         return this.#operate(sender, operation);
     }
+  }
+
+  /** Destroys the namespace and makes it anew, however often that takes. */
+  async #destroy(sender: string): Promise<void> {
+    this.#model.destroying();
+    await this.#insist(sender, "destroy", [], (code) => code === "namespace_not_found");
+    this.#model.destroyed();
+    await this.#insist(sender, "configure", [optionsWith(1.5)], () => false);
+  }
+
+  /** Asks until it is done; an attempt of which nothing is known is over before the next. */
+  async #insist(
+    sender: string,
+    method: string,
+    args: unknown[],
+    isDone: (code: string | null) => boolean,
+  ): Promise<void> {
+    for (let tries = 0; tries < INSIST_MAX; tries++) {
+      const over = Promise.withResolvers<void>();
+      try {
+        await this.#world.call(sender, ROOT, method, args, over.resolve);
+        return;
+      } catch (error) {
+        const code = codeOf(error);
+        if (isDone(code)) return;
+        if (code !== "namespace_not_found") this.#meaning(error);
+        await over.promise;
+      }
+    }
+    throw new Violation("stuck", `${method} does not succeed`);
   }
 
   async #put(sender: string, client: number, documents: NewDocument[]): Promise<void> {
@@ -192,21 +230,21 @@ export class Clients {
     const before = new Set(this.#model.possible(id));
     const [turn = 0] = [...before].map(turnOf).filter((each) => each > 0);
     if (turn === 0 || !isFindable(turn)) return;
+    const word = wordOf(turn);
     let reply: SearchReply;
+    let version: number | null = null;
     try {
-      const request = {
-        query: wordOf(turn),
-        vector: null,
-        k: 9,
-        mode: "bm25",
-        filter: null,
-        explain: false,
-      };
-      reply = (await this.#world.call(sender, ROOT, "search", [request])) as SearchReply;
+      const ask = (method: string, ...args: unknown[]) =>
+        this.#world.call(sender, ROOT, method, args);
+      version = (await ask("contentVersion")) as number;
+      const rest = { vector: null, k: 9, mode: "bm25", filter: null, explain: false };
+      reply = (await ask("search", { query: word, ...rest })) as SearchReply;
+      if ((await ask("contentVersion")) !== version || version % 2 === 1) version = null;
     } catch (error) {
       this.#meaning(error);
       return;
     }
+    if (version !== null && !this.#expiries.has(turn)) this.#compare(version, word, reply);
     const states = [...before, ...this.#model.possible(id)];
     const certain = states.every((state) => turnOf(state) === turn && !this.expired(state));
     const ids = new Set(reply.hits.map(({ document_id }) => document_id));
@@ -214,6 +252,16 @@ export class Clients {
       throw new Violation("not found", `search misses ${id} of turn ${turn}`);
     ids.delete(id);
     if (ids.size > 0) throw new Violation("wrong hit", `search of turn ${turn} finds ${[...ids]}`);
+  }
+
+  /** What was found at a version is found at it again. */
+  #compare(version: number, word: string, { hits }: SearchReply): void {
+    const found = hits.map(({ document_id }) => document_id).join(" ");
+    const key = `${version} ${word}`;
+    const known = this.#found.get(key) ?? found;
+    this.#found.set(key, known);
+    if (known !== found)
+      throw new Violation("version", `${word} at ${version}: "${known}", then "${found}"`);
   }
 
   async #operate(sender: string, operation: Operation): Promise<void> {
@@ -240,6 +288,36 @@ export class Clients {
     if (code === UNKNOWN || message.startsWith(INJECTED)) return "unknown";
     if (code !== null && REFUSALS.includes(code)) return "refused";
     throw new Violation("error", `${code}: ${error instanceof Error ? error.stack : message}`);
+  }
+}
+
+/** Operations in turn: one that is to be alone waits for those that run, and others for it. */
+class Turns {
+  #running = 0;
+  #idle: (() => void) | null = null;
+  #alone: Promise<void> | null = null;
+
+  async run(alone: boolean, work: () => Promise<void>): Promise<void> {
+    while (this.#alone !== null) await this.#alone;
+    if (!alone) {
+      this.#running += 1;
+      await work().finally(() => {
+        this.#running -= 1;
+        if (this.#running === 0) this.#idle?.();
+      });
+      return;
+    }
+    const over = Promise.withResolvers<void>();
+    this.#alone = over.promise;
+    if (this.#running > 0)
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
+    this.#idle = null;
+    await work().finally(() => {
+      this.#alone = null;
+      over.resolve();
+    });
   }
 }
 

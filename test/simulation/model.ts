@@ -39,6 +39,8 @@ export class Model {
   readonly #known = new Map<string, Known>();
   /** When the restore that is under way began; null: none is. */
   #restoring: number | null = null;
+  /** Changes that were open when the namespace was to be destroyed. */
+  #late = new Map<string, ReadonlySet<OpenChange>>();
 
   #of(key: string): Known {
     const known = this.#known.get(key);
@@ -103,6 +105,18 @@ export class Model {
 
   moment(): Moment {
     return new Map([...this.#known].map(([key, { possible }]) => [key, new Set(possible)]));
+  }
+
+  /** The namespace is going to be destroyed; nothing else is asked of it until it is made anew. */
+  destroying(): void {
+    this.#late = new Map([...this.#known].map(([key, { open }]) => [key, new Set(open)]));
+  }
+
+  /** What was asked before and may still come finds the namespace that is made next. */
+  destroyed(): void {
+    this.#restoring = null;
+    for (const [key, known] of this.#known)
+      known.possible = closure(NOTHING, key, this.#late.get(key) ?? known.open);
   }
 
   restoreBegan(step: number): void {

@@ -14,7 +14,7 @@ export type Operation =
   | { op: "removeShelf"; client: number; shelf: number }
   | { op: "get"; client: number; key: number }
   | { op: "search"; client: number; key: number; turn: number }
-  | { op: "split" | "snapshot" | "cancel" | "stats" }
+  | { op: "split" | "snapshot" | "cancel" | "stats" | "destroy" }
   | { op: "restore" | "deleteSnapshot"; which: number }
   | { op: "compact"; rebuild: boolean }
   | { op: "configure"; k1: number };
@@ -90,6 +90,7 @@ const KINDS: [Operation["op"], number][] = [
   ["configure", 1],
   ["cancel", 1],
   ["stats", 1],
+  ["destroy", 0.4],
 ];
 const WEIGHT = KINDS.reduce((sum, [, weight]) => sum + weight, 0);
 

@@ -42,6 +42,9 @@ const REGRESSIONS = [
   ["a memtable that lost passages and was loaded again is sealed", "seal"],
   ["of a call that is refused half way, what was stored is said to be", "partly-stored"],
   ["a split never begins with a shard that a restore replaced meanwhile", "split-replaced"],
+  ["a split is chosen among shards that are there", "split-read"],
+  ["a split whose documents expire while they are counted succeeds", "expired-while-counted"],
+  ["a namespace that is deleted twice and made anew is not deleted then", "destroyed-twice"],
 ] as const;
 
 it.each(REGRESSIONS)(

@@ -35,6 +35,11 @@ export class Snapshots {
   /** To be called whenever something that the root wrote became durable. */
   look({ name, storage }: SimulatedObject, step: number): void {
     if (name !== ROOT) return;
+    const made = "SELECT 1 FROM sqlite_master WHERE name = 'namespace'";
+    if (storage.sql.exec(made).toArray().length === 0) {
+      this.#work = null; // the namespace is no more
+      return;
+    }
     const select = "SELECT name, value FROM namespace WHERE name IN (?, ?, ?, ?)";
     const reports = ["last_split", "last_snapshot", "last_restore"];
     const rows = storage.sql.exec(select, "work", ...reports).toArray();

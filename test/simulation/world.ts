@@ -287,6 +287,7 @@ export class World {
   #flush(object: SimulatedObject): boolean {
     if (!object.storage.dirty) return false;
     object.storage.flush();
+    this.nowMs += 1; // what is durable took its time
     this.#committed(object);
     for (const item of object.held.splice(0)) this.#leave(item);
     return true;
