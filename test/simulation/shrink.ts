@@ -17,8 +17,12 @@ export async function shrink(trace: Trace, fails: Fails, triesMax: number): Prom
   let best = await undisturbed(trace, still);
   for (;;) {
     const before = JSON.stringify(best);
-    best = joined(await eachPart(best, still, (part) => part.map(inOrder)));
-    best = joined(await eachPart(best, still, () => []));
+    for (let parts = 1; ; parts *= 2) {
+      const size = Math.ceil(best.length / parts);
+      best = joined(await eachPart(best, size, still, (part) => part.map(inOrder)));
+      best = joined(await eachPart(best, Math.min(size, best.length), still, () => []));
+      if (size <= 1) break;
+    }
     best = await simpler(best, still);
     if (JSON.stringify(best) === before || tries >= triesMax) return best;
   }
@@ -34,24 +38,24 @@ async function undisturbed(trace: Trace, still: Fails): Promise<Trace> {
   return (await still(unchecked)) ? unchecked : trace;
 }
 
-/** Puts other entries in the place of parts, large ones first, wherever it still fails then. */
+/** Puts other entries in the place of parts of so many, wherever it still fails then. */
 async function eachPart(
   trace: Trace,
+  size: number,
   still: Fails,
   instead: (part: Trace) => Trace,
 ): Promise<Trace> {
   let best = trace;
-  for (let size = best.length; size >= 1; size = Math.floor(size / 2))
-    for (let at = 0; at < best.length; ) {
-      const part = best.slice(at, at + size);
-      const other = instead(part);
-      const whole = [...best.slice(0, at), ...other, ...best.slice(at + size)];
-      const isNew = JSON.stringify(part) !== JSON.stringify(other);
-      if (isNew && (await still(whole))) {
-        best = whole;
-        at += other.length;
-      } else at += size;
-    }
+  for (let at = 0; at < best.length; ) {
+    const part = best.slice(at, at + size);
+    const other = instead(part);
+    const whole = [...best.slice(0, at), ...other, ...best.slice(at + size)];
+    const isNew = JSON.stringify(part) !== JSON.stringify(other);
+    if (isNew && (await still(whole))) {
+      best = whole;
+      at += other.length;
+    } else at += part.length;
+  }
   return best;
 }
 
