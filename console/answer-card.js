@@ -1,7 +1,8 @@
 /** One question with its answer as it comes in, then with what `brink` says about it. */
 import { bar, barList, difficultyMeter } from "./bars.js";
+import { passageDetails } from "./citation-passage.js";
 import { el, fill } from "./dom.js";
-import { cutAt, logShare, milliseconds, short } from "./format.js";
+import { cutAt, fixed, logShare, milliseconds, short } from "./format.js";
 import { errorNotice } from "./notice.js";
 import { memoryHash, traceHash } from "./routes.js";
 import { session } from "./session.js";
@@ -89,10 +90,13 @@ function describeTrace(trace) {
 }
 
 /** @param {BrinkReport} brink */
-function makeBadges({ route, wanted, engine }) {
+function makeBadges({ route, wanted, engine, difficulty }) {
   return [
     el("span", { class: `badge ${route}` }, route === "edge" ? "edge" : "backend"),
     wanted ? el("span", { class: "badge wanted" }, `${wanted} was wanted`) : null,
+    difficulty === null
+      ? null
+      : el("span", { class: "badge difficulty-badge" }, `difficulty ${fixed(difficulty, 2)}`),
     el("span", { class: "faint" }, engine),
   ];
 }
@@ -110,7 +114,8 @@ function makeCitations({ citations, answer }, namespace) {
  * @param {Citation} citation
  * @param {string | null} answer
  * @param {string | null} namespace */
-function makeCitation({ mark, document_id, title, quote, score }, answer, namespace) {
+function makeCitation(citation, answer, namespace) {
+  const { mark, document_id, title, quote, score } = citation;
   const [before, marked, after] = cutAt(quote, answer) ?? ["", quote, ""];
   const name = title ?? document_id;
   const source =
@@ -128,6 +133,7 @@ function makeCitation({ mark, document_id, title, quote, score }, answer, namesp
       title === null ? null : el("code", {}, document_id),
       el("span", {}, `score ${short(score)}`),
     ),
+    passageDetails(citation, namespace),
   );
 }
 

@@ -32,6 +32,7 @@ export function useKey(newKey) {
 /** @typedef {object} CallOptions
  * @property {string} [method]
  * @property {unknown} [body] Sent as JSON.
+ * @property {string} [lines] Sent as NDJSON, in the body's place.
  * @property {AbortSignal} [signal] */
 
 /** The reply's JSON. Waits while the service starts. Throws ApiError, or the signal's reason.
@@ -72,11 +73,12 @@ async function send(path, options) {
 
 /** @param {string} path
  *  @param {CallOptions} options */
-async function sendOnce(path, { method = "GET", body, signal }) {
+async function sendOnce(path, { method = "GET", body, lines, signal }) {
   const headers = new Headers();
   if (key !== "") headers.set("authorization", `Bearer ${key}`);
   if (body !== undefined) headers.set("content-type", "application/json");
-  const text = body === undefined ? undefined : JSON.stringify(body);
+  if (lines !== undefined) headers.set("content-type", "application/x-ndjson");
+  const text = body === undefined ? lines : JSON.stringify(body);
   /** @type {Response} */
   let response;
   try {

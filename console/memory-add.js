@@ -2,6 +2,7 @@
 import { call, namespacePath } from "./api.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { plural } from "./format.js";
+import { showUpload, startUpload } from "./memory-upload.js";
 import { doneNotice, errorNotice, loadingNotice } from "./notice.js";
 import { memoryHash } from "./routes.js";
 
@@ -18,6 +19,7 @@ const expires = byId("add-expires", HTMLInputElement);
 const hint = byId("add-hint", HTMLElement);
 const send = byId("add-send", HTMLButtonElement);
 const outcome = byId("add-outcome", HTMLElement);
+const uploads = byId("upload-form", HTMLFormElement);
 const beginShow = newestOnly();
 
 let namespace = "";
@@ -28,6 +30,7 @@ let onChange = () => {};
 /** @param {() => void} changed called when documents were taken */
 export function startAdd(changed) {
   onChange = changed;
+  startUpload(changed);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     void whileBusy(send, save);
@@ -49,6 +52,8 @@ function clear() {
  * @param {string} shown
  * @param {string | null} editId */
 export function showAdd(shown, editId) {
+  uploads.hidden = editId !== null;
+  showUpload(shown);
   if (shown === namespace && editId === edited) return;
   const isNewest = beginShow();
   namespace = shown;

@@ -1,13 +1,13 @@
 /** Memory, Search: the passages that fit a query, and why. */
 import { call } from "./api.js";
-import { bar, factList } from "./bars.js";
+import { bar } from "./bars.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
-import { fixed, milliseconds, plural, short } from "./format.js";
+import { milliseconds, passageMark, plural, short } from "./format.js";
+import { makeExplanation } from "./memory-explanation.js";
 import { emptyNotice, errorNotice, loadingNotice } from "./notice.js";
 import { memoryHash } from "./routes.js";
 
-/** @typedef {import("./types.js").Hit} Hit
- *  @typedef {import("./types.js").Explanation} Explanation */
+/** @typedef {import("./types.js").Hit} Hit */
 
 const form = byId("search-form", HTMLFormElement);
 const query = byId("search-query", HTMLInputElement);
@@ -97,63 +97,12 @@ function makeHit(asked, hit, share) {
       el("span", { class: "score" }, bar(share), el("span", {}, `score ${short(score)}`)),
     ),
     el("p", { class: "passage" }, text),
-    el("p", { class: "faint source" }, el("code", {}, document_id), `passage ${passage_id}`),
-    hit.explain ? makeExplanation(hit.explain) : null,
-  );
-}
-
-/** @param {Explanation} explanation */
-function makeExplanation({ bm25, cosine, bm25_rank, vector_rank, fusion, bm25_terms }) {
-  /** @type {[string, string][]} */
-  const facts = [
-    ["BM25", bm25 === null ? "not found" : `${fixed(bm25)}${describeRank(bm25_rank)}`],
-    ["Cosine", cosine === null ? "not found" : `${fixed(cosine)}${describeRank(vector_rank)}`],
-    ["Fusion", fusion],
-  ];
-  return el(
-    "div",
-    { class: "explanation" },
-    factList(facts),
-    bm25_terms.length === 0
-      ? el("p", { class: "faint" }, "No term of the query stands in this passage.")
-      : makeTermTable(bm25_terms),
-  );
-}
-
-/** @param {number | null} rank */
-function describeRank(rank) {
-  return rank === null ? "" : `, rank ${rank}`;
-}
-
-/** @param {Explanation["bm25_terms"]} terms */
-function makeTermTable(terms) {
-  const largest = Math.max(...terms.map(({ contribution }) => contribution), 0);
-  const heads = ["Term", "tf", "df", "idf", "Contribution"];
-  const rows = [...terms]
-    .sort((a, b) => b.contribution - a.contribution)
-    .map(({ term, tf, df, idf, contribution }) =>
-      el(
-        "tr",
-        {},
-        el("th", { scope: "row" }, el("code", {}, term)),
-        ...[short(tf), short(df), fixed(idf)].map((value) => el("td", { class: "number" }, value)),
-        el(
-          "td",
-          { class: "share" },
-          bar(largest > 0 ? contribution / largest : 0),
-          el("span", {}, fixed(contribution)),
-        ),
-      ),
-    );
-  return el(
-    "div",
-    { class: "scroll" },
     el(
-      "table",
-      {},
-      el("caption", {}, "Each term's share of the BM25 score"),
-      el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col" }, head)))),
-      el("tbody", {}, ...rows),
+      "p",
+      { class: "faint source" },
+      el("code", {}, document_id),
+      `passage ${passageMark(passage_id, document_id)}`,
     ),
+    hit.explain ? makeExplanation(hit.explain) : null,
   );
 }

@@ -8,6 +8,7 @@ import { showAdd, startAdd } from "./memory-add.js";
 import { showDocument } from "./memory-document.js";
 import { showDocuments, startDocuments } from "./memory-documents.js";
 import { resetSearch, showSearch, startSearch } from "./memory-search.js";
+import { resetUpload } from "./memory-upload.js";
 import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js";
 import { memoryHash, parseRoute } from "./routes.js";
 import { refreshNamespaces, retrySession, session, watchSession } from "./session.js";
@@ -68,6 +69,7 @@ export function startMemoryView() {
 function forget() {
   shown = null;
   resetSearch();
+  resetUpload();
   for (const element of [outcome, stats]) fill(element);
 }
 

@@ -56,8 +56,12 @@
  * @property {number | null} cosine
  * @property {number | null} bm25_rank
  * @property {number | null} vector_rank
- * @property {string} fusion
- * @property {TermShare[]} bm25_terms
+ * @property {string} fusion Arithmetic that gives `fused`.
+ * @property {number} fused
+ * @property {TermShare[] | null} bm25_terms Null: no words were looked for.
+ * @property {{ age_days: number, half_life_days: number, factor: number } | null} recency
+ * @property {{ rank: number } | null} diversity
+ * @property {{ model: string, rank: number }} [rerank]
  *
  * @typedef {object} Hit
  * @property {string} document_id

@@ -16,6 +16,8 @@ const load = (name: string) => import(new URL(`../../console/${name}`, import.me
 const { readEvents } = await load("sse.js");
 const { memoryHash, parseRoute, traceHash } = await load("routes.js");
 const { bytes, cutAt, logShare, passageMark, signed, usd } = await load("format.js");
+const { summandsOf } = await load("arithmetic.js");
+const { batchesOf, contentTypeOf, isLines } = await load("upload-parts.js");
 const { inOrder } = await load("waterfall.js");
 const { call, events, namespacePath, streamChat, useKey } = await load("api.js");
 
@@ -104,6 +106,56 @@ describe("formats", () => {
     ]);
     expect([0.5, -0.25, 0].map(signed)).toEqual(["+0.500", "−0.250", "+0.000"]);
     expect([passageMark("d#1", "d"), passageMark("x", "d")]).toEqual(["#1", "x"]);
+  });
+});
+
+describe("explanations", () => {
+  it("of a score are computed as stated, each summand by itself", () => {
+    const convex = "0.75 * ((0.4 + 1) / (0.6 + 1)) + 0.25 * (2 / (4 - 1.5))";
+    expect(summandsOf(convex).map(({ value }: { value: number }) => value)).toEqual([
+      ...[expect.closeTo(0.65625, 10), expect.closeTo(0.2, 10)],
+    ]);
+    const ranks = summandsOf("1 / (60 + 1) + 1 / (60 + 3)");
+    expect(ranks.map(({ text }: { text: string }) => text)).toEqual([
+      "1 / (60 + 1)",
+      "1 / (60 + 3)",
+    ]);
+    expect(summandsOf("-0.5")).toEqual([{ text: "-0.5", value: -0.5 }]);
+    expect(summandsOf("1e-7 + 2 - 3 * 2")).toMatchObject([{ value: 1e-7 }, { value: -4 }]);
+    for (const text of ["", "a + 1", "1 / 0", "(1", "1)", "1 2", "alert(1)"])
+      expect(summandsOf(text), text).toBeNull();
+  });
+});
+
+describe("uploads", () => {
+  const partsOf = async (...pieces: string[]) => {
+    const parts = [];
+    for await (const part of batchesOf(bodyOf(...pieces))) parts.push(part);
+    return parts as { text: string; size: number; before: number }[];
+  };
+
+  it("are sent in parts of whole lines that are the file again", async () => {
+    const lines = Array.from({ length: 450 }, (_, i) => `{"text": "line ${i} ü"}`);
+    const file = `${lines.join("\n")}\n`;
+    const parts = await partsOf(file.slice(0, 1_000), file.slice(1_000));
+    expect(parts.map(({ text }) => text.split("\n").length)).toEqual([200, 200, 50]);
+    expect(parts.map(({ before }) => before)).toEqual([0, 200, 400]);
+    expect(`${parts.map(({ text }) => text).join("\n")}\n`).toBe(file);
+    const sizes = parts.reduce((sum, { size }) => sum + size, 0);
+    expect(sizes).toBe(Buffer.byteLength(file));
+  });
+
+  it("skip blank parts, bound a line, and need no line end at the end", async () => {
+    expect(await partsOf("\n\n")).toEqual([]);
+    expect(await partsOf("a\n\nb")).toEqual([{ text: "a\n\nb", size: 5, before: 0 }]);
+    await expect(partsOf("x".repeat(4 * 1024 * 1024 + 1))).rejects.toThrow("4 MiB");
+  });
+
+  it("know a file by its name's end", () => {
+    expect(["a.MD", "b.htm", "c.txt", "d"].map(contentTypeOf)).toEqual([
+      ...["text/markdown", "text/html", "text/plain", "text/plain"],
+    ]);
+    expect(["a.ndjson", "b.jsonl", "c.json"].map(isLines)).toEqual([true, true, false]);
   });
 });
 

@@ -1,0 +1,190 @@
+/** Memory, Add: files, one after the other, with what became of each. */
+import { call, namespacePath } from "./api.js";
+import { byId, el, fill } from "./dom.js";
+import { bytes, plural } from "./format.js";
+import { errorNotice } from "./notice.js";
+import { memoryHash } from "./routes.js";
+import { batchesOf, contentTypeOf, isLines } from "./upload-parts.js";
+
+/** @typedef {import("./types.js").IngestOutcome} IngestOutcome */
+
+/** A file's line in the list. @typedef {(...children: (Node | string | null)[]) => void} Tell */
+
+const FILES_MAX = 500;
+/** A text of 500,000 characters, which the service takes at most, has no more. */
+const TEXT_BYTES_MAX = 2 * 1024 * 1024;
+const ERRORS_SHOWN = 5;
+
+const form = byId("upload-form", HTMLFormElement);
+const input = byId("upload-files", HTMLInputElement);
+const send = byId("upload-send", HTMLButtonElement);
+const stop = byId("upload-stop", HTMLButtonElement);
+const bar = byId("upload-bar", HTMLProgressElement);
+const status = byId("upload-status", HTMLElement);
+const list = byId("upload-list", HTMLElement);
+
+let namespace = "";
+let onChange = () => {};
+/** @type {AbortController | null} */
+let running = null;
+
+/** @param {() => void} changed called when documents were taken */
+export function startUpload(changed) {
+  onChange = changed;
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (running === null) void upload([...(input.files ?? [])]);
+  });
+  stop.addEventListener("click", () => running?.abort());
+}
+
+/** @param {string} shown where files go from now on */
+export function showUpload(shown) {
+  if (shown === namespace) return;
+  namespace = shown;
+  if (running === null) reset();
+}
+
+/** Ends what runs and forgets what another key sent. */
+export function resetUpload() {
+  running?.abort();
+  namespace = "";
+  reset();
+}
+
+function reset() {
+  form.reset();
+  fill(list);
+  status.textContent = "";
+  bar.hidden = true;
+}
+
+/** @param {File[]} files */
+async function upload(files) {
+  if (files.length === 0) return;
+  if (files.length > FILES_MAX) {
+    const text = `These are ${files.length} files; ${FILES_MAX} can be sent at once.`;
+    return fill(list, el("li", { class: "fault" }, text));
+  }
+  const control = new AbortController();
+  const target = namespace;
+  running = control;
+  const total = files.reduce((sum, { size }) => sum + size, 0) || 1;
+  const lines = files.map(({ name, size }) => makeLine(name, size));
+  fill(list, ...lines.map(({ element }) => element));
+  let sent = 0;
+  const progress = (/** @type {number} */ more, /** @type {number} */ done) => {
+    sent += more;
+    bar.value = sent / total;
+    const counts = `${done} of ${plural(files.length, "file")}`;
+    status.textContent = `${counts} into ${target}, ${bytes(sent)}`;
+  };
+  showRunning(true);
+  progress(0, 0);
+  for (const [i, file] of files.entries()) {
+    if (control.signal.aborted) break;
+    const { tell } = /** @type {{ tell: Tell }} */ (lines[i]);
+    await sendFile(file, target, control.signal, tell, (more) => progress(more, i));
+    if (!control.signal.aborted) progress(0, i + 1);
+  }
+  running = null;
+  showRunning(false);
+  if (control.signal.aborted) status.textContent += ": stopped";
+  onChange();
+}
+
+/** @param {boolean} isRunning */
+function showRunning(isRunning) {
+  bar.hidden = false;
+  send.disabled = isRunning;
+  stop.hidden = !isRunning;
+}
+
+/** @param {string} name
+ *  @param {number} size */
+function makeLine(name, size) {
+  const state = el("span", { class: "upload-state" }, "waits");
+  const head = el("span", {}, name, " ", el("span", { class: "faint" }, bytes(size)));
+  /** @type {Tell} */
+  const tell = (...children) => fill(state, ...children);
+  return { element: el("li", {}, head, state), tell };
+}
+
+/** Sends a file and tells what became of it; a failure of one is none of the others.
+ * @param {File} file
+ * @param {string} target
+ * @param {AbortSignal} signal
+ * @param {Tell} tell
+ * @param {(bytes: number) => void} onBytes */
+async function sendFile(file, target, signal, tell, onBytes) {
+  tell("is sent…");
+  try {
+    const outcome = isLines(file.name)
+      ? await sendLines(file, target, signal, onBytes)
+      : await sendText(file, target, signal, onBytes);
+    tell(...describeOutcome(outcome, file.name, target));
+  } catch (error) {
+    if (signal.aborted) tell("stopped");
+    else tell(errorNotice(error));
+  }
+}
+
+/** @param {File} file
+ *  @param {string} target
+ *  @param {AbortSignal} signal
+ *  @param {(bytes: number) => void} onBytes
+ *  @returns {Promise<IngestOutcome>} */
+async function sendText(file, target, signal, onBytes) {
+  if (file.size > TEXT_BYTES_MAX)
+    throw new Error(`${bytes(file.size)} is more than a document has: ${bytes(TEXT_BYTES_MAX)}`);
+  const document = {
+    id: file.name,
+    title: file.name.replace(/\.[^.]+$/, ""),
+    text: await file.text(),
+    content_type: contentTypeOf(file.name),
+  };
+  const body = { documents: [document] };
+  const reply = await call(namespacePath(target, "documents"), { method: "POST", body, signal });
+  onBytes(file.size);
+  return reply;
+}
+
+/** A document a line, a part of the file at a time.
+ * @param {File} file
+ * @param {string} target
+ * @param {AbortSignal} signal
+ * @param {(bytes: number) => void} onBytes */
+async function sendLines(file, target, signal, onBytes) {
+  /** @type {IngestOutcome} */
+  const all = { upserted: 0, unchanged: 0, passages: 0, errors: [] };
+  for await (const { text, size, before } of batchesOf(file.stream())) {
+    const path = namespacePath(target, "documents");
+    /** @type {IngestOutcome} */
+    const part = await call(path, { method: "POST", lines: text, signal });
+    all.upserted += part.upserted;
+    all.unchanged += part.unchanged;
+    all.passages += part.passages;
+    all.errors.push(...part.errors.map((one) => ({ ...one, index: one.index + before })));
+    onBytes(size);
+  }
+  return all;
+}
+
+/** @param {IngestOutcome} outcome
+ *  @param {string} name
+ *  @param {string} target */
+function describeOutcome({ upserted, unchanged, passages, errors }, name, target) {
+  const counts = [
+    upserted > 0 ? `${upserted} taken, ${plural(passages, "passage")}` : "",
+    unchanged > 0 ? `${unchanged} unchanged` : "",
+    errors.length > 0 ? `${errors.length} refused` : "",
+  ].filter((text) => text !== "");
+  const link = isLines(name)
+    ? null
+    : el("a", { href: memoryHash(target, "document", name) }, "show");
+  const faults = errors.slice(0, ERRORS_SHOWN).map(({ index, code, message }) => {
+    const where = isLines(name) ? `Document ${index + 1}: ` : "";
+    return el("p", { class: "fault" }, where, message, " ", el("code", {}, code));
+  });
+  return [counts.join(", ") || "is empty", " ", link, ...faults];
+}
