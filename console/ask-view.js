@@ -18,7 +18,7 @@ const history = byId("ask-history", HTMLElement);
 
 /** About Brink's own documentation, which `npm start` loads: easy, unanswerable, hard. */
 const EXAMPLES = [
-  "Which port does npm start listen on?",
+  "How long does a revoked key go on working?",
   "Who won the 1998 football world cup final in Paris?",
   "Why might an operator prefer a risk target to a fixed threshold, all in all?",
 ];

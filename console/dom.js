@@ -48,14 +48,19 @@ export function newestOnly() {
   };
 }
 
-/** Runs `work` with the button disabled, so that a second press cannot send it twice.
+/** Runs `work` with the button disabled, so that a second press cannot send it twice. A button loses
+ *  the focus by that, and gets it back unless it went elsewhere.
  * @param {HTMLButtonElement} button
  * @param {() => Promise<void>} work */
 export async function whileBusy(button, work) {
+  const focused = document.activeElement === button;
   button.disabled = true;
   try {
     await work();
   } finally {
     button.disabled = false;
+    const now = document.activeElement;
+    // A dialog that closes leaves it for a moment on its own, hidden button.
+    if (focused && (now === document.body || !now?.checkVisibility())) button.focus();
   }
 }
