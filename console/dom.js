@@ -48,8 +48,8 @@ export function newestOnly() {
   };
 }
 
-/** Runs `work` with the button disabled, so that a second press cannot send it twice. A button loses
- *  the focus by that, and gets it back unless it went elsewhere.
+/** Runs `work` with the button disabled, so that a second press cannot send it twice. It loses the
+ *  focus by that, and gets it back unless that went elsewhere.
  * @param {HTMLButtonElement} button
  * @param {() => Promise<void>} work */
 export async function whileBusy(button, work) {

@@ -74,7 +74,7 @@ const PICTURES: Picture[] = [
     async prepare({ show }, page) {
       await show("#/traces");
       await page.locator(".traces tr", { hasText: "edge" }).last().locator("a").click();
-      await page.locator("section", { has: page.locator(".waterfall") }).last().hover();
+      await page.waitForSelector(".waterfall");
       await page.evaluate('document.querySelector(".waterfall").scrollIntoView({ block: "end" })');
     },
   },

@@ -50,7 +50,9 @@ async function seed(): Promise<void> {
 
 const PRICES = { BACKEND_PRICE_INPUT_PER_MTOK: "1", BACKEND_PRICE_OUTPUT_PER_MTOK: "10" };
 
-describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? "Chromium"})`, () => {
+const where = noBrowser === null ? "in Chromium" : `skipped: ${noBrowser}`;
+
+describe(where, { skip: noBrowser !== null }, () => {
   beforeAll(async () => {
     [backed, browser] = await Promise.all([
       startWithBackend({ ...PRICES, BRINK_TRACE_TEXT: "redacted" }),
@@ -235,7 +237,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? "Chromium"})`,
       await page.getByText("backend_unavailable").waitFor();
     }));
 
-  it("a key that is refused, and one that may only ask, are told what they may not see", async () => {
+  it("a key that is refused, or may only ask, is told what it may not see", async () => {
     await on({ key: "wrong" }, async ({ show }, page) => {
       await show("#/traces");
       expect(await page.textContent("#key-status")).toBe("The service refuses this key.");
