@@ -16,6 +16,11 @@
  *  that chooses every message, alarm and fault by the seed, for a million steps unless told; what
  *  fails is made small and written as a trace, which `--replay` runs again. A mutation breaks a
  *  rule on purpose.
+ *  `soak [--minutes N] [--rate R]`: backend answers, searches, writes and edge answers, 50 a second
+ *  for an hour unless told; every reply must be right, the 99th percentile must not drift by more
+ *  than a tenth, nor memory grow by more than 5 %.
+ *  `load [--minutes N] [--rate R]`: the same at a rate that doubles until the service is saturated;
+ *  what is answered must be right, and the first rate be served as before afterwards.
  *  `fuzz [--files N]`: hostile model files (scripts/fuzz.ts). */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -26,6 +31,7 @@ import { runSimulation } from "../test/simulation/run.ts";
 import { startOpenAiServer } from "../test/support/openai-server.ts";
 import { fuzzApi } from "../test/torture/api-fuzz.ts";
 import { type FaultTally, runFaults } from "../test/torture/faults/run.ts";
+import { load, soak } from "../test/torture/load/soak.ts";
 import { crossTenants } from "../test/torture/tenants.ts";
 import { torture } from "../test/torture/torture.ts";
 import { exitOnSignals, startService } from "./service.ts";
@@ -34,7 +40,8 @@ const { values, positionals } = parseArgs({
   options: {
     seed: { type: "string", default: "1" },
     kills: { type: "string", default: "200" },
-    minutes: { type: "string", default: "10" },
+    minutes: { type: "string" },
+    rate: { type: "string" },
     files: { type: "string", default: "100000" },
     steps: { type: "string", default: "1000000" },
     replay: { type: "string" },
@@ -48,8 +55,10 @@ const { values, positionals } = parseArgs({
 const SUITES: Record<string, () => Promise<void> | void> = {
   crash: () => tortureMemory(Number(values.kills)),
   faults: tortureFaults,
-  api: () => tortureApi(Number(values.minutes)),
-  tenants: () => tortureTenants(Number(values.minutes)),
+  api: () => tortureApi(Number(values.minutes ?? 10)),
+  tenants: () => tortureTenants(Number(values.minutes ?? 10)),
+  soak: () => underLoad(soak, 60, 50),
+  load: () => underLoad(load, 7, 10),
   simulation: () => tortureSimulation(Number(values.steps)),
   fuzz: () => fuzzFiles(values.files),
 };
@@ -106,6 +115,13 @@ function showFaults({ groups, failed }: FaultTally): void {
   }
   line("all", sums);
   if (failed.length > 0) process.exitCode = 1;
+}
+
+async function underLoad(work: typeof soak, minutes: number, rate: number): Promise<void> {
+  const long = Number(values.minutes ?? minutes);
+  const faults = await work({ minutes: long, rate: Number(values.rate ?? rate), seed, say });
+  for (const fault of faults) say(`FAILED ${fault}`);
+  if (faults.length > 0) process.exitCode = 1;
 }
 
 /** Those of scripts/fuzz.ts, whose heap is bound. */

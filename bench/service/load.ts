@@ -48,35 +48,45 @@ export async function runLoad(
 ): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true });
   const pairs = Math.round(rate * seconds);
-  const result: LoadResult = { samples: [], errors: [], failed: 0, lateMs: [] };
-  const open: Promise<void>[] = [];
-  const startMs = performance.now() + 100;
+  const samples = Array.from({ length: pairs }, () => targets.map((): Sample | null => null));
+  const errors: string[] = [];
+  let failed = 0;
   runs += 1;
-  for (let i = 0; i < pairs; i++) {
-    const row: (Sample | null)[] = targets.map(() => null);
-    result.samples.push(row);
-    for (let j = 0; j < targets.length; j++) {
-      const at = (i + j) % targets.length;
-      const dueMs = startMs + (1000 / rate) * (i + j / targets.length);
-      await until(dueMs);
-      result.lateMs.push(performance.now() - dueMs);
-      const called = call(agent, targets[at]!, `${runs}-${i}`, i % 2 === 1, dueMs).then(
-        (sample) => {
-          row[at] = sample;
-        },
-        (error: Error) => {
-          result.failed += 1;
-          if (result.errors.length < ERRORS_KEPT)
-            result.errors.push(`${targets[at]!.name}: ${error.message}`);
-        },
-      );
-      open.push(called);
+  const each = { rate: rate * targets.length, calls: pairs * targets.length };
+  const lateMs = await openLoop(each, async (k, dueMs) => {
+    const i = Math.floor(k / targets.length);
+    const at = (i + (k % targets.length)) % targets.length;
+    const target = targets[at]!;
+    try {
+      samples[i]![at] = await call(agent, target, `${runs}-${i}`, i % 2 === 1, dueMs);
+    } catch (error) {
+      failed += 1;
+      if (errors.length < ERRORS_KEPT) errors.push(`${target.name}: ${(error as Error).message}`);
     }
+  });
+  agent.destroy();
+  return { samples, errors, failed, lateMs };
+}
+
+/** Makes so many calls, `rate` a second, each when it is due, in ms of performance.now(); resolves
+ *  when all have ended, with how much later than due each was made, ms, sorted. `make` must not
+ *  reject. */
+export async function openLoop(
+  { rate, calls }: { rate: number; calls: number },
+  make: (i: number, dueMs: number) => Promise<void>,
+): Promise<number[]> {
+  const lateMs: number[] = [];
+  const open = new Set<Promise<void>>();
+  const startMs = performance.now() + 100;
+  for (let i = 0; i < calls; i++) {
+    const dueMs = startMs + (1000 / rate) * i;
+    await until(dueMs);
+    lateMs.push(performance.now() - dueMs);
+    const made = make(i, dueMs).finally(() => open.delete(made));
+    open.add(made);
   }
   await Promise.all(open);
-  agent.destroy();
-  result.lateMs.sort((a, b) => a - b);
-  return result;
+  return lateMs.sort((a, b) => a - b);
 }
 
 async function until(dueMs: number): Promise<void> {

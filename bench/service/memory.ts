@@ -23,7 +23,7 @@ const WARM_UP_SHARE = 0.2;
 const GROWTH_MAX = 0.05;
 const PEAK_BYTES_MAX = 110_000_000;
 
-interface Reading extends MemoryUsage {
+export interface Reading extends MemoryUsage {
   requests: number;
 }
 
@@ -36,7 +36,7 @@ export async function run({ quick }: BenchOptions) {
   const service = await startService({ state, variables });
   try {
     const readings = await serve(service, requests);
-    return judge(readings, requests);
+    return judgeMemory(readings, requests);
   } finally {
     await service.stop();
     await backend.stop();
@@ -83,7 +83,9 @@ async function request(client: BenchClient, i: number): Promise<void> {
   await client.send("POST", "/v1/chat/completions", body, "application/json");
 }
 
-function judge(readings: readonly Reading[], requests: number) {
+/** Says how memory grew once it was warm, and sets the exit status to 1 where it is not flat, or over
+ *  its bound. */
+export function judgeMemory(readings: readonly Reading[], requests: number) {
   const warm = readings.filter((reading) => reading.requests > WARM_UP_SHARE * requests);
   const slope = slopeOf(warm.map((reading) => [reading.requests, reading.totalBytes]));
   const mean = warm.reduce((sum, { totalBytes }) => sum + totalBytes, 0) / warm.length;

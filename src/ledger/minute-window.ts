@@ -9,9 +9,11 @@ export class MinuteWindow {
   #second = 0;
   #sum = 0;
 
-  /** What was added within the minute before. Time never goes back here. */
+  /** What was added within the minute before. Time never goes back here by less than a minute; by
+   *  more, the clock was wrong, and the minute begins anew: nobody is to wait until it is right. */
   sum(nowMs: number): number {
     const second = Math.floor(nowMs / 1_000);
+    if (second < this.#second - RATE_SLOTS) this.#clear(second);
     const passed = Math.min(Math.max(0, second - this.#second), RATE_SLOTS);
     this.#second = Math.max(second, this.#second);
     for (let i = 0; i < passed; i++) {
@@ -45,6 +47,12 @@ export class MinuteWindow {
       left -= this.#slots[(this.#second - age + RATE_SLOTS) % RATE_SLOTS]!;
     }
     return left <= most ? Math.max(0, (this.#second + RATE_SLOTS) * 1_000 - nowMs) : 0;
+  }
+
+  #clear(second: number): void {
+    this.#slots.fill(0);
+    this.#second = second;
+    this.#sum = 0;
   }
 
   #put(second: number, delta: number): void {
