@@ -2,8 +2,8 @@
  *  which its choices come again, and ends with 1 where something is not as it must be.
  *  `crash [--kills N]`: kills the running service with SIGKILL at random moments of ingest, merge,
  *  split, snapshot and restore, 200 times unless told, and checks after every start that nothing
- *  acknowledged is lost, nothing deleted is back, and that the index is as one made anew. About
- *  5 s a kill.
+ *  acknowledged is lost, nothing deleted is back, that the index is as one made anew, and that a
+ *  budget paid for every answer once. About 5 s a kill.
  *  `faults [--only NAME] [--quick]`: backends and bindings of the platform that fail in every way
  *  of test/torture/faults, and what a client gets then. `--quick` leaves out what takes half a
  *  minute; `--only` takes the cells with that in their name.
@@ -82,11 +82,14 @@ function fail(fact: string): never {
 
 async function tortureMemory(kills: number): Promise<void> {
   const tally = await torture({ kills, seed, say });
+  const { budget } = tally;
   const during = Object.entries(tally.during).map(([kind, n]) => `${n} during ${kind}`);
   say(
     `${tally.kills} kills (${during.join(", ")}), ${tally.operations} acknowledged operations, ` +
       `up to ${tally.documents} documents on ${tally.shards} shards: ` +
-      "no acknowledged document lost, no deleted one back, the index equal to a rebuilt one",
+      "no acknowledged document lost, no deleted one back, the index equal to a rebuilt one; " +
+      `${budget.asked} answers asked for, ${budget.answered} came, ${budget.paid} paid, ` +
+      `${budget.untold} held or lapsed`,
   );
 }
 

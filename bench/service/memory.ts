@@ -83,8 +83,8 @@ async function request(client: BenchClient, i: number): Promise<void> {
   await client.send("POST", "/v1/chat/completions", body, "application/json");
 }
 
-/** Says how memory grew once it was warm, and sets the exit status to 1 where it is not flat, or over
- *  its bound. */
+/** Says how memory grew once it was warm, and sets the exit status to 1 where it is not flat, or
+ *  over its bound. */
 export function judgeMemory(readings: readonly Reading[], requests: number) {
   const warm = readings.filter((reading) => reading.requests > WARM_UP_SHARE * requests);
   const slope = slopeOf(warm.map((reading) => [reading.requests, reading.totalBytes]));

@@ -1,4 +1,4 @@
-/** The ledger's objects when their clock jumps and their alarms come twice, as the platform's may. */
+/** The ledger's objects when their clock jumps and their alarms come twice, as they may. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
@@ -53,7 +53,7 @@ it("a clock that was ahead bars nobody for longer than a minute", async () => {
   expect((await quota.admit(rates, 1)).refused).toBe("requests");
 });
 
-it("an idempotency key that was claimed by a clock ahead is free again with the right one", async () => {
+it("an idempotency key that a clock ahead claimed is free again with the right one", async () => {
   const replays = env.REPLAYS.getByName("ahead");
   await replays.passMs(HOUR_MS);
   await replays.claim("a", "f", "t1");

@@ -6,4 +6,5 @@ it("after SIGKILL at random moments nothing is lost and nothing deleted is back"
   const tally = await torture({ kills: 3, seed: 4, say: () => {} });
   expect(tally.kills).toBe(3);
   expect(tally.operations).toBeGreaterThan(0);
+  expect(tally.budget.answered).toBeGreaterThan(0);
 }, 180_000);

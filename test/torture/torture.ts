@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { BenchClient, Refusal } from "../../bench/client.ts";
 import { mulberry32 } from "../../eval/random.ts";
 import { type RunningService, startService } from "../../scripts/service.ts";
+import { BudgetAudit } from "./budget-audit.ts";
 import { checkSearch } from "./checks.ts";
 import { integer } from "./documents.ts";
 import { type Effect, ExpectedMemory, type Found } from "./expected-memory.ts";
@@ -35,26 +36,33 @@ export interface Tally {
   /** Greatest number of documents and of shards seen. */
   documents: number;
   shards: number;
+  /** Answers of a backend that a budget was to pay: asked for, answered, paid, and those whose end
+   *  the budget was never told. */
+  budget: Pick<BudgetAudit, "asked" | "answered" | "paid" | "untold">;
 }
 
 /** Throws at the first thing that is not as it must be; the state's folder is then kept and named
  *  in the message. A run is not the same for the same seed, since the kill falls by the clock. */
 export async function torture(options: TortureOptions): Promise<Tally> {
   const state = mkdtempSync(join(tmpdir(), "brink-torture-"));
-  const run = new Torture(state, options);
+  const budget = await BudgetAudit.start();
+  const run = new Torture(state, options, budget);
   try {
     await run.all();
   } catch (cause) {
     throw new Error(`after ${run.tally.kills} kills, state in ${state}: ${String(cause)}`, {
       cause,
     });
+  } finally {
+    await budget.close();
   }
   rmSync(state, { recursive: true, force: true });
   return run.tally;
 }
 
 class Torture {
-  readonly tally: Tally = { kills: 0, during: {}, operations: 0, documents: 0, shards: 0 };
+  readonly tally: Tally;
+  readonly #budget: BudgetAudit;
   readonly #state: string;
   readonly #options: TortureOptions;
   readonly #random: () => number;
@@ -65,7 +73,9 @@ class Torture {
   /** What was under way when the runtime died. */
   #pending: Effect | null = null;
 
-  constructor(state: string, options: TortureOptions) {
+  constructor(state: string, options: TortureOptions, budget: BudgetAudit) {
+    this.#budget = budget;
+    this.tally = { kills: 0, during: {}, operations: 0, documents: 0, shards: 0, budget };
     this.#state = state;
     this.#options = options;
     this.#random = mulberry32(options.seed);
@@ -75,7 +85,10 @@ class Torture {
   async all(): Promise<void> {
     while (this.tally.kills < this.#options.kills) {
       await this.#withService(async (client, service) => {
-        if (this.tally.kills === 0) await client.call("PUT", `/admin/namespaces/${NAMESPACE}`, {});
+        if (this.tally.kills === 0) {
+          await client.call("PUT", `/admin/namespaces/${NAMESPACE}`, {});
+          await this.#budget.prepare(client, service.url);
+        }
         await this.#check(client);
         await this.#driveUntilKilled(client, service);
       });
@@ -89,6 +102,7 @@ class Torture {
   ): Promise<void> {
     const service = await startService({
       state: this.#state,
+      variables: this.#budget.variables,
       configs: [CONFIG],
       readyPath: "/console", // cheaper to make than most
     });
@@ -111,6 +125,7 @@ class Torture {
     if (stats.documents !== found.size)
       throw new Error(`the statistics count ${stats.documents} documents of ${found.size}`);
     await checkSearch(client, this.#random, this.#expected.contents);
+    await this.#budget.check(client);
     this.tally.documents = Math.max(this.tally.documents, found.size);
     this.tally.shards = Math.max(this.tally.shards, stats.shards.length);
     this.#operations.shards = stats.shards.length;
@@ -131,6 +146,7 @@ class Torture {
             dead = true;
             service.kill();
           }, this.#momentIn(kind));
+        this.#budget.ask(service.url);
         const startMs = performance.now();
         await this.#take(client, operation);
         this.#typicalMs.set(kind, performance.now() - startMs);

@@ -9,11 +9,10 @@ import { within } from "../../../src/pipeline/within.ts";
 export const SHARES = { backend: 58, search: 30, write: 10, edge: 2 } as const;
 export type Kind = keyof typeof SHARES;
 
-const NAMESPACE = "piers";
-/** Written again and again, so that the memory's size stays. */
-const PIERS = 100;
-/** The edge is asked about every tenth, of which it was found to answer right. */
-const EDGE_STEP = 10;
+/** Written again and again, and searched: its size stays. */
+const PIERS = { namespace: "piers", count: 100 };
+/** Few and written once: of each it is known, once asked, that the edge answers right. */
+const BOATS = { namespace: "boats", count: 10 };
 /** Calls under way at once; more wait, and their time counts. */
 const CONNECTIONS = 256;
 /** A call that takes longer has failed. */
@@ -28,20 +27,21 @@ export class Mixture {
     this.#random = mulberry32(seed);
   }
 
-  /** Stores every pier. Answers are to be found, not remembered. */
+  /** Stores what is asked for. Answers are to be found, not remembered. */
   async prepare(): Promise<void> {
     await this.#client.call("PUT", "/admin/cache", { exact: "off" });
-    await this.#client.call("PUT", `/admin/namespaces/${NAMESPACE}`, {});
-    for (let pier = 0; pier < PIERS; pier += 50)
-      await this.#store(Array.from({ length: 50 }, (_, i) => pier + i));
-    for (let pier = 0; pier < PIERS; pier += EDGE_STEP) await this.#askEdge(pier);
+    for (const { namespace, count } of [PIERS, BOATS]) {
+      await this.#client.call("PUT", `/admin/namespaces/${namespace}`, {});
+      await this.#store(namespace, [...Array(count).keys()]);
+    }
+    for (let boat = 0; boat < BOATS.count; boat++) await this.#askEdge(boat);
   }
 
   /** The next call, which is made by `make`: that rejects with a Refusal where the service refuses
    *  it, and otherwise where the reply is not what it must be or does not come. */
   next(i: number): { kind: Kind; make: () => Promise<void> } {
     const kind = this.#pick();
-    const pier = Math.floor(this.#random() * PIERS);
+    const pier = Math.floor(this.#random() * PIERS.count);
     return { kind, make: () => within(CALL_MS_MAX, () => this.#make(kind, pier, i)) };
   }
 
@@ -59,22 +59,23 @@ export class Mixture {
   }
 
   async #make(kind: Kind, pier: number, i: number): Promise<void> {
-    if (kind === "write") return this.#store([pier]);
+    if (kind === "write") return this.#store(PIERS.namespace, [pier]);
     if (kind === "search") return this.#search(pier);
-    return kind === "edge" ? this.#askEdge(pier - (pier % EDGE_STEP)) : this.#askBackend(i);
+    return kind === "edge" ? this.#askEdge(pier % BOATS.count) : this.#askBackend(i);
   }
 
-  async #store(piers: readonly number[]): Promise<void> {
+  async #store(namespace: string, piers: readonly number[]): Promise<void> {
     const lines = piers.map((pier) => {
       // Another text each time: the same one would not be written.
       const text = `${factOf(pier)} Number ${Math.floor(this.#random() * 1e9)} is on its wall.`;
       return JSON.stringify({ id: `pier-${pier}`, text });
     });
-    await this.#client.ingest(NAMESPACE, lines.join("\n"));
+    await this.#client.ingest(namespace, lines.join("\n"));
   }
 
   async #search(pier: number): Promise<void> {
-    const hits = await this.#client.search(NAMESPACE, { query: `boat from ${nameOf(pier)}`, k: 5 });
+    const query = { query: `boat from ${nameOf(pier)}`, k: 5 };
+    const hits = await this.#client.search(PIERS.namespace, query);
     const found = hits.some(({ document_id }) => document_id === `pier-${pier}`);
     if (!found) throw new Error(`does not find pier-${pier} among ${JSON.stringify(hits)}`);
   }
@@ -82,7 +83,7 @@ export class Mixture {
   async #askEdge(pier: number): Promise<void> {
     const content = `When does the boat from ${nameOf(pier)} leave?`;
     const messages = [{ role: "user", content }];
-    const body = { model: "edge", messages, memory: { namespace: NAMESPACE } };
+    const body = { model: "edge", messages, memory: { namespace: BOATS.namespace } };
     const { brink } = await this.#client.call<Reply>("POST", "/v1/chat/completions", body);
     const sources = brink.citations.map(({ document_id }) => document_id);
     if (sources[0] !== `pier-${pier}` || !brink.answer?.includes(timeOf(pier)))
