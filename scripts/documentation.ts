@@ -14,7 +14,7 @@ export interface DocumentationPage {
 const NOT_LOADED =
   /^(README|api|decisions|kernels.*|.*measured.*|router-prior|engine|sharding|trust)\.md$/;
 
-const ASKS = /"messages": \[|messages: \[|brink ask "/;
+const ASKS = /"messages": \[|messages: \[|"choices": \[|brink ask "/;
 
 /** Brink's own documentation, a document for each `##` section of README.md and of what in docs/
  *  is for its users, in file order. What `npm start` preloads into the namespace `docs`. */
@@ -28,8 +28,8 @@ export function readDocumentation(root: string): DocumentationPage[] {
   );
 }
 
-/** Without comments, which no reader sees, and without examples that ask something: a question is
- *  nearest to itself, and answers nothing. */
+/** Without comments, which no reader sees, and without examples of what is asked and answered: a
+ *  question is nearest to itself, and answers nothing. */
 function withoutQuestions(markdown: string): string {
   const blocks = markdown.replace(/^<!--.*?-->\n+/gms, "").split(/\n{2,}/);
   return blocks.filter((block) => !(block.startsWith("    ") && ASKS.test(block))).join("\n\n");
