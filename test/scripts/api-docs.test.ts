@@ -1,4 +1,4 @@
-/** The API's reference: docs/api.md is the schemas', and tells a reader what he needs. */
+/** The API's reference: docs/api.md is the schemas', and tells readers what they need. */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, it } from "vitest";
