@@ -38,8 +38,10 @@ async function show(citation, namespace, place) {
     const { hits } = await call("/v1/memory/search", { method: "POST", body });
     const hit = hits.find((one) => one.passage_id === passage_id);
     const cut = hit === undefined ? null : cutAt(hit.text, quote);
-    if (cut === null) fill(place, emptyNotice("The memory no longer has this passage as it was."));
-    else fill(place, el("div", { class: "text" }, cut[0], el("mark", {}, cut[1]), cut[2]));
+    if (cut === null)
+      return fill(place, emptyNotice("The memory no longer has this passage as it was."));
+    fill(place, el("div", { class: "text" }, cut[0], el("mark", {}, cut[1]), cut[2]));
+    place.querySelector("mark")?.scrollIntoView({ block: "nearest" });
   } catch (error) {
     fill(
       place,

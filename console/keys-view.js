@@ -1,4 +1,4 @@
-/** The Keys view: the tenant's keys with their limits and use, new ones, and their end. */
+/** The Keys view: the tenant's keys with their limits and use, new ones, changes, and their end. */
 import { explainAbsence } from "./absence.js";
 import { call } from "./api.js";
 import { confirmed } from "./confirm.js";
@@ -12,7 +12,9 @@ import { session, watchSession } from "./session.js";
 const view = byId("keys", HTMLElement);
 const list = byId("keys-list", HTMLElement);
 const form = byId("keys-form", HTMLFormElement);
+const formTitle = byId("keys-form-title", HTMLElement);
 const send = byId("keys-send", HTMLButtonElement);
+const cancel = byId("keys-cancel", HTMLButtonElement);
 const outcome = byId("keys-outcome", HTMLElement);
 const field = {
   name: byId("keys-name", HTMLInputElement),
@@ -24,13 +26,21 @@ const field = {
 };
 const beginRead = newestOnly();
 
+/** The key that the form changes; null: it makes one. @type {Key | null} */
+let edited = null;
+
 export function startKeysView() {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    void whileBusy(send, createKey);
+    void whileBusy(send, saveKey);
+  });
+  cancel.addEventListener("click", () => {
+    edit(null);
+    list.focus(); // the button that had it is gone
   });
   watchSession(() => {
     fill(outcome); // it may hold another tenant's new key
+    edit(null);
     if (!view.hidden) showKeys();
   });
 }
@@ -83,6 +93,8 @@ function describeKey(key) {
     el(
       "td",
       {},
+      action("Edit", label, async () => edit(key)),
+      " ",
       action(toggle, label, () => change(key)),
       " ",
       action("Rotate", label, () => rotate(key)),
@@ -129,21 +141,48 @@ async function tell(doing, work) {
   }
 }
 
-function createKey() {
+/** Fills the form with a key, or empties it for a new one.
+ * @param {Key | null} key */
+function edit(key) {
+  edited = key;
+  form.reset();
+  cancel.hidden = key === null;
+  formTitle.textContent = key === null ? "New key" : `Change ${key.name ?? key.id}`;
+  send.textContent = key === null ? "Make key" : "Save changes";
+  // Scopes that the list has not are left as they are.
+  field.scope.disabled = false;
+  if (key === null) return;
+  const text = (/** @type {number | null} */ limit) => (limit === null ? "" : String(limit));
+  field.name.value = key.name ?? "";
+  field.scope.value = key.scopes.join(" ");
+  field.scope.disabled = field.scope.selectedIndex === -1;
+  field.rpm.value = text(key.requests_per_minute);
+  field.tpm.value = text(key.tokens_per_minute);
+  field.budget.value = text(key.budget_usd);
+  field.period.value = key.budget_period;
+  field.name.focus();
+}
+
+function saveKey() {
   /** @param {HTMLInputElement} input */
   const number = ({ value }) => (value === "" ? null : Number(value));
   const body = {
     name: field.name.value.trim() || null,
-    scopes: field.scope.value.split(" "),
+    ...(field.scope.disabled ? {} : { scopes: field.scope.value.split(" ") }),
     requests_per_minute: number(field.rpm),
     tokens_per_minute: number(field.tpm),
     budget_usd: number(field.budget),
     budget_period: field.period.value,
   };
-  return tell("Making the key…", async () => {
-    const { key } = await call("/admin/keys", { method: "POST", body });
-    form.reset();
-    return showText(key);
+  const changed = edited;
+  return tell(changed === null ? "Making the key…" : "Changing the key…", async () => {
+    const { key } =
+      changed === null
+        ? await call("/admin/keys", { method: "POST", body })
+        : await call(pathOf(changed.id), { method: "PATCH", body });
+    edit(null);
+    if (changed === null) return showText(key);
+    return doneNotice(`${body.name ?? changed.id} is changed, everywhere within 30 seconds.`);
   });
 }
 

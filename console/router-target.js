@@ -24,7 +24,9 @@ const BUDGET_MAX_UNKNOWN = 10;
 const KINDS = {
   max_risk: {
     name: "Highest risk",
-    help: "The highest share of wrong answers among those the edge keeps, with 95 % confidence.",
+    help:
+      "The highest share of wrong answers among those the edge keeps, with 95 % confidence " +
+      "unless another one was set.",
   },
   backend_share: {
     name: "Share for the backend",

@@ -2,7 +2,8 @@
 import { explainAbsence } from "./absence.js";
 import { call } from "./api.js";
 import { bar } from "./bars.js";
-import { byId, el, fill, newestOnly } from "./dom.js";
+import { confirmed } from "./confirm.js";
+import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { fixed, instant, milliseconds, usd } from "./format.js";
 import { emptyNotice, errorNotice, loadingNotice } from "./notice.js";
 import { traceHash } from "./routes.js";
@@ -21,6 +22,7 @@ const pages = byId("traces-pages", HTMLElement);
 const newer = byId("traces-newer", HTMLButtonElement);
 const older = byId("traces-older", HTMLButtonElement);
 const pageNumber = byId("traces-page", HTMLElement);
+const forget = byId("traces-forget", HTMLButtonElement);
 const beginRead = newestOnly();
 
 /** Each under its name in the API. */
@@ -49,6 +51,7 @@ export function startTracesView() {
     cursors = [null];
     setTimeout(read); // once the fields are empty
   });
+  forget.addEventListener("click", () => void whileBusy(forget, forgetAll));
   older.addEventListener("click", () => {
     cursors.push(nextCursor);
     read();
@@ -79,6 +82,22 @@ export function showTraces(id) {
   beginRead();
   pages.hidden = true;
   fill(list, explainAbsence("Traces can be seen with an admin key."));
+}
+
+async function forgetAll() {
+  const sure = await confirmed({
+    title: "Forget all traces?",
+    text: "What is remembered of requests goes, filtered or not. Counts and figures stay.",
+    action: "Forget all",
+  });
+  if (!sure) return;
+  try {
+    await call("/admin/traces", { method: "DELETE" });
+    cursors = [null];
+    read();
+  } catch (error) {
+    fill(list, errorNotice(error, read));
+  }
 }
 
 function isFiltered() {

@@ -208,6 +208,22 @@ describe(where, { skip: noBrowser !== null }, () => {
       expect(stages.join(" ")).toMatch(/auth .*retrieve .*backend.*attempt/);
     }));
 
+  it("a key's limits are changed, and what is left empty is no limit", () =>
+    on({}, async ({ show }, page) => {
+      await show("#/keys");
+      await page.getByRole("button", { name: /^Edit/ }).click();
+      expect(await page.inputValue("#keys-name")).toBe(HOSTILE);
+      await page.fill("#keys-rpm", "30");
+      await page.fill("#keys-budget", "2.5");
+      await page.click("#keys-send");
+      await page.getByText("30 requests/min, $2.5 a month").waitFor();
+      const { keys } = (await backed.service.call("GET", "/admin/keys")).body;
+      expect(keys).toMatchObject([
+        { name: HOSTILE, scopes: ["inference"], requests_per_minute: 30, tokens_per_minute: null },
+      ]);
+      expect(await page.textContent("#keys-form-title")).toBe("New key");
+    }));
+
   it("a failing service is told with its code, and may be asked again", () =>
     on({ width: 360 }, async ({ show }, page) => {
       const body = JSON.stringify({ error: { message: "it rests", code: "memory_busy" } });
