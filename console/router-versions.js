@@ -4,6 +4,7 @@ import { confirmed } from "./confirm.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { count, moment } from "./format.js";
 import { emptyNotice, errorNotice, loadingNotice } from "./notice.js";
+import { session } from "./session.js";
 
 /** @typedef {import("./types.js").RouterVersion} RouterVersion */
 
@@ -12,7 +13,9 @@ const beginRead = newestOnly();
 
 export function clearVersions() {
   beginRead();
-  fill(list, emptyNotice("Versions are shown with an admin key."));
+  const isAdmin = session.role === "admin";
+  const text = isAdmin ? "They are read after the router." : "They are shown with an admin key.";
+  fill(list, emptyNotice(text));
 }
 
 const COLUMNS = ["Version", "Made", "By", "Weights", "Answers", "Use"];
