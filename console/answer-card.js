@@ -39,6 +39,11 @@ export class AnswerCard {
     );
   }
 
+  /** What came so far. */
+  get text() {
+    return this.#text;
+  }
+
   /** @param {string} piece */
   addText(piece) {
     this.#text += piece;

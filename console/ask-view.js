@@ -15,6 +15,8 @@ const stop = byId("ask-stop", HTMLButtonElement);
 const empty = byId("ask-empty", HTMLElement);
 const examples = byId("ask-examples", HTMLElement);
 const history = byId("ask-history", HTMLElement);
+const follow = byId("ask-follow", HTMLInputElement);
+const followLabel = byId("ask-follow-label", HTMLElement);
 
 /** About Brink's own documentation, which `npm start` loads: easy, unanswerable, hard. */
 const EXAMPLES = [
@@ -23,6 +25,9 @@ const EXAMPLES = [
   "Why might an operator prefer a risk target to a fixed threshold, all in all?",
 ];
 
+/** Of a conversation that goes on; the service takes more, and a prompt has its bound too. */
+const MESSAGES_MAX = 40;
+
 // Namespaces begin with a letter or digit, so these can be none's name.
 const DEFAULT = "*default";
 const NONE = "*none";
@@ -30,6 +35,10 @@ const OTHER = "*other";
 
 /** @type {AbortController | null} */
 let running = null;
+/** The conversation that the last answer ended. @type {{ role: string, content: string }[]} */
+let conversation = [];
+/** The key that it was had with. */
+let ownKey = "";
 /** What the user chose in the list, which may be made anew at any time.
  * @type {string | null} */
 let chosen = null;
@@ -56,7 +65,26 @@ export function startAskView() {
     };
     examples.append(el("li", {}, el("button", { type: "button", onclick: use }, text)));
   }
-  watchSession(listNamespaces);
+  watchSession(() => {
+    if (session.key !== ownKey) forget();
+    listNamespaces();
+  });
+}
+
+/** Nothing of one key's may be seen, or sent on, with the next. */
+function forget() {
+  ownKey = session.key;
+  running?.abort();
+  fill(history);
+  empty.hidden = false;
+  setConversation([]);
+}
+
+/** @param {typeof conversation} messages */
+function setConversation(messages) {
+  conversation = messages.slice(-MESSAGES_MAX);
+  followLabel.hidden = conversation.length === 0;
+  if (conversation.length === 0) follow.checked = false;
 }
 
 function listNamespaces() {
@@ -94,6 +122,8 @@ async function ask() {
   if (text === "" || running !== null) return;
   const memory = chosenMemory();
   const card = new AnswerCard(text, memory.name);
+  const key = session.key;
+  const messages = [...(follow.checked ? conversation : []), { role: "user", content: text }];
   history.prepend(card.element);
   empty.hidden = true;
   running = new AbortController();
@@ -102,7 +132,7 @@ async function ask() {
   try {
     const request = {
       model: model.value,
-      messages: [{ role: "user", content: text }],
+      messages,
       explain: true,
       ...memory.body,
     };
@@ -111,6 +141,8 @@ async function ask() {
       card.addText(piece),
     );
     const totalMs = performance.now() - startMs;
+    if (key === ownKey && card.text !== "")
+      setConversation([...messages, { role: "assistant", content: card.text }]);
     card.finish({ brink, trace, totalMs, threshold: await readThreshold() });
   } catch (error) {
     if (running.signal.aborted) card.stop();

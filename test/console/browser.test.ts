@@ -114,6 +114,20 @@ describe(where, { skip: noBrowser !== null }, () => {
       expect(await passage.locator("mark").textContent()).toBe(quote);
       expect(await passage.textContent()).toContain("Ask your manager first.");
       expect(await seriousFindings(page)).toEqual([]);
+      await page.check("#ask-follow");
+      await page.selectOption("#ask-model", "backend");
+      await page.fill("#question", "And whom do they ask?");
+      await page.press("#question", "Enter");
+      await page.getByText("The scripted backend says so").waitFor();
+      const { messages } = backed.backend.requests.at(-1)!.body as { messages: { role: string }[] };
+      const roles = messages.map(({ role }) => role).filter((role) => role !== "system");
+      expect(roles).toEqual(["user", "assistant", "user"]);
+      expect(JSON.stringify(messages)).toContain("How many days of leave do staff have?");
+      await page.fill("#key", "brink-dev");
+      await page.press("#key", "Enter");
+      await settled(page);
+      expect(await page.locator(".exchange").count()).toBe(0);
+      expect(await page.isHidden("#ask-follow")).toBe(true);
     }));
 
   it("what others wrote is shown as text and does nothing", () =>
