@@ -101,12 +101,11 @@ export class BackendState {
 const states = new Map<string, BackendState>();
 
 /** The isolate's state of the backend of that name. A deployment's names do not change while an
- *  isolate lives; locally and in tests they may, and the oldest is forgotten. */
+ *  isolate lives; locally and in tests they may, and the one unused for longest is forgotten. */
 export function stateOf(name: string): BackendState {
-  const known = states.get(name);
-  if (known !== undefined) return known;
+  const state = states.get(name) ?? new BackendState();
+  states.delete(name);
   if (states.size >= BACKENDS_MAX) states.delete(states.keys().next().value!);
-  const state = new BackendState();
-  states.set(name, state);
+  states.set(name, state); // behind all others
   return state;
 }

@@ -43,8 +43,7 @@ export async function soak({ minutes, rate, seed, say }: LoadOptions): Promise<s
       await run.take(rate, upTo - run.calls.length);
       await collectGarbage(service.inspectorUrl);
       readings.push({ requests: upTo, ...(await readMemory(service)) });
-      const bytes = readings.at(-1)!.totalBytes;
-      say(`${upTo} calls, ${run.failed} failed, ${(bytes / 1e6).toFixed(1)} MB`);
+      say(`${upTo} calls, ${run.failed + run.refused} failed, ${describe(readings.at(-1)!)}`);
     }
     run.table(say);
     const [first, last] = [run.calls.slice(0, calls / 10), run.calls.slice(-calls / 10)].map(of);
@@ -55,7 +54,8 @@ export async function soak({ minutes, rate, seed, say }: LoadOptions): Promise<s
     say(`the 99th percentile drifts by ${(100 * drift).toFixed(1)} % (${too})`);
     judgeMemory(readings, calls);
     const slower = judged && drift > DRIFT_MAX ? ["the 99th percentile drifts"] : [];
-    return [...(run.failed > 0 ? [`${run.failed} of ${calls} calls failed`] : []), ...slower];
+    const failed = run.failed + run.refused;
+    return [...(failed > 0 ? [`${failed} of ${calls} calls failed`] : []), ...slower];
   });
 }
 
@@ -119,7 +119,7 @@ class Run {
   readonly calls: Call[] = [];
   /** Replies that were wrong or never came. */
   failed = 0;
-  /** With a status that says when to come back: 429 or 503. */
+  /** By the service, because it is too busy. */
   refused = 0;
   readonly #mixture: Mixture;
   readonly #say: (line: string) => void;
@@ -140,7 +140,7 @@ class Run {
   }
 
   #count(kind: Kind, error: unknown): void {
-    if (error instanceof Refusal && [429, 503].includes(error.status)) this.refused += 1;
+    if (error instanceof Refusal && error.code.endsWith("_busy")) this.refused += 1;
     else this.failed += 1;
     if (this.failed + this.refused <= ERRORS_SHOWN) this.#say(`${kind} failed: ${String(error)}`);
   }
@@ -151,6 +151,13 @@ class Run {
       if (calls.length > 0) say(`${kind.padEnd(8)} ${calls.length} calls, ${show(of(calls))} ms`);
     }
   }
+}
+
+function describe({ totalBytes, heapBytes, buffersBytes, linearBytes }: Reading): string {
+  const [all, heap, buffers, linear] = [totalBytes, heapBytes, buffersBytes, linearBytes].map((n) =>
+    (n / 1e6).toFixed(1),
+  );
+  return `${all} MB: heap ${heap}, buffers ${buffers}, linear memory ${linear}`;
 }
 
 interface Times {
