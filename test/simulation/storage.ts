@@ -71,8 +71,9 @@ export class SimulatedStorage {
     return this.#open || this.#dirtyAlarm;
   }
 
+  /** When the alarm is to run, Unix ms; null: not, or not before a change of that is durable. */
   get durableAlarm(): number | null {
-    return this.#durableAlarm;
+    return this.#dirtyAlarm ? null : this.#durableAlarm;
   }
 
   #exec(query: string, bindings: SqlStorageValue[]): Cursor {
