@@ -274,7 +274,11 @@ export class Clients {
       else if (operation.op === "restore" || operation.op === "deleteSnapshot") {
         const id = this.#snapshots.pick(operation.which);
         if (operation.op === "deleteSnapshot") this.#snapshots.deleted(id);
-        if (id !== null) await call(operation.op, id);
+        if (id === null) return;
+        await call(operation.op, id).catch((error) => {
+          const damaged = codeOf(error) === "snapshot_damaged";
+          if (!damaged || this.#snapshots.isWhole(id)) throw error;
+        });
       } else await call(operation.op);
     } catch (error) {
       this.#meaning(error);

@@ -26,7 +26,8 @@ export async function runSimulation(command: Command): Promise<boolean> {
   const threads = availableParallelism();
   say(`${steps} steps from seed ${seed}, ${threads} threads`);
   const startMs = performance.now();
-  const simulated = await simulate({ steps, seed, threads, mutation });
+  const progress = (taken: number) => say(`${taken} steps`);
+  const simulated = await simulate({ steps, seed, threads, mutation, progress });
   say(told(simulated, (performance.now() - startMs) / 1000));
   if (simulated.failure === null) return true;
   tellFailure(simulated.failure, say);

@@ -8,6 +8,7 @@ import type { Done, Failure, Task } from "./thread.ts";
 /** Steps of an episode, which begins with an empty namespace; settling adds some. */
 const EPISODE_STEPS = 3_000;
 const SHRINK_TRIES_MAX = 1_500;
+const PROGRESS_STEPS = 100_000;
 
 export interface SimulationOptions {
   steps: number;
@@ -16,6 +17,8 @@ export interface SimulationOptions {
   /** A rule to break, of MUTATIONS; none: ''. */
   mutation?: string;
   triesMax?: number;
+  /** Hears of every 100,000 steps. */
+  progress?(steps: number): void;
 }
 
 export interface Simulated {
@@ -38,7 +41,9 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
       while (total.steps < steps && total.failure === null) {
         const task = { seed: next++, steps: EPISODE_STEPS, trace: null, mutation, triesMax };
         const done = await perform(task);
+        const before = Math.floor(total.steps / PROGRESS_STEPS);
         total.steps += done.steps;
+        if (Math.floor(total.steps / PROGRESS_STEPS) > before) options.progress?.(total.steps);
         total.episodes += 1;
         for (const [name, n] of Object.entries(done.counts))
           total.counts[name] = (total.counts[name] ?? 0) + n;

@@ -28,6 +28,11 @@ export class Snapshots {
     return length === 0 ? null : this.#done[length - 1 - (which % length)]!;
   }
 
+  /** Whether it is sealed and nobody asked for its deletion, which may come at any time. */
+  isWhole(id: string): boolean {
+    return this.#whole.has(id);
+  }
+
   deleted(id: string | null): void {
     if (id !== null) this.#whole.delete(id);
   }
