@@ -172,11 +172,17 @@ async function writeManifest(context: WorkContext, work: SnapshotWork): Promise<
   });
 }
 
-/** Gives a snapshot up: its parts go. */
+/** Gives a snapshot up: its manifest goes, should it be there already, then its parts. That it is
+ *  given up is kept first: were it forgotten with the object between two deletions, the next one
+ *  would go on and end with a snapshot that lacks parts. */
 export async function abandonSnapshot(context: WorkContext, work: SnapshotWork): Promise<void> {
-  const { store, call } = context;
+  const { store, call, bucket } = context;
+  store.setWork({ ...work, phase: "abandon" });
+  if (bucket !== null) {
+    await bucket.delete(manifestKey(store.name(), work.id));
+    await deletePrefix(bucket, partsPrefix(store.name(), work.id));
+  }
   for (const { range } of work.shards) await call(range.object, "endCopy");
-  await deletePrefix(bucketOf(context), partsPrefix(store.name(), work.id));
   store.transaction(() => {
     store.forgetParts();
     store.setWork(null);

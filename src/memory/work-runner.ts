@@ -7,6 +7,13 @@ import { abandonSplit, stepSplit } from "./split.ts";
 import type { Work, WorkContext } from "./work.ts";
 import type { WriteLock } from "./write-lock.ts";
 
+const CALLED_OFF = "it was called off";
+
+/** Whether the object that gave it up ended before it was done with that. */
+function isGivenUp(work: Work): boolean {
+  return work.kind === "snapshot" && work.phase === "abandon";
+}
+
 export class WorkRunner {
   readonly #context: WorkContext;
   readonly #steps: WriteLock;
@@ -24,7 +31,8 @@ export class WorkRunner {
       const work = this.#context.store.work();
       if (work === null) return true;
       try {
-        if (await this.#take(work)) this.#report(work, null);
+        if (isGivenUp(work)) await this.#giveUp(work, work.error ?? CALLED_OFF);
+        else if (await this.#take(work)) this.#report(work, null);
         return true;
       } catch (error) {
         await this.#fail(error);
@@ -38,10 +46,14 @@ export class WorkRunner {
     return this.#steps.run(async () => {
       const work = this.#context.store.work();
       if (work === null) return false;
-      await this.#abandon(work);
-      this.#report(work, { code: "conflict", message: "it was called off" });
+      await this.#giveUp(work, CALLED_OFF);
       return true;
     }, true);
+  }
+
+  async #giveUp(work: Work, message: string): Promise<void> {
+    await this.#abandon(work);
+    this.#report(work, { code: "conflict", message });
   }
 
   #take(work: Work): Promise<boolean> {

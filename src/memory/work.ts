@@ -42,7 +42,7 @@ export interface SplitWork extends Begun {
 /** All documents go to R2. */
 export interface SnapshotWork extends Begun {
   kind: "snapshot";
-  phase: "prepare" | "copy" | "seal";
+  phase: "prepare" | "copy" | "seal" | "abandon";
   id: string;
   shards: { range: ShardRange; cursor: CopyCursor }[];
   /** The shard that is read. */

@@ -1,4 +1,4 @@
-import { evictDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { codeOf } from "../../src/errors.ts";
@@ -121,6 +121,27 @@ it("a snapshot that is called off leaves no parts, and the next one is whole", a
   await memory.restore(id);
   await settle(stepped);
   await expectSame(memory, twin);
+});
+
+it("one that was being given up when its object ended does not end without parts", async () => {
+  const { stepped, memory } = await filled("snapshot/given-up", 2);
+  await memory.snapshot();
+  for (let i = 0; i < 4; i++) await stepped.tick();
+  await runInDurableObject(stepped, (_, { storage }) => {
+    const [{ value }] = storage.sql
+      .exec("SELECT value FROM namespace WHERE name = 'work'")
+      .toArray() as [{ value: string }];
+    const work = JSON.stringify({ ...JSON.parse(value), phase: "abandon" });
+    storage.sql.exec("UPDATE namespace SET value = ? WHERE name = 'work'", work);
+  });
+  const [first] = await keysUnder("memory/snapshot%2Fgiven-up/");
+  await env.SNAPSHOTS.delete(first!);
+  await evictDurableObject(stepped);
+  await settle(stepped);
+  const { snapshots, work, last_snapshot } = await memory.snapshots();
+  expect({ snapshots, work }).toEqual({ snapshots: [], work: null });
+  expect(last_snapshot).toMatchObject({ state: "failed", error: { code: "conflict" } });
+  expect(await keysUnder("memory/snapshot%2Fgiven-up/")).toEqual([]);
 });
 
 it("damage of any kind is snapshot_damaged, and nothing changes", async () => {
