@@ -28,6 +28,8 @@ beforeAll(async () => {
   await fill(service, "notes", [
     { id: "ferry", title: "Ferry", text: "The ferry to the island leaves at 07:40 and 16:10." },
   ]);
+  // What is asked twice here is to be answered twice.
+  await service.call("PUT", "/admin/cache", { exact: "off" });
   writeFileSync(join(folder, "tiny.gguf"), decoderFile({ type: "F32" }));
   await brink("models", "add", join(folder, "tiny.gguf"));
 }, START_MS_MAX);
