@@ -71,8 +71,11 @@ export function errorsOf(operation: Operation): ErrorCode[] {
   if (requestBody)
     add(["invalid_json", "invalid_request", "body_too_large", "unsupported_media_type"]);
   if (parameters.length > 0) add(["invalid_request"]);
-  if (parameters.some(({ name }) => name === "idempotency-key"))
+  // The body is read for the key's sake, also where the operation takes none.
+  if (parameters.some(({ name }) => name === "idempotency-key")) {
     add(["idempotency_key_in_use", "idempotency_key_reused"]);
+    add(["body_too_large", "unsupported_media_type"]);
+  }
   for (const [pattern, more] of RULES) if (pattern.test(`${method} ${path}`)) add(more);
   return inOrder(codes);
 }
