@@ -1,11 +1,12 @@
 /** Weights from what the edge answered to labelled questions, and how good they are. */
 import { bootstrap, type Figure } from "../eval/report.ts";
 import { auroc, expectedCalibrationError } from "../eval/scores.ts";
-import { type BeforeModel, scoreBefore } from "../src/router/before.ts";
+import type { BeforeModel } from "../src/router/before.ts";
+import { scoreDifficulty } from "../src/router/difficulty.ts";
 import { FEATURES } from "../src/router/features.ts";
 import { foldOf, type GroupFit } from "../src/router/fit.ts";
 import { fitStages, type StagedExample } from "../src/router/fit-stages.ts";
-import { type LogisticModel, scoreLogistic } from "../src/router/logistic.ts";
+import type { LogisticModel } from "../src/router/logistic.ts";
 import { CommandError } from "./command.ts";
 import { CLI_TRAIN_ANSWERS_MIN, CLI_TRAIN_GROUPS_MIN, CLI_TRAIN_LABELS_MIN } from "./limits.ts";
 import type { Judged } from "./router-ask.ts";
@@ -61,9 +62,7 @@ export function trainOn(
     .map((fold) => fold < THRESHOLD_FOLDS);
   let next = 0; // of `heldOut`, which is in the order of the fitted answers
   const fresh = examples.map(({ values }, n) =>
-    isHeld[n]
-      ? Math.max(scoreLogistic(ridge, values), scoreBefore(ridge.before, values).floor)
-      : heldOut[next++]!,
+    isHeld[n] ? scoreDifficulty(ridge, values) : heldOut[next++]!,
   );
   const compared = answers.map(({ difficulty, wrong }, n) => {
     return { fresh: fresh[n]!, active: difficulty, wrong };

@@ -4,7 +4,7 @@ import type { Engine, Usage } from "../engine/engine.ts";
 import { SHADOW_MS_MAX } from "../limits.ts";
 import { isWrongBy } from "../router/agreement.ts";
 import type { Outcome } from "../router/outcome.ts";
-import type { ShadowCounts } from "../router/router-types.ts";
+import { NO_SHADOWS, type ShadowCounts } from "../router/router-types.ts";
 import type { Observed } from "./observe.ts";
 import { groundPrompt } from "./streams.ts";
 import type { AnswerDeps } from "./work.ts";
@@ -76,8 +76,7 @@ interface Asked {
   engine: string | null;
 }
 
-const NOTHING = { sent: 0, failed: 0, dropped: 0, prompt_tokens: 0, completion_tokens: 0 };
-const NOT_ASKED = { counts: NOTHING, engine: null };
+const NOT_ASKED = { counts: NO_SHADOWS, engine: null };
 
 /** What the engine would have been asked, had the question gone there. */
 async function ask(

@@ -3,8 +3,8 @@
 import { assert } from "../errors.ts";
 import { type BeforeModel, parseBeforeModel, scoreBefore } from "./before.ts";
 import { type CalibrationFile, type CalibrationSet, readCalibration } from "./calibration.ts";
-import { FEATURES, type FeatureName, type Features } from "./features.ts";
-import { scoreLogistic } from "./logistic.ts";
+import { FEATURES, type FeatureName } from "./features.ts";
+import { type LogisticModel, scoreLogistic } from "./logistic.ts";
 
 /** A weights file, checked. */
 export interface DifficultyModel {
@@ -40,8 +40,8 @@ export function parseDifficultyModel(file: DifficultyFile): DifficultyModel {
 /** P(the edge answer is not good enough), 0..1, by both stages: what the reading says, and no less
  *  than was promised before it. */
 export function scoreDifficulty(
-  model: Omit<DifficultyModel, "version" | "calibration">,
-  values: Features,
+  model: LogisticModel & { before: BeforeModel | null },
+  values: Readonly<Record<string, number>>,
 ): number {
   const { before } = model;
   const floor = before === null ? 0 : scoreBefore(before, values).floor;
