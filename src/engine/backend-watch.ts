@@ -79,13 +79,14 @@ export class Watch {
   #set(): void {
     clearTimeout(this.#timer);
     this.#ringsAt = this.#next().at;
-    this.#timer = setTimeout(() => this.#ring(), Math.max(0, this.#ringsAt - performance.now()));
+    const ms = Math.ceil(this.#ringsAt - performance.now());
+    this.#timer = setTimeout(() => this.#ring(), Math.max(1, ms));
   }
 
   #ring(): void {
     const { at, ms, what } = this.#next();
-    if (at - performance.now() > TIMER_ERROR_MS) {
-      this.#set();
+    if (performance.now() < at) {
+      this.#set(); // never early: what is left would be spent on another backend
       return;
     }
     const message = `the backend gave ${what} in ${Math.round(ms)} ms`;
@@ -93,9 +94,6 @@ export class Watch {
     this.#controller.abort(this.#timeout);
   }
 }
-
-/** A timer may ring a little before its time. */
-const TIMER_ERROR_MS = 1;
 
 function boundIn(ms: number, what: string): Bound {
   return { at: performance.now() + ms, ms, what };
