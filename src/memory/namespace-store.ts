@@ -149,6 +149,14 @@ export class NamespaceStore {
     return next;
   }
 
+  /** The next copy's number. The clock is in it, so that a namespace that is made anew has none
+   *  that the one before it had: its objects may have the same names, and calls may come late. */
+  takeCopy(): number {
+    const next = Math.max((this.#read<number>("copy") ?? 0) + 1, Date.now());
+    this.#write("copy", next);
+    return next;
+  }
+
   /** Of all that a search can find: every change makes it greater, and it is odd while one is under
    *  way. A change that the object did not live to finish counts as one more. */
   contentVersion(): number {

@@ -44,8 +44,8 @@ export function ownShard(owner: ShardOwner): ShardMethods {
     },
     stats: () => shard().stats(),
     compact: async (rebuild) => changed(shard().compact(rebuild)),
-    startCopy: () => shard().startCopy(),
-    endCopy: () => shard().endCopy(),
+    startCopy: (copy) => shard().startCopy(copy),
+    endCopy: (copy) => shard().endCopy(copy),
     copyPage: (row, removal, limit) => shard().copyPage(row, removal, limit),
     adopt: async (page) => changed(adoptOnce(shard(), page)),
   };

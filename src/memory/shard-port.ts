@@ -37,8 +37,9 @@ export interface ShardMethods {
   oldest(limit: number, before: number | null): AgedDocument[];
   stats(): ShardStats;
   compact(rebuild: boolean): Promise<void>;
-  startCopy(): void;
-  endCopy(): void;
+  /** Of the copy with that number; see Shard. */
+  startCopy(copy: number): void;
+  endCopy(copy: number): void;
   copyPage(row: number, removal: number, limit: number): CopyPage;
   /** Takes a page of a copy; the same page again changes nothing. */
   adopt(page: CopyPage): Promise<void>;

@@ -171,15 +171,21 @@ export class Shard {
     return readCopy(this.#open(), row, removal, limit);
   }
 
-  /** From here on removals are kept for `copyPage`. */
-  startCopy(): void {
+  /** From here on removals are kept for `copyPage`. Copies have numbers, which ascend: a call that
+   *  comes late, of an older copy or of one that was ended, changes nothing. */
+  startCopy(copy: number): void {
     const { store } = this.#open();
+    if (copy <= store.numbers().copy) return;
     store.forgetRemovals();
     store.setMeta("copying", "1");
+    store.setNumbers({ copy });
   }
 
-  endCopy(): void {
+  /** Removals are kept no longer, unless it is for a copy that is newer. */
+  endCopy(copy: number): void {
     const { store } = this.#open();
+    if (copy < store.numbers().copy) return;
+    store.setNumbers({ copy });
     store.deleteMeta("copying");
     store.forgetRemovals();
   }

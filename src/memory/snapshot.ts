@@ -19,7 +19,7 @@ import {
   sha256,
   snapshotPrefix,
 } from "./snapshot-format.ts";
-import { begun, type SnapshotWork, type WorkContext } from "./work.ts";
+import { begun, copyOf, type SnapshotWork, type WorkContext } from "./work.ts";
 
 /** What an id looks like: no other reaches a key. */
 const ID = /^[\w-]{1,64}$/;
@@ -74,7 +74,8 @@ export async function beginSnapshot(context: WorkContext): Promise<string> {
 export async function stepSnapshot(context: WorkContext, work: SnapshotWork): Promise<boolean> {
   const { store, call } = context;
   if (work.phase === "prepare") {
-    for (const { range } of work.shards) await call(range.object, "startCopy");
+    const copy = copyOf(context, work);
+    for (const { range } of work.shards) await call(range.object, "startCopy", copy);
     store.setWork({ ...work, phase: "copy", failures: 0 });
     return false;
   }
@@ -85,7 +86,8 @@ export async function stepSnapshot(context: WorkContext, work: SnapshotWork): Pr
     return false;
   }
   await writeManifest(context, work);
-  for (const { range } of work.shards) await call(range.object, "endCopy");
+  const copy = copyOf(context, work);
+  for (const { range } of work.shards) await call(range.object, "endCopy", copy);
   store.transaction(() => {
     store.forgetParts();
     store.setWork(null);
@@ -177,12 +179,13 @@ async function writeManifest(context: WorkContext, work: SnapshotWork): Promise<
  *  would go on and end with a snapshot that lacks parts. */
 export async function abandonSnapshot(context: WorkContext, work: SnapshotWork): Promise<void> {
   const { store, call, bucket } = context;
+  const copy = copyOf(context, work);
   store.setWork({ ...work, phase: "abandon" });
   if (bucket !== null) {
     await bucket.delete(manifestKey(store.name(), work.id));
     await deletePrefix(bucket, partsPrefix(store.name(), work.id));
   }
-  for (const { range } of work.shards) await call(range.object, "endCopy");
+  for (const { range } of work.shards) await call(range.object, "endCopy", copy);
   store.transaction(() => {
     store.forgetParts();
     store.setWork(null);

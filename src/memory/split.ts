@@ -6,7 +6,7 @@ import { COPY_CATCH_UP_PAGES } from "../limits.ts";
 import { evenRanges, hashOf, replaced } from "./shard-map.ts";
 import { totalOf } from "./shard-port.ts";
 import type { CopyPage, ShardRange } from "./shard-types.ts";
-import { begun, type SplitWork, type WorkContext } from "./work.ts";
+import { begun, copyOf, type SplitWork, type WorkContext } from "./work.ts";
 
 /** How often the two sides are counted while documents expire. */
 const COUNTS_MAX = 3;
@@ -49,7 +49,7 @@ export async function stepSplit(context: WorkContext, work: SplitWork): Promise<
   const { source, targets } = work;
   if (work.phase === "prepare") {
     for (const { object } of targets) await call(object, "create", store.options()!);
-    await call(source.object, "startCopy");
+    await call(source.object, "startCopy", copyOf(context, work));
     store.setWork({ ...work, phase: "copy", cursor: { row: 0, removal: 0 }, failures: 0 });
     return false;
   }
@@ -123,11 +123,16 @@ async function checkCounts({ call }: WorkContext, { source, targets }: SplitWork
   }
 }
 
-/** Gives a split up: the new objects go, and the shard stays as it is. */
+/** Gives a split up: the new objects go, and the shard stays as it is. That it is given up is kept
+ *  first: the call that ends the copy may be lost to its caller and arrive all the same, and a
+ *  split that went on then would miss removals. */
 export async function abandonSplit(context: WorkContext, work: SplitWork): Promise<void> {
-  await context.call(work.source.object, "endCopy");
-  context.store.transaction(() => {
-    for (const { object } of work.targets) context.store.retire(object);
-    context.store.setWork(null);
+  const { store, call } = context;
+  const copy = copyOf(context, work);
+  store.setWork({ ...work, phase: "abandon" });
+  await call(work.source.object, "endCopy", copy);
+  store.transaction(() => {
+    for (const { object } of work.targets) store.retire(object);
+    store.setWork(null);
   });
 }

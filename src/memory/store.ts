@@ -54,10 +54,12 @@ export interface ShardNumbers {
   archive_tried: number;
   /** Segments that were found damaged and made anew. */
   rebuilt: number;
+  /** The newest copy of the documents that it heard of, under way or over; 0: none. */
+  copy: number;
 }
 
 const FIRST_NUMBERS: ShardNumbers = {
-  ...{ last_row: 0, next_passage: 1, sealed_passage: 1, dim: 0, rebuilt: 0 },
+  ...{ last_row: 0, next_passage: 1, sealed_passage: 1, dim: 0, rebuilt: 0, copy: 0 },
   ...{ codebook: 0, archived_passage: 1, archive_tried: 1 },
 };
 const NUMBER_NAMES = Object.keys(FIRST_NUMBERS)

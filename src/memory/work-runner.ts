@@ -9,9 +9,9 @@ import type { WriteLock } from "./write-lock.ts";
 
 const CALLED_OFF = "it was called off";
 
-/** Whether the object that gave it up ended before it was done with that. */
+/** Whether it was given up, and whatever came between left that undone. */
 function isGivenUp(work: Work): boolean {
-  return work.kind === "snapshot" && work.phase === "abandon";
+  return work.phase === "abandon";
 }
 
 export class WorkRunner {

@@ -25,10 +25,17 @@ interface Begun {
   error: string | null;
 }
 
+/** Work that copies shards. */
+interface Copying extends Begun {
+  /** What its calls to begin and end copies carry, by which shards know late ones; absent until the
+   *  first of them: see copyOf. */
+  copy?: number;
+}
+
 /** A shard's documents move to two new objects. */
-export interface SplitWork extends Begun {
+export interface SplitWork extends Copying {
   kind: "split";
-  phase: "prepare" | "copy";
+  phase: "prepare" | "copy" | "abandon";
   source: ShardRange;
   targets: ShardRange[];
   generation: number;
@@ -40,7 +47,7 @@ export interface SplitWork extends Begun {
 }
 
 /** All documents go to R2. */
-export interface SnapshotWork extends Begun {
+export interface SnapshotWork extends Copying {
   kind: "snapshot";
   phase: "prepare" | "copy" | "seal" | "abandon";
   id: string;
@@ -122,6 +129,15 @@ export interface WorkContext {
 /** Throws `vectorize_not_configured` for options that need what the deployment lacks. */
 export function checkTier({ tiered }: WorkContext, { vector_tier }: NamespaceOptions): void {
   if (vector_tier === "vectorize" && !tiered) throw notConfigured();
+}
+
+/** The number of the copies that the work makes, which is kept before any shard hears of it. */
+export function copyOf({ store }: WorkContext, work: SplitWork | SnapshotWork): number {
+  if (work.copy === undefined) {
+    work.copy = store.takeCopy();
+    store.setWork(work);
+  }
+  return work.copy;
 }
 
 export function begun(now: number): Begun {

@@ -105,6 +105,33 @@ it("a patch sets, keeps and takes out fields, and moves the document to a new ro
   });
 });
 
+it("calls of a copy that come late change nothing of a newer one, nor after its end", async () => {
+  await withShard("copy-late", (shard, reopen) => {
+    const remove = (id: string) => reopen().apply([{ kind: "remove", id, if_version: null }]);
+    const removed = () => reopen().copyPage(0, 0, 100).removed;
+    shard.apply(["a", "b", "c", "d"].map((id, i) => upsert(i + 1, prepared(id, "amber"))));
+    shard.startCopy(1);
+    shard.startCopy(2);
+    remove("a");
+    reopen().endCopy(1);
+    reopen().startCopy(1);
+    reopen().startCopy(2); // once more: the caller did not hear of the first
+    remove("b");
+    expect(removed()).toEqual([
+      { id: "a", row: 1 },
+      { id: "b", row: 2 },
+    ]);
+    reopen().endCopy(2);
+    reopen().startCopy(2);
+    remove("c");
+    expect(removed()).toEqual([]);
+    reopen().endCopy(4);
+    reopen().startCopy(3);
+    remove("d");
+    expect(removed()).toEqual([]);
+  });
+});
+
 it("a copy in pages, caught up with what happened meanwhile, equals its source", async () => {
   const summaryOf = (shard: Shard) => ({
     everything: shard.copyPage(0, 0, 100),
@@ -115,7 +142,7 @@ it("a copy in pages, caught up with what happened meanwhile, equals its source",
     const add = (row: number, id: string, text: string) =>
       source.apply([upsert(row, prepared(id, text, { title: "T" }))]);
     for (let i = 1; i <= 5; i++) add(i, `${i}`, `amber\nword${i}`);
-    source.startCopy();
+    source.startCopy(1);
     const pages = [source.copyPage(0, 0, 2)];
     const meanwhile = [
       () => add(6, "1", "birch"),
@@ -128,7 +155,7 @@ it("a copy in pages, caught up with what happened meanwhile, equals its source",
       meanwhile.shift()?.();
       pages.push(source.copyPage(pages.at(-1)!.row, pages.at(-1)!.removal, 2));
     }
-    source.endCopy();
+    source.endCopy(1);
     return { pages, summary: summaryOf(source) };
   });
   expect(summary.everything.documents.map(({ row }) => row)).toEqual([3, 4, 7, 8]);

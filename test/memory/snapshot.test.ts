@@ -144,6 +144,33 @@ it("one that was being given up when its object ended does not end without parts
   expect(await keysUnder("memory/snapshot%2Fgiven-up/")).toEqual([]);
 });
 
+it("work begun before its copies had a number goes on to its end", async () => {
+  const { stepped, memory, twin } = await filled("snapshot/unnumbered", 1);
+  const withoutNumber = () =>
+    runInDurableObject(stepped, (_, { storage }) => {
+      const remove =
+        "UPDATE namespace SET value = json_remove(value, '$.copy') WHERE name = 'work'";
+      storage.sql.exec(remove);
+    });
+  for (const begin of [() => memory.snapshot(), () => memory.split()]) {
+    await begin();
+    for (let i = 0; i < 3; i++) {
+      await withoutNumber();
+      await evictDurableObject(stepped);
+      await stepped.tick();
+      const [copied] = await listed(memory); // but for the first time, before anything is
+      for (const each of [memory, twin]) await each.remove([copied!.id]);
+    }
+    await settle(stepped);
+    await expectSame(memory, twin);
+  }
+  const { snapshots } = await memory.snapshots();
+  expect((await memory.stats()).shards).toHaveLength(2);
+  await memory.restore(snapshots[0]!.id);
+  await settle(stepped);
+  expect((await memory.snapshots()).last_restore).toMatchObject({ state: "done" });
+});
+
 it("damage of any kind is snapshot_damaged, and nothing changes", async () => {
   const { stepped, memory, twin } = await filled("snapshot/damaged", 1);
   const id = await snapshotOf(stepped);

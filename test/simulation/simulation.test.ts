@@ -44,6 +44,7 @@ const REGRESSIONS = [
   ["a split never begins with a shard that a restore replaced meanwhile", "split-replaced"],
   ["a split is chosen among shards that are there", "split-read"],
   ["a split whose documents expire while they are counted succeeds", "expired-while-counted"],
+  ["a split whose end of its copy came late goes on no more", "late-end-of-copy"],
   ["a namespace that is deleted twice and made anew is not deleted then", "destroyed-twice"],
 ] as const;
 
