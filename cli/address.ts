@@ -29,8 +29,9 @@ export function addressOf(values: Values): Address {
   ]);
   if (!/^https?:$/.test(URL.parse(given)?.protocol ?? ""))
     throw new CommandError(`${given} is no http or https URL`);
-  const url = given.replace(/\/+$/, "");
-  const its = profile !== null && profile.url.replace(/\/+$/, "") === url ? profile.key : null;
+  const url = given.replace(/(?<!\/)\/+$/, "");
+  const its =
+    profile !== null && profile.url.replace(/(?<!\/)\/+$/, "") === url ? profile.key : null;
   const [key] = firstOf([
     [values.key, "--key"],
     [named ? its : null, "profile"],

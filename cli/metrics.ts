@@ -13,7 +13,7 @@ export function readSamples(text: string): Sample[] {
     const parts = /^([a-z_][a-z0-9_]*)(?:\{(.*)\})? (\S+)$/i.exec(line);
     if (parts === null) return [];
     const labels = Array.from(
-      (parts[2] ?? "").matchAll(/([a-z_][a-z0-9_]*)="((?:[^"\\]|\\.)*)"/gi),
+      (parts[2] ?? "").matchAll(/\b([a-z_][a-z0-9_]*)="((?:[^"\\]|\\.)*)"/gi),
       ([, name, value]) => [name!, unescaped(value!)],
     );
     return [{ name: parts[1]!, labels: Object.fromEntries(labels), value: Number(parts[3]) }];

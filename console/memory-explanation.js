@@ -62,7 +62,7 @@ function describeParts({ fusion, fused, bm25_rank, vector_rank }) {
 /** Its numbers with four digits.
  * @param {string} formula */
 function rounded(formula) {
-  return formula.replace(/\d+\.\d{4,}/g, (number) => short(Number(number)));
+  return formula.replace(/\b\d+\.\d{4,}/g, (number) => short(Number(number)));
 }
 
 /** @param {NonNullable<Explanation["bm25_terms"]>} terms */

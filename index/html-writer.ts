@@ -76,7 +76,7 @@ export class MarkdownWriter {
   }
 
   code(text: string): void {
-    const lines = text.replace(/^\n|\s+$/g, "").split("\n");
+    const lines = text.replace(/^\n/, "").trimEnd().split("\n");
     if (lines.every((line) => line.trim() === "")) return;
     const runs = text.match(/`{3,}/g) ?? [];
     const fence = "`".repeat(runs.reduce((longest, run) => Math.max(longest, run.length + 1), 3));

@@ -4,7 +4,7 @@ import { ANCHOR_CHARS_MAX, HEADING_CHARS_MAX } from "../src/limits.ts";
 
 const MARKUP = /[\\`*_[\]<>&!~]/;
 /** An anchor that the author chose, as Pandoc and PHP Markdown Extra write it. */
-const OWN_ANCHOR = /\s*\{#([^\s{}]+)\}\s*$/;
+const OWN_ANCHOR = /(?<!\s)\s*\{#([^\s{}]+)\}\s*$/;
 const NOT_IN_ANCHORS = /[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\- ]/gu;
 
 /** A heading's text without its markup, and the anchor that stands in it as {#anchor}, or null.

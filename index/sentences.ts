@@ -145,7 +145,7 @@ function locate(text: string, start: number, end: number, nlp: WinkMethods): Spa
 
 /** wink takes seconds over a kilobyte without a space (base64, a list of addresses). */
 const UNBROKEN_CHARS = 200;
-const STOP = /[.!?]+["')\]]*\s/g;
+const STOP = /[.!?]["')\]]*\s/g;
 
 /** Whether UNBROKEN_CHARS characters stand together without whitespace. Looks at few of them. */
 function hasUnbroken(window: string): boolean {

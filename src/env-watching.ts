@@ -67,7 +67,7 @@ function readOtlp(variables: WatchingVariables, local: boolean): OtlpConfig | nu
   const url = URL.parse(own || base!);
   const why = url === null ? "must be an http or https URL" : refuseAddress(url, local);
   if (why !== null) throw wrong(`${name} ${why}`);
-  if (!own) url!.pathname = `${url!.pathname.replace(/\/+$/, "")}/v1/traces`;
+  if (!own) url!.pathname = `${url!.pathname.replace(/(?<!\/)\/+$/, "")}/v1/traces`;
   const service = variables.OTEL_SERVICE_NAME || "brink";
   if (service.length > OTLP_SERVICE_CHARS_MAX)
     throw wrong(`OTEL_SERVICE_NAME has more than ${OTLP_SERVICE_CHARS_MAX} characters`);

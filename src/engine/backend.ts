@@ -21,7 +21,7 @@ const OWN_FIELDS = ["model", "messages", "stream", "stream_options", "memory", "
  *  `/chat/completions` is used as it is; a query string is kept. */
 export function completionsUrl(base: string): string {
   const url = new URL(base);
-  const path = url.pathname.replace(/\/+$/, "");
+  const path = url.pathname.replace(/(?<!\/)\/+$/, "");
   if (!path.endsWith("/chat/completions"))
     url.pathname = `${path === "" ? "/v1" : path}/chat/completions`;
   return url.href;

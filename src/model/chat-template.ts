@@ -66,7 +66,7 @@ export class ChatTemplate {
     const texts = [...marks.keys()].filter((token) => !PLAIN_WORD.test(token));
     const escaped = texts
       .sort((a, b) => b.length - a.length)
-      .map((token) => token.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&"));
+      .map((token) => token.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&"));
     const pattern = escaped.length > 0 ? new RegExp(escaped.join("|"), "gu") : null;
     this.source = source;
     this.template = new BoundedTemplate(text, (part) =>

@@ -60,7 +60,7 @@ export function reason(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text
     .replace(/^.*ERROR_MESSAGE: /s, "")
-    .replace(/\/\S+\.(h|cc):\d+ /g, "")
+    .replace(/(?<!\S)\/\S+\.(h|cc):\d+ /g, "")
     .replace(/\s+/g, " ")
     .slice(0, 300);
 }

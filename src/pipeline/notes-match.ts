@@ -262,7 +262,7 @@ const plain = (text: string) =>
     .normalize("NFKC")
     .toLowerCase()
     .replace(/\s+/g, " ")
-    .replace(/[\s?.!]+$/, "")
+    .replace(/(?<![\s?.!])[\s?.!]+$/, "")
     .trim();
 
 /** Whether a short answer stands in a text, or shares half its words with it: token F1 of 0.5. */

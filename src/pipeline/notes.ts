@@ -175,7 +175,7 @@ async function sourcesOf(
 
 /** The text without its [n] marks, which mean nothing beside other passages. */
 function withoutMarks(text: string, passages: number): string {
-  const marks = /\s*\[\d{1,3}(?:\s*,\s*\d{1,3}){0,15}\]/g;
+  const marks = /(?<!\s)\s*\[\d{1,3}(?:\s*,\s*\d{1,3}){0,15}\]/g;
   const bare = text.replace(marks, (mark) => (citedNumbers(mark, passages).length > 0 ? "" : mark));
   return bare.trim();
 }

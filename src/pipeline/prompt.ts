@@ -85,7 +85,7 @@ function renderPassage(hit: SearchHit, number: number): string {
 }
 
 function defuse(text: string): string {
-  return text.replace(/<(?=\s*\/?\s*(passage|correction))/gi, "‹");
+  return text.replace(/<(?=\s*(?:\/\s*)?(passage|correction))/gi, "‹");
 }
 
 /** The distinct passage numbers, 1..count, that `[n]` or `[n, m]` marks in `text` name, in order

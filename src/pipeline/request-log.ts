@@ -37,7 +37,7 @@ export function isFailed({ failure }: Trace): boolean {
 function describeError(error: unknown): { detail?: string; cause?: string; stack?: string } {
   if (error === undefined) return {};
   const { cause, stack, code } = error as { cause?: unknown; stack?: unknown; code?: unknown };
-  const frames = typeof stack === "string" ? stack.slice(stack.search(/\n\s+at /) + 1) : "";
+  const frames = typeof stack === "string" ? stack.slice(stack.search(/\n {4}at /) + 1) : "";
   const bug = code === undefined || code === "internal";
   return {
     detail: redact(loggedOf(error), LOG_DETAIL_CHARS_MAX),

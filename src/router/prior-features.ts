@@ -84,7 +84,7 @@ export interface PromptParts {
 }
 
 /** A choice's first line: "A. text", "A) text" or "(A) text". */
-const CHOICE_LINE = /^\(?([A-J])[.)][ \t]+(.*)$/;
+const CHOICE_LINE = /^\(?([A-J])[.)][ \t](.*)$/;
 
 /** Splits a prompt, of which the first PRIOR_CHARS_MAX characters are read. */
 export function splitPrompt(prompt: string): PromptParts {
