@@ -17,6 +17,8 @@ interface Known {
   possible: Set<State>;
   /** Changes that may still happen. */
   open: Set<OpenChange>;
+  /** Those whose answer nobody has heard, which may be on its way when they are over. */
+  unheard: Set<OpenChange>;
 }
 
 export interface OpenChange {
@@ -28,6 +30,10 @@ export interface OpenChange {
   before: Map<string, Set<State>>;
   beside: Map<string, Set<OpenChange>>;
   instead: Map<string, Set<State>>;
+  /** Whether a restore ended, and replaced what became of it, when it was over and its answer was
+   *  not heard; and whether it was asked for while that restore was under way. */
+  overtaken: boolean;
+  barred: boolean;
 }
 
 /** The states of all keys at one moment. */
@@ -45,7 +51,7 @@ export class Model {
   #of(key: string): Known {
     const known = this.#known.get(key);
     if (known !== undefined) return known;
-    const made: Known = { possible: new Set(NOTHING), open: new Set() };
+    const made: Known = { possible: new Set(NOTHING), open: new Set(), unheard: new Set() };
     this.#known.set(key, made);
     return made;
   }
@@ -63,12 +69,14 @@ export class Model {
     const open: OpenChange = {
       ...{ change, began },
       ...{ before: new Map(), beside: new Map(), instead: new Map() },
+      ...{ overtaken: false, barred: false },
     };
     for (const key of change.keys) {
       const known = this.#of(key);
       open.before.set(key, new Set(known.possible));
       open.beside.set(key, new Set(known.open));
       known.open.add(open);
+      known.unheard.add(open);
       known.possible = closure(known.possible, key, known.open);
     }
     return open;
@@ -76,14 +84,14 @@ export class Model {
 
   /** It happened to a document, which was then in one of the states that `matches`. */
   acknowledge(open: OpenChange, key: string, matches: (before: State) => boolean): void {
-    if (this.#restoring !== null && open.began > this.#restoring)
+    if (open.barred || (this.#restoring !== null && open.began > this.#restoring))
       throw new Violation("late write", `${key} was written while a snapshot was being restored`);
-    const known = this.#of(key);
-    known.open.delete(open);
+    const known = this.#heard(open, key);
     const before = closure(open.before.get(key)!, key, open.beside.get(key)!);
     const after = [...before].filter(matches).map((state) => open.change.apply(state, key));
     if (after.length === 0)
       throw new Violation("wrong answer", `${key} cannot have been as the answer says`);
+    if (open.overtaken) return;
     const beside = new Set([...open.beside.get(key)!, ...known.open]);
     const all = [...after, ...(open.instead.get(key) ?? [])];
     known.possible = closure(new Set(all), key, beside);
@@ -91,11 +99,18 @@ export class Model {
 
   /** It did not happen to a document, and will not. */
   refuse(open: OpenChange, key: string): void {
-    const known = this.#of(key);
-    known.open.delete(open);
+    const known = this.#heard(open, key);
+    if (open.overtaken) return;
     const before = open.instead.get(key) ?? open.before.get(key)!;
     const beside = new Set([...open.beside.get(key)!, ...known.open]);
     known.possible = closure(before, key, beside);
+  }
+
+  #heard(open: OpenChange, key: string): Known {
+    const known = this.#of(key);
+    known.open.delete(open);
+    known.unheard.delete(open);
+    return known;
   }
 
   /** Nobody can make it happen any more; whether it did is not known. */
@@ -134,6 +149,9 @@ export class Model {
         if (open.began > began) open.before.set(key, restored);
         else open.instead.set(key, restored);
       }
+      for (const open of known.unheard)
+        if (!known.open.has(open))
+          Object.assign(open, { overtaken: true, barred: open.began > began });
       known.possible = closure(restored, key, known.open);
     }
   }
@@ -144,6 +162,7 @@ export class Model {
     checkState(key, found, [known.possible], expired);
     known.possible = new Set([found]);
     known.open.clear();
+    known.unheard.clear();
   }
 }
 

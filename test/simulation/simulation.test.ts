@@ -45,6 +45,10 @@ const REGRESSIONS = [
   ["a split is chosen among shards that are there", "split-read"],
   ["a split whose documents expire while they are counted succeeds", "expired-while-counted"],
   ["a split whose end of its copy came late goes on no more", "late-end-of-copy"],
+  [
+    "a refusal that is heard once a restore ended says nothing of what that brought",
+    "late-refusal",
+  ],
   ["a namespace that is deleted twice and made anew is not deleted then", "destroyed-twice"],
 ] as const;
 
