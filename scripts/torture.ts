@@ -3,7 +3,7 @@
  *  `crash [--kills N]`: kills the running service with SIGKILL at random moments of ingest, merge,
  *  split, snapshot and restore, 200 times unless told, and checks after every start that nothing
  *  acknowledged is lost, nothing deleted is back, that the index is as one made anew, and that a
- *  budget paid for every answer once. About 5 s a kill.
+ *  budget paid for every answer once. About 3 s a kill.
  *  `faults [--only NAME] [--quick]`: backends and bindings of the platform that fail in every way
  *  of test/torture/faults, and what a client gets then. `--quick` leaves out what takes half a
  *  minute; `--only` takes the cells with that in their name.

@@ -1,14 +1,12 @@
 /** What the load runs against, each in a process of its own: the mock backend, Brink and the bare
  *  Worker in the runtime itself, and the Portkey gateway where bench/peers has it. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { convertV4MiniflareOptions, Miniflare } from "miniflare";
-import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { freePort } from "../../scripts/service.ts";
-import { wranglerEnv } from "../../scripts/workers.ts";
-import { type ProcessTime, processTimes } from "./cpu-time.ts";
+import { bundle, startBare, type WorkerOptions } from "./bare-worker.ts";
+import type { ProcessTime } from "./cpu-time.ts";
 
 const root = join(import.meta.dirname, "../..");
 const BUNDLE = join(root, "build/bench-service");
@@ -34,21 +32,8 @@ export async function startBackend(): Promise<Running> {
   return { url, owns: ({ pid }) => pid === child.pid, stop: () => ended(child) };
 }
 
-/** Brink as it deploys, without wrangler's development proxy, which is one more hop, and not
- *  Brink's. */
+/** Brink as it deploys. */
 export async function startBrink(backendUrl: string): Promise<Running> {
-  const binary = join(root, "node_modules/wrangler/bin/wrangler.js");
-  const flags = ["deploy", "--dry-run", "--minify", "--outdir", BUNDLE];
-  rmSync(BUNDLE, { recursive: true, force: true });
-  execFileSync(process.execPath, [binary, ...flags], { cwd: root, env: wranglerEnv() });
-  const files = readdirSync(BUNDLE).filter((name) => /\.(js|wasm)$/.test(name));
-  const modules = files
-    .sort((a, b) => Number(b === "worker.js") - Number(a === "worker.js")) // the entry is the first
-    .map((name) => ({
-      type: name.endsWith(".js") ? ("ESModule" as const) : ("CompiledWasm" as const),
-      path: join(BUNDLE, name),
-    }));
-  const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml"));
   const bindings = {
     BRINK_LOCAL: "1",
     BACKEND_URL: backendUrl,
@@ -56,10 +41,7 @@ export async function startBrink(backendUrl: string): Promise<Running> {
     BACKEND_KEY: "k",
     BRINK_LOG: "errors",
   };
-  return startWorker({
-    ...workerOptions,
-    ...{ name: "brink", modulesRoot: BUNDLE, modules, bindings },
-  });
+  return startWorker({ ...bundle(join(root, "wrangler.toml"), BUNDLE), bindings });
 }
 
 /** A Worker that hands both bodies on. */
@@ -74,27 +56,15 @@ export function startFloor(backendUrl: string): Promise<Running> {
   });
 }
 
-type WorkerOptions = Parameters<typeof convertV4MiniflareOptions>[0];
-
 /** A Worker in a workerd of its own, with state that ends with it. */
-async function startWorker(options: object): Promise<Running> {
+async function startWorker(options: WorkerOptions): Promise<Running> {
   const state = mkdtempSync(join(STATE, "brink-bench-"));
-  const before = children();
-  const shared = { host: "127.0.0.1", port: 0, cf: false, defaultPersistRoot: state };
-  const runtime = new Miniflare(
-    convertV4MiniflareOptions({ ...shared, workers: [options] } as WorkerOptions),
-  );
-  const url = `${(await runtime.ready).origin}/v1`;
+  const { url, pids, kill } = await startBare(options, state);
   const stop = async () => {
-    await runtime.dispose();
+    await kill();
     rmSync(state, { recursive: true, force: true });
   };
-  const own = children().filter((pid) => !before.includes(pid));
-  return { url, owns: ({ pid }) => own.includes(pid), stop };
-}
-
-function children(): number[] {
-  return processTimes().flatMap(({ pid, parent }) => (parent === process.pid ? pid : []));
+  return { url: `${url}/v1`, owns: ({ pid }) => pids.includes(pid), stop };
 }
 
 const PORTKEY = join(root, "bench/peers/node_modules/@portkey-ai/gateway/build/start-server.js");

@@ -1,7 +1,8 @@
-/** What search must say of known contents. */
+/** What search and the map of shards must say of known contents. */
 import { isDeepStrictEqual } from "node:util";
 import { BruteForce, sameRanking } from "../../bench/brute-force.ts";
 import type { BenchClient, ServiceHit } from "../../bench/client.ts";
+import { HASHES, hashOf } from "../../src/memory/shard-map.ts";
 import { pick, type Random, randomQuery, randomVector } from "./documents.ts";
 import type { Contents } from "./expected-memory.ts";
 import { NAMESPACE } from "./operations.ts";
@@ -46,6 +47,30 @@ export async function checkSearch(
         `after a rebuild, ${MODES[i % MODES.length]} finds ${JSON.stringify(hits)}, ` +
           `before ${JSON.stringify(before[i])}`,
       );
+}
+
+export interface ShardCount {
+  object: string | null;
+  lo: number;
+  hi: number;
+  documents: number;
+}
+
+/** Throws unless every hash has one shard, each in an object of its own, which holds as many
+ *  documents as fall to it: a document then has one owner. */
+export function checkShards(shards: readonly ShardCount[], ids: Iterable<string>): void {
+  const hashes = Array.from(ids, hashOf);
+  const objects = new Set(shards.map(({ object }) => object));
+  if (objects.size !== shards.length) throw new Error("an object is named by two ranges");
+  let at = 0;
+  for (const { object, lo, hi, documents } of shards) {
+    if (lo !== at) throw new Error(`the map of shards goes on at ${lo}, not at ${at}`);
+    at = hi;
+    const owned = hashes.filter((hash) => lo <= hash && hash < hi).length;
+    if (documents !== owned)
+      throw new Error(`${object} counts ${documents} documents, ${owned} fall to it`);
+  }
+  if (at !== HASHES) throw new Error(`the map of shards ends at ${at}`);
 }
 
 async function findInEachMode(

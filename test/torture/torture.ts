@@ -4,16 +4,22 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BenchClient, Refusal } from "../../bench/client.ts";
+import {
+  type BareWorker,
+  bundle,
+  startBare,
+  type WorkerOptions,
+} from "../../bench/service/bare-worker.ts";
 import { mulberry32 } from "../../eval/random.ts";
-import { type RunningService, startService } from "../../scripts/service.ts";
 import { BudgetAudit } from "./budget-audit.ts";
-import { checkSearch } from "./checks.ts";
+import { checkSearch, checkShards, type ShardCount } from "./checks.ts";
 import { integer } from "./documents.ts";
 import { type Effect, ExpectedMemory, type Found } from "./expected-memory.ts";
 import { NAMESPACE, type Operation, Operations, unlessBusy } from "./operations.ts";
 
 /** The real Worker with bounds that a few hundred documents reach. */
 const CONFIG = join(import.meta.dirname, "wrangler.toml");
+const BUNDLE = join(import.meta.dirname, "../../build/torture");
 /** A round takes up to so many operations, of which one of the first may be a long one, and is cut
  *  off at a random moment of the last. */
 const OPERATIONS_MAX = 12;
@@ -63,6 +69,7 @@ export async function torture(options: TortureOptions): Promise<Tally> {
 class Torture {
   readonly tally: Tally;
   readonly #budget: BudgetAudit;
+  readonly #worker: WorkerOptions;
   readonly #state: string;
   readonly #options: TortureOptions;
   readonly #random: () => number;
@@ -75,6 +82,8 @@ class Torture {
 
   constructor(state: string, options: TortureOptions, budget: BudgetAudit) {
     this.#budget = budget;
+    const bindings = { BRINK_LOCAL: "1", BRINK_LOG: "errors", ...budget.variables };
+    this.#worker = { ...bundle(CONFIG, BUNDLE), bindings };
     this.tally = { kills: 0, during: {}, operations: 0, documents: 0, shards: 0, budget };
     this.#state = state;
     this.#options = options;
@@ -98,14 +107,9 @@ class Torture {
   }
 
   async #withService(
-    work: (client: BenchClient, service: RunningService) => Promise<void>,
+    work: (client: BenchClient, service: BareWorker) => Promise<void>,
   ): Promise<void> {
-    const service = await startService({
-      state: this.#state,
-      variables: this.#budget.variables,
-      configs: [CONFIG],
-      readyPath: "/console", // cheaper to make than most
-    });
+    const service = await startBare(this.#worker, this.#state);
     const client = new BenchClient(service.url);
     try {
       await work(client, service);
@@ -124,6 +128,7 @@ class Torture {
     const stats = await readStats(client);
     if (stats.documents !== found.size)
       throw new Error(`the statistics count ${stats.documents} documents of ${found.size}`);
+    checkShards(stats.shards, found.keys());
     await checkSearch(client, this.#random, this.#expected.contents);
     await this.#budget.check(client);
     this.tally.documents = Math.max(this.tally.documents, found.size);
@@ -131,7 +136,7 @@ class Torture {
     this.#operations.shards = stats.shards.length;
   }
 
-  async #driveUntilKilled(client: BenchClient, service: RunningService): Promise<void> {
+  async #driveUntilKilled(client: BenchClient, service: BareWorker): Promise<void> {
     const last = integer(this.#random, OPERATIONS_MAX);
     const long = this.#random() < LONG_SHARE ? integer(this.#random, last + 1) : -1;
     let dead = false;
@@ -204,7 +209,7 @@ class Torture {
 interface Stats {
   documents: number;
   work: object | null;
-  shards: object[];
+  shards: ShardCount[];
 }
 
 function readStats(client: BenchClient): Promise<Stats> {
