@@ -1,39 +1,54 @@
-/** `npm run fuzz -- [--seed N] [--files N]`: hostile model files, 100,000 unless told, through the
- *  loaders of decoders and encoders. Each must be loaded or refused by name; the first that is not
- *  ends the run with its number. A run is the same for the same seed. */
+/** `npm run torture -- fuzz [--only NAME] [--seed N] [--cases N] [--case I]`, or `npm run fuzz`:
+ *  what comes from outside, a target for each kind of it (test/fuzz), through the code that reads
+ *  it; as many cases as each target asks for unless told. The first case that is not as it must be
+ *  ends the run with the command that runs it again. A run is the same for the same seed. */
 import { parseArgs } from "node:util";
-import { FILE_MS_MAX, fuzz, type Tally } from "../test/model/gguf-fuzz.ts";
+import { CASE_MS_MAX, fuzz, TARGETS, type Tally } from "../test/fuzz/fuzz.ts";
 
 /** The process's own heap is bound by --max-old-space-size; buffers lie outside of it. */
 const HEAP_BYTES_MAX = 512 * 1024 * 1024;
+const SHOW_MS = 5_000;
 
 const { values } = parseArgs({
   options: {
     seed: { type: "string", default: "1" },
-    files: { type: "string", default: "100000" },
+    only: { type: "string" },
+    cases: { type: "string" },
+    case: { type: "string" },
   },
 });
+const { only } = values;
+const seed = Number(values.seed);
+const targets = TARGETS.filter(({ name }) => only === undefined || name === only);
+if (targets.length === 0) {
+  console.error(`there is no ${only}: there are ${TARGETS.map(({ name }) => name).join(", ")}`);
+  process.exit(2);
+}
 
-function line(tally: Tally): string {
-  const { files, loaded, invalid_model_file, model_too_large, msMax, heapBytesMax } = tally;
+function line({ cases, ends, msMax, heapBytesMax }: Tally): string {
+  const counts = [...ends].sort().map(([end, n]) => `${n} ${end}`);
   return (
-    `${files} files: ${loaded} loaded, ${invalid_model_file} invalid_model_file, ` +
-    `${model_too_large} model_too_large; slowest ${msMax.toFixed(0)} ms, ` +
+    `${cases} cases: ${counts.join(", ")}; slowest ${msMax.toFixed(0)} ms, ` +
     `heap ${(heapBytesMax / 1e6).toFixed(0)} MB`
   );
 }
 
-const [seed, files] = [Number(values.seed), Number(values.files)];
-console.log(`seed ${seed}, ${files} files`);
-const start = performance.now();
-let shown = start;
-const tally = await fuzz(seed, 0, files, (soFar) => {
-  if (performance.now() - shown < 5_000) return;
-  shown = performance.now();
-  console.log(line(soFar));
-});
-console.log(`${line(tally)}; ${((performance.now() - start) / 1000).toFixed(0)} s`);
-if (tally.msMax > FILE_MS_MAX || tally.heapBytesMax > HEAP_BYTES_MAX) {
-  console.error(`over the bounds: ${FILE_MS_MAX} ms a file, ${HEAP_BYTES_MAX / 1e6} MB`);
-  process.exit(1);
+for (const target of targets) {
+  const count = values.case === undefined ? Number(values.cases ?? target.cases) : 1;
+  const start = performance.now();
+  let shown = start;
+  console.log(`${target.name}, seed ${seed}: ${target.about}`);
+  try {
+    const tally = await fuzz(target, seed, [Number(values.case ?? 0), count], (soFar) => {
+      if (performance.now() - shown < SHOW_MS) return;
+      shown = performance.now();
+      console.log(`  ${line(soFar)}`);
+    });
+    console.log(`  ${line(tally)}; ${((performance.now() - start) / 1000).toFixed(0)} s`);
+    if (tally.msMax > CASE_MS_MAX || tally.heapBytesMax > HEAP_BYTES_MAX)
+      throw new Error(`over the bounds: ${CASE_MS_MAX} ms a case, ${HEAP_BYTES_MAX / 1e6} MB`);
+  } catch (error) {
+    console.error(`FAILED ${(error as Error).message}`);
+    process.exitCode = 1;
+  }
 }

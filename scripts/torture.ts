@@ -21,7 +21,8 @@
  *  than a tenth, nor memory grow by more than 5 %.
  *  `load [--minutes N] [--rate R]`: the same at a rate that doubles until the service is saturated;
  *  what is answered must be right, and the first rate be served as before afterwards.
- *  `fuzz [--files N]`: hostile model files (scripts/fuzz.ts). */
+ *  `fuzz [--only NAME] [--cases N] [--case I]`: every kind of input from outside, spoilt
+ *  (scripts/fuzz.ts). */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
@@ -42,7 +43,8 @@ const { values, positionals } = parseArgs({
     kills: { type: "string", default: "200" },
     minutes: { type: "string" },
     rate: { type: "string" },
-    files: { type: "string", default: "100000" },
+    cases: { type: "string" },
+    case: { type: "string" },
     steps: { type: "string", default: "1000000" },
     replay: { type: "string" },
     mutation: { type: "string", default: "" },
@@ -60,7 +62,7 @@ const SUITES: Record<string, () => Promise<void> | void> = {
   soak: () => underLoad(soak, 60, 50),
   load: () => underLoad(load, 7, 10),
   simulation: () => tortureSimulation(Number(values.steps)),
-  fuzz: () => fuzzFiles(values.files),
+  fuzz: fuzzInput,
 };
 
 exitOnSignals();
@@ -127,10 +129,12 @@ async function underLoad(work: typeof soak, minutes: number, rate: number): Prom
   if (faults.length > 0) process.exitCode = 1;
 }
 
-/** Those of scripts/fuzz.ts, whose heap is bound. */
-function fuzzFiles(files: string): void {
+/** By scripts/fuzz.ts, in a process whose heap is bound. */
+function fuzzInput(): void {
   const program = join(import.meta.dirname, "fuzz.ts");
-  const flags = ["--max-old-space-size=256", program, "--seed", `${seed}`, "--files", files];
+  const flags = ["--max-old-space-size=256", program, "--seed", `${seed}`];
+  for (const name of ["only", "cases", "case"] as const)
+    if (values[name] !== undefined) flags.push(`--${name}`, values[name]);
   const { status } = spawnSync(process.execPath, flags, { stdio: "inherit" });
   if (status !== 0) process.exitCode = 1;
 }

@@ -34,6 +34,8 @@ export const FILTER_NODES_MAX = 128;
 export const FILTER_VALUES_MAX = 1_000;
 
 // HTTP alone.
+// An error's message and the field that it names may quote a request, of which a part will do.
+export const ERROR_CHARS_MAX = 1_000;
 // A body past BODY_BYTES_MAX is still read to here, unkept, so that the client, which reads the
 // reply only when it has sent everything, sees a 413 and not a reset connection.
 export const BODY_DRAIN_BYTES_MAX = 64 * 1024 * 1024;
@@ -250,6 +252,14 @@ export const PREFILL_TOKENS = 256;
 export const GRAMMAR_DFA_STATES_MAX = 8_192;
 export const GRAMMAR_NFA_STATES_MAX = 32_768;
 export const GRAMMAR_REPEAT_MAX = 1_000;
+// Groups in groups of a pattern, which its readers follow by recursion; real ones have five.
+export const GRAMMAR_GROUPS_MAX = 64;
+// Work on a schema's patterns, about a second at most: states and edges that are looked at, and
+// code points that are asked for a property, 1.1 million each. A dozen patterns with a property or
+// two stay below.
+export const GRAMMAR_WORK_MAX = 32_000_000;
+// Properties whose code points are kept, up to 12 KB each.
+export const GRAMMAR_PROPERTIES_KEPT_MAX = 32;
 // Least items and named properties of one array or object, and alternatives of a whole schema:
 // far above what real schemas have, and what a recursive reader takes in a few milliseconds.
 export const GRAMMAR_COUNT_MAX = 1_000;

@@ -1,5 +1,5 @@
 /** Reads request bodies: bounded, decoded strictly, and as JSON that is safe to store. */
-import { joined } from "../../index/bytes.ts";
+import { GatheredBytes } from "../../index/bytes.ts";
 import { ServiceError } from "../errors.ts";
 import { BODY_BYTES_MAX, BODY_DRAIN_BYTES_MAX, JSON_DEPTH_MAX } from "../limits.ts";
 import type { ApiContext } from "./context.ts";
@@ -138,15 +138,14 @@ function findTextFault(text: string): Fault | null {
 
 async function readBytes(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
   if (body === null) return new Uint8Array(0);
-  const chunks: Uint8Array[] = [];
+  const gathered = new GatheredBytes();
   const reader = body.getReader();
   let length = 0;
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
     length += value.byteLength;
-    if (length <= BODY_BYTES_MAX) chunks.push(value);
-    else chunks.length = 0;
+    if (length <= BODY_BYTES_MAX) gathered.append(value);
     if (length > BODY_DRAIN_BYTES_MAX) {
       await reader.cancel();
       break;
@@ -154,5 +153,5 @@ async function readBytes(body: ReadableStream<Uint8Array> | null): Promise<Uint8
   }
   if (length > BODY_BYTES_MAX)
     throw new ServiceError("body_too_large", `a body may have ${BODY_BYTES_MAX} bytes at most`);
-  return joined(chunks);
+  return gathered.bytes;
 }

@@ -1,5 +1,6 @@
 /** What a client is told of a failure: OpenAI's error shape and the code's status. */
 import { ERROR_CODES, toldCodeOf } from "../errors.ts";
+import { ERROR_CHARS_MAX } from "../limits.ts";
 
 export interface ErrorBody {
   error: { message: string; type: string; code: string; param: string | null };
@@ -29,13 +30,17 @@ export function describeFailure(error: unknown): { status: number; body: ErrorBo
     status: ERROR_CODES[code].status,
     body: {
       error: {
-        message: typeof message === "string" ? message : code,
+        message: typeof message === "string" ? cut(message) : code,
         type: ERROR_CODES[code].type,
         code,
-        param: typeof param === "string" ? param : null,
+        param: typeof param === "string" ? cut(param) : null,
       },
     },
   };
+}
+
+function cut(text: string): string {
+  return text.length <= ERROR_CHARS_MAX ? text : `${text.slice(0, ERROR_CHARS_MAX - 1)}…`;
 }
 
 /** The platform's own words are for the log. */

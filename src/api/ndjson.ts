@@ -1,5 +1,5 @@
 /** A body of NDJSON, line by line as it comes: of any length, in bounded memory. */
-import { joined } from "../../index/bytes.ts";
+import { GatheredBytes } from "../../index/bytes.ts";
 import { ServiceError } from "../errors.ts";
 import { BODY_DRAIN_BYTES_MAX, DOCUMENT_LINE_BYTES_MAX } from "../limits.ts";
 import { refuseCompressed } from "./body.ts";
@@ -52,7 +52,7 @@ export async function* linesOf(
 
 /** The line that is being read. */
 class OpenLine {
-  #parts: Uint8Array[] = [];
+  readonly #gathered = new GatheredBytes();
   #bytes = 0;
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
@@ -67,29 +67,28 @@ class OpenLine {
       lines.push(this.close(1));
       at = end + 1;
     }
-    if (at < chunk.length) this.#add(at === 0 ? chunk : chunk.slice(at));
+    if (at < chunk.length) this.#add(chunk.subarray(at));
     return lines;
   }
 
   /** What is beyond the bound is counted and not kept. */
   #add(part: Uint8Array): void {
     this.#bytes += part.length;
-    if (this.#bytes <= DOCUMENT_LINE_BYTES_MAX) this.#parts.push(part);
-    else this.#parts.length = 0;
+    if (this.#bytes <= DOCUMENT_LINE_BYTES_MAX) this.#gathered.append(part);
   }
 
   close(endBytes: number): Line {
-    const parts = this.#parts;
     const bytes = this.#bytes;
-    this.#parts = [];
     this.#bytes = 0;
+    const line = this.#gathered.bytes;
+    this.#gathered.clear();
     const read = { bytes: bytes + endBytes, fault: null, text: null };
     if (bytes > DOCUMENT_LINE_BYTES_MAX) {
       const message = `a line may have ${DOCUMENT_LINE_BYTES_MAX} bytes at most`;
       return { ...read, fault: new ServiceError("body_too_large", message) };
     }
     try {
-      return { ...read, text: this.#decoder.decode(joined(parts)) };
+      return { ...read, text: this.#decoder.decode(line) };
     } catch (cause) {
       const fault = new ServiceError("invalid_json", "the line is not valid UTF-8", { cause });
       return { ...read, fault };

@@ -132,8 +132,13 @@ class Nfa {
   }
 }
 
-/** The JSON string contents, without quotes, of the texts that a regex matches whole. */
-export function contentOf(regex: Regex, path: string): Dfa {
+/** The JSON string contents, without quotes, of the texts that a regex matches whole. `spend` is
+ *  told how many states and edges were looked at, and may throw. */
+export function contentOf(
+  regex: Regex,
+  path: string,
+  spend: (work: number) => void = () => {},
+): Dfa {
   const nfa = new Nfa(path);
   const end = nfa.build(regex, 0);
   const ranges = nfa.edges.flat().map(({ first, last }) => [first, last] as const);
@@ -143,12 +148,16 @@ export function contentOf(regex: Regex, path: string): Dfa {
       classes: classesOf(ranges),
       key: (states) => states.join(),
       step: (states, byte) => {
-        const after = states.flatMap((state) =>
-          nfa.edges[state]!.flatMap(({ first, last, to }) =>
-            byte >= first && byte <= last ? [to] : [],
-          ),
-        );
-        return after.length > 0 ? nfa.closure(after) : null;
+        const after: number[] = [];
+        let work = states.length;
+        for (const state of states) {
+          work += nfa.edges[state]!.length;
+          for (const { first, last, to } of nfa.edges[state]!)
+            if (byte >= first && byte <= last) after.push(to);
+        }
+        const all = after.length > 0 ? nfa.closure(after) : null;
+        spend(work + (all?.length ?? 0));
+        return all;
       },
       accepts: (states) => states.includes(end),
     },

@@ -1,6 +1,6 @@
 /** Patterns to automata: ECMAScript's syntax with the u flag, as far as it is regular. */
 import { ServiceError } from "../errors.ts";
-import { GRAMMAR_REPEAT_MAX } from "../limits.ts";
+import { GRAMMAR_GROUPS_MAX, GRAMMAR_PROPERTIES_KEPT_MAX, GRAMMAR_REPEAT_MAX } from "../limits.ts";
 
 /** Code points, inclusive. */
 export type Range = readonly [number, number];
@@ -37,10 +37,18 @@ const CONTROLS: Record<string, number> = { t: 9, n: 10, v: 11, f: 12, r: 13, "0"
 
 /** The whole texts in which the pattern is found. Anchors stand at the ends of top-level
  *  alternatives. Errors: unsupported_parameter, naming `path` and what is not regular (look-around,
- *  back-references, word boundaries) or not supported (anchors elsewhere). */
-export function parsePattern(pattern: string, path: string): Regex {
-  return new PatternParser(pattern, path).parse();
+ *  back-references, word boundaries), not supported (anchors elsewhere) or above a bound. `spend`
+ *  is told of work that is more than the pattern's length, and may throw. */
+export function parsePattern(
+  pattern: string,
+  path: string,
+  spend: (work: number) => void = () => {},
+): Regex {
+  return new PatternParser(pattern, path, spend).parse();
 }
+
+/** By \\p{...}, the ones used last: to ask all code points takes 50 ms and more. */
+const properties = new Map<string, readonly Range[]>();
 
 function complement(ranges: readonly Range[]): Range[] {
   const out: Range[] = [];
@@ -53,14 +61,21 @@ function complement(ranges: readonly Range[]): Range[] {
   return out;
 }
 
+/** The same code points, each named once: in a set's repetitions every range is an edge anew. */
+const merged = (ranges: readonly Range[]): Range[] => complement(complement(ranges));
+
 class PatternParser {
   private readonly points: string[];
   private readonly path: string;
+  private readonly spend: (work: number) => void;
   private at = 0;
+  private groups = 0;
+  private readonly asked = new Set<string>();
 
-  constructor(pattern: string, path: string) {
+  constructor(pattern: string, path: string, spend: (work: number) => void) {
     this.points = Array.from(pattern);
     this.path = path;
+    this.spend = spend;
   }
 
   parse(): Regex {
@@ -69,7 +84,7 @@ class PatternParser {
       const begins = this.take("^");
       const middle = this.sequence();
       const ends = this.take("$");
-      if (!ends && this.peek() !== undefined && this.peek() !== "|") this.refuse(this.peek()!);
+      if (this.peek() !== undefined && this.peek() !== "|") this.refuse(this.peek()!);
       const whole = [begins ? null : ANYTHING, middle, ends ? null : ANYTHING];
       parts.push({ kind: "sequence", parts: whole.filter((part) => part !== null) });
     } while (this.take("|"));
@@ -153,7 +168,10 @@ class PatternParser {
       if (!/^<[A-Za-z_$][\w$]*>$/.test(name)) this.refuse("a group of this kind");
       this.at = end + 1;
     }
+    if (++this.groups > GRAMMAR_GROUPS_MAX)
+      this.refuse(`a group in more than ${GRAMMAR_GROUPS_MAX} others`);
     const inside = this.choice();
+    this.groups--;
     if (!this.take(")")) this.refuse(this.peek() ?? "a group without its end");
     return inside;
   }
@@ -171,7 +189,7 @@ class PatternParser {
         ranges.push([from, to]);
       } else ranges.push(...first);
     }
-    return negated ? complement(ranges) : ranges;
+    return negated ? complement(ranges) : merged(ranges);
   }
 
   private member(): readonly Range[] {
@@ -210,12 +228,14 @@ class PatternParser {
     const text = this.points.slice(this.at, this.at + digits).join("");
     if (digits < 1 || digits > 6 || !/^[0-9a-fA-F]+$/.test(text) || text.length !== digits)
       this.refuse("an escape without its digits");
+    const point = Number.parseInt(text, 16);
+    if (point > POINT_MAX) this.refuse(`\\u{${text}}`);
     this.at += digits;
-    return Math.min(Number.parseInt(text, 16), POINT_MAX);
+    return point;
   }
 
   /** A Unicode property's code points, asked one by one of this engine's own tables. */
-  private property(letter: string): Range[] {
+  private property(letter: string): readonly Range[] {
     const end = this.points.indexOf("}", this.at);
     const text = this.points.slice(this.at, end + 1).join("");
     if (!/^\{[A-Za-z_]{1,40}(=[A-Za-z_]{1,40})?\}$/.test(text)) this.refuse(`\\${letter}`);
@@ -226,6 +246,11 @@ class PatternParser {
       this.refuse(`\\${letter}${text}`);
     }
     this.at = end + 1;
+    // Counted once a pattern, known or not, so that a pattern's work does not depend on others.
+    if (!this.asked.has(letter + text)) this.spend(POINT_MAX);
+    this.asked.add(letter + text);
+    const known = properties.get(letter + text);
+    if (known) return known;
     const ranges: [number, number][] = [];
     for (let point = 0; point <= POINT_MAX; point++) {
       if (!test.test(String.fromCodePoint(point))) continue;
@@ -233,6 +258,9 @@ class PatternParser {
       if (last?.[1] === point - 1) last[1] = point;
       else ranges.push([point, point]);
     }
+    properties.set(letter + text, ranges);
+    if (properties.size > GRAMMAR_PROPERTIES_KEPT_MAX)
+      properties.delete(properties.keys().next().value!);
     return ranges;
   }
 }

@@ -1,6 +1,6 @@
 /** Reads JSON Schema (draft 2020-12, and draft 7's definitions) into shapes. Every keyword is
  *  either held to or refused by name. */
-import { GRAMMAR_COUNT_MAX, GRAMMAR_SHAPES_MAX } from "../limits.ts";
+import { GRAMMAR_COUNT_MAX, GRAMMAR_SHAPES_MAX, GRAMMAR_WORK_MAX } from "../limits.ts";
 import { FORMATS } from "./formats.ts";
 import {
   ANY_SHAPE,
@@ -8,6 +8,7 @@ import {
   type Json,
   mergeShapes,
   type ObjectShape,
+  type Pattern,
   patternOf,
   propertySchema,
   refuseSchema,
@@ -52,6 +53,8 @@ export class SchemaReader {
   private readonly paths = new Map<Fields, string>();
   private readonly reading = new Set<Fields>();
   private count = 0;
+  private readonly sources = new Set<string>();
+  private work = 0;
 
   /** With `closed`, OpenAI's strict mode, an object that names properties and does not say whether
    *  it may have others has none. */
@@ -221,17 +224,28 @@ export class SchemaReader {
     return (values as Json[]).filter((value) => canonical(value) === only);
   }
 
+  /** A pattern's automaton. What all patterns of the schema took to read has a bound, each counted
+   *  once. */
+  private pattern(source: string, path: string): Pattern {
+    const pattern = patternOf(source, path);
+    if (!this.sources.has(source)) this.work += pattern.work;
+    this.sources.add(source);
+    if (this.work > GRAMMAR_WORK_MAX)
+      refuseSchema(path, `the schema's patterns take more than ${GRAMMAR_WORK_MAX} steps`);
+    return pattern;
+  }
+
   private patterns(schema: Fields, path: string) {
     const { pattern, format } = schema;
     const found = [];
     if (pattern !== undefined) {
       if (typeof pattern !== "string") refuseSchema(path, "pattern is a string");
-      found.push(patternOf(pattern, `${path}.pattern`));
+      found.push(this.pattern(pattern, `${path}.pattern`));
     }
     if (format !== undefined) {
       if (typeof format !== "string" || !Object.hasOwn(FORMATS, format))
         refuseSchema(path, `format ${String(format).slice(0, 80)} is not supported`);
-      found.push(patternOf(FORMATS[format]!, `${path}.format`));
+      found.push(this.pattern(FORMATS[format]!, `${path}.format`));
     }
     return found;
   }
@@ -247,7 +261,7 @@ export class SchemaReader {
     };
     const properties = fields("properties");
     const patterns = fields("patternProperties").map(
-      ([source, part]) => [patternOf(source, `${path}.patternProperties`), part] as const,
+      ([source, part]) => [this.pattern(source, `${path}.patternProperties`), part] as const,
     );
     const required = schema.required ?? [];
     if (!Array.isArray(required) || !required.every((name) => typeof name === "string"))

@@ -1,5 +1,6 @@
 /** What one alternative of a JSON Schema asks for, keyword by keyword, and both of two. */
 import { ServiceError } from "../errors.ts";
+import { GRAMMAR_WORK_MAX } from "../limits.ts";
 import { contentOf } from "./json-text.ts";
 import { ANY_NUMBER, type NumberRange } from "./number-text.ts";
 import { parsePattern } from "./regex.ts";
@@ -33,6 +34,8 @@ export interface Pattern {
   readonly source: string;
   /** The contents of the JSON strings in which it is found. */
   readonly content: Dfa;
+  /** What reading it took, as GRAMMAR_WORK_MAX counts. */
+  readonly work: number;
 }
 
 export const TYPES: readonly TypeName[] = [
@@ -72,12 +75,21 @@ const PATTERNS_KEPT = 32;
 
 /** A pattern's automaton; those used last are kept, since schemas repeat them. */
 export function patternOf(source: string, path: string): Pattern {
-  const known = patterns.get(source);
-  const pattern = known ?? { source, content: contentOf(parsePattern(source, path), path) };
+  const pattern = patterns.get(source) ?? readPattern(source, path);
   patterns.delete(source);
   patterns.set(source, pattern);
   if (patterns.size > PATTERNS_KEPT) patterns.delete(patterns.keys().next().value!);
   return pattern;
+}
+
+function readPattern(source: string, path: string): Pattern {
+  let work = 0;
+  const spend = (more: number) => {
+    work += more;
+    if (work > GRAMMAR_WORK_MAX) refuseSchema(path, `takes more than ${GRAMMAR_WORK_MAX} steps`);
+  };
+  const content = contentOf(parsePattern(source, path, spend), path, spend);
+  return { source, content, work };
 }
 
 const utf8 = new TextEncoder();

@@ -92,13 +92,10 @@ export async function encodePart({ documents, removed, codebooks }: CopyPage): P
 export async function decodePart(bytes: Uint8Array, part: SnapshotPart): Promise<CopyPage> {
   if (bytes.length !== part.bytes) throw damaged(`a part has ${bytes.length} bytes`);
   if ((await sha256(bytes)) !== part.sha256) throw damaged("a part's checksum is another");
-  let lines: string[];
+  let text: string;
   try {
-    const text = await piped(bytes, new DecompressionStream("gzip"), SNAPSHOT_PART_BYTES_MAX);
-    lines = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false })
-      .decode(text)
-      .split("\n")
-      .slice(0, -1);
+    const unpacked = await piped(bytes, new DecompressionStream("gzip"), SNAPSHOT_PART_BYTES_MAX);
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(unpacked);
   } catch (error) {
     throw damaged("a part cannot be unpacked", error);
   }
@@ -106,15 +103,28 @@ export async function decodePart(bytes: Uint8Array, part: SnapshotPart): Promise
     ...{ documents: [], removed: [], codebooks: [] },
     ...{ row: 0, removal: 0, end: false },
   };
-  for (const line of lines) {
-    const { copied, removed, codebook } = JSON.parse(line);
-    if (copied) page.documents.push(prepared(copied));
-    else if (codebook) page.codebooks.push(fromBase64(codebook));
-    else page.removed.push(removed);
+  try {
+    for (const line of linesOf(text)) {
+      const { copied, removed, codebook } = JSON.parse(line);
+      if (copied) page.documents.push(prepared(copied));
+      else if (codebook) page.codebooks.push(fromBase64(codebook));
+      else page.removed.push(removed);
+    }
+  } catch (error) {
+    throw damaged("a part's lines cannot be read", error);
   }
   if (page.documents.length !== part.documents || page.removed.length !== part.removed)
     throw damaged("a part holds another number of documents");
   return page;
+}
+
+/** One by one: a text of nothing but line ends would make a list of 256 MB. */
+function* linesOf(text: string): Generator<string> {
+  let at = 0;
+  for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", at)) {
+    yield text.slice(at, end);
+    at = end + 1;
+  }
 }
 
 type PlainPassage = Omit<PreparedDocument["passages"][number], "vector"> & {
@@ -186,6 +196,8 @@ export async function decodeManifest(text: string): Promise<SnapshotManifest> {
   try {
     ({ sha256: checksum, body } = JSON.parse(text));
     manifest = JSON.parse(String(body));
+    if (!Array.isArray(manifest.parts) || !Array.isArray(manifest.ranges))
+      throw new TypeError("no lists of parts and ranges");
   } catch (error) {
     throw damaged("its manifest cannot be read", error);
   }

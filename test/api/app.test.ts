@@ -2,6 +2,7 @@ import { expect, it, vi } from "vitest";
 import { createApp } from "../../src/api/app.ts";
 import { checkJson } from "../../src/api/body.ts";
 import { ServiceError } from "../../src/errors.ts";
+import { ERROR_CHARS_MAX } from "../../src/limits.ts";
 import { DEPLOYED, LOCAL, startApi } from "./fake-service.ts";
 
 const CHAT = "/v1/chat/completions";
@@ -173,6 +174,18 @@ it("an endless body is let go of", async () => {
   expect(response.status).toBe(413);
   expect(cancelled).toBe(true);
   expect(sent).toBeLessThan(70 << 20);
+});
+
+it("an error quotes no more of a request than its bound", async () => {
+  const { call } = startApi();
+  const long = "x".repeat(100_000);
+  for (const json of [{ model: long, messages: [{ role: "user", content: "a" }] }, { [long]: 1 }]) {
+    const { error } = (await (await call("/v1/chat/completions", { json })).json()) as {
+      error: { message: string; param: string | null };
+    };
+    expect(error.message.length).toBeLessThanOrEqual(ERROR_CHARS_MAX);
+    expect(error.param!.length).toBeLessThanOrEqual(ERROR_CHARS_MAX);
+  }
 });
 
 it("lone surrogates, NUL, __proto__ and deep nesting are refused with their place", () => {

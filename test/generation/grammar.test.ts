@@ -191,6 +191,16 @@ describe("the texts of a schema", () => {
   });
 });
 
+/** Each asks for another property of all code points. */
+function manyPatterns(n: number): Json {
+  const scripts = "Thai Lao Han Greek Latin Cyrillic Arabic Hebrew".split(" ");
+  const properties = Array.from({ length: n }, (_, i): [string, Json] => {
+    const script = scripts[i % scripts.length]!;
+    return [`p${i}`, { type: "string", pattern: `^\\p{Script=${script}}${"a".repeat(i)}$` }];
+  });
+  return { type: "object", properties: Object.fromEntries(properties) };
+}
+
 describe("a schema that cannot be held to is refused, by place and keyword", () => {
   const refused: [Json, RegExp][] = [
     [{ not: { type: "string" } }, /keyword not /],
@@ -199,6 +209,11 @@ describe("a schema that cannot be held to is refused, by place and keyword", () 
     [{ type: "string", pattern: "(?=a)b" }, /pattern/],
     [{ type: "string", pattern: "(a)\\1" }, /\\1/],
     [{ type: "string", pattern: "\\bword" }, /\\b/],
+    [{ type: "string", pattern: "^a$b" }, /b at character 4/],
+    [{ type: "string", pattern: "\\u{110000}" }, /110000/],
+    [{ type: "string", pattern: "(".repeat(200_000) }, /a group in more than 64 others/],
+    [{ type: "string", pattern: "(a?){300}a{300}" }, /takes more than 32000000 steps/],
+    [manyPatterns(40), /patterns take more than 32000000 steps/],
     [{ type: "string", format: "iri" }, /format iri/],
     [{ type: "string", pattern: "^a$", minLength: 2 }, /no value/],
     [{ type: "integer", minimum: 3, maximum: 2 }, /no value/],

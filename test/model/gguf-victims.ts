@@ -1,6 +1,5 @@
-/** Loads hostile model files and counts what becomes of each: loaded, or refused by name. */
+/** Small legal model files, and the loaders that spoilt ones meet: see test/fuzz/gguf.ts. */
 import { compileKernels } from "../../bench/kernels-module.ts";
-import { mulberry32 } from "../../eval/random.ts";
 import { codeOf } from "../../src/errors.ts";
 import { DECODER_CONTEXT_MAX } from "../../src/limits.ts";
 import { Decoder } from "../../src/model/decoder.ts";
@@ -12,12 +11,10 @@ import type { TensorType } from "../../src/model/tensor-types.ts";
 import { type Script, scriptedParts } from "../support/scripted-decoder.ts";
 import { tinyBert } from "../support/tiny-bert.ts";
 import { type Fields, ggufFile, streamOf, type TestTensor } from "./gguf-file.ts";
-import { type Base, mutated } from "./gguf-mutations.ts";
+import type { Base } from "./gguf-mutations.ts";
 
 /** What linear memory may grow to: the bases need under 1 MB of it. */
 const BYTES_MAX = 8 * 1024 * 1024;
-/** What one file may take, far above the 2 ms that the bases do and below what a request waits. */
-export const FILE_MS_MAX = 5_000;
 
 const TINY: Partial<Script> = {
   dim: 32,
@@ -83,21 +80,9 @@ export function fuzzBases(): Base[] {
 /** What may become of a file. */
 type End = "loaded" | "invalid_model_file" | "model_too_large";
 
-/** How many files met which end, and the worst of them. */
-export interface Tally {
-  files: number;
-  /** Loaded and ran. */
-  loaded: number;
-  invalid_model_file: number;
-  model_too_large: number;
-  msMax: number;
-  /** Of JavaScript's heap and buffers, sampled every 256 files. */
-  heapBytesMax: number;
-}
-
-/** Loads, and runs what loads: a step, the tokenizer, the template. Returns "loaded" or the code of
- *  the refusal; any other error is thrown. */
-class Victims {
+/** Loads, and runs what loads: a step, the tokenizer, the template; `wide` asks for the longest
+ *  context. Returns "loaded" or the code of the refusal; any other error is thrown. */
+export class Victims {
   private readonly decoders: DecoderKernels;
   private readonly encoders: Kernels;
 
@@ -107,7 +92,8 @@ class Victims {
     this.encoders = Kernels.create(module, { bytesMax: BYTES_MAX });
   }
 
-  async meet(bytes: Uint8Array, bert: boolean, context: number): Promise<End> {
+  async meet(bytes: Uint8Array, bert: boolean, wide: boolean): Promise<End> {
+    const context = wide ? DECODER_CONTEXT_MAX : 16;
     const kernels = bert ? this.encoders : this.decoders;
     const mark = kernels.mark();
     let loading = true;
@@ -140,49 +126,4 @@ class Victims {
       if (codeOf(error) !== "invalid_request") throw error; // what a template says of messages
     }
   }
-}
-
-/** The file number `i` of a seed: any one can be made again alone. */
-export function fuzzFile(bases: readonly Base[], seed: number, i: number) {
-  const base = bases[i % bases.length]!;
-  return { base, bytes: mutated(base, mulberry32(seed * 1_000_003 + i)) };
-}
-
-/** Meets files from..from + count of the seed. Throws at the first that ends in another way than
- *  loaded, invalid_model_file or model_too_large, or leaves memory allocated, naming its number. */
-export async function fuzz(
-  seed: number,
-  from: number,
-  count: number,
-  progress: (tally: Tally) => void = () => {},
-): Promise<Tally> {
-  const bases = fuzzBases();
-  const victims = new Victims();
-  const tally: Tally = {
-    files: 0,
-    loaded: 0,
-    invalid_model_file: 0,
-    model_too_large: 0,
-    msMax: 0,
-    heapBytesMax: 0,
-  };
-  for (let i = from; i < from + count; i++) {
-    const { base, bytes } = fuzzFile(bases, seed, i);
-    const start = performance.now();
-    try {
-      const context = i % 16 === 0 ? DECODER_CONTEXT_MAX : 16;
-      const end = await victims.meet(bytes, base.name === "bert", context);
-      tally[end]++;
-    } catch (error) {
-      throw new Error(`file ${i} of seed ${seed}, from ${base.name}: ${error}`, { cause: error });
-    }
-    tally.files++;
-    tally.msMax = Math.max(tally.msMax, performance.now() - start);
-    if (i % 256 === 0) {
-      const { heapUsed, external } = process.memoryUsage();
-      tally.heapBytesMax = Math.max(tally.heapBytesMax, heapUsed + external);
-      progress(tally);
-    }
-  }
-  return tally;
 }
