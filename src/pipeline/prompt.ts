@@ -80,12 +80,26 @@ function renderCorrection({ question, answer }: Correction): string {
 /** One passage between tags that its own text cannot close: every `<` that could begin one of
  *  our tags is replaced, in the title too. */
 function renderPassage(hit: SearchHit, number: number): string {
-  const title = hit.title === null ? "" : ` title="${defuse(hit.title).replaceAll('"', "'")}"`;
+  const title = hit.title === null ? "" : ` title="${attribute(hit.title)}"`;
   return `<passage number="${number}"${title}>\n${defuse(hit.text)}\n</passage>`;
 }
 
+/** One line, without the quotes that end it. */
+function attribute(text: string): string {
+  return defuse(text).replaceAll('"', "'").replace(/\s+/g, " ");
+}
+
+/** A beginning of one of our tags, as a model might read it: in any case, with white space or what
+ *  does not show in between, and with a wide bracket or another slash. */
+const TAG = new RegExp(
+  `[<\uff1c\ufe64](?=[\\s\\p{Cf}/\uff0f\u2044\u2215]*(?:${["passage", "correction"]
+    .map((name) => [...name].join("[\\p{Cf}]*"))
+    .join("|")}))`,
+  "giu",
+);
+
 function defuse(text: string): string {
-  return text.replace(/<(?=\s*(?:\/\s*)?(passage|correction))/gi, "‹");
+  return text.replace(TAG, "‹");
 }
 
 /** The distinct passage numbers, 1..count, that `[n]` or `[n, m]` marks in `text` name, in order

@@ -29,6 +29,7 @@ const MAKE: Record<string, () => Promise<unknown>> = {
   "src/model/pretokenize.ts": () => import("../../src/model/pretokenize.ts"),
   "src/pipeline/cache-match.ts": () => import("../../src/pipeline/cache-match.ts"),
   "src/pipeline/notes-match.ts": () => import("../../src/pipeline/notes-match.ts"),
+  "src/pipeline/prompt.ts": () => import("../../src/pipeline/prompt.ts"),
   "src/router/features-answer.ts": () => import("../../src/router/features-answer.ts"),
 };
 

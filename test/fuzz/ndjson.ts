@@ -29,9 +29,9 @@ function someLine(random: Random): Buffer {
   );
 }
 
-/** The body in parts that end anywhere. */
+/** The body in parts that end anywhere; of one with a line without an end, in few. */
 function parts(body: Buffer, random: Random): ReadableStream<Uint8Array> {
-  const longest = random.pick([1, 7, 64, 4_096, 1 << 20]);
+  const longest = random.pick(body.length > 1 << 20 ? [512, 1 << 20] : [1, 7, 64, 4_096, 1 << 20]);
   let at = 0;
   return new ReadableStream({
     pull(controller) {
