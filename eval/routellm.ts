@@ -2,9 +2,24 @@
  *  `data` is a folder with RouteLLM's `mmlu` and `gsm8k`. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type PriorModel, parsePrior, scorePrior, sigmoid } from "../src/router/prior.ts";
-import { fitChance, fitPrior, gainBy, type PriorTable } from "../train/prior-fit.ts";
-import { leaveSubjectsOut, partOf, tableOf } from "../train/prior-select.ts";
+import type { Encoder } from "../src/model/encoder.ts";
+import {
+  type PriorModel,
+  type PriorScore,
+  parsePrior,
+  scorePrior,
+  sigmoid,
+} from "../src/router/prior.ts";
+import { splitPrompt } from "../src/router/prior-features.ts";
+import {
+  fitChance,
+  fitPrior,
+  judge,
+  type PriorSettings,
+  type PriorTable,
+} from "../train/prior-fit.ts";
+import { leaveSubjectsOut, partOf, tablesOf } from "../train/prior-select.ts";
+import { loadModels } from "./models.ts";
 import {
   bootstrap,
   type EvalOptions,
@@ -27,6 +42,7 @@ RouteLLM's own figures (arXiv 2406.18665v4)         MMLU, 57 subjects     GSM8K
 Their MMLU has more subjects than the data measured here.`;
 
 const NESTED = "MMLU, unseen subjects";
+const STRIPPED = "MMLU, unseen subjects, without their choices";
 const SHIFTED = "GSM8K, trained on MMLU alone";
 const IN_DOMAIN = "MMLU, seen subjects (in-domain)";
 const FOLDS = 5;
@@ -35,24 +51,27 @@ const ASKED = [0.2, 0.5, 0.8];
 
 export async function evaluateRoutellm({ data }: EvalOptions): Promise<EvalReport> {
   const [mmlu, gsm8k] = await Promise.all([readMmlu(data), readGsm8k(data)]);
-  const table = tableOf(mmlu);
-  const { gains, chosen } = leaveSubjectsOut(mmlu, table, (done) =>
-    showProgress("%", Math.round(100 * done), 100),
-  );
-  for (const [part, settings] of chosen.entries())
-    console.log(`settings for the subjects of part ${part}: ${JSON.stringify(settings)}`);
-  const model = shippedPrior();
-  const shifted = gsm8k.map(({ prompt }) => scorePrior(model, prompt));
-  const shiftedGains = shifted.map(({ gain }) => gain);
-  console.log(PUBLISHED);
+  const { encoder } = await loadModels();
+  const tables = tablesOf(mmlu, encoder);
+  const gains = leaveOut(NESTED, tables.chosen);
+  const stems = mmlu.map((labelled) => {
+    return { ...labelled, prompt: splitPrompt(labelled.prompt).stem };
+  });
+  const scored = scoreAll(gsm8k, encoder);
   const figures = {
     ...compareToLength(NESTED, mmlu, gains),
     ...clustered(NESTED, mmlu, gains),
-    ...compareToLength(SHIFTED, gsm8k, shiftedGains),
-    ...compareToLength(IN_DOMAIN, mmlu, gainsInDomain(table)),
-    ...calibrationNested(mmlu, gains, partOf(table.groups)),
-    ...calibrationShifted(gsm8k, model),
+    ...compareToLength(STRIPPED, stems, leaveOut(STRIPPED, tables.open)),
+    ...compareToLength(
+      SHIFTED,
+      gsm8k,
+      scored.map(({ gain }) => gain),
+    ),
+    ...compareToLength(IN_DOMAIN, mmlu, gainsInDomain(tables.chosen)),
+    ...calibrationNested(mmlu, gains, partOf(tables.chosen.groups)),
+    ...calibrationShifted(gsm8k, scored),
   };
+  console.log(PUBLISHED);
   return {
     what: "routellm",
     data,
@@ -60,6 +79,15 @@ export async function evaluateRoutellm({ data }: EvalOptions): Promise<EvalRepor
     figures,
     bounds: boundsOf(figures),
   };
+}
+
+function leaveOut(name: string, table: PriorTable): number[] {
+  const { gains, chosen } = leaveSubjectsOut(table, (done) =>
+    showProgress("%", Math.round(100 * done), 100),
+  );
+  for (const [part, settings] of chosen.entries())
+    console.log(`${name}: settings for the subjects of part ${part}: ${JSON.stringify(settings)}`);
+  return gains;
 }
 
 type Figures = Record<string, Figure | number>;
@@ -74,10 +102,15 @@ function boundsOf(figures: Figures) {
   ];
 }
 
-/** models/prior.json, which train/prior.ts fitted to MMLU alone. */
-function shippedPrior(): PriorModel {
-  const path = join(import.meta.dirname, "../models/prior.json");
-  return parsePrior(JSON.parse(readFileSync(path, "utf8")) as PriorModel);
+/** By models/prior.json, which train/prior.ts fitted to MMLU alone. */
+function scoreAll(prompts: readonly LabelledPrompt[], encoder: Encoder): PriorScore[] {
+  const model = parsePrior(shippedFile(), encoder.dim, encoder.tokens.sha256);
+  const average = (text: string) => encoder.averageTokens(text);
+  return prompts.map(({ prompt }) => scorePrior(model, prompt, average));
+}
+
+function shippedFile(): PriorModel & { provenance: { settings: { chosen: PriorSettings } } } {
+  return JSON.parse(readFileSync(join(import.meta.dirname, "../models/prior.json"), "utf8"));
 }
 
 function compareToLength(
@@ -121,15 +154,14 @@ function named(name: string, { apgr, cpt50, cpt80 }: Intervals): Figures {
 
 /** Gains of prompts whose subjects were trained on, though not they themselves. */
 function gainsInDomain(table: PriorTable): number[] {
-  const { settings } = JSON.parse(
-    readFileSync(join(import.meta.dirname, "../models/prior.json"), "utf8"),
-  ).provenance;
+  const settings = shippedFile().provenance.settings.chosen;
   const rows = Array.from({ length: table.n }, (_, i) => i);
   const gains = new Array<number>(table.n);
   for (let fold = 0; fold < FOLDS; fold++) {
     const others = rows.filter((i) => i % FOLDS !== fold);
     const fit = fitPrior(table, others, settings);
-    for (const i of rows.filter((row) => row % FOLDS === fold)) gains[i] = gainBy(fit, table, i);
+    for (const i of rows.filter((row) => row % FOLDS === fold))
+      gains[i] = judge(fit, table, i).gain;
   }
   return gains;
 }
@@ -165,13 +197,14 @@ function calibrationNested(
 }
 
 /** By the shipped thresholds and chances, which know nothing of this benchmark. */
-function calibrationShifted(prompts: readonly LabelledPrompt[], model: PriorModel): Figures {
-  const scored = prompts.map((prompt) => {
-    return { difficulty: scorePrior(model, prompt.prompt).difficulty, wrong: isGain(prompt) };
+function calibrationShifted(prompts: readonly LabelledPrompt[], scores: PriorScore[]): Figures {
+  const scored = prompts.map((prompt, i) => {
+    return { difficulty: scores[i]!.difficulty, wrong: isGain(prompt) };
   });
   const got = ASKED.map((share) => {
-    const threshold = model.percentiles[Math.round(100 * (1 - share))]!;
-    return scored.filter(({ difficulty }) => difficulty > threshold).length / scored.length;
+    const kept = Math.round(100 * (1 - share));
+    const sent = scores.filter(({ difficulty, form }) => difficulty > form.percentiles[kept]!);
+    return sent.length / scores.length;
   });
   return {
     ...shares(SHIFTED, got),

@@ -9,12 +9,13 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { loadModels } from "../eval/models.ts";
 import { readMmlu, STRONG, WEAK } from "../eval/routellm-data.ts";
 import { curveOf, figuresOf, rankByScore } from "../eval/routing-curve.ts";
-import { sigmoid } from "../src/router/prior.ts";
+import { type PriorForm, sigmoid } from "../src/router/prior.ts";
 import { PRIOR_FEATURES } from "../src/router/prior-features.ts";
-import { fitChance, fitPrior, toModel } from "./prior-fit.ts";
-import { PARTS, SETTINGS, selectPrior, tableOf } from "./prior-select.ts";
+import { fitChance, fitPrior, type PriorTable, toForm } from "./prior-fit.ts";
+import { PARTS, SETTINGS, selectPrior, tablesOf } from "./prior-select.ts";
 
 const { values: args } = parseArgs({ options: { data: { type: "string" } } });
 if (!args.data) {
@@ -22,27 +23,40 @@ if (!args.data) {
   process.exit(2);
 }
 const prompts = await readMmlu(args.data);
-const table = tableOf(prompts);
+const { encoder } = await loadModels();
 const started = performance.now();
-const { settings, heldOut } = selectPrior(prompts, table, (done) => {
-  if (process.stderr.isTTY) process.stderr.write(`\r${(100 * done).toFixed(0)} %`);
-});
-const gained = prompts.map(({ weakRight, strongRight }) => !weakRight && strongRight);
-const chance = fitChance(heldOut, gained);
-const fit = fitPrior(
-  table,
-  prompts.map((_, i) => i),
-  settings,
-);
-const model = { ...toModel(fit, table, chance), percentiles: percentilesOf(heldOut, chance) };
-const digest = createHash("sha256").update(JSON.stringify(model)).digest("hex").slice(0, 12);
-const file = { version: `prior-${digest}`, ...model, provenance: provenance(args.data) };
+const tables = tablesOf(prompts, encoder);
+const chosen = formOf("with choices", tables.chosen, tables.chosen.guess);
+// Who reads an open prompt has nothing to guess from.
+const open = formOf("without choices", tables.open, new Float64Array(tables.open.n));
+const forms = { encoder: encoder.tokens.sha256, chosen: chosen.form, open: open.form };
+const digest = createHash("sha256").update(JSON.stringify(forms)).digest("hex").slice(0, 12);
+const file = { version: `prior-${digest}`, ...forms, provenance: provenance(args.data) };
 const path = join(import.meta.dirname, "../models/prior.json");
 writeFileSync(path, `${JSON.stringify(file, null, 1)}\n`);
-report();
+console.log(`${prompts.length} prompts, ${((performance.now() - started) / 1_000).toFixed(0)} s`);
+
+/** The weights of one form of prompts, which are served where a guess is right by `guess`. */
+function formOf(name: string, table: PriorTable, guess: Float64Array) {
+  const { settings, heldOut } = selectPrior(table, (done) => {
+    if (process.stderr.isTTY) process.stderr.write(`\r${(100 * done).toFixed(0)} %`);
+  });
+  const gained = prompts.map(({ weakRight, strongRight }) => !weakRight && strongRight);
+  const chance = rounded(fitChance(heldOut, gained));
+  const served = heldOut.map((gain, i) => (gain * (1 - guess[i]!)) / (1 - table.guess[i]!));
+  const rows = prompts.map((_, i) => i);
+  const weights = toForm(fitPrior(table, rows, settings), table);
+  const form = { ...weights, chance, percentiles: percentilesOf(served, chance) };
+  report(name, form, heldOut, settings);
+  return { form, settings };
+}
+
+function rounded({ bias, weight }: PriorForm["chance"]): PriorForm["chance"] {
+  return { bias: Number(bias.toPrecision(6)), weight: Number(weight.toPrecision(6)) };
+}
 
 /** The difficulty that 0, 1, ..., 100 % of held-out prompts do not exceed. */
-function percentilesOf(gains: readonly number[], { bias, weight }: typeof chance): number[] {
+function percentilesOf(gains: readonly number[], { bias, weight }: PriorForm["chance"]): number[] {
   const sorted = gains.map((gain) => sigmoid(bias + weight * gain)).sort((a, b) => a - b);
   return Array.from({ length: 101 }, (_, percent) => {
     const at = Math.max(0, Math.ceil((percent * sorted.length) / 100) - 1);
@@ -60,32 +74,28 @@ function provenance(folder: string) {
     weak: WEAK,
     strong: STRONG,
     prompts: prompts.length,
-    subjects: [...new Set(table.groups)],
-    settings,
+    subjects: [...new Set(tables.chosen.groups)],
+    settings: { chosen: chosen.settings, open: open.settings },
   };
 }
 
-function report(): void {
+function report(name: string, form: PriorForm, heldOut: readonly number[], settings: object): void {
   const ranking = rankByScore(
     heldOut,
     prompts.map(({ prompt }) => prompt),
   );
   const { apgr, cpt50, cpt80 } = figuresOf(curveOf(ranking.map((i) => prompts[i]!)));
+  console.log(`\n${name}: of ${SETTINGS.length} settings ${JSON.stringify(settings)}`);
   console.log(
-    `${prompts.length} prompts of ${new Set(table.groups).size} subjects, ` +
-      `${SETTINGS.length} settings x ${PARTS} parts, ` +
-      `${((performance.now() - started) / 1_000).toFixed(0)} s`,
-  );
-  console.log(`chosen: ${JSON.stringify(settings)}`);
-  console.log(
-    `held-out parts, by which it was chosen: APGR ${apgr.toFixed(3)}, ` +
+    `${PARTS} held-out parts: APGR ${apgr.toFixed(3)}, ` +
       `CPT50 ${cpt50.toFixed(1)} %, CPT80 ${cpt80.toFixed(1)} %`,
   );
+  const { features } = form;
   const names = PRIOR_FEATURES.toSorted(
-    (a, b) => Math.abs(model.features[b].hard) - Math.abs(model.features[a].hard),
+    (a, b) => Math.abs(features[b].hard) - Math.abs(features[a].hard),
   );
-  for (const name of names.slice(0, 15)) {
-    const { hard, edge } = model.features[name];
-    console.log(`${name.padEnd(20)} hard ${hard.toFixed(3)}  edge ${edge.toFixed(3)}`);
+  for (const feature of names.slice(0, 12)) {
+    const { hard, edge } = features[feature];
+    console.log(`${feature.padEnd(20)} hard ${hard.toFixed(3)}  edge ${edge.toFixed(3)}`);
   }
 }

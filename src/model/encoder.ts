@@ -1,4 +1,5 @@
 /** Texts to embeddings: WordPiece, BERT, mean over tokens, unit length. */
+import { assert } from "../errors.ts";
 import { ENCODER_TOKENS_MAX } from "../limits.ts";
 import type { BertWeights, Precision } from "./bert.ts";
 import { calibrate } from "./calibrate.ts";
@@ -74,6 +75,25 @@ export class Encoder {
       out[i] = this.kernels.f32(pooled, this.dim).slice();
     });
     return out;
+  }
+
+  /** f32 [dim]: the mean of the token embeddings of a text's distinct pieces, before any layer;
+   *  zeros for a text without pieces. The text is not cut: callers bound it. */
+  averageTokens(text: string): Float32Array {
+    const ids = new Set(this.tokenizer.encode(text).ids);
+    ids.delete(this.tokenizer.unk);
+    const mean = new Float32Array(this.dim);
+    for (const id of ids) this.addToken(mean, id, 1 / ids.size);
+    return mean;
+  }
+
+  /** sum += factor times the embedding of token `id`. */
+  addToken(sum: Float32Array, id: number, factor: number): void {
+    const { qs, d, vocab_size } = this.tokens;
+    assert(id >= 0 && id < vocab_size, `token ${id} is no such one`);
+    const row = this.kernels.i8(qs + id * this.dim, this.dim);
+    const scale = factor * this.kernels.f32(d + id * 4, 1)[0]!;
+    for (let j = 0; j < this.dim; j++) sum[j]! += scale * row[j]!;
   }
 
   /** How many tokens a text has, uncut, [CLS] and [SEP] not counted. */

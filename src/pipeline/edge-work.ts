@@ -5,7 +5,7 @@ import { type BeforeScore, scoreBefore } from "../router/before.ts";
 import { type Features, features } from "../router/features.ts";
 import { questionFeatures } from "../router/features-question.ts";
 import { contributions, logistic } from "../router/logistic.ts";
-import { type PriorModel, priorDifficulty, priorThreshold } from "../router/prior.ts";
+import { priorThreshold, scorePrior } from "../router/prior.ts";
 import type { ActiveRouter } from "../router/router-types.ts";
 import type { Models } from "./models.ts";
 import type { Trace } from "./trace.ts";
@@ -50,7 +50,7 @@ export interface EdgeWork {
 }
 
 export async function readAtEdge(
-  { reader, prior: model }: Models,
+  models: Models,
   router: ActiveRouter,
   before: BeforeWork | null,
   trace: Trace,
@@ -58,7 +58,7 @@ export async function readAtEdge(
   hits: readonly SearchHit[],
   withMemory: boolean,
 ): Promise<EdgeWork> {
-  const reading = await trace.time("read", () => readAnswer(reader, question, hits));
+  const reading = await trace.time("read", () => readAnswer(models.reader, question, hits));
   const scoring = trace.begin("score_after");
   const { choice, readings } = reading;
   const found = choice !== null && !choice.abstain;
@@ -67,17 +67,16 @@ export async function readAtEdge(
   // An abstention is no answer, so it is certainly not good enough.
   const missing = withMemory ? 1 : null;
   const difficulty = parts === null ? missing : Math.max(logistic(parts), before?.floor ?? 0);
-  const prior = withMemory ? null : priorOf(model, router, question);
+  const prior = withMemory ? null : priorOf(models, router, question);
   const { threshold } = router;
   scoring.end();
   return { reading, difficulty, threshold, features: values, contributions: parts, router, prior };
 }
 
-function priorOf(model: PriorModel, { target }: ActiveRouter, question: string) {
-  return {
-    difficulty: priorDifficulty(question, model),
-    threshold: priorThreshold(target, model),
-  };
+function priorOf({ prior, encoder }: Models, { target }: ActiveRouter, question: string) {
+  const average = (text: string) => encoder.averageTokens(text);
+  const { difficulty, form } = scorePrior(prior, question, average);
+  return { difficulty, threshold: priorThreshold(target, form) };
 }
 
 /** What is known of the difficulty, and what weighs most in it. */

@@ -77,7 +77,8 @@ async function load(assets: Fetcher): Promise<Models> {
   const reader = await SpanReader.load(kernels, readerStream, encoder);
   const reranker = new Reranker(encoder, reader, rerankerWeights);
   const difficulty = shippedDifficulty();
-  return { kernels, encoder, reader, reranker, difficulty, prior: parsePrior(priorWeights) };
+  const prior = parsePrior(priorWeights, encoder.dim, encoder.tokens.sha256);
+  return { kernels, encoder, reader, reranker, difficulty, prior };
 }
 
 /** The bytes of a static asset as they arrive. */

@@ -3,7 +3,8 @@
  *  function. */
 import { PRIOR_CHARS_MAX } from "../limits.ts";
 
-/** In the order of the weights file. Those of the second list are about lettered choices. */
+/** In the order of the weights file. Those of the second list are about lettered choices, or how a
+ *  question is put only where choices follow: as the beginning of a sentence that they end, say. */
 const STEM_FEATURES = [
   "words",
   "stem_words",
@@ -22,15 +23,12 @@ const STEM_FEATURES = [
   "symbols",
   "commas",
   "negation",
-  "except",
-  "which_following",
   "statements",
   "blank",
   "asks_why",
   "asks_how_many",
   "asks_who_when_where",
   "asks_to_compute",
-  "ends_in_question",
   "best",
   "condition",
   "rate",
@@ -59,6 +57,9 @@ const STEM_FEATURES = [
   "parentheses",
 ] as const;
 const CHOICE_FEATURES = [
+  "which_following",
+  "except",
+  "ends_in_question",
   "choice_words",
   "choice_numeric",
   "choice_alike",
@@ -102,24 +103,19 @@ export function splitPrompt(prompt: string): PromptParts {
   return { stem: stem.join("\n").trim(), choices: choices.map((choice) => choice.trim()) };
 }
 
+/** The question and its choices, without letters and without a closing "Answer:". */
+export function textOf({ stem, choices }: PromptParts): string {
+  return [stem, ...choices].join("\n");
+}
+
 /** The features of a prompt: finite or NaN. Linear in its length, which is bounded. */
-export function priorFeatures(prompt: string): PriorFeatures {
-  const parts = splitPrompt(prompt);
+export function priorFeatures(parts: PromptParts): PriorFeatures {
   return { ...stemFeatures(parts), ...choiceFeatures(parts) };
 }
 
-/** The distinct words of a prompt, in lower case, a-z only. */
-export function wordsIn(prompt: string): Set<string> {
-  return new Set(
-    prompt
-      .slice(0, PRIOR_CHARS_MAX)
-      .toLowerCase()
-      .match(/[a-z]+/g),
-  );
-}
-
-function stemFeatures({ stem, choices }: PromptParts) {
-  const whole = [stem, ...choices].join("\n");
+function stemFeatures(parts: PromptParts) {
+  const { stem } = parts;
+  const whole = textOf(parts);
   const words = wordsOf(stem);
   const n = Math.max(1, words.length);
   const sentences = Math.max(1, count(stem, /[.?!](?=\s|$)/g));
@@ -166,8 +162,6 @@ function wording(stem: string, has: Look, tally: Look) {
     negation: /\b(?:NOT|LEAST|FALSE|INCORRECT)\b/.test(stem)
       ? 1
       : has(/\b(?:not|false|incorrect)\b/) / 2,
-    except: has(/\bexcept\b/),
-    which_following: has(/\bwhich (?:one )?of (?:the following|these)\b/),
     statements: has(/\bstatement 1\b|(?:^|\n)[ \t]*(?:i|ii|iii)[.)]\s/),
     blank: has(/_{2,}|\.{3}/),
     asks_why: has(/\bwhy\b|\bbecause\b/),
@@ -176,7 +170,6 @@ function wording(stem: string, has: Look, tally: Look) {
     asks_to_compute: has(
       /\b(?:find|calculate|compute|determine|evaluate|solve|simplify|estimate)\b/,
     ),
-    ends_in_question: stem.endsWith("?") ? 1 : 0,
     best: has(/\b(?:best|most likely|most appropriate|primary|main)\b/),
     condition: tally(/\b(?:if|suppose|assume|assuming|given|let|when)\b/g),
     rate: tally(/\b(?:per|each|every|times|twice|double|triple|average)\b/g),
@@ -230,6 +223,9 @@ function choiceFeatures({
   const where = (test: (choice: string) => boolean) =>
     average(choices.map((c) => (test(c) ? 1 : 0)));
   return {
+    which_following: /\bwhich (?:one )?of (?:the following|these)\b/i.test(stem) ? 1 : 0,
+    except: /\bexcept\b/i.test(stem) ? 1 : 0,
+    ends_in_question: stem.endsWith("?") ? 1 : 0,
     choice_words: Math.log1p(mean),
     choice_numeric: where((choice) => /^[-$£€(]*[\d.]/.test(choice)),
     choice_alike: average(alike),

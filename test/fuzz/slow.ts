@@ -8,7 +8,7 @@ import { loadTokenizer } from "../../src/model/tokenizer.ts";
 import { isWordForWord } from "../../src/pipeline/notes-match.ts";
 import { citedNumbers } from "../../src/pipeline/prompt.ts";
 import { redact } from "../../src/pipeline/redact.ts";
-import { priorFeatures } from "../../src/router/prior-features.ts";
+import { priorFeatures, splitPrompt } from "../../src/router/prior-features.ts";
 import { countTokens } from "../index/passages.ts";
 import { toyBpe } from "../model/toy-vocabulary.ts";
 import { ROLE_PIECES } from "./chat-templates.ts";
@@ -87,7 +87,11 @@ function readers(): Reader[] {
       read: (text) => redact(text, text.length),
     },
     { name: "notes", pieces: marks, read: (text) => isWordForWord(text, "x") },
-    { name: "difficulty", pieces: [...marks, "A) ", "who "], read: priorFeatures },
+    {
+      name: "difficulty",
+      pieces: [...marks, "A) ", "who "],
+      read: (text) => priorFeatures(splitPrompt(text)),
+    },
   ];
 }
 
