@@ -347,5 +347,5 @@ export const NOTE_AGREED_TIMES = 3;
 export const NOTE_AGREED_CHARS_MAX = 300;
 // What an answer leaves behind for learning: a longer text is cut, and becomes no note.
 export const OUTCOME_CHARS_MAX = 8_000;
-// What the prior reads of a prompt, in two milliseconds: the longest that it was trained on has 4,868.
+// What the prior reads of a prompt: the longest that it was trained on has 4,868.
 export const PRIOR_CHARS_MAX = 5_000;

@@ -76,7 +76,8 @@ export interface PriorScore {
   form: PriorForm;
 }
 
-/** The score of a prompt, of which a bounded part is read: about 0.5 ms. */
+/** The score of a prompt, of which a bounded part is read: .15 ms on MMLU, of 365
+ *  characters on average (`npm run eval -- routellm`). */
 export function scorePrior(
   model: PriorModel,
   prompt: string,
