@@ -8,13 +8,14 @@
 import { parametersOf } from "./backend.ts";
 import { type BackendFailure, failureOf } from "./backend-failure.ts";
 import {
+  attempt,
   explain,
+  type OpenReply,
   REPLY_LIMITS,
   type ReplyLimits,
-  readReply,
   type Transport,
 } from "./backend-reply.ts";
-import { Watch } from "./backend-watch.ts";
+import type { Watch } from "./backend-watch.ts";
 import { broken, type Fields, readCompletion } from "./completion.ts";
 import type { EnginePiece, EngineRequest } from "./engine.ts";
 
@@ -39,22 +40,19 @@ export class AiBackend implements Transport {
     this.#limits = { ...REPLY_LIMITS, ...limits };
   }
 
-  async *answer(request: EngineRequest, firstByteMs: number): AsyncGenerator<EnginePiece> {
-    const watch = new Watch(request.signal, this.#limits.wholeMs);
-    try {
-      watch.expect(firstByteMs, "no answer");
-      const { signal } = watch;
-      const reply = await watch.race(this.#ai.run(this.#model, inputsOf(request), { signal }));
-      if (reply instanceof ReadableStream)
-        yield* readReply({ body: reply, events: true, translate }, watch, this.#limits);
-      else if (typeof reply === "object" && reply !== null)
-        yield readCompletion(JSON.stringify(reply), translate);
-      else throw broken("Workers AI gave neither an object nor a stream");
-    } catch (error) {
-      throw watch.reason() ?? readError(error);
-    } finally {
-      watch.end();
-    }
+  answer(request: EngineRequest, firstByteMs: number): AsyncGenerator<EnginePiece> {
+    const limits = this.#limits;
+    const open = (watch: Watch) => this.#open(request, watch);
+    return attempt({ request, firstByteMs, limits, open, explain: readError });
+  }
+
+  async #open(request: EngineRequest, watch: Watch): Promise<OpenReply | EnginePiece> {
+    const { signal } = watch;
+    const reply = await watch.race(this.#ai.run(this.#model, inputsOf(request), { signal }));
+    if (reply instanceof ReadableStream) return { body: reply, events: true, translate };
+    if (typeof reply === "object" && reply !== null)
+      return readCompletion(JSON.stringify(reply), translate);
+    throw broken("Workers AI gave neither an object nor a stream");
   }
 }
 

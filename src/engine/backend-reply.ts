@@ -1,7 +1,7 @@
 /** Reads a backend's reply, whole or streamed, whatever brought it. */
 import { BACKEND_IDLE_MS_MAX, BACKEND_REPLY_BYTES_MAX, BACKEND_REPLY_MS_MAX } from "../limits.ts";
 import { BackendFailure } from "./backend-failure.ts";
-import type { Watch } from "./backend-watch.ts";
+import { Watch } from "./backend-watch.ts";
 import { broken, type Fields, readChunk, readCompletion } from "./completion.ts";
 import type { EnginePiece, EngineRequest, Usage } from "./engine.ts";
 import { SseReader } from "./sse.ts";
@@ -38,66 +38,106 @@ export interface OpenReply {
   translate?: (body: Fields) => Fields;
 }
 
-/** The reply's pieces. The watch's step clock runs when this is called, for the first byte. */
-export async function* readReply(
-  reply: OpenReply,
-  watch: Watch,
-  limits: ReplyLimits,
-): AsyncGenerator<EnginePiece> {
-  if (!reply.events) {
-    yield readCompletion(await readWhole(reply, watch, limits), reply.translate);
-    return;
-  }
-  const events = new SseReader();
-  const last: { finish: string | null; usage: Usage | null } = { finish: null, usage: null };
-  let done = false;
-  for await (const bytes of chunksOf(reply, watch, limits)) {
-    for (const data of bytes === null ? events.end() : events.push(bytes)) {
-      done ||= data.trim() === "[DONE]";
-      if (done) break;
-      const { finish_reason, usage, ...piece } = readChunk(data, reply.translate);
-      last.finish = finish_reason ?? last.finish;
-      last.usage = usage ?? last.usage;
-      if (piece.text !== "" || piece.tool_calls !== undefined) yield piece;
-    }
-    if (done) break;
-  }
-  if (!done && last.finish === null)
-    throw broken("the stream ended before the answer did, without a finish reason or [DONE]");
-  const usage = last.usage === null ? {} : { usage: last.usage };
-  yield { text: "", finish_reason: last.finish ?? "stop", ...usage };
+/** One attempt. `open` asks for the reply, and may throw what the backend said instead; `explain`
+ *  makes a failure of whatever was thrown. */
+export interface Attempt {
+  request: EngineRequest;
+  firstByteMs: number;
+  limits: ReplyLimits;
+  open(watch: Watch): Promise<OpenReply | EnginePiece>;
+  explain(error: unknown): BackendFailure;
 }
 
-async function readWhole(reply: OpenReply, watch: Watch, limits: ReplyLimits): Promise<string> {
-  const decoder = new TextDecoder("utf-8");
-  let text = "";
-  for await (const bytes of chunksOf(reply, watch, limits))
-    text += bytes === null ? decoder.decode() : decoder.decode(bytes, { stream: true });
-  return text;
-}
-
-/** The reply's chunks, then null at its end. The idle bound runs only while waiting for the
- *  backend, not while the caller digests. */
-async function* chunksOf(
-  reply: OpenReply,
-  watch: Watch,
-  limits: ReplyLimits,
-): AsyncGenerator<Uint8Array | null> {
-  const reader = reply.body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
-  let length = 0;
+/** The attempt's pieces. The idle bound runs only while waiting for the backend, not while the
+ *  caller digests. One generator for all of it: each one more costs every token its promises. */
+export async function* attempt(of: Attempt): AsyncGenerator<EnginePiece> {
+  const { limits } = of;
+  const watch = new Watch(of.request.signal, limits.wholeMs);
+  let reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
   try {
-    for (;;) {
+    watch.expect(of.firstByteMs, "no answer");
+    const reply = await of.open(watch);
+    if (!("body" in reply)) {
+      yield reply;
+      return;
+    }
+    reader = reply.body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+    const parser = reply.events ? new StreamParser(reply) : new WholeParser(reply);
+    for (let length = 0; !parser.ended; ) {
       const { done, value } = await watch.race(reader.read());
       watch.rest();
-      if (done) break;
-      length += value.byteLength;
+      length += value?.byteLength ?? 0;
       if (length > limits.bytes) throw broken(`the reply is longer than ${limits.bytes} bytes`);
-      yield value;
+      for (const piece of parser.read(done ? null : value!)) yield piece;
       watch.expect(limits.idleMs, "nothing more");
     }
-    yield null;
+  } catch (error) {
+    throw watch.reason() ?? of.explain(error);
   } finally {
-    reader.cancel().catch(() => {}); // it may have failed already, which has been told
+    reader?.cancel().catch(() => {}); // it may have failed already, which has been told
+    watch.end();
+  }
+}
+
+interface ReplyParser {
+  /** Whether the last piece was given. */
+  readonly ended: boolean;
+  /** The pieces that these bytes complete; null ends the reply. Throws `broken`. */
+  read(bytes: Uint8Array | null): Iterable<EnginePiece>;
+}
+
+class StreamParser implements ReplyParser {
+  ended = false;
+  readonly #reply: OpenReply;
+  readonly #events = new SseReader();
+  #finish: string | null = null;
+  #usage: Usage | null = null;
+
+  constructor(reply: OpenReply) {
+    this.#reply = reply;
+  }
+
+  *read(bytes: Uint8Array | null): Iterable<EnginePiece> {
+    for (const data of bytes === null ? this.#events.end() : this.#events.push(bytes)) {
+      if (data.trim() === "[DONE]") {
+        yield this.#end();
+        return;
+      }
+      const { finish_reason, usage, ...piece } = readChunk(data, this.#reply.translate);
+      this.#finish = finish_reason ?? this.#finish;
+      this.#usage = usage ?? this.#usage;
+      if (piece.text !== "" || piece.tool_calls !== undefined) yield piece;
+    }
+    if (bytes !== null) return;
+    if (this.#finish === null)
+      throw broken("the stream ended before the answer did, without a finish reason or [DONE]");
+    yield this.#end();
+  }
+
+  #end(): EnginePiece {
+    this.ended = true;
+    const usage = this.#usage === null ? {} : { usage: this.#usage };
+    return { text: "", finish_reason: this.#finish ?? "stop", ...usage };
+  }
+}
+
+class WholeParser implements ReplyParser {
+  ended = false;
+  readonly #reply: OpenReply;
+  readonly #decoder = new TextDecoder("utf-8");
+  #text = "";
+
+  constructor(reply: OpenReply) {
+    this.#reply = reply;
+  }
+
+  read(bytes: Uint8Array | null): EnginePiece[] {
+    if (bytes !== null) {
+      this.#text += this.#decoder.decode(bytes, { stream: true });
+      return [];
+    }
+    this.ended = true;
+    return [readCompletion(this.#text + this.#decoder.decode(), this.#reply.translate)];
   }
 }
 

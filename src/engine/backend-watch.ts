@@ -8,6 +8,9 @@ interface Bound {
   what: string;
 }
 
+/** One for all: an error's stack costs more than an answer's other objects. */
+const ENDED = new Error("the attempt has ended");
+
 /** Ends at whichever comes first of the caller's abort, a bound on the next step and a bound on
  *  the whole. One timer serves both bounds, and a step that is done leaves it running: when it
  *  rings early it is set again. A stream has a step a token, which costs less than a timer. */
@@ -15,20 +18,17 @@ export class Watch {
   readonly #controller = new AbortController();
   readonly #caller: AbortSignal;
   readonly #onCallerAbort: () => void;
-  readonly #ended: Promise<never>;
   readonly #whole: Bound;
   #step: Bound | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #ringsAt = Number.POSITIVE_INFINITY;
   #timeout: BackendFailure | null = null;
+  /** Ends what is raced against the watch. */
+  #lose: ((reason: unknown) => void) | null = null;
 
   constructor(caller: AbortSignal, wholeMs: number) {
     this.#caller = caller;
-    this.#ended = new Promise((_, reject) => {
-      this.signal.addEventListener("abort", () => reject(this.signal.reason), { once: true });
-    });
-    this.#ended.catch(() => {}); // nobody may be waiting when it ends
-    this.#onCallerAbort = () => this.#controller.abort(caller.reason);
+    this.#onCallerAbort = () => this.#abort(caller.reason);
     if (caller.aborted) this.#onCallerAbort();
     caller.addEventListener("abort", this.#onCallerAbort, { once: true });
     this.#whole = boundIn(wholeMs, "no end");
@@ -52,9 +52,13 @@ export class Watch {
   }
 
   /** The promise, or a rejection when the watch ends first: not every runtime's body reads heed
-   *  the signal of their fetch. */
+   *  the signal of their fetch. One at a time. */
   race<T>(promise: Promise<T>): Promise<T> {
-    return Promise.race([promise, this.#ended]);
+    return new Promise((done, fail) => {
+      promise.then(done, fail);
+      if (this.signal.aborted) fail(this.signal.reason);
+      this.#lose = fail;
+    });
   }
 
   /** Why the watch ended early: the bound, or what the caller gave; null if it did not. */
@@ -68,7 +72,12 @@ export class Watch {
     clearTimeout(this.#timer);
     this.#ringsAt = Number.NEGATIVE_INFINITY; // and it is never set again
     this.#caller.removeEventListener("abort", this.#onCallerAbort);
-    this.#controller.abort();
+    this.#abort(ENDED);
+  }
+
+  #abort(reason: unknown): void {
+    this.#controller.abort(reason);
+    this.#lose?.(reason);
   }
 
   #next(): Bound {
@@ -91,7 +100,7 @@ export class Watch {
     }
     const message = `the backend gave ${what} in ${Math.round(ms)} ms`;
     this.#timeout = new BackendFailure("timed_out", message);
-    this.#controller.abort(this.#timeout);
+    this.#abort(this.#timeout);
   }
 }
 

@@ -2,15 +2,16 @@
 import { BACKEND_ERROR_BYTES_MAX } from "../limits.ts";
 import { type BackendFailure, failureOf } from "./backend-failure.ts";
 import {
+  attempt,
   explain,
+  type OpenReply,
   REPLY_LIMITS,
   type ReplyLimits,
-  readReply,
   redact,
   type Transport,
 } from "./backend-reply.ts";
 import { readRetryAfterMs } from "./backend-retry.ts";
-import { Watch } from "./backend-watch.ts";
+import type { Watch } from "./backend-watch.ts";
 import { broken, readErrorMessage } from "./completion.ts";
 import type { EnginePiece, EngineRequest } from "./engine.ts";
 
@@ -52,22 +53,22 @@ export class HttpBackend implements Transport {
     this.#limits = { ...REPLY_LIMITS, ...limits };
   }
 
-  async *answer(request: EngineRequest, firstByteMs: number): AsyncGenerator<EnginePiece> {
-    const watch = new Watch(request.signal, this.#limits.wholeMs);
-    try {
-      watch.expect(firstByteMs, "no answer");
-      const response = await watch.race(this.#fetch(request, watch.signal));
-      if (!response.ok) throw await this.#refusal(response, watch);
-      if (response.body === null) throw broken("the reply is empty");
-      const type = response.headers.get("content-type") ?? "";
-      const events = type.toLowerCase().startsWith("text/event-stream");
-      const body = response.body as ReadableStream<Uint8Array>;
-      yield* readReply({ body, events }, watch, this.#limits);
-    } catch (error) {
-      throw watch.reason() ?? explain(error, this.#key);
-    } finally {
-      watch.end();
-    }
+  answer(request: EngineRequest, firstByteMs: number): AsyncGenerator<EnginePiece> {
+    const limits = this.#limits;
+    const open = (watch: Watch) => this.#open(request, watch);
+    return attempt({
+      ...{ request, firstByteMs, limits, open },
+      explain: (error) => explain(error, this.#key),
+    });
+  }
+
+  async #open(request: EngineRequest, watch: Watch): Promise<OpenReply> {
+    const response = await watch.race(this.#fetch(request, watch.signal));
+    if (!response.ok) throw await this.#refusal(response, watch);
+    if (response.body === null) throw broken("the reply is empty");
+    const type = response.headers.get("content-type") ?? "";
+    const events = type.toLowerCase().startsWith("text/event-stream");
+    return { body: response.body as ReadableStream<Uint8Array>, events };
   }
 
   #fetch(request: EngineRequest, signal: AbortSignal): Promise<Response> {
