@@ -51,41 +51,52 @@ function goneSignal(c: ApiContext): AbortController {
 export async function streamReply(
   c: ApiContext,
   asked: Asked,
-  events: (pieces: AsyncIterable<EnginePiece>) => AsyncIterable<string>,
-  told: (error: unknown) => string[],
+  events: (pieces: AsyncIterable<EnginePiece>) => AsyncGenerator<string, string>,
+  told: (error: unknown) => string,
 ): Promise<Response> {
   const { pieces, gone } = asked;
   const first = await pieces.next();
-  c.var.traced.stream = true;
+  const { traced, finish } = c.var;
+  traced.stream = true;
   const ended = Promise.withResolvers<void>();
   c.var.keepAlive(ended.promise); // what was used is counted at its end, whoever is there by then
-  async function* all(): AsyncGenerator<string> {
-    try {
-      yield* events(from(first, pieces));
-    } catch (error) {
-      if (!gone.signal.aborted) c.var.traced.fail(error); // nobody's fault but the leaver's
-      yield* told(error);
-    } finally {
-      await pieces.return?.();
-      c.var.traced.left = gone.signal.aborted;
-      c.var.finish();
-      ended.resolve();
-    }
-  }
   c.header("content-type", "text/event-stream; charset=utf-8");
   c.header("cache-control", "no-store, no-transform");
   c.header("x-accel-buffering", "no");
-  return c.body(eventStream(all(), () => gone.abort()));
+  const body = eventStream(events(resumed(first, pieces)), {
+    failed: (error) => {
+      if (!gone.signal.aborted) traced.fail(error); // nobody's fault but the leaver's
+      return told(error);
+    },
+    left: () => gone.abort(),
+    ended: async () => {
+      await pieces.return?.();
+      traced.left = gone.signal.aborted;
+      finish();
+      ended.resolve();
+    },
+  });
+  return c.body(body);
 }
 
-async function* from(
+/** The pieces from one on that was taken already. */
+function resumed(
   first: IteratorResult<EnginePiece>,
   rest: AsyncIterator<EnginePiece>,
-): AsyncGenerator<EnginePiece> {
-  for (let next = first; !next.done; next = await rest.next()) yield next.value;
+): AsyncIterable<EnginePiece> {
+  let taken = false;
+  const iterator: AsyncIterator<EnginePiece> = {
+    next: () => {
+      if (taken) return rest.next();
+      taken = true;
+      return Promise.resolve(first);
+    },
+    return: async (value) => (await rest.return?.(value)) ?? { done: true, value },
+  };
+  return { [Symbol.asyncIterator]: () => iterator };
 }
 
 /** Every piece, for a whole reply. */
-export async function* allPieces({ pieces }: Asked): AsyncGenerator<EnginePiece> {
-  for (let next = await pieces.next(); !next.done; next = await pieces.next()) yield next.value;
+export function allPieces({ pieces }: Asked): AsyncIterable<EnginePiece> {
+  return { [Symbol.asyncIterator]: () => pieces };
 }

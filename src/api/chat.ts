@@ -35,7 +35,7 @@ endpoint(
       c,
       asked,
       (pieces) => chunkEvents(asked, id, pieces, call.include_usage),
-      (error) => [eventText(JSON.stringify(describeFailure(error).body))],
+      (error) => eventText(JSON.stringify(describeFailure(error).body)),
     );
   },
 );
@@ -53,12 +53,13 @@ async function wholeReply(asked: Asked, id: string) {
   };
 }
 
+/** Of each piece its events, and those of the end together: what is known at once is one write. */
 async function* chunkEvents(
   { answer, created }: Asked,
   id: string,
   pieces: AsyncIterable<EnginePiece>,
   includeUsage: boolean,
-): AsyncGenerator<string> {
+): AsyncGenerator<string, string> {
   const chunk = (rest: { choices: unknown[]; usage?: unknown; brink?: unknown }): string => {
     const usage = includeUsage ? { usage: null } : {};
     const object = "chat.completion.chunk";
@@ -69,19 +70,20 @@ async function* chunkEvents(
   let usage: Usage | null = null;
   for await (const piece of pieces) {
     const { index = 0, finish_reason } = piece;
-    if (!finishes.has(index)) yield chunk({ choices: [choiceDelta(index, ROLE)] });
+    let events = finishes.has(index) ? "" : chunk({ choices: [choiceDelta(index, ROLE)] });
     finishes.set(index, finish_reason ?? finishes.get(index) ?? "stop");
     usage = piece.usage ?? usage;
-    for (const choice of deltasOf(piece)) yield chunk({ choices: [choice] });
+    for (const choice of deltasOf(piece)) events += chunk({ choices: [choice] });
+    if (events !== "") yield events;
   }
-  if (finishes.size === 0) yield chunk({ choices: [choiceDelta(0, ROLE)] });
+  let last = finishes.size === 0 ? chunk({ choices: [choiceDelta(0, ROLE)] }) : "";
   const ends = finishes.size === 0 ? [[0, "stop"] as const] : [...finishes];
   for (const [i, [index, finish]] of ends.entries()) {
     const brink = i === ends.length - 1 ? { brink: answer.report() } : {};
-    yield chunk({ choices: [choiceDelta(index, {}, null, finish)], ...brink });
+    last += chunk({ choices: [choiceDelta(index, {}, null, finish)], ...brink });
   }
-  if (includeUsage) yield chunk({ choices: [], usage: usage && describeUsage(usage) });
-  yield eventText("[DONE]");
+  if (includeUsage) last += chunk({ choices: [], usage: usage && describeUsage(usage) });
+  return last + eventText("[DONE]");
 }
 
 const ROLE = { role: "assistant", content: "" };

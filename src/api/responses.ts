@@ -40,7 +40,7 @@ endpoint(
       c,
       asked,
       (pieces) => eventsOf(items, pieces),
-      (error) => items.fail(describeFailure(error).body).map(toText),
+      (error) => textOf(items.fail(describeFailure(error).body)),
     );
   },
 );
@@ -48,12 +48,15 @@ endpoint(
 async function* eventsOf(
   items: ResponseItems,
   pieces: AsyncIterable<EnginePiece>,
-): AsyncGenerator<string> {
-  yield* items.begin().map(toText);
-  for await (const piece of pieces) yield* items.add(piece).map(toText);
-  yield* items.end().map(toText);
+): AsyncGenerator<string, string> {
+  yield textOf(items.begin());
+  for await (const piece of pieces) {
+    const events = items.add(piece);
+    if (events.length > 0) yield textOf(events);
+  }
+  return textOf(items.end());
 }
 
-function toText(event: ResponseEvent): string {
-  return eventText(JSON.stringify(event), event.type);
+function textOf(events: readonly ResponseEvent[]): string {
+  return events.map((event) => eventText(JSON.stringify(event), event.type)).join("");
 }
