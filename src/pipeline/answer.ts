@@ -15,6 +15,7 @@ import type { Note, NoteCandidate } from "./notes-types.ts";
 import { observed } from "./observe.ts";
 import { decideRoute, fallBack } from "./route.ts";
 import { streamEngine, streamNote, streamReader } from "./streams.ts";
+import { tapped } from "./tap.ts";
 import { Trace } from "./trace.ts";
 import type { AnswerRequest, AnswerStream } from "./types.ts";
 import type { AnswerDeps, Work } from "./work.ts";
@@ -118,12 +119,14 @@ function edgeAnswerOf({ edge }: Work): string | null {
  *  the answer or stood in the prompt. */
 function watched(work: Work, stream: AnswerStream, notes: Note[]): AnswerStream {
   const { deps, conversation, turn, cache } = work;
-  const told = conversed(conversation, turn, stream, deps.conversations, deps.pricesOf);
+  const { tap, report } = conversed(conversation, turn, stream, deps.conversations, deps.pricesOf);
+  const told = { ...stream, report };
   const seen = { ...work, notes: notes.map(({ id }) => id) };
   const watching = observed(seen, told, (answered) => {
     deps.observe({ ...answered, outcome: cache.named(answered.outcome) });
   });
-  return cache.keeping(watching, edgeAnswerOf(work));
+  const { taps, ...status } = cache.keeping(told, edgeAnswerOf(work));
+  return { ...told, ...status, pieces: tapped(stream.pieces, [tap, watching, ...taps]) };
 }
 
 type RoutedModel = "auto" | "edge" | "backend" | "generator";

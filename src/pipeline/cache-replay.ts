@@ -3,6 +3,7 @@ import type { EnginePiece, Usage } from "../engine/engine.ts";
 import { CACHE_ENTRY_BYTES_MAX, CACHE_PIECE_CHARS } from "../limits.ts";
 import type { Outcome } from "../router/outcome.ts";
 import type { CacheReport } from "./cache-types.ts";
+import type { Tap } from "./tap.ts";
 import type { AnswerStream, BrinkReport } from "./types.ts";
 
 export interface KeptAnswer {
@@ -17,36 +18,36 @@ export interface KeptAnswer {
   outcome: Outcome;
 }
 
-/** The same stream. `keep` is called once it ended by itself with every choice finished, unless it
- *  is longer than what may be kept: never for one that failed or was left. */
+/** Calls `keep` once the stream ended by itself with every choice finished, unless it is longer
+ *  than what may be kept: never for one that failed or was left. */
 export function recorded(
-  stream: AnswerStream,
+  { model, route, difficulty, report }: AnswerStream,
   keep: (answer: Omit<KeptAnswer, "outcome">) => void,
-): AnswerStream {
-  async function* pieces() {
-    const kept: EnginePiece[] = [];
-    const open = new Set<number>();
-    let chars = 0;
-    let usage: Usage | null = null;
-    let whole = true;
-    for await (const piece of stream.pieces) {
+): Tap {
+  const kept: EnginePiece[] = [];
+  const open = new Set<number>();
+  let chars = 0;
+  let usage: Usage | null = null;
+  let wanted = true;
+  return {
+    piece: (piece) => {
       const { index = 0, finish_reason } = piece;
       usage = piece.usage ?? usage;
       if (finish_reason == null) open.add(index);
       else {
         open.delete(index);
-        whole &&= /^(stop|length|tool_calls)$/.test(finish_reason);
+        wanted &&= /^(stop|length|tool_calls)$/.test(finish_reason);
       }
       chars +=
         piece.logprobs || piece.tool_calls ? JSON.stringify(piece).length : piece.text.length;
       if (chars <= CACHE_ENTRY_BYTES_MAX) join(kept, piece);
-      yield piece;
-    }
-    if (!whole || open.size > 0 || kept.length === 0 || chars > CACHE_ENTRY_BYTES_MAX) return;
-    const { model, route, difficulty } = stream;
-    keep({ model, route, difficulty, pieces: kept, report: stream.report(), usage });
-  }
-  return { ...stream, pieces: pieces() };
+    },
+    ended: (whole) => {
+      const ended = whole && wanted && open.size === 0 && kept.length > 0;
+      if (!ended || chars > CACHE_ENTRY_BYTES_MAX) return;
+      keep({ model, route, difficulty, pieces: kept, report: report(), usage });
+    },
+  };
 }
 
 /** Adds a piece; bare text is joined to the text before it while that is short. */

@@ -17,6 +17,7 @@ import type { CachePolicy, CacheReport } from "./cache-types.ts";
 import { NOTE_ID } from "./notes.ts";
 import type { NotePolicies } from "./notes-policy.ts";
 import { noteMemories } from "./notes-store.ts";
+import type { Tap } from "./tap.ts";
 import type { Trace } from "./trace.ts";
 import type { AnswerRequest, AnswerStream, BrinkReport } from "./types.ts";
 import { within } from "./within.ts";
@@ -61,11 +62,16 @@ export interface AnswerCache {
   /** The answer to a question of the same sense, where that is asked for; or null. `edgeAnswer` is
    *  what the reader found, or null. */
   like(question: string, edgeAnswer: string | null): Promise<AnswerStream | null>;
-  /** The same stream; once it is out whole it is kept. `edgeAnswer` as for `like`. */
-  keeping(stream: AnswerStream, edgeAnswer: string | null): AnswerStream;
+  /** What the reply says of the cache, and what keeps the stream once it is out whole; neither
+   *  where the cache is passed by. `edgeAnswer` as for `like`. */
+  keeping(stream: AnswerStream, edgeAnswer: string | null): Keeping;
   /** Tells of the outcome of what is kept, before the stream's end; the outcome with the name by
    *  which the cache knows the answer. */
   named(outcome: Outcome): Outcome;
+}
+
+export interface Keeping extends Pick<AnswerStream, "cache"> {
+  taps: Tap[];
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -73,7 +79,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 const BYPASS: AnswerCache = {
   hit: null,
   like: async () => null,
-  keeping: (stream) => stream,
+  keeping: () => ({ taps: [] }),
   named: (outcome) => outcome,
 };
 
@@ -171,10 +177,10 @@ class OpenedCache implements AnswerCache {
     return null;
   }
 
-  keeping(stream: AnswerStream, edgeAnswer: string | null): AnswerStream {
+  keeping(stream: AnswerStream, edgeAnswer: string | null): Keeping {
     const cache = this.#reads ? "miss" : "refresh";
     if (cache === "miss") cacheTotals.misses += 1;
-    if (this.#version === null) return { ...stream, cache };
+    if (this.#version === null) return { cache, taps: [] };
     const keep = (answer: Omit<KeptAnswer, "outcome">) => {
       const outcome = this.#outcome;
       const { engine } = answer.report;
@@ -184,7 +190,7 @@ class OpenedCache implements AnswerCache {
       const kept = { ...answer, outcome };
       this.#deps.keepAlive(unless(() => this.#store(kept, sampled, edgeAnswer), undefined));
     };
-    return { ...recorded(stream, keep), cache };
+    return { cache, taps: [recorded(stream, keep)] };
   }
 
   named(outcome: Outcome): Outcome {

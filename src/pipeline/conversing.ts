@@ -12,7 +12,8 @@ import {
 } from "../router/conversation.ts";
 import type { Prices } from "../router/target.ts";
 import { type ConversationKeys, conversationKeys, textChars } from "./conversations.ts";
-import type { AnswerRequest, AnswerStream } from "./types.ts";
+import type { Tap } from "./tap.ts";
+import type { AnswerRequest, AnswerStream, BrinkReport } from "./types.ts";
 
 export interface Conversing {
   keys: ConversationKeys;
@@ -56,34 +57,32 @@ export function findStay(
   return why === null ? null : { engine: held.engine, why };
 }
 
-/** The same stream: it is remembered who answered, and the report tells of a switch. */
+/** What remembers who answered, and the stream's report, which tells of a switch. */
 export function conversed(
   { keys, before }: Conversing,
   turn: Turn,
   stream: AnswerStream,
   conversations: Conversations,
   pricesOf: PricesOf,
-): AnswerStream {
+): { tap: Tap; report: () => BrinkReport } {
   let cachedTokens: number | null = null;
   let began = false;
-  async function* pieces() {
-    try {
-      for await (const piece of stream.pieces) {
-        began = true;
-        cachedTokens = piece.usage?.cached_tokens ?? cachedTokens;
-        yield piece;
-      }
-    } finally {
+  const tap: Tap = {
+    piece: ({ usage }) => {
+      began = true;
+      cachedTokens = usage?.cached_tokens ?? cachedTokens;
+    },
+    ended: () => {
+      if (!began) return;
       const { engine } = stream.report();
-      if (began)
-        conversations.hold(keys.now, standingAfter(before, engine, turn, cachedTokens, Date.now()));
-    }
-  }
+      conversations.hold(keys.now, standingAfter(before, engine, turn, cachedTokens, Date.now()));
+    },
+  };
   const report = () => {
     const told = stream.report();
     const { engine } = told;
     const cost = switchCost(before, engine, turn, cachedTokens, pricesOf(engine), Date.now());
     return cost === null ? told : { ...told, switched: true as const, switch_cost: cost };
   };
-  return { ...stream, pieces: pieces(), report };
+  return { tap, report };
 }

@@ -8,6 +8,7 @@ import type { ActiveRouter } from "../router/router-types.ts";
 import type { BeforeWork } from "./edge-work.ts";
 import { standingOf } from "./notes-standing.ts";
 import type { Note } from "./notes-types.ts";
+import type { Tap } from "./tap.ts";
 import type { AnswerRequest, AnswerStream, BrinkReport } from "./types.ts";
 
 export interface Observed {
@@ -42,34 +43,32 @@ export interface Answered {
   model: string;
 }
 
-/** The same stream; `observe` is called once, when it ended. */
+/** Calls `observe` when the stream ended. */
 export function observed(
   work: Observed,
-  stream: AnswerStream,
+  { model, report }: Pick<AnswerStream, "model" | "report">,
   observe: (answered: Answered) => void,
-): AnswerStream {
-  async function* pieces() {
-    let text = "";
-    let finish: string | null = null;
-    let usage: Usage | null = null;
-    try {
-      for await (const piece of stream.pieces) {
-        if ((piece.index ?? 0) === 0) text += piece.text;
-        finish = piece.finish_reason ?? finish;
-        usage = piece.usage ?? usage;
-        yield piece;
-      }
-    } finally {
-      const outcome = outcomeOf(work, stream, text, finish === "stop");
-      observe({ outcome, work, usage, report: stream.report(), model: stream.model });
-    }
-  }
-  return { ...stream, pieces: pieces() };
+): Tap {
+  let text = "";
+  let finish: string | null = null;
+  let usage: Usage | null = null;
+  return {
+    piece: (piece) => {
+      if ((piece.index ?? 0) === 0) text += piece.text;
+      finish = piece.finish_reason ?? finish;
+      usage = piece.usage ?? usage;
+    },
+    ended: () => {
+      const told = report();
+      const outcome = outcomeOf(work, told, text, finish === "stop");
+      observe({ outcome, work, usage, report: told, model });
+    },
+  };
 }
 
-function outcomeOf(work: Observed, stream: AnswerStream, text: string, whole: boolean): Outcome {
+function outcomeOf(work: Observed, report: BrinkReport, text: string, whole: boolean): Outcome {
   const { request, question, hits, before, edge, notes } = work;
-  const { route, engine, difficulty } = stream.report();
+  const { route, engine, difficulty } = report;
   const kept = whole && text.length <= OUTCOME_CHARS_MAX;
   return {
     trace_id: request.trace_id,

@@ -3,6 +3,7 @@ import type { ChatMessage } from "../../src/engine/engine.ts";
 import { EVIDENCE_TOKENS_MAX } from "../../src/limits.ts";
 import { conversationKeys } from "../../src/pipeline/conversations.ts";
 import { conversed, turnOf } from "../../src/pipeline/conversing.ts";
+import { tapped } from "../../src/pipeline/tap.ts";
 import type { AnswerRequest, AnswerStream, Caller } from "../../src/pipeline/types.ts";
 import { RecentConversations } from "../../src/router/conversation.ts";
 
@@ -80,7 +81,7 @@ it("who answered is remembered, and a switch counts what was not cached", async 
   const run = async (stream: AnswerStream) => {
     const conversing = { keys: { before: "k", now: "k" }, before: recent.find("k") };
     const told = conversed(conversing, turn, stream, conversations, () => prices);
-    for await (const _ of told.pieces);
+    for await (const _ of tapped(stream.pieces, [told.tap]));
     return told.report();
   };
   expect((await run(streamOf("brink-reader"))).switched).toBeUndefined();
