@@ -139,9 +139,14 @@ function textsOf(trace: TraceRecord): { summary: string; detail: string } {
   const whole = { decision, passages, notes, span_id, parent, spans, spans_dropped, texts };
   const less = { ...whole, passages: [], texts: null };
   const least = { ...less, spans: [], spans_dropped: spans_dropped + spans.length };
-  const details = [whole, less, least].map((one) => JSON.stringify(one));
-  const fitting = details.find((one) => bytesOf(summary) + bytesOf(one) <= TRACE_BYTES_MAX);
-  return { summary, detail: fitting ?? details.at(-1)! };
+  const room = TRACE_BYTES_MAX - bytesOf(summary);
+  let detail = "";
+  for (const one of [whole, less, least]) {
+    detail = JSON.stringify(one);
+    if (bytesOf(detail) <= room) break;
+  }
+  return { summary, detail };
 }
 
-const bytesOf = (text: string) => new TextEncoder().encode(text).length;
+const encoder = new TextEncoder();
+const bytesOf = (text: string) => encoder.encode(text).length;

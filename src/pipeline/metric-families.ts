@@ -1,6 +1,7 @@
 /** The time series that each tenant has, and how a request counts in them. Their keys are lines of
  *  the family's name, its labels' values, and for a histogram which of its parts. */
-import type { TraceSummary } from "../ledger/trace-types.ts";
+import type { TraceSpan, TraceSummary } from "../ledger/trace-types.ts";
+import type { Grow } from "./trace-log.ts";
 
 export interface Family {
   help: string;
@@ -66,49 +67,48 @@ export const FAMILIES = {
 
 export type FamilyName = keyof typeof FAMILIES;
 
-/** How much each series grew with a request; `stages` are its spans' names and ms. */
-export function growthOf(
+/** Tells `grow` how much each series grew with a request; `stages` are its spans' names and ms.
+ *  Calls back instead of giving a list: this is done for every request. */
+export function tellGrowth(
   summary: TraceSummary,
-  stages: readonly [string, number][],
-): [string, number][] {
+  stages: readonly Pick<TraceSpan, "name" | "duration_ms">[],
+  grow: Grow,
+): void {
   const { endpoint, status, error, duration_ms, first_token_ms, tokens, difficulty } = summary;
   const route = summary.route ?? "none";
   const engine = summary.engine ?? summary.model ?? "none";
-  const grown: [string, number][] = [
-    [keyOf("requests_total", [endpoint, route, engine, String(status)]), 1],
-    ...observe("request_duration_seconds", [endpoint, route], duration_ms / 1_000),
-  ];
-  if (error !== null) grown.push([keyOf("errors_total", [endpoint, error]), 1]);
+  grow(keyOf("requests_total", endpoint, route, engine, `${status}`), 1);
+  observe(grow, "request_duration_seconds", keyOf(endpoint, route), duration_ms / 1_000);
+  if (error !== null) grow(keyOf("errors_total", endpoint, error), 1);
   if (first_token_ms !== null)
-    grown.push(...observe("first_token_seconds", [route], first_token_ms / 1_000));
-  for (const [stage, ms] of stages) grown.push(...observe("stage_seconds", [stage], ms / 1_000));
+    observe(grow, "first_token_seconds", keyOf(route), first_token_ms / 1_000);
+  for (const stage of stages)
+    observe(grow, "stage_seconds", keyOf(stage.name), stage.duration_ms / 1_000);
   if (tokens !== null) {
-    grown.push([keyOf("tokens_total", [engine, "prompt"]), tokens.prompt]);
-    grown.push([keyOf("tokens_total", [engine, "completion"]), tokens.completion]);
+    grow(keyOf("tokens_total", engine, "prompt"), tokens.prompt);
+    grow(keyOf("tokens_total", engine, "completion"), tokens.completion);
   }
   const { cost_micro_usd, cache } = summary;
   if (cost_micro_usd !== null && cost_micro_usd > 0)
-    grown.push([keyOf("cost_usd_total", [engine]), cost_micro_usd / 1e6]);
-  if (cache !== null) grown.push([keyOf("cached_total", [cache]), 1]);
-  if (difficulty !== null) grown.push(...observe("difficulty", [route], difficulty));
-  return grown;
+    grow(keyOf("cost_usd_total", engine), cost_micro_usd / 1e6);
+  if (cache !== null) grow(keyOf("cached_total", cache), 1);
+  if (difficulty !== null) observe(grow, "difficulty", keyOf(route), difficulty);
 }
 
 /** The bucket that the value falls in, the sum and the count. A bucket holds its own alone; they
  *  are summed up when they are shown. */
-function observe(name: FamilyName, labels: string[], value: number): [string, number][] {
-  const family: Family = FAMILIES[name];
-  const { buckets } = family;
-  const parts: [string, number][] = [
-    [keyOf(name, labels, "sum"), value],
-    [keyOf(name, labels, "count"), 1],
-  ];
-  if (buckets === undefined) return parts;
+function observe(grow: Grow, name: FamilyName, labels: string, value: number): void {
+  const { buckets }: Family = FAMILIES[name];
+  const key = `${name}\n${labels}\n`;
+  grow(`${key}sum`, value);
+  grow(`${key}count`, 1);
+  if (buckets === undefined) return;
   const at = buckets.findIndex((bound) => value <= bound);
-  return [...parts, [keyOf(name, labels, String(at < 0 ? buckets.length : at)), 1]];
+  grow(key + (at < 0 ? buckets.length : at), 1);
 }
 
-function keyOf(name: FamilyName, labels: readonly string[], part?: string): string {
-  const values = labels.map((label) => label.replaceAll("\n", " "));
-  return [name, ...values, ...(part === undefined ? [] : [part])].join("\n");
+function keyOf(...parts: string[]): string {
+  return parts.some((part) => part.includes("\n"))
+    ? parts.map((part) => part.replaceAll("\n", " ")).join("\n")
+    : parts.join("\n");
 }

@@ -33,8 +33,8 @@ export interface Told {
   /** Whether it is for the tenant's memory, and whether for the collector. */
   kept: boolean;
   exported: boolean;
-  /** How much the tenant's series grew. */
-  grown: readonly [string, number][];
+  /** Tells how much the tenant's series grew. */
+  tellGrowth: (grow: Grow) => void;
 }
 
 /** Counts since the isolate began. `dropped` are those for which there was no room, `failed` those
@@ -43,6 +43,9 @@ export interface TraceTotals {
   traces: { kept: number; sampled_out: number; dropped: number; failed: number };
   spans: { exported: number; dropped: number; failed: number };
 }
+
+/** A series' key, and by how much it grew. */
+export type Grow = (key: string, by: number) => void;
 
 interface Pending {
   traces: TraceRecord[];
@@ -65,14 +68,14 @@ export class TraceLog {
   /** When the next flush is due; past that, another must be begun: its request may be gone. */
   #flushAt = Number.NEGATIVE_INFINITY;
 
-  note({ tenant, record, kept, exported, grown }: Told, sink: TraceSink): void {
+  note({ tenant, record, kept, exported, tellGrowth }: Told, sink: TraceSink): void {
     const pending = this.#of(tenant);
     if (pending === null) {
       this.#drop(record);
       return;
     }
     const { traces, series } = pending;
-    grow(series, grown);
+    tellGrowth((key, by) => grow(series, key, by));
     if (!kept && !exported) this.totals.traces.sampled_out++;
     else if (this.#waiting >= 2 * TRACES_PENDING_MAX) this.#drop(record);
     else {
@@ -116,7 +119,8 @@ export class TraceLog {
       this.totals.traces.failed += traces.length;
       console.error(JSON.stringify({ event: "traces not kept", detail: String(error) }));
       const later = this.#of(tenant);
-      if (later !== null) grow(later.series, series); // few, whatever they count
+      // They are few, whatever they count.
+      if (later !== null) for (const one of series) grow(later.series, ...one);
     }
   }
 
@@ -149,8 +153,8 @@ export class TraceLog {
   }
 }
 
-function grow(series: Map<string, number>, grown: Iterable<readonly [string, number]>): void {
-  for (const [key, by] of grown) series.set(key, (series.get(key) ?? 0) + by);
+function grow(series: Map<string, number>, key: string, by: number): void {
+  series.set(key, (series.get(key) ?? 0) + by);
 }
 
 /** This isolate's. */

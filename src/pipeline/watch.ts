@@ -3,7 +3,7 @@
 import type { Env } from "../env.ts";
 import type { WatchingConfig } from "../env-watching.ts";
 import { dataPointOf } from "./data-point.ts";
-import { growthOf } from "./metric-families.ts";
+import { tellGrowth } from "./metric-families.ts";
 import { exportTraces } from "./otlp-export.ts";
 import { isFailed, logRequest } from "./request-log.ts";
 import type { Trace } from "./trace.ts";
@@ -25,8 +25,6 @@ export function newWatch(
     if (caller === null) return; // nobody's: no tenant may see it
     const { tenant } = caller;
     const record = recordOf(trace, { texts: config.traceText });
-    const stages = record.spans.map((span): [string, number] => [span.name, span.duration_ms]);
-    const grown = growthOf(record, stages);
     env.ANALYTICS?.writeDataPoint(dataPointOf(tenant, record));
     const failed = isFailed(trace);
     const remembered = failed || !isReading(trace);
@@ -36,7 +34,13 @@ export function newWatch(
     const exporter =
       otlp === null ? null : (records: readonly TenantTrace[]) => exportTraces(otlp, records);
     traceLog.note(
-      { tenant, record, kept, exported, grown },
+      {
+        tenant,
+        record,
+        kept,
+        exported,
+        tellGrowth: (grow) => tellGrowth(record, record.spans, grow),
+      },
       { ring: (name) => env.TRACES.getByName(name), exporter, keepAlive },
     );
   };

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { FAMILIES, growthOf } from "../../src/pipeline/metric-families.ts";
+import { FAMILIES, tellGrowth } from "../../src/pipeline/metric-families.ts";
 import { parsePrometheus } from "../support/prometheus.ts";
 import { startApi } from "./fake-service.ts";
 import { TRACE } from "./fake-traces.ts";
@@ -10,6 +10,13 @@ async function scrape({ call }: Api, query = "") {
   const response = await call(`/admin/metrics${query}`);
   expect(response.status).toBe(200);
   return parsePrometheus(await response.text());
+}
+
+function growthOf(trace: typeof TRACE, stages: [string, number][]): [string, number][] {
+  const grown: [string, number][] = [];
+  const spans = stages.map(([name, duration_ms]) => ({ name, duration_ms }));
+  tellGrowth(trace, spans, (key, by) => grown.push([key, by]));
+  return grown;
 }
 
 /** As the tenant's object adds them up. */

@@ -19,12 +19,14 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
+const countOne: Told["tellGrowth"] = (grow) => grow("requests", 1);
+
 function told(tenant: string, rest: Partial<Told> = {}): Told {
   const trace = new Trace();
   trace.begin("auth").end();
   trace.finish(200);
   const record = recordOf(trace, { texts: false });
-  return { tenant, record, kept: true, exported: true, grown: [["requests", 1]], ...rest };
+  return { tenant, record, kept: true, exported: true, tellGrowth: countOne, ...rest };
 }
 
 function openSink(record: (batch: TraceBatch) => Promise<void> = async () => {}) {
