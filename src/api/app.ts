@@ -135,7 +135,9 @@ function addFrame(
     c.set("service", service);
     c.set("config", config);
     c.set("keepAlive", keepAlive);
+    // Whatever else a reply is told, it is told over this; setting it later would copy the reply.
     const watched = c.req.method !== "OPTIONS" && /^\/(v1|admin)\//.test(c.req.path);
+    if (watched) c.header("cache-control", "no-store");
     // The runtime drops what it does for a client that has gone: a write would be torn, and what an
     // answer has cost not be counted.
     c.set("finish", () => {
@@ -149,18 +151,21 @@ function addFrame(
     await handled;
     if (watched && !c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
   });
-  app.use(
-    cors({
-      origin: (origin, c) => {
-        const allowed: string[] | "*" = c.var.config.allowedOrigins;
-        if (allowed === "*") return "*";
-        return allowed.includes(origin) ? origin : null;
-      },
-      allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
-      exposeHeaders: EXPOSED_HEADERS,
-      maxAge: 86_400,
-    }),
-  );
+  const shared = cors({
+    origin: (origin, c) => {
+      const allowed: string[] | "*" = c.var.config.allowedOrigins;
+      if (allowed === "*") return "*";
+      return allowed.includes(origin) ? origin : null;
+    },
+    allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
+    exposeHeaders: EXPOSED_HEADERS,
+    maxAge: 86_400,
+  });
+  app.use((c, next) => {
+    if (c.req.header("origin") !== undefined || c.req.method === "OPTIONS") return shared(c, next);
+    c.header("vary", "Origin"); // what is kept of a reply to no browser is not for one
+    return next();
+  });
 }
 
 /** As the OpenAPI document has it; null where no endpoint takes the path. */

@@ -11,7 +11,18 @@ export interface RungEngine {
 
 /** Cheapest first: the generator that answers where a request names none, and backends that are
  *  not asked first and cost less than those that are. */
-export function rungEngines({ generator, edgePrices, backends, prices }: Config): RungEngine[] {
+export function rungEngines(config: Config): readonly RungEngine[] {
+  const known = found.get(config);
+  if (known !== undefined) return known;
+  const rungs = findRungs(config);
+  found.set(config, rungs);
+  return rungs;
+}
+
+/** By configuration, of which an isolate has one. */
+const found = new WeakMap<Config, readonly RungEngine[]>();
+
+function findRungs({ generator, edgePrices, backends, prices }: Config): RungEngine[] {
   if (backends.length === 0) return []; // nothing that their answers could be compared with
   const cost = (of: typeof edgePrices) => usdPer1k({ ...of, ...TOKENS_EXPECTED });
   const rungs: RungEngine[] = [];

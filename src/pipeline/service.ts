@@ -5,17 +5,11 @@ import { OnnxModels } from "../engine/onnx.ts";
 import { READER_ID } from "../engine/reader.ts";
 import type { Config, Env } from "../env.ts";
 import { pricesOf as backendPrices } from "../env-backends.ts";
-import type { CacheObject } from "../ledger/cache-object.ts";
-import type { LedgerObject } from "../ledger/ledger-object.ts";
-import type { QuotaObject } from "../ledger/quota-object.ts";
 import type { Admission } from "../ledger/quota-types.ts";
-import type { TraceObject } from "../ledger/trace-object.ts";
 import { GENERATOR_CONTEXT_DEFAULT, MODEL_NAME_PATTERN, SEARCH_MS_MAX } from "../limits.ts";
-import type { MemoryObject } from "../memory/memory-object.ts";
 import type { SearchReply } from "../memory/types.ts";
 import { linearMemoryBytes } from "../model/linear-memory.ts";
 import { RERANKER_ID } from "../model/reranker.ts";
-import type { RouterObject } from "../router/router-object.ts";
 import type { Recording } from "../router/router-types.ts";
 import { ModelStore } from "../store/model-store.ts";
 import { answer, questionOf } from "./answer.ts";
@@ -40,6 +34,7 @@ import { answerNotes } from "./notes-answer.ts";
 import type { NoteDeps } from "./notes-find.ts";
 import { NotePolicies } from "./notes-policy.ts";
 import type { NoteAdmin } from "./notes-types.ts";
+import { type Objects, objectsOf } from "./objects.ts";
 import type { Answered } from "./observe.ts";
 import { outcomeLog } from "./outcome-log.ts";
 import { preloadDocs } from "./preload.ts";
@@ -59,27 +54,13 @@ import { within } from "./within.ts";
 
 export class BrinkService implements types.Service {
   readonly #env: Env;
+  readonly #objects: Objects;
   readonly #config: Config;
   readonly #keepAlive: (work: Promise<unknown>) => void;
+  readonly #trace: Trace;
   readonly #backend: BackendPool | null;
-  readonly #onnx: OnnxModels;
-  readonly #routers: RouterStates;
-  readonly #rungs: readonly string[];
-  readonly #store: ModelStore | null;
-  readonly #notes: NoteDeps;
-  readonly memoryAdmin: NamespaceAdmin;
-  readonly modelAdmin: types.ModelAdmin;
-  readonly noteAdmin: NoteAdmin;
-  readonly routerAdmin: RouterAdmin;
-  readonly keyAdmin: KeyAdmin;
-  readonly traceAdmin: TraceAdmin;
-  readonly cacheAdmin: TenantCache;
-  readonly #cachePolicies: CachePolicies;
-  readonly replays: Replays;
   /** Of the one request that this service is made for; null until it is admitted. */
   #meter: Meter | null = null;
-
-  readonly #trace: Trace;
 
   constructor(
     env: Env,
@@ -88,58 +69,102 @@ export class BrinkService implements types.Service {
     trace = new Trace(),
   ) {
     this.#env = env;
-    this.#trace = trace;
+    this.#objects = objectsOf(env);
     this.#config = config;
     this.#keepAlive = keepAlive;
+    this.#trace = trace;
     this.#backend = poolOf(config.backends, env.AI ?? null);
-    this.#onnx = new OnnxModels(env.ONNX ?? null);
-    this.#store = env.MODELS === undefined ? null : new ModelStore(env.MODELS);
-    this.memoryAdmin = new NamespaceAdmin({
-      trace,
-      memory: (caller, namespace) => this.#memory(caller, namespace),
-      ledger: () => this.#ledger(),
+  }
+
+  // Parts hold nothing of their own, and most requests want few of them: each is made when asked
+  // for.
+
+  get memoryAdmin(): NamespaceAdmin {
+    return new NamespaceAdmin({
+      trace: this.#trace,
+      memory: ({ tenant }, namespace) => this.#objects.memory(tenant, namespace),
+      ledger: this.#objects.ledger,
       encoder: async () => (await this.#models()).encoder,
       forgetOutcomes: async (tenant, namespace) => {
         await this.#settleOutcomes();
         return Promise.all([
-          this.#router(tenant).forget(namespace),
-          this.#traces(tenant).forget(namespace),
+          this.#objects.router(tenant).forget(namespace),
+          this.#objects.traces(tenant).forget(namespace),
         ]);
       },
       forgetCache: (tenant, namespace) => this.cacheAdmin.forget(tenant, namespace),
     });
-    const policies = new NotePolicies(this.#ledger());
-    this.#notes = {
-      memory: (tenant, name) => env.MEMORY.getByName(`${tenant}/${name}`),
-      policies,
-      embed: (text) => this.#queryVector(text, null),
-      now: () => Date.now(),
-      keepAlive,
-    };
-    this.keyAdmin = new TenantKeys({
-      ledger: () => this.#ledger(),
-      quota: (tenant, key) => this.#quota(tenant, key),
-      recorder: (tenant) => this.#env.USAGE.getByName(tenant),
+  }
+
+  get keyAdmin(): KeyAdmin {
+    return new TenantKeys({
+      ledger: this.#objects.ledger,
+      quota: this.#objects.quota,
+      recorder: this.#objects.usage,
     });
-    this.traceAdmin = new TenantTraces((tenant) => this.#traces(tenant));
-    this.#cachePolicies = new CachePolicies(() => this.#ledger());
-    const slice = (tenant: string, i: number) => this.#cacheSlice(tenant, i);
-    this.cacheAdmin = new TenantCache(slice, this.#cachePolicies, () => this.#ledger());
-    this.replays = new Replays((tenant) => env.REPLAYS.getByName(tenant));
-    this.noteAdmin = new NamespaceNotes(this.#notes, policies, () => this.#ledger());
-    const router = (tenant: string) => this.#router(tenant);
-    const engines = rungEngines(config);
-    this.#rungs = engines.map(({ engine }) => engine);
-    this.#routers = new RouterStates(router, config.prices, this.#rungs);
-    this.routerAdmin = new TenantRouter(
-      router,
+  }
+
+  get traceAdmin(): TraceAdmin {
+    return new TenantTraces(this.#objects.traces);
+  }
+
+  get cacheAdmin(): TenantCache {
+    const { cacheSlice, ledger } = this.#objects;
+    return new TenantCache(cacheSlice, this.#cachePolicies, ledger);
+  }
+
+  get replays(): Replays {
+    return new Replays(this.#objects.replays);
+  }
+
+  get noteAdmin(): NoteAdmin {
+    return new NamespaceNotes(this.#notes, this.#notePolicies, this.#objects.ledger);
+  }
+
+  get routerAdmin(): RouterAdmin {
+    return new TenantRouter(
+      this.#objects.router,
       this.#routers,
-      pricesOf(config.prices),
-      engines,
+      pricesOf(this.#config.prices),
+      rungEngines(this.#config),
       () => this.#settleOutcomes(),
     );
-    const context = config.generator?.context ?? GENERATOR_CONTEXT_DEFAULT;
-    this.modelAdmin = new OperatorModels(this.#store, this.#ledger(), context, this.#onnx);
+  }
+
+  get modelAdmin(): types.ModelAdmin {
+    const context = this.#config.generator?.context ?? GENERATOR_CONTEXT_DEFAULT;
+    return new OperatorModels(this.#store, this.#objects.ledger(), context, this.#onnx);
+  }
+
+  get #onnx(): OnnxModels {
+    return new OnnxModels(this.#env.ONNX ?? null);
+  }
+
+  get #store(): ModelStore | null {
+    return this.#env.MODELS === undefined ? null : new ModelStore(this.#env.MODELS);
+  }
+
+  get #cachePolicies(): CachePolicies {
+    return new CachePolicies(this.#objects.ledger);
+  }
+
+  get #routers(): RouterStates {
+    const rungs = rungEngines(this.#config).map(({ engine }) => engine);
+    return new RouterStates(this.#objects.router, this.#config.prices, rungs);
+  }
+
+  get #notePolicies(): NotePolicies {
+    return new NotePolicies(this.#objects.ledger());
+  }
+
+  get #notes(): NoteDeps {
+    return {
+      memory: this.#objects.memory,
+      policies: this.#notePolicies,
+      embed: (text) => this.#queryVector(text, null),
+      now: () => Date.now(),
+      keepAlive: this.#keepAlive,
+    };
   }
 
   async answer(request: types.AnswerRequest): Promise<types.AnswerStream> {
@@ -180,9 +205,9 @@ export class BrinkService implements types.Service {
       ...of,
       ...engineFacts(this.#config),
       policies: this.#cachePolicies,
-      notes: this.#notes.policies,
-      memory: (tenant, name) => this.#env.MEMORY.getByName(`${tenant}/${name}`),
-      object: (tenant, i) => this.#cacheSlice(tenant, i),
+      notes: this.#notePolicies,
+      memory: this.#objects.memory,
+      object: this.#objects.cacheSlice,
       router: (tenant) => this.#routers.read(tenant),
       record: (tenant, recording) => this.#record(tenant, recording),
       keepAlive: this.#keepAlive,
@@ -193,8 +218,10 @@ export class BrinkService implements types.Service {
   #recordDeps(draw: number): RecordDeps {
     const generator = this.#defaultGenerator();
     return {
-      rungs: this.#rungs.map((id) => (id === generator?.id ? generator : this.#backend!.only(id)!)),
-      router: (tenant) => this.#router(tenant),
+      rungs: rungEngines(this.#config).map(({ engine }) =>
+        engine === generator?.id ? generator : this.#backend!.only(engine)!,
+      ),
+      router: this.#objects.router,
       record: (tenant, recording) => this.#record(tenant, recording),
       notes: this.#notes,
       backend: this.#backend,
@@ -206,17 +233,17 @@ export class BrinkService implements types.Service {
   }
 
   #record(tenant: string, recording: Recording): void {
-    this.#keepAlive(outcomeLog.note(tenant, recording, (name) => this.#router(name)));
+    this.#keepAlive(outcomeLog.note(tenant, recording, this.#objects.router));
   }
 
   /** What this isolate's answers were is known to their routers. */
   #settleOutcomes(): Promise<void> {
-    return outcomeLog.flush((tenant) => this.#router(tenant));
+    return outcomeLog.flush(this.#objects.router);
   }
 
   async feedback(caller: types.Caller, request: FeedbackRequest): Promise<FeedbackReply> {
     await this.#settleOutcomes();
-    const router = (tenant: string) => this.#router(tenant);
+    const { router } = this.#objects;
     const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
     const forget = (tenant: string, id: string) => this.cacheAdmin.remove(tenant, id);
     return takeFeedback({ router, notes: this.#notes, forget, pause }, caller, request);
@@ -259,7 +286,7 @@ export class BrinkService implements types.Service {
     query: types.MemoryQuery,
     embed = () => this.#queryVector(query.query, query.embedding),
   ): Promise<SearchReply> {
-    const memory = this.#memory(caller, query.namespace);
+    const memory = this.#objects.memory(caller.tenant, query.namespace);
     const reader = async () => (await this.#models()).reader;
     const reranker = async () => (await this.#models()).reranker;
     const models = { onnx: this.#onnx, reader, reranker };
@@ -285,14 +312,14 @@ export class BrinkService implements types.Service {
   }
 
   async findCaller(keyHash: string): Promise<types.Caller | null> {
-    const key = await reachLedger(() => this.#ledger().findKey(keyHash));
+    const key = await reachLedger(() => this.#objects.ledger().findKey(keyHash));
     if (key === null) return null;
     const { tenant, scopes, namespaces, default_namespace } = key;
     return { tenant, scopes, namespaces, default_namespace, key };
   }
 
   hasKeys(): Promise<boolean> {
-    return reachLedger(() => this.#ledger().hasKeys());
+    return reachLedger(() => this.#objects.ledger().hasKeys());
   }
 
   async models(): Promise<types.ModelInfo[]> {
@@ -357,39 +384,12 @@ export class BrinkService implements types.Service {
     return loadModels(this.#env.ASSETS, this.#keepAlive);
   }
 
-  /** Named by tenant and namespace; a namespace holds no slash, so no two pairs share a name. */
-  #memory(caller: types.Caller, namespace: string): DurableObjectStub<MemoryObject> {
-    return this.#env.MEMORY.getByName(`${caller.tenant}/${namespace}`);
-  }
-
-  /** Named by tenant and slice; a tenant holds no slash. */
-  #cacheSlice(tenant: string, slice: number): DurableObjectStub<CacheObject> {
-    return this.#env.CACHES.getByName(`${tenant}/${slice}`);
-  }
-
-  #router(tenant: string): DurableObjectStub<RouterObject> {
-    return this.#env.ROUTER.getByName(tenant);
-  }
-
-  #traces(tenant: string): DurableObjectStub<TraceObject> {
-    return this.#env.TRACES.getByName(tenant);
-  }
-
-  #ledger(): DurableObjectStub<LedgerObject> {
-    return this.#env.LEDGER.getByName("ledger");
-  }
-
-  /** Named by tenant and key: neither holds a slash. */
-  #quota(tenant: string, key: string): DurableObjectStub<QuotaObject> {
-    return this.#env.QUOTA.getByName(`${tenant}/${key}`);
-  }
-
   #meterDeps(): MeterDeps {
     return {
       prices: this.#config,
       unreachable: this.#config.ledgerUnreachable,
-      quota: (tenant, key) => this.#quota(tenant, key),
-      recorder: (tenant) => this.#env.USAGE.getByName(tenant),
+      quota: this.#objects.quota,
+      recorder: this.#objects.usage,
       keepAlive: this.#keepAlive,
       trace: this.#trace,
     };
