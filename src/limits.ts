@@ -269,6 +269,8 @@ export const GRAMMAR_DEPTH_MAX = 24;
 // States kept of the automaton that is built while text is checked: 2 KB each.
 export const GRAMMAR_STATES_MAX = 1_024;
 export const GRAMMAR_MASKS_MAX = 64;
+// Automata of patterns that are kept: one of 8,192 states may have 2 MB.
+export const GRAMMAR_PATTERNS_BYTES_MAX = 4 * 1024 * 1024;
 // Compiled grammars kept by a generator, by their schema's text: up to 3 MB each.
 export const GRAMMARS_KEPT_MAX = 2;
 

@@ -1,6 +1,6 @@
 /** What one alternative of a JSON Schema asks for, keyword by keyword, and both of two. */
 import { ServiceError } from "../errors.ts";
-import { GRAMMAR_WORK_MAX } from "../limits.ts";
+import { GRAMMAR_PATTERNS_BYTES_MAX, GRAMMAR_WORK_MAX } from "../limits.ts";
 import { contentOf } from "./json-text.ts";
 import { ANY_NUMBER, type NumberRange } from "./number-text.ts";
 import { parsePattern } from "./regex.ts";
@@ -71,14 +71,18 @@ export function refuseSchema(path: string, fact: string): never {
 }
 
 const patterns = new Map<string, Pattern>();
-const PATTERNS_KEPT = 32;
 
-/** A pattern's automaton; those used last are kept, since schemas repeat them. */
+/** A pattern's automaton; those used last are kept, since schemas repeat them, up to
+ *  GRAMMAR_PATTERNS_BYTES_MAX. */
 export function patternOf(source: string, path: string): Pattern {
   const pattern = patterns.get(source) ?? readPattern(source, path);
   patterns.delete(source);
   patterns.set(source, pattern);
-  if (patterns.size > PATTERNS_KEPT) patterns.delete(patterns.keys().next().value!);
+  let bytes = 0;
+  for (const [kept, { content }] of [...patterns].reverse()) {
+    bytes += content.bytes;
+    if (bytes > GRAMMAR_PATTERNS_BYTES_MAX) patterns.delete(kept);
+  }
   return pattern;
 }
 

@@ -49,6 +49,11 @@ export class Dfa implements Terminal {
     this.start = 0;
   }
 
+  /** Of its tables. */
+  get bytes(): number {
+    return this.next.byteLength + this.distances.byteLength + this.classes.of.length;
+  }
+
   step(state: number, byte: number): number {
     return this.next[state * this.classes.count + this.classes.of[byte]!]!;
   }

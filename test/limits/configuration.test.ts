@@ -98,6 +98,6 @@ it.each([
 });
 
 function context(n: number): () => unknown {
-  const variables = { BRINK_GENERATOR_CONTEXT: `${n}`, GENERATOR: {} };
+  const variables = { BRINK_GENERATOR_CONTEXT: `${n}`, GENERATOR: {}, MODELS: {} };
   return () => readConfig(variables as unknown as Env, "brink.example");
 }
