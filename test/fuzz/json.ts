@@ -92,7 +92,7 @@ const OPERATIONS = Object.entries(EXAMPLES).map(([operation, bodies]) => {
 export const jsonBodies: Target = {
   name: "json",
   about: "bodies of every operation, spoilt as values and as bytes: an answer or a code that fits",
-  cases: 100_000,
+  cases: 30_000,
   short: 600,
   ends: ["answered", "invalid_json", "invalid_request"],
   // What the fake service behind the HTTP layer says, and what no schema is asked of.

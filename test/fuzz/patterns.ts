@@ -118,7 +118,7 @@ function ownOf(pattern: string): RegExp | null {
 export const patterns: Target = {
   name: "patterns",
   about: "patterns of JSON schemas: refused, or what JavaScript's own engine says of texts",
-  cases: 20_000,
+  cases: 5_000,
   short: 150,
   ends: ["agrees", "bomb taken", "unsupported_parameter"],
   prepare: () => (random, show) => {

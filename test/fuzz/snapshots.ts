@@ -118,7 +118,7 @@ export const snapshots: Target = {
   name: "snapshots",
   about:
     "parts and manifests under a checksum that fits, and decompression bombs: damaged, or read",
-  cases: 10_000,
+  cases: 5_000,
   short: 400,
   ends: ["read", "bomb", "snapshot_damaged"],
   prepare: () => async (random, show) => {

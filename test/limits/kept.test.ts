@@ -18,8 +18,7 @@ import { SpecialTokens } from "../../src/model/special-tokens.ts";
 import { CachePolicies } from "../../src/pipeline/cache-policy.ts";
 import { NotePolicies, type Settings } from "../../src/pipeline/notes-policy.ts";
 import { RouterStates } from "../../src/pipeline/router-state.ts";
-import { SHIPPED_VERSION } from "../../src/router/router-types.ts";
-import { SETTINGS_DEFAULT } from "../../src/router/router-types.ts";
+import { SETTINGS_DEFAULT, SHIPPED_VERSION } from "../../src/router/router-types.ts";
 import { DEPLOYED, startApi } from "../api/fake-service.ts";
 import { FakeModel, fakeTokenizer } from "../generation/fake-model.ts";
 

@@ -1,0 +1,184 @@
+/** Bounds of what comes with a model's file, and of what a schema asks for, reached exactly. */
+import { expect, it } from "vitest";
+import { htmlToMarkdown } from "../../index/html-to-markdown.ts";
+import { markdownBlocks } from "../../index/markdown-blocks.ts";
+import { grammarOf } from "../../src/generation/grammar.ts";
+import type { Json } from "../../src/generation/schema-shape.ts";
+import {
+  DECODER_CONTEXT_MAX,
+  DECODER_DIM_MAX,
+  DECODER_FFN_DIM_MAX,
+  DECODER_HEAD_DIM_MAX,
+  DECODER_HEADS_MAX,
+  DECODER_LAYERS_MAX,
+  DECODER_VOCAB_MAX,
+  GGUF_ALIGNMENT_BYTES_MAX,
+  GGUF_ARRAY_ITEMS_MAX,
+  GGUF_DIMS_MAX,
+  GGUF_NAME_BYTES_MAX,
+  GGUF_STRING_BYTES_MAX,
+  GRAMMAR_COUNT_MAX,
+  GRAMMAR_DEPTH_MAX,
+  GRAMMAR_DFA_STATES_MAX,
+  GRAMMAR_GROUPS_MAX,
+  GRAMMAR_NFA_STATES_MAX,
+  GRAMMAR_REPEAT_MAX,
+  GRAMMAR_SHAPES_MAX,
+  HTML_LIST_DEPTH_MAX,
+  MARKDOWN_DEPTH_MAX,
+} from "../../src/limits.ts";
+import { readDecoderConfig } from "../../src/model/decoder-config.ts";
+import { type GgufHeader, type GgufValue, parseHeader } from "../../src/model/gguf.ts";
+import { type Fields, ggufFile, type TestTensor } from "../model/gguf-file.ts";
+
+type Values = Record<string, GgufValue>;
+
+/** Reads a small decoder's header with these values in place of its own. */
+function decoder(values: Values, tokens = 3): () => unknown {
+  const base: Values = {
+    embedding_length: 64,
+    block_count: 1,
+    context_length: 64,
+    feed_forward_length: 64,
+    "attention.head_count": 2,
+    "attention.head_count_kv": 1,
+    "attention.layer_norm_rms_epsilon": 1e-5,
+    "rope.freq_base": 10_000,
+  };
+  const metadata = new Map<string, GgufValue>([
+    ["general.architecture", "llama"],
+    ["tokenizer.ggml.tokens", Array(tokens).fill("a") as string[]],
+  ]);
+  for (const [key, value] of Object.entries({ ...base, ...values }))
+    metadata.set(`llama.${key}`, value);
+  const places = { fieldSpans: new Map(), alignment: 32, dataOffset: 0, endOffset: 0 };
+  const header: GgufHeader = { version: 3, metadata, tensors: [], ...places };
+  return () => readDecoderConfig(header);
+}
+
+const heads = (n: number) =>
+  decoder({ embedding_length: n * 8, "attention.head_count": n, "attention.head_count_kv": n });
+
+/** Reads a file of this field and a tensor. */
+function file(field: Fields[string] | null, tensor: Partial<TestTensor> = {}, key = "k") {
+  const own = { name: "t", dims: [32], type: 0, data: new Uint8Array(128), ...tensor };
+  const fields = field === null ? {} : { [key]: field };
+  return () => parseHeader(ggufFile(fields as Fields, [own as TestTensor]));
+}
+
+const alignment = (n: number) => file(["u32", n], {}, "general.alignment");
+const x = (n: number) => "x".repeat(n);
+
+it.each<[string, () => unknown, () => unknown]>([
+  [
+    "DECODER_DIM_MAX",
+    decoder({ embedding_length: DECODER_DIM_MAX, "attention.head_count": 64 }),
+    decoder({ embedding_length: DECODER_DIM_MAX + 64, "attention.head_count": 64 }),
+  ],
+  [
+    "DECODER_FFN_DIM_MAX",
+    decoder({ feed_forward_length: DECODER_FFN_DIM_MAX }),
+    decoder({ feed_forward_length: DECODER_FFN_DIM_MAX + 4 }),
+  ],
+  ["DECODER_HEADS_MAX", heads(DECODER_HEADS_MAX), heads(DECODER_HEADS_MAX + 1)],
+  [
+    "DECODER_HEAD_DIM_MAX",
+    decoder({ embedding_length: 2 * DECODER_HEAD_DIM_MAX }),
+    decoder({ embedding_length: 2 * DECODER_HEAD_DIM_MAX + 16 }),
+  ],
+  [
+    "DECODER_LAYERS_MAX",
+    decoder({ block_count: DECODER_LAYERS_MAX }),
+    decoder({ block_count: DECODER_LAYERS_MAX + 1 }),
+  ],
+  [
+    "DECODER_CONTEXT_MAX",
+    decoder({ context_length: DECODER_CONTEXT_MAX }),
+    decoder({ context_length: DECODER_CONTEXT_MAX + 1 }),
+  ],
+  ["DECODER_VOCAB_MAX", decoder({}, DECODER_VOCAB_MAX), decoder({}, DECODER_VOCAB_MAX + 1)],
+  [
+    "GGUF_NAME_BYTES_MAX",
+    file(null, { name: x(GGUF_NAME_BYTES_MAX) }),
+    file(null, { name: x(GGUF_NAME_BYTES_MAX + 1) }),
+  ],
+  [
+    "GGUF_STRING_BYTES_MAX",
+    file(["string", x(GGUF_STRING_BYTES_MAX)]),
+    file(["string", x(GGUF_STRING_BYTES_MAX + 1)]),
+  ],
+  [
+    "GGUF_ARRAY_ITEMS_MAX",
+    file(["f32s", Array(GGUF_ARRAY_ITEMS_MAX).fill(0)]),
+    file(["f32s", Array(GGUF_ARRAY_ITEMS_MAX + 1).fill(0)]),
+  ],
+  [
+    "GGUF_DIMS_MAX",
+    file(null, { dims: [32, ...Array(GGUF_DIMS_MAX - 1).fill(1)] }),
+    file(null, { dims: [32, ...Array(GGUF_DIMS_MAX).fill(1)] }),
+  ],
+  [
+    "GGUF_ALIGNMENT_BYTES_MAX",
+    alignment(GGUF_ALIGNMENT_BYTES_MAX),
+    alignment(2 * GGUF_ALIGNMENT_BYTES_MAX),
+  ],
+])("a model's file may have so much, and no more: %s", (_, most, more) => {
+  expect(most).not.toThrow();
+  expect(more).toThrow(expect.objectContaining({ code: "invalid_model_file" }));
+});
+
+const schema = (value: Json) => () =>
+  grammarOf({ type: "json_schema", json_schema: { name: "a", schema: value } });
+const pattern = (source: string) => schema({ type: "string", pattern: source });
+const groups = (n: number) => pattern(`^${"(".repeat(n)}a${")".repeat(n)}$`);
+/** An automaton of n + 2 states. */
+const word = (n: number) => pattern(`^${"ab".repeat(n / 2)}$`);
+const choices = (n: number) =>
+  schema({ anyOf: Array.from({ length: n }, (_, i) => ({ const: i })) });
+const named = (n: number) =>
+  schema({ type: "object", required: Array.from({ length: n }, (_, i) => `p${i}`) });
+
+function deep(levels: number): () => unknown {
+  let value: Json = { type: "null" };
+  for (let i = 0; i < levels; i++) value = { type: "array", items: value, minItems: 1 };
+  return schema(value);
+}
+
+it.each<[string, () => unknown, () => unknown]>([
+  ["GRAMMAR_COUNT_MAX", named(GRAMMAR_COUNT_MAX), named(GRAMMAR_COUNT_MAX + 1)],
+  ["GRAMMAR_DEPTH_MAX", deep(GRAMMAR_DEPTH_MAX - 1), deep(GRAMMAR_DEPTH_MAX + 1)],
+  [
+    "GRAMMAR_REPEAT_MAX",
+    pattern(`^a{${GRAMMAR_REPEAT_MAX}}$`),
+    pattern(`^a{${GRAMMAR_REPEAT_MAX + 1}}$`),
+  ],
+  ["GRAMMAR_GROUPS_MAX", groups(GRAMMAR_GROUPS_MAX), groups(GRAMMAR_GROUPS_MAX + 1)],
+  ["GRAMMAR_SHAPES_MAX", choices(GRAMMAR_SHAPES_MAX / 2 - 1), choices(GRAMMAR_SHAPES_MAX / 2 + 1)],
+  ["GRAMMAR_DFA_STATES_MAX", word(GRAMMAR_DFA_STATES_MAX - 2), word(GRAMMAR_DFA_STATES_MAX + 2)],
+  [
+    "GRAMMAR_NFA_STATES_MAX",
+    pattern(`^(${"a|".repeat(GRAMMAR_NFA_STATES_MAX / 4)}a)$`),
+    pattern(`^(${"a|".repeat(GRAMMAR_NFA_STATES_MAX)}a)$`),
+  ],
+])("a schema may ask for so much, and no more: %s", (_, most, more) => {
+  expect(most).not.toThrow();
+  expect(more).toThrow(expect.objectContaining({ code: "unsupported_parameter" }));
+});
+
+it("quotations deeper than MARKDOWN_DEPTH_MAX are prose", () => {
+  const kinds = (levels: number) => {
+    const mark = "> ".repeat(levels);
+    return markdownBlocks(`${mark}~~~\n${mark}a\n${mark}~~~\n`).blocks.map(({ kind }) => kind);
+  };
+  expect(kinds(MARKDOWN_DEPTH_MAX - 1)).toEqual(["code"]);
+  expect(kinds(MARKDOWN_DEPTH_MAX)).toEqual(["prose"]);
+});
+
+it("lists of HTML deeper than HTML_LIST_DEPTH_MAX are indented no further", () => {
+  const indent = (levels: number) => {
+    const { text } = htmlToMarkdown(`${"<ul><li>a".repeat(levels)}<ul><li>last`);
+    return /( *)- last/.exec(text)?.[1]?.length;
+  };
+  expect(indent(HTML_LIST_DEPTH_MAX - 2)).toBe(2 * (HTML_LIST_DEPTH_MAX - 2));
+  expect(indent(HTML_LIST_DEPTH_MAX + 9)).toBe(indent(HTML_LIST_DEPTH_MAX + 20));
+});
