@@ -2,7 +2,11 @@
  *  or told of by its number. */
 import { type LineCounts, loadLines } from "../../src/api/load-lines.ts";
 import { type Line, linesOf } from "../../src/api/ndjson.ts";
-import { DOCUMENT_LINE_BYTES_MAX, DOCUMENTS_PER_CALL_MAX } from "../../src/limits.ts";
+import {
+  DOCUMENT_LINE_BYTES_MAX,
+  DOCUMENTS_PER_CALL_MAX,
+  LINE_ERROR_CHARS_MAX,
+} from "../../src/limits.ts";
 import type { SubmittedDocument } from "../../src/pipeline/types.ts";
 import { mutatedText, ODD_TEXTS, type Random } from "./random.ts";
 import { must, mustEqual, type Target } from "./target.ts";
@@ -111,7 +115,8 @@ export const ndjsonBodies: Target = {
     mustEqual(stored.length + errors.length + blank, read.length, "what was told of");
     const counts = [sum((one) => one.lines), sum((one) => one.bytes), sum((one) => one.upserted)];
     mustEqual(counts, [read.length, body.length, stored.length], "lines, bytes and documents");
-    for (const { index, code } of errors) {
+    for (const { index, code, message } of errors) {
+      must(message.length <= LINE_ERROR_CHARS_MAX, "a line's fault of any length");
       must(code !== "internal", "a bug was called a line's fault");
       must(
         read[index]!.fault === null || read[index]!.fault!.code === code,

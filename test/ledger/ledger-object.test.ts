@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { codeOf } from "../../src/errors.ts";
 import { MIGRATIONS } from "../../src/ledger/ledger-object.ts";
 import type { NewKey } from "../../src/ledger/types.ts";
-import { SETTING_BYTES_MAX } from "../../src/limits.ts";
+import { OLD_HASHES_MAX, SETTING_BYTES_MAX } from "../../src/limits.ts";
 import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";
 
 const OPTIONS = NAMESPACE_DEFAULTS;
@@ -140,6 +140,16 @@ it("a rotated key's old text works for its grace; a rotation without one ends al
     sql.exec("UPDATE old_hashes SET until = ?", Date.now());
   });
   expect(await ledger.findKey(third)).toBeNull();
+});
+
+it("of the texts that a key had, the last OLD_HASHES_MAX may still work", async () => {
+  const ledger = env.LEDGER.getByName("rotated often");
+  const hashes = Array.from({ length: OLD_HASHES_MAX + 2 }, (_, i) => `${10 + i}`.repeat(32));
+  await ledger.createKey(key("a", { hash: hashes[0]! }));
+  for (const [i, hash] of hashes.slice(1).entries())
+    await ledger.rotateKey("t", "a", hash, 60_000 + i);
+  const found = await Promise.all(hashes.map((hash) => ledger.findKey(hash)));
+  expect(found.map((one) => one !== null)).toEqual([false, ...hashes.slice(1).map(() => true)]);
 });
 
 /** Keys as they were stored by the first two schemas. */

@@ -4,6 +4,7 @@ import { htmlToMarkdown } from "../../index/html-to-markdown.ts";
 import { markdownBlocks } from "../../index/markdown-blocks.ts";
 import { grammarOf } from "../../src/generation/grammar.ts";
 import type { Json } from "../../src/generation/schema-shape.ts";
+import { TokenOrder } from "../../src/generation/token-mask.ts";
 import {
   DECODER_CONTEXT_MAX,
   DECODER_DIM_MAX,
@@ -21,14 +22,19 @@ import {
   GRAMMAR_DEPTH_MAX,
   GRAMMAR_DFA_STATES_MAX,
   GRAMMAR_GROUPS_MAX,
+  GRAMMAR_MASKS_MAX,
   GRAMMAR_NFA_STATES_MAX,
   GRAMMAR_REPEAT_MAX,
   GRAMMAR_SHAPES_MAX,
   HTML_LIST_DEPTH_MAX,
   MARKDOWN_DEPTH_MAX,
+  ONNX_LABELS_MAX,
+  ONNX_TOKENS_MAX,
 } from "../../src/limits.ts";
 import { readDecoderConfig } from "../../src/model/decoder-config.ts";
 import { type GgufHeader, type GgufValue, parseHeader } from "../../src/model/gguf.ts";
+import { parseManifest } from "../../src/onnx/manifest.ts";
+import { fakeTokenizer } from "../generation/fake-model.ts";
 import { type Fields, ggufFile, type TestTensor } from "../model/gguf-file.ts";
 
 type Values = Record<string, GgufValue>;
@@ -163,6 +169,40 @@ it.each<[string, () => unknown, () => unknown]>([
 ])("a schema may ask for so much, and no more: %s", (_, most, more) => {
   expect(most).not.toThrow();
   expect(more).toThrow(expect.objectContaining({ code: "unsupported_parameter" }));
+});
+
+const manifest = (rest: object) => () =>
+  parseManifest(JSON.stringify({ kind: "classifier", max_tokens: 8, labels: ["a"], ...rest }));
+const labels = (n: number) => manifest({ labels: Array.from({ length: n }, (_, i) => `l${i}`) });
+
+it.each<[string, () => unknown, () => unknown]>([
+  ["ONNX_LABELS_MAX", labels(ONNX_LABELS_MAX), labels(ONNX_LABELS_MAX + 1)],
+  [
+    "ONNX_TOKENS_MAX",
+    manifest({ max_tokens: ONNX_TOKENS_MAX }),
+    manifest({ max_tokens: ONNX_TOKENS_MAX + 1 }),
+  ],
+])("a manifest may say so much, and no more: %s", (_, most, more) => {
+  expect(most).not.toThrow();
+  expect(more).toThrow(expect.objectContaining({ code: expect.any(String) }));
+});
+
+it("masks of a grammar are kept for GRAMMAR_MASKS_MAX of its states", () => {
+  const grammar = pattern(`^${"ab".repeat(GRAMMAR_MASKS_MAX)}$`)()!;
+  const masks = grammar.masksFor(new TokenOrder(fakeTokenizer(["a", "b"])));
+  const { automaton } = grammar;
+  let state = automaton.start;
+  const first = masks.get(state, Number.POSITIVE_INFINITY);
+  const visited = [state];
+  for (const byte of Buffer.from(`"${"ab".repeat(GRAMMAR_MASKS_MAX / 2)}`).subarray(0, -1)) {
+    state = automaton.step(state, byte)!;
+    visited.push(state);
+  }
+  expect(visited).toHaveLength(GRAMMAR_MASKS_MAX + 1);
+  for (const one of visited.slice(1, -1)) masks.get(one, Number.POSITIVE_INFINITY);
+  expect(masks.get(automaton.start, Number.POSITIVE_INFINITY)).toBe(first);
+  for (const one of visited.slice(1)) masks.get(one, Number.POSITIVE_INFINITY);
+  expect(masks.get(automaton.start, Number.POSITIVE_INFINITY)).not.toBe(first);
 });
 
 it("quotations deeper than MARKDOWN_DEPTH_MAX are prose", () => {

@@ -1,5 +1,6 @@
 /** Bounds of what a request says: for each, a request of `n` of what it bounds. */
 import type * as limits from "../../src/limits.ts";
+import { FEATURES } from "../../src/router/features.ts";
 
 export interface RequestBound {
   /** Its name in limits.ts. */
@@ -202,9 +203,39 @@ const administered: RequestBound[] = [
   },
 ];
 
+const one = { mean: 0, std: 1, weight: 0.5 };
+const model = (rest: object) => ({
+  version: "difficulty-abc",
+  weights: Object.fromEntries(FEATURES.map((name) => [name, one])),
+  bias: 0.1,
+  calibration: { version: "c", scores: [[0.5, 1]], abstained: 2 },
+  ...rest,
+});
+
+const routed: RequestBound[] = [
+  {
+    name: "WEIGHTS_VERSION_CHARS_MAX",
+    at: "POST /admin/router/versions",
+    body: (n) => ({ model: model({ version: x(n) }) }),
+  },
+  {
+    name: "ROUTER_NOTE_CHARS_MAX",
+    at: "POST /admin/router/versions",
+    body: (n) => ({ model: model({}), note: x(n) }),
+  },
+  {
+    name: "CALIBRATION_SCORES_MAX",
+    at: "POST /admin/router/versions",
+    body: (n) => ({
+      model: model({ calibration: { version: "c", scores: list(n, [0.5, 1]), abstained: 2 } }),
+    }),
+  },
+];
+
 export const REQUEST_BOUNDS: readonly RequestBound[] = [
   ...chats,
   ...searches,
   ...remembered,
   ...administered,
+  ...routed,
 ];
