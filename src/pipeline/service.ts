@@ -170,6 +170,7 @@ export class BrinkService implements types.Service {
   async answer(request: types.AnswerRequest): Promise<types.AnswerStream> {
     const meter = this.#meter ?? new Meter(this.#meterDeps(), request.caller);
     const draw = Math.random();
+    const notes = this.#notes;
     let vector: Promise<Float32Array> | null = null;
     const embed = () => {
       vector ??= this.#queryVector(questionOf(request.messages), null);
@@ -179,11 +180,11 @@ export class BrinkService implements types.Service {
       models: () => this.#models(),
       search: async (query: types.MemoryQuery) =>
         (await this.#search(request.caller, query, embed)).hits,
-      notes: answerNotes(this.#notes, embed),
+      notes: answerNotes(notes, embed),
       trace: this.#trace,
       observe: (answered: Answered) => {
         this.#trace.answered = answered;
-        this.#keepAlive(recordAnswer(this.#recordDeps(draw), answered));
+        this.#keepAlive(recordAnswer(this.#recordDeps(draw, notes), answered));
       },
       backend: meter.engine(this.#backend),
       findBackend: (id: string) => meter.engine(this.#backend?.only(id) ?? null),
@@ -215,7 +216,7 @@ export class BrinkService implements types.Service {
     };
   }
 
-  #recordDeps(draw: number): RecordDeps {
+  #recordDeps(draw: number, notes: NoteDeps): RecordDeps {
     const generator = this.#defaultGenerator();
     return {
       rungs: rungEngines(this.#config).map(({ engine }) =>
@@ -223,7 +224,7 @@ export class BrinkService implements types.Service {
       ),
       router: this.#objects.router,
       record: (tenant, recording) => this.#record(tenant, recording),
-      notes: this.#notes,
+      notes,
       backend: this.#backend,
       pricesOf: (engine) => backendPrices(this.#config.backends, engine),
       active: (tenant) => this.#routers.read(tenant),
