@@ -12,38 +12,57 @@ export interface Asked {
   pieces: AsyncIterator<EnginePiece>;
   /** Unix time in seconds. */
   created: number;
-  /** Aborted when the client has gone; abort it to end the work. */
-  gone: AbortController;
+  client: Client;
+}
+
+/** Whoever is to have the answer. */
+interface Client {
+  /** Aborted when it has gone, which ends the work. */
+  signal: AbortSignal;
+  /** It reads no further. */
+  leave(): void;
+  /** The answer is out. */
+  forget(): void;
 }
 
 /** Begins the answer and sets the headers that say where it comes from. Throws as
  *  `Service.answer` does, and `invalid_request` for the routing headers. */
 export async function ask(c: ApiContext, call: ChatCall): Promise<Asked> {
-  const gone = goneSignal(c);
+  const client = call.stream ? streamingClient(c) : wholeClient(c);
   const { include_usage: _, ...request } = call;
   c.var.traced.asked = call.model;
   c.var.traced.namespace = call.memory?.namespace ?? null;
   const answer = await c.var.service.answer({
     ...request,
     ...readRouting(c, call.model),
-    signal: gone.signal,
+    signal: client.signal,
     trace_id: c.var.trace,
   });
   c.header("x-brink-route", answer.route);
   c.header("x-brink-cache", answer.cache ?? "bypass");
   if (answer.difficulty !== null) c.header("x-brink-difficulty", answer.difficulty.toFixed(4));
   const pieces = answer.pieces[Symbol.asyncIterator]();
-  return { answer, pieces, created: Math.floor(Date.now() / 1000), gone };
+  return { answer, pieces, created: Math.floor(Date.now() / 1000), client };
 }
 
-/** Aborted when the client has gone: by its request's signal or by cancelling the stream. */
-function goneSignal(c: ApiContext): AbortController {
-  const gone = new AbortController();
-  const signal = c.req.raw.signal as AbortSignal | undefined;
-  if (signal?.aborted) gone.abort(signal.reason);
-  signal?.addEventListener("abort", () => gone.abort(signal.reason), { once: true });
-  return gone;
+function wholeClient(c: ApiContext): Client {
+  return { signal: signalOf(c) ?? new AbortController().signal, leave() {}, forget() {} };
 }
+
+/** Who goes by its request's signal or by cancelling the stream. */
+function streamingClient(c: ApiContext): Client {
+  const gone = new AbortController();
+  const signal = signalOf(c);
+  const leave = () => gone.abort(signal?.reason);
+  if (signal?.aborted) leave();
+  signal?.addEventListener("abort", leave);
+  // A listener that stays keeps all it knows of until the next collection of the whole heap.
+  const forget = () => signal?.removeEventListener("abort", leave);
+  return { signal: gone.signal, leave: () => gone.abort(), forget };
+}
+
+/** Not every runtime's requests have one. */
+const signalOf = (c: ApiContext) => c.req.raw.signal as AbortSignal | undefined;
 
 /** The reply as server-sent events. The first piece is awaited before it begins: what fails until
  *  then has its own status. `events` gets the pieces from the first one on and yields whole events;
@@ -54,7 +73,7 @@ export async function streamReply(
   events: (pieces: AsyncIterable<EnginePiece>) => AsyncGenerator<string, string>,
   told: (error: unknown) => string,
 ): Promise<Response> {
-  const { pieces, gone } = asked;
+  const { pieces, client } = asked;
   const first = await pieces.next();
   const { traced, finish } = c.var;
   traced.stream = true;
@@ -65,13 +84,14 @@ export async function streamReply(
   c.header("x-accel-buffering", "no");
   const body = eventStream(events(resumed(first, pieces)), {
     failed: (error) => {
-      if (!gone.signal.aborted) traced.fail(error); // nobody's fault but the leaver's
+      if (!client.signal.aborted) traced.fail(error); // nobody's fault but the leaver's
       return told(error);
     },
-    left: () => gone.abort(),
+    left: client.leave,
     ended: async () => {
       await pieces.return?.();
-      traced.left = gone.signal.aborted;
+      traced.left = client.signal.aborted;
+      client.forget();
       finish();
       ended.resolve();
     },
