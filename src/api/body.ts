@@ -8,6 +8,8 @@ import type { ApiContext } from "./context.ts";
 const JSON_TYPE =
   /^(application\/([\w.-]+\+)?json|text\/plain|application\/x-www-form-urlencoded)$/;
 
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+
 /** The media type in lower case without its parameters; empty where none is given. */
 export function mediaType(c: ApiContext): string {
   return (c.req.header("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
@@ -18,7 +20,7 @@ export function mediaType(c: ApiContext): string {
 export async function readText(c: ApiContext): Promise<string> {
   const bytes = await readUncompressed(c);
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
+    return utf8.decode(bytes);
   } catch (cause) {
     throw new ServiceError("invalid_json", "the body is not valid UTF-8", { cause });
   }

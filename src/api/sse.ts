@@ -5,6 +5,8 @@ export function eventText(data: string, name?: string): string {
   return `${name === undefined ? "" : `event: ${name}\n`}data: ${data}\n\n`;
 }
 
+const encoder = new TextEncoder();
+
 /** What is done where a stream of events ends. */
 export interface EventEnds {
   /** The last events where the generator has thrown. */
@@ -21,7 +23,6 @@ export function eventStream(
   events: AsyncGenerator<string, string>,
   ends: EventEnds,
 ): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
   let over = false;
   const end = async () => {
     if (over) return;

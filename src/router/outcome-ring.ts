@@ -136,4 +136,5 @@ function withoutText(outcome: Outcome): Outcome {
   return { ...outcome, question: "", edge_answer, text: "", conversation: null };
 }
 
-const bytesOf = (text: string) => new TextEncoder().encode(text).length;
+const encoder = new TextEncoder();
+const bytesOf = (text: string) => encoder.encode(text).length;
