@@ -11,6 +11,9 @@ export const BODY_BYTES_MAX = 8 * 1024 * 1024;
 export const MESSAGES_MAX = 256;
 export const MESSAGE_CHARS_MAX = 400_000;
 export const EMBEDDING_INPUTS_MAX = 256;
+// Texts between which an isolate turns to other requests: half a second of work, where they are as
+// long as the encoder reads.
+export const EMBEDDING_INPUTS_STEP = 16;
 export const QUERY_CHARS_MAX = 8_000;
 export const SEARCH_K_MAX = 100;
 // Passages joined on each side of a hit: 100 hits of 9 passages of 8,000 characters at most are
@@ -300,8 +303,11 @@ export const ONNX_RECHECK_MS_MAX = 30_000;
 // Cohere's bound. Every document is one run of the model, or by brink-reranker two a piece: 70 ms.
 export const RERANK_DOCUMENTS_MAX = 1_000;
 // A piece is what the encoder sees whole. Four, so many tokens apart, are the first 854 tokens of a
-// document, and 1,000 documents of four pieces stay within the 300 s that a request may compute.
+// document.
 export const RERANK_PIECES_MAX = 4;
+// All documents' pieces of one request: at .11 s of CPU time each (`npm run bench -- service --only
+// largest`) within the 300 s that a request may compute. Of more than 500 documents fewer are read.
+export const RERANK_PIECES_TOTAL_MAX = 2_000;
 export const RERANK_PIECE_STRIDE = 200;
 // Documents between which an isolate turns to other requests: a second or two of work.
 export const RERANK_DOCUMENTS_STEP = 16;

@@ -59,16 +59,18 @@ export class Reranker {
 
   /** How well each text answers, 0..1, in order: the best of its pieces; 0 of a text without
    *  tokens. Two model runs a piece. */
-  score(question: string, texts: readonly string[]): number[] {
+  score(question: string, texts: readonly string[], piecesMax = RERANK_PIECES_MAX): number[] {
     const scores = new Array<number>(texts.length).fill(0);
-    for (const { text, features } of this.read(question, texts))
+    for (const { text, features } of this.read(question, texts, piecesMax))
       scores[text] = Math.max(scores[text]!, this.scoreOf(features));
     return scores;
   }
 
-  /** Every piece of every text, in order. */
-  read(question: string, texts: readonly string[]): PairReading[] {
-    const pieces = texts.flatMap((text, i) => this.#cut(text).map((piece) => ({ ...piece, i })));
+  /** Every piece of every text, in order; of a text the first `piecesMax`. */
+  read(question: string, texts: readonly string[], piecesMax = RERANK_PIECES_MAX): PairReading[] {
+    const pieces = texts.flatMap((text, i) =>
+      this.#cut(text, piecesMax).map((piece) => ({ ...piece, i })),
+    );
     const passages = pieces.map(({ text }) => text);
     const [asked, ...vectors] = this.#encoder.embed([question, ...passages]);
     const readings = this.#reader.read(question, passages);
@@ -90,9 +92,9 @@ export class Reranker {
 
   /** The pieces that the encoder sees whole, RERANK_PIECE_STRIDE tokens apart, up to the first that
    *  reaches the text's end or the bound. */
-  #cut(text: string): { text: string; ids: number[] }[] {
+  #cut(text: string, piecesMax: number): { text: string; ids: number[] }[] {
     const room = ENCODER_TOKENS_MAX - 2;
-    const tokensMax = room + (RERANK_PIECES_MAX - 1) * RERANK_PIECE_STRIDE;
+    const tokensMax = room + (piecesMax - 1) * RERANK_PIECE_STRIDE;
     const { ids, starts, ends } = this.#encoder.tokenizer.encode(text, tokensMax);
     const out: { text: string; ids: number[] }[] = [];
     for (let first = 0; first < ids.length; first += RERANK_PIECE_STRIDE) {

@@ -3,11 +3,12 @@ import { type CountTokens, chunk, countByWord, type Passage } from "../../index/
 import { htmlToMarkdown } from "../../index/html-to-markdown.ts";
 import { type QuantizedVector, quantizeVector } from "../../index/vectors.ts";
 import { codeOf, ERROR_CODES, ServiceError } from "../errors.ts";
-import { DOCUMENT_ID_CHARS_MAX, UPSERT_PASSAGES_MAX } from "../limits.ts";
+import { DOCUMENT_ID_CHARS_MAX, EMBEDDING_INPUTS_STEP, UPSERT_PASSAGES_MAX } from "../limits.ts";
 import { documentDigest } from "../memory/document-digest.ts";
 import type { ChangeOutcome } from "../memory/shard-types.ts";
 import type { PreparedDocument } from "../memory/types.ts";
 import type { Encoder } from "../model/encoder.ts";
+import { inSteps } from "./steps.ts";
 import type { IngestOutcome, SubmittedDocument } from "./types.ts";
 
 /** What ingest needs of an encoder: its tests have one without weights. */
@@ -60,14 +61,14 @@ export async function ingest(
     const type = content_type === "text/markdown" ? content_type : "text/plain";
     const spans = await chunk(text, countTokens, type);
     if (batch.length > 0 && passages + spans.length > UPSERT_PASSAGES_MAX) {
-      await store(memory, embed(encoder, batch), outcome);
+      await store(memory, await embed(encoder, batch), outcome);
       batch = [];
       passages = 0;
     }
     batch.push({ ...one, spans });
     passages += spans.length;
   }
-  if (batch.length > 0) await store(memory, embed(encoder, batch), outcome);
+  if (batch.length > 0) await store(memory, await embed(encoder, batch), outcome);
   return outcome;
 }
 
@@ -147,14 +148,17 @@ interface Ready extends Pending {
   spans: Passage[];
 }
 
-/** Embeds what came without a vector, all texts of a batch in one call. */
-function embed(encoder: IngestEncoder, batch: readonly Ready[]): (Upsert & { index: number })[] {
+/** Embeds what came without a vector. */
+async function embed(
+  encoder: IngestEncoder,
+  batch: readonly Ready[],
+): Promise<(Upsert & { index: number })[]> {
   const texts = batch.flatMap(({ document, brought, spans }) =>
     brought === null
       ? spans.map((span) => passageText(document.title, textOf(document, span)))
       : [],
   );
-  const vectors = texts.length === 0 ? [] : encoder.embed(texts);
+  const vectors = await inSteps(texts, EMBEDDING_INPUTS_STEP, (step) => encoder.embed(step));
   let next = 0;
   const now = Date.now();
   return batch.map(({ index, id, document, brought, digest, spans }) => {

@@ -1,9 +1,15 @@
 /** Documents in the order in which they answer a query. */
 import type { OnnxModels } from "../engine/onnx.ts";
-import { RERANK_DOCUMENTS_STEP } from "../limits.ts";
+import {
+  EMBEDDING_INPUTS_STEP,
+  RERANK_DOCUMENTS_STEP,
+  RERANK_PIECES_MAX,
+  RERANK_PIECES_TOTAL_MAX,
+} from "../limits.ts";
 import type { Encoder } from "../model/encoder.ts";
 import { RERANKER_ID, type Reranker } from "../model/reranker.ts";
 import type { Models } from "./models.ts";
+import { inSteps } from "./steps.ts";
 import type { Reranking, RerankRequest } from "./types.ts";
 
 /** The score is Brink's own reranker's where `model` is null or names it, the cosine of Brink's own
@@ -19,24 +25,25 @@ export async function rerank(
   const { encoder, reranker } = await deps.models();
   const tokens = countTokens(encoder, [query, ...documents]);
   if (model === deps.encoderId)
-    return { model, results: rank(scoreByCosine(encoder, query, documents)), tokens };
+    return { model, results: rank(await scoreByCosine(encoder, query, documents)), tokens };
   const scores = await scoreInSteps(reranker, query, documents);
   return { model: RERANKER_ID, results: rank(scores), tokens };
 }
 
-/** Between RERANK_DOCUMENTS_STEP texts the isolate turns to other requests. */
-export async function scoreInSteps(
-  reranker: Reranker,
+/** Of so many texts that their pieces would be more than RERANK_PIECES_TOTAL_MAX, fewer of each are
+ *  read. */
+export function scoreInSteps(
+  reranker: Pick<Reranker, "score">,
   query: string,
   texts: readonly string[],
 ): Promise<number[]> {
-  const scores: number[] = [];
-  while (scores.length < texts.length) {
-    if (scores.length > 0) await new Promise((resolve) => setTimeout(resolve, 0));
-    const step = texts.slice(scores.length, scores.length + RERANK_DOCUMENTS_STEP);
-    scores.push(...reranker.score(query, step));
-  }
-  return scores;
+  const share = Math.floor(RERANK_PIECES_TOTAL_MAX / texts.length);
+  const pieces = Math.max(1, Math.min(RERANK_PIECES_MAX, share));
+  return inSteps(texts, RERANK_DOCUMENTS_STEP, (step) => reranker.score(query, step, pieces));
+}
+
+export function embedInSteps(encoder: Encoder, texts: readonly string[]): Promise<Float32Array[]> {
+  return inSteps(texts, EMBEDDING_INPUTS_STEP, (step) => encoder.embed(step));
 }
 
 /** Tokens of the texts, the two markers of each included. */
@@ -44,8 +51,12 @@ export function countTokens(encoder: Encoder, texts: readonly string[]): number 
   return texts.reduce((sum, text) => sum + encoder.countTokens(text) + 2, 0);
 }
 
-function scoreByCosine(encoder: Encoder, query: string, documents: readonly string[]): number[] {
-  const [asked, ...vectors] = encoder.embed([query, ...documents]);
+async function scoreByCosine(
+  encoder: Encoder,
+  query: string,
+  documents: readonly string[],
+): Promise<number[]> {
+  const [asked, ...vectors] = await embedInSteps(encoder, [query, ...documents]);
   return vectors.map((vector) => vector.reduce((sum, x, i) => sum + x * asked![i]!, 0));
 }
 

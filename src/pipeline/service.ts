@@ -40,7 +40,7 @@ import { outcomeLog } from "./outcome-log.ts";
 import { preloadDocs } from "./preload.ts";
 import { type RecordDeps, recordAnswer } from "./record.ts";
 import { Replays } from "./replays.ts";
-import { countTokens, rerank } from "./rerank.ts";
+import { countTokens, embedInSteps, rerank } from "./rerank.ts";
 import { retrieve, scoreHits } from "./retrieve.ts";
 import { TenantRouter } from "./router-admin.ts";
 import { pricesOf, RouterStates } from "./router-state.ts";
@@ -255,7 +255,8 @@ export class BrinkService implements types.Service {
       return this.#used({ ...(await this.#onnx.embed(model, texts)), model });
     const { encoder } = await this.#models();
     const tokens = countTokens(encoder, texts);
-    return this.#used({ vectors: encoder.embed(texts), tokens, model: ENCODER_ID });
+    const vectors = await embedInSteps(encoder, texts);
+    return this.#used({ vectors, tokens, model: ENCODER_ID });
   }
 
   async rerank(request: types.RerankRequest): Promise<types.Reranking> {

@@ -87,6 +87,7 @@ it("an answer far into a long text counts, one behind the last piece does not", 
   expect(far).toBeGreaterThan(0.5);
   expect(behind).toBeLessThan(0.1);
   expect(reranker.read(question, [filler(200)])).toHaveLength(RERANK_PIECES_MAX);
+  expect(reranker.read(question, [filler(200)], 2)).toHaveLength(2);
 });
 
 it("a text without tokens scores 0, and a query without words has no coverage", () => {
