@@ -2,6 +2,9 @@
  *  inspector, which does not count linear memory, and that from the service itself. */
 import { LOCAL_ADMIN_KEY } from "./service.ts";
 
+/** What the main Worker's isolate may take: the platform ends it at 128 MB, all told. */
+export const ISOLATE_BYTES_MAX = 110e6;
+
 export interface MemoryUsage {
   /** Live and dead objects of JavaScript's heap. */
   heapBytes: number;

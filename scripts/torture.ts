@@ -33,6 +33,7 @@ import { startOpenAiServer } from "../test/support/openai-server.ts";
 import { fuzzApi } from "../test/torture/api-fuzz.ts";
 import { type FaultTally, runFaults } from "../test/torture/faults/run.ts";
 import { load, soak } from "../test/torture/load/soak.ts";
+import { watchMemory } from "../test/torture/memory-watch.ts";
 import { crossTenants } from "../test/torture/tenants.ts";
 import { torture } from "../test/torture/torture.ts";
 import { exitOnSignals, startService } from "./service.ts";
@@ -157,12 +158,17 @@ async function drive<T extends { faults: string[] }>(
   const variables = { BACKEND_URL: backend.url, BACKEND_KEY: "k", BACKEND_MODEL: "big-model" };
   const service = await startService({ state, variables, onnx: true });
   const limits = { requestsMax: Number.POSITIVE_INFINITY, msMax: minutes * 60_000 };
-  const tally = await work({ url: service.url, seed, ...limits, say });
+  const watched = await watchMemory(service, () =>
+    work({ url: service.url, seed, ...limits, say }),
+  );
   await service.stop();
   await backend.close();
   rmSync(state, { recursive: true, force: true });
+  const tally = watched.result;
+  tally.faults.push(...watched.faults);
   for (const fault of tally.faults) say(fault);
   if (tally.faults.length > 0) process.exitCode = 1;
+  say(`memory at most ${(watched.peakBytes / 1e6).toFixed(1)} MB`);
   return tally;
 }
 

@@ -4,7 +4,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { collectGarbage, type MemoryUsage, readMemory } from "../../scripts/inspector.ts";
+import {
+  collectGarbage,
+  ISOLATE_BYTES_MAX,
+  type MemoryUsage,
+  readMemory,
+} from "../../scripts/inspector.ts";
 import { type RunningService, startService } from "../../scripts/service.ts";
 import { BenchClient } from "../client.ts";
 import type { BenchOptions } from "../main.ts";
@@ -21,7 +26,6 @@ const SEARCHES = 14;
 const WARM_UP_SHARE = 0.2;
 /** What may be added from then to the end, of the mean: readings differ by as much. */
 const GROWTH_MAX = 0.05;
-const PEAK_BYTES_MAX = 110_000_000;
 
 export interface Reading extends MemoryUsage {
   requests: number;
@@ -95,9 +99,9 @@ export function judgeMemory(readings: readonly Reading[], requests: number) {
   console.log(
     `memory over ${requests} requests: ${megabytes(mean)} in the mean, ` +
       `${megabytes(peakBytes)} at most, ${more}, ${(100 * growth).toFixed(1)} % in all ` +
-      `(bounds ${megabytes(PEAK_BYTES_MAX)}, ${100 * GROWTH_MAX} %)`,
+      `(bounds ${megabytes(ISOLATE_BYTES_MAX)}, ${100 * GROWTH_MAX} %)`,
   );
-  if (growth > GROWTH_MAX || peakBytes > PEAK_BYTES_MAX) {
+  if (growth > GROWTH_MAX || peakBytes > ISOLATE_BYTES_MAX) {
     console.error("memory is not flat, or over its bound");
     process.exitCode = 1;
   }
