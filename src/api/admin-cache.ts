@@ -19,7 +19,7 @@ function addCache(path: string, of: string, namespaceOf: (c: ApiContext) => stri
       summary: `Show which answers of ${of} are given again, and how many are kept`,
       responses: replies(200, "The policy that holds, and what is kept", CacheReply),
     },
-    async (c) => c.json(await c.var.service.cacheAdmin.get(c.var.caller, namespaceOf(c))),
+    async (c) => c.json(await c.get("service").cacheAdmin.get(c.get("caller"), namespaceOf(c))),
   );
   endpoint(
     adminCache,
@@ -32,7 +32,9 @@ function addCache(path: string, of: string, namespaceOf: (c: ApiContext) => stri
     },
     async (c) => {
       const changes = parseCachePolicy(await readJson(c));
-      return c.json(await c.var.service.cacheAdmin.put(c.var.caller, namespaceOf(c), changes));
+      return c.json(
+        await c.get("service").cacheAdmin.put(c.get("caller"), namespaceOf(c), changes),
+      );
     },
   );
   endpoint(
@@ -43,7 +45,7 @@ function addCache(path: string, of: string, namespaceOf: (c: ApiContext) => stri
       responses: replies(200, "How many there were", PurgedReply),
     },
     async (c) => {
-      const purged = await c.var.service.cacheAdmin.purge(c.var.caller, namespaceOf(c));
+      const purged = await c.get("service").cacheAdmin.purge(c.get("caller"), namespaceOf(c));
       return c.json({ purged });
     },
   );

@@ -58,7 +58,8 @@ endpoint(
     responses: replies(200, "What became of them", IngestReply),
   },
   async (c) => {
-    const { service, caller } = c.var;
+    const service = c.get("service");
+    const caller = c.get("caller");
     const namespace = pathNamespace(c);
     const store = (documents: SubmittedDocument[]) =>
       service.memoryAdmin.ingest(caller, namespace, documents);
@@ -119,7 +120,7 @@ endpoint(
     const { limit, cursor } = parse(ListQuery, c.req.query());
     const page = { limit, cursor: cursor ?? null };
     return c.json(
-      await c.var.service.memoryAdmin.listDocuments(c.var.caller, pathNamespace(c), page),
+      await c.get("service").memoryAdmin.listDocuments(c.get("caller"), pathNamespace(c), page),
     );
   },
 );
@@ -131,7 +132,7 @@ const DocumentParams = NamespaceParams.extend({
 
 function pathDocument(c: ApiContext): [Caller, string, string] {
   const { id } = parse(DocumentParams, c.req.param());
-  return [c.var.caller, pathNamespace(c), id];
+  return [c.get("caller"), pathNamespace(c), id];
 }
 
 endpoint(
@@ -144,7 +145,7 @@ endpoint(
     request: { params: DocumentParams },
     responses: replies(200, "The document as it is stored", DocumentReply),
   },
-  async (c) => c.json(await c.var.service.memoryAdmin.getDocument(...pathDocument(c))),
+  async (c) => c.json(await c.get("service").memoryAdmin.getDocument(...pathDocument(c))),
 );
 
 endpoint(
@@ -160,7 +161,7 @@ endpoint(
   async (c) => {
     const { if_version } = parse(VersionQuery, c.req.query());
     const [caller, namespace, id] = pathDocument(c);
-    await c.var.service.memoryAdmin.deleteDocument(caller, namespace, id, if_version ?? null);
+    await c.get("service").memoryAdmin.deleteDocument(caller, namespace, id, if_version ?? null);
     return c.json({ id, deleted: true });
   },
 );
@@ -179,13 +180,9 @@ endpoint(
   async (c) => {
     const { patch, if_version } = parsePatch(await readJson(c));
     const [caller, namespace, id] = pathDocument(c);
-    const version = await c.var.service.memoryAdmin.patchDocument(
-      caller,
-      namespace,
-      id,
-      patch,
-      if_version,
-    );
+    const version = await c
+      .get("service")
+      .memoryAdmin.patchDocument(caller, namespace, id, patch, if_version);
     return c.json({ id, version });
   },
 );
@@ -203,7 +200,7 @@ endpoint(
   async (c) => {
     const filter = parseDelete(await readJson(c));
     return c.json(
-      await c.var.service.memoryAdmin.deleteWhere(c.var.caller, pathNamespace(c), filter),
+      await c.get("service").memoryAdmin.deleteWhere(c.get("caller"), pathNamespace(c), filter),
     );
   },
 );
@@ -225,9 +222,9 @@ endpoint(
   async (c) => {
     const namespace = pathNamespace(c);
     const page = (cursor: string | null) =>
-      c.var.service.memoryAdmin.exportPage(c.var.caller, namespace, cursor);
+      c.get("service").memoryAdmin.exportPage(c.get("caller"), namespace, cursor);
     const first = await page(null); // its errors still have a status of their own
     c.header("content-type", NDJSON);
-    return c.body(exportLines(first, page, c.var.trace));
+    return c.body(exportLines(first, page, c.get("trace")));
   },
 );

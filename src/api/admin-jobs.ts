@@ -30,7 +30,7 @@ const JobParams = NamespaceParams.extend({
 
 function pathJob(c: ApiContext): [Caller, string, string] {
   const { id } = parse(JobParams, c.req.param());
-  return [c.var.caller, pathNamespace(c), id];
+  return [c.get("caller"), pathNamespace(c), id];
 }
 
 endpoint(
@@ -49,7 +49,10 @@ endpoint(
   async (c) => {
     const namespace = pathNamespace(c);
     const name = parseJobRequest(await readJson(c, {}));
-    return c.json(await c.var.service.memoryAdmin.createJob(c.var.caller, namespace, name), 201);
+    return c.json(
+      await c.get("service").memoryAdmin.createJob(c.get("caller"), namespace, name),
+      201,
+    );
   },
 );
 
@@ -64,7 +67,7 @@ endpoint(
     responses: replies(200, "The newest first", JobsReply),
   },
   async (c) => {
-    const jobs = await c.var.service.memoryAdmin.listJobs(c.var.caller, pathNamespace(c));
+    const jobs = await c.get("service").memoryAdmin.listJobs(c.get("caller"), pathNamespace(c));
     return c.json({ jobs });
   },
 );
@@ -79,7 +82,7 @@ endpoint(
     request: { params: JobParams },
     responses: replies(200, "The job", JobReply),
   },
-  async (c) => c.json(await c.var.service.memoryAdmin.getJob(...pathJob(c))),
+  async (c) => c.json(await c.get("service").memoryAdmin.getJob(...pathJob(c))),
 );
 
 endpoint(
@@ -103,7 +106,7 @@ endpoint(
   async (c) => {
     const { from } = parse(LinesQuery, c.req.query());
     const lines = bounded(readLines(c));
-    return c.json(await loadPart(c.var.service.memoryAdmin, pathJob(c), from, lines));
+    return c.json(await loadPart(c.get("service").memoryAdmin, pathJob(c), from, lines));
   },
 );
 
@@ -118,7 +121,7 @@ endpoint(
     request: { params: JobParams },
     responses: replies(200, "The job", JobReply),
   },
-  async (c) => c.json(await c.var.service.memoryAdmin.finishJob(...pathJob(c))),
+  async (c) => c.json(await c.get("service").memoryAdmin.finishJob(...pathJob(c))),
 );
 
 endpoint(
@@ -134,7 +137,7 @@ endpoint(
   },
   async (c) => {
     const [caller, namespace, id] = pathJob(c);
-    await c.var.service.memoryAdmin.deleteJob(caller, namespace, id);
+    await c.get("service").memoryAdmin.deleteJob(caller, namespace, id);
     return c.json({ id, deleted: true });
   },
 );

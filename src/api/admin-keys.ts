@@ -37,7 +37,7 @@ endpoint(
     responses: replies(200, "Your tenant's keys, without their texts", KeysReply),
   },
   async (c) => {
-    const keys = await c.var.service.keyAdmin.list(c.var.caller);
+    const keys = await c.get("service").keyAdmin.list(c.get("caller"));
     return c.json({ keys: keys.map(showListedKey) });
   },
 );
@@ -54,7 +54,7 @@ endpoint(
   },
   async (c) => {
     const request = parseKeyRequest(await readJson(c));
-    return c.json(showKey(await c.var.service.keyAdmin.create(c.var.caller, request)), 201);
+    return c.json(showKey(await c.get("service").keyAdmin.create(c.get("caller"), request)), 201);
   },
 );
 
@@ -70,7 +70,7 @@ endpoint(
   },
   async (c) => {
     const { id } = parse(KeyParams, c.req.param());
-    return c.json(showKey(await c.var.service.keyAdmin.get(c.var.caller, id)));
+    return c.json(showKey(await c.get("service").keyAdmin.get(c.get("caller"), id)));
   },
 );
 
@@ -88,8 +88,8 @@ endpoint(
   async (c) => {
     const { id } = parse(KeyParams, c.req.param());
     const changes = parseKeyPatch(await readJson(c));
-    const key = await c.var.service.keyAdmin.update(c.var.caller, id, changes);
-    c.var.forgetCallers();
+    const key = await c.get("service").keyAdmin.update(c.get("caller"), id, changes);
+    c.get("forgetCallers")();
     return c.json(showKey(key));
   },
 );
@@ -108,8 +108,8 @@ endpoint(
   async (c) => {
     const { id } = parse(KeyParams, c.req.param());
     const { graceMs } = parseRotate(await readJson(c, {}));
-    const key = await c.var.service.keyAdmin.rotate(c.var.caller, id, graceMs);
-    c.var.forgetCallers();
+    const key = await c.get("service").keyAdmin.rotate(c.get("caller"), id, graceMs);
+    c.get("forgetCallers")();
     return c.json(showKey(key));
   },
 );
@@ -127,8 +127,8 @@ endpoint(
   },
   async (c) => {
     const { id } = parse(KeyParams, c.req.param());
-    await c.var.service.keyAdmin.revoke(c.var.caller, id);
-    c.var.forgetCallers();
+    await c.get("service").keyAdmin.revoke(c.get("caller"), id);
+    c.get("forgetCallers")();
     return c.json({ id, deleted: true });
   },
 );
@@ -146,7 +146,7 @@ endpoint(
   async (c) => {
     const { id } = parse(KeyParams, c.req.param());
     const { days } = parse(UsageQuery, c.req.query());
-    return c.json(showKeyUsage(await c.var.service.keyAdmin.usage(c.var.caller, id, days)));
+    return c.json(showKeyUsage(await c.get("service").keyAdmin.usage(c.get("caller"), id, days)));
   },
 );
 
@@ -162,6 +162,8 @@ endpoint(
   },
   async (c) => {
     const { days } = parse(UsageQuery, c.req.query());
-    return c.json(showTenantUsage(await c.var.service.keyAdmin.tenantUsage(c.var.caller, days)));
+    return c.json(
+      showTenantUsage(await c.get("service").keyAdmin.tenantUsage(c.get("caller"), days)),
+    );
   },
 );

@@ -36,7 +36,8 @@ endpoint(
   },
   async (c) => {
     const { memory } = parse(MetricsQuery, c.req.query());
-    const { service, caller } = c.var;
+    const service = c.get("service");
+    const caller = c.get("caller");
     // Figures are most wanted when something is amiss: what cannot be asked is left out.
     const parts = await Promise.allSettled([
       soon(() => service.traceAdmin.series(caller).then(describeSeries)),

@@ -34,7 +34,7 @@ endpoint(
     responses: replies(200, "The models by name", StoredModelsReply),
   },
   async (c) => {
-    const models = await c.var.service.modelAdmin.list(c.var.caller);
+    const models = await c.get("service").modelAdmin.list(c.get("caller"));
     return c.json({ models: models.map(describe) });
   },
 );
@@ -52,7 +52,7 @@ endpoint(
   },
   async (c) => {
     const { name } = parse(ModelParams, c.req.param());
-    await c.var.service.modelAdmin.remove(c.var.caller, name);
+    await c.get("service").modelAdmin.remove(c.get("caller"), name);
     return c.json({ id: name, deleted: true });
   },
 );
@@ -70,7 +70,7 @@ endpoint(
   async (c) => {
     const { name } = parse(ModelParams, c.req.param());
     const file = parseUpload(await readJson(c));
-    return c.json(await c.var.service.modelAdmin.createUpload(c.var.caller, name, file), 201);
+    return c.json(await c.get("service").modelAdmin.createUpload(c.get("caller"), name, file), 201);
   },
 );
 
@@ -86,7 +86,7 @@ endpoint(
   },
   async (c) => {
     const { name, upload_id } = parse(UploadParams, c.req.param());
-    return c.json(await c.var.service.modelAdmin.getUpload(c.var.caller, name, upload_id));
+    return c.json(await c.get("service").modelAdmin.getUpload(c.get("caller"), name, upload_id));
   },
 );
 
@@ -102,7 +102,7 @@ endpoint(
   },
   async (c) => {
     const { name, upload_id } = parse(UploadParams, c.req.param());
-    await c.var.service.modelAdmin.removeUpload(c.var.caller, name, upload_id);
+    await c.get("service").modelAdmin.removeUpload(c.get("caller"), name, upload_id);
     return c.json({ id: upload_id, deleted: true });
   },
 );
@@ -124,7 +124,7 @@ endpoint(
   async (c) => {
     const { name, upload_id, part } = parse(PartParams, c.req.param());
     const bytes = await readBinary(c);
-    await c.var.service.modelAdmin.putPart(c.var.caller, name, upload_id, part, bytes);
+    await c.get("service").modelAdmin.putPart(c.get("caller"), name, upload_id, part, bytes);
     return c.json({ part, bytes: bytes.byteLength });
   },
 );
@@ -142,6 +142,8 @@ endpoint(
   },
   async (c) => {
     const { name, upload_id } = parse(UploadParams, c.req.param());
-    return c.json(describe(await c.var.service.modelAdmin.complete(c.var.caller, name, upload_id)));
+    return c.json(
+      describe(await c.get("service").modelAdmin.complete(c.get("caller"), name, upload_id)),
+    );
   },
 );

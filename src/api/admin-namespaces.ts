@@ -27,7 +27,11 @@ const CompactQuery = z.strictObject({
 
 /** The namespace in the path, checked against the caller's reach. */
 export function pathNamespace(c: ApiContext): string {
-  return reachNamespace(c.var.caller, parse(NamespaceParams, { ns: c.req.param("ns") }).ns, "ns");
+  return reachNamespace(
+    c.get("caller"),
+    parse(NamespaceParams, { ns: c.req.param("ns") }).ns,
+    "ns",
+  );
 }
 
 endpoint(
@@ -39,7 +43,8 @@ endpoint(
     security: NEEDS_ADMIN_KEY,
     responses: replies(200, "Your tenant's namespaces", NamespacesReply),
   },
-  async (c) => c.json({ namespaces: await c.var.service.memoryAdmin.listNamespaces(c.var.caller) }),
+  async (c) =>
+    c.json({ namespaces: await c.get("service").memoryAdmin.listNamespaces(c.get("caller")) }),
 );
 
 endpoint(
@@ -61,7 +66,7 @@ endpoint(
   async (c) => {
     const name = pathNamespace(c);
     const options = parseNamespaceOptions(await readJson(c, {}));
-    return c.json(await c.var.service.memoryAdmin.putNamespace(c.var.caller, name, options));
+    return c.json(await c.get("service").memoryAdmin.putNamespace(c.get("caller"), name, options));
   },
 );
 
@@ -75,7 +80,8 @@ endpoint(
     request: { params: NamespaceParams },
     responses: replies(200, "The namespace", NamespaceReply),
   },
-  async (c) => c.json(await c.var.service.memoryAdmin.getNamespace(c.var.caller, pathNamespace(c))),
+  async (c) =>
+    c.json(await c.get("service").memoryAdmin.getNamespace(c.get("caller"), pathNamespace(c))),
 );
 
 endpoint(
@@ -90,7 +96,7 @@ endpoint(
   },
   async (c) => {
     const name = pathNamespace(c);
-    await c.var.service.memoryAdmin.deleteNamespace(c.var.caller, name);
+    await c.get("service").memoryAdmin.deleteNamespace(c.get("caller"), name);
     return c.json({ id: name, deleted: true });
   },
 );
@@ -105,7 +111,7 @@ endpoint(
     request: { params: NamespaceParams },
     responses: replies(200, "The statistics", StatsReply),
   },
-  async (c) => c.json(await c.var.service.memoryAdmin.stats(c.var.caller, pathNamespace(c))),
+  async (c) => c.json(await c.get("service").memoryAdmin.stats(c.get("caller"), pathNamespace(c))),
 );
 
 endpoint(
@@ -120,7 +126,7 @@ endpoint(
   },
   async (c) => {
     const { rebuild } = parse(CompactQuery, c.req.query());
-    const { memoryAdmin } = c.var.service;
-    return c.json(await memoryAdmin.compact(c.var.caller, pathNamespace(c), rebuild === "true"));
+    const { memoryAdmin } = c.get("service");
+    return c.json(await memoryAdmin.compact(c.get("caller"), pathNamespace(c), rebuild === "true"));
   },
 );

@@ -41,7 +41,7 @@ endpoint(
   async (c) => {
     const { state, limit, cursor } = parse(NotesQuery, c.req.query());
     const page = { state, limit, cursor: cursor ?? null };
-    return c.json(await c.var.service.noteAdmin.list(c.var.caller, pathNamespace(c), page));
+    return c.json(await c.get("service").noteAdmin.list(c.get("caller"), pathNamespace(c), page));
   },
 );
 
@@ -56,7 +56,7 @@ endpoint(
     responses: replies(200, "The note", NoteReply),
   },
   async (c) =>
-    c.json(await c.var.service.noteAdmin.get(c.var.caller, pathNamespace(c), pathNote(c))),
+    c.json(await c.get("service").noteAdmin.get(c.get("caller"), pathNamespace(c), pathNote(c))),
 );
 
 endpoint(
@@ -74,8 +74,8 @@ endpoint(
   },
   async (c) => {
     const patch = parseNotePatch(await readJson(c));
-    const { noteAdmin } = c.var.service;
-    return c.json(await noteAdmin.patch(c.var.caller, pathNamespace(c), pathNote(c), patch));
+    const { noteAdmin } = c.get("service");
+    return c.json(await noteAdmin.patch(c.get("caller"), pathNamespace(c), pathNote(c), patch));
   },
 );
 
@@ -91,7 +91,7 @@ endpoint(
   },
   async (c) => {
     const id = pathNote(c);
-    await c.var.service.noteAdmin.remove(c.var.caller, pathNamespace(c), id);
+    await c.get("service").noteAdmin.remove(c.get("caller"), pathNamespace(c), id);
     return c.json({ id, deleted: true });
   },
 );
@@ -106,7 +106,8 @@ endpoint(
     request: { params: NamespaceParams },
     responses: replies(200, "The namespace's policy", NotePolicyReply),
   },
-  async (c) => c.json(await c.var.service.noteAdmin.getPolicy(c.var.caller, pathNamespace(c))),
+  async (c) =>
+    c.json(await c.get("service").noteAdmin.getPolicy(c.get("caller"), pathNamespace(c))),
 );
 
 endpoint(
@@ -122,7 +123,7 @@ endpoint(
   },
   async (c) => {
     const changes = parseNotePolicy(await readJson(c));
-    const { noteAdmin } = c.var.service;
-    return c.json(await noteAdmin.putPolicy(c.var.caller, pathNamespace(c), changes));
+    const { noteAdmin } = c.get("service");
+    return c.json(await noteAdmin.putPolicy(c.get("caller"), pathNamespace(c), changes));
   },
 );

@@ -31,7 +31,7 @@ endpoint(
     security: NEEDS_ADMIN_KEY,
     responses: replies(200, "The router's state", RouterReply),
   },
-  async (c) => c.json(await c.var.service.routerAdmin.get(c.var.caller)),
+  async (c) => c.json(await c.get("service").routerAdmin.get(c.get("caller"))),
 );
 
 endpoint(
@@ -47,7 +47,7 @@ endpoint(
   },
   async (c) => {
     const changes = parseRouter(await readJson(c));
-    return c.json(await c.var.service.routerAdmin.put(c.var.caller, changes));
+    return c.json(await c.get("service").routerAdmin.put(c.get("caller"), changes));
   },
 );
 
@@ -64,7 +64,7 @@ endpoint(
   },
   async (c) => {
     const target = parsePreview(c.req.query());
-    return c.json(await c.var.service.routerAdmin.preview(c.var.caller, target));
+    return c.json(await c.get("service").routerAdmin.preview(c.get("caller"), target));
   },
 );
 
@@ -77,7 +77,7 @@ endpoint(
     security: NEEDS_ADMIN_KEY,
     responses: replies(200, "Curves to draw", CurvesReply),
   },
-  async (c) => c.json(await c.var.service.routerAdmin.curves(c.var.caller)),
+  async (c) => c.json(await c.get("service").routerAdmin.curves(c.get("caller"))),
 );
 
 endpoint(
@@ -93,7 +93,7 @@ endpoint(
   },
   async (c) => {
     const request = parseCalibrate(await readJson(c));
-    return c.json(await c.var.service.routerAdmin.calibrate(c.var.caller, request));
+    return c.json(await c.get("service").routerAdmin.calibrate(c.get("caller"), request));
   },
 );
 
@@ -107,7 +107,7 @@ endpoint(
     security: NEEDS_ADMIN_KEY,
     responses: replies(200, "The versions", VersionsReply),
   },
-  async (c) => c.json({ versions: await c.var.service.routerAdmin.versions(c.var.caller) }),
+  async (c) => c.json({ versions: await c.get("service").routerAdmin.versions(c.get("caller")) }),
 );
 
 endpoint(
@@ -123,7 +123,7 @@ endpoint(
   },
   async (c) => {
     const request = parseVersion(await readJson(c));
-    return c.json(await c.var.service.routerAdmin.addVersion(c.var.caller, request));
+    return c.json(await c.get("service").routerAdmin.addVersion(c.get("caller"), request));
   },
 );
 
@@ -140,7 +140,7 @@ endpoint(
   },
   async (c) => {
     const { version } = parse(RollbackRequest, await readJson(c));
-    return c.json(await c.var.service.routerAdmin.rollBack(c.var.caller, version));
+    return c.json(await c.get("service").routerAdmin.rollBack(c.get("caller"), version));
   },
 );
 
@@ -162,7 +162,7 @@ endpoint(
       cursor: cursor === undefined ? null : Number(cursor),
       labelled: labelled === "true",
     };
-    return c.json(await c.var.service.routerAdmin.outcomes(c.var.caller, page));
+    return c.json(await c.get("service").routerAdmin.outcomes(c.get("caller"), page));
   },
 );
 
@@ -176,5 +176,6 @@ endpoint(
     security: NEEDS_ADMIN_KEY,
     responses: replies(200, "They are gone", ForgottenReply),
   },
-  async (c) => c.json({ deleted: await c.var.service.routerAdmin.forgetOutcomes(c.var.caller) }),
+  async (c) =>
+    c.json({ deleted: await c.get("service").routerAdmin.forgetOutcomes(c.get("caller")) }),
 );

@@ -28,7 +28,7 @@ const SnapshotParams = NamespaceParams.extend({
 
 function pathSnapshot(c: ApiContext): [Caller, string, string] {
   const { id } = parse(SnapshotParams, c.req.param());
-  return [c.var.caller, pathNamespace(c), id];
+  return [c.get("caller"), pathNamespace(c), id];
 }
 
 endpoint(
@@ -43,7 +43,7 @@ endpoint(
     responses: replies(202, "It has begun", StartedReply),
   },
   async (c) => {
-    const id = await c.var.service.memoryAdmin.startSnapshot(c.var.caller, pathNamespace(c));
+    const id = await c.get("service").memoryAdmin.startSnapshot(c.get("caller"), pathNamespace(c));
     return c.json({ id }, 202);
   },
 );
@@ -59,7 +59,7 @@ endpoint(
     responses: replies(200, "The snapshots", SnapshotsReply),
   },
   async (c) => {
-    const all = await c.var.service.memoryAdmin.snapshots(c.var.caller, pathNamespace(c));
+    const all = await c.get("service").memoryAdmin.snapshots(c.get("caller"), pathNamespace(c));
     return c.json(describeSnapshots(all));
   },
 );
@@ -76,7 +76,7 @@ endpoint(
   },
   async (c) => {
     const [caller, namespace, id] = pathSnapshot(c);
-    const all = describeSnapshots(await c.var.service.memoryAdmin.snapshots(caller, namespace));
+    const all = describeSnapshots(await c.get("service").memoryAdmin.snapshots(caller, namespace));
     const found = all.snapshots.find((snapshot) => snapshot.id === id);
     if (found === undefined)
       throw new ServiceError("snapshot_not_found", `there is no snapshot ${JSON.stringify(id)}`);
@@ -96,7 +96,7 @@ endpoint(
   },
   async (c) => {
     const [caller, namespace, id] = pathSnapshot(c);
-    await c.var.service.memoryAdmin.deleteSnapshot(caller, namespace, id);
+    await c.get("service").memoryAdmin.deleteSnapshot(caller, namespace, id);
     return c.json({ id, deleted: true });
   },
 );
@@ -116,8 +116,8 @@ endpoint(
   },
   async (c) => {
     const [caller, namespace, id] = pathSnapshot(c);
-    await c.var.service.memoryAdmin.restore(caller, namespace, id);
-    return c.json(await c.var.service.memoryAdmin.stats(caller, namespace), 202);
+    await c.get("service").memoryAdmin.restore(caller, namespace, id);
+    return c.json(await c.get("service").memoryAdmin.stats(caller, namespace), 202);
   },
 );
 
@@ -138,8 +138,8 @@ endpoint(
   async (c) => {
     const namespace = pathNamespace(c);
     const shard = parseSplit(await readJson(c, {}));
-    await c.var.service.memoryAdmin.split(c.var.caller, namespace, shard);
-    return c.json(await c.var.service.memoryAdmin.stats(c.var.caller, namespace), 202);
+    await c.get("service").memoryAdmin.split(c.get("caller"), namespace, shard);
+    return c.json(await c.get("service").memoryAdmin.stats(c.get("caller"), namespace), 202);
   },
 );
 
@@ -156,7 +156,7 @@ endpoint(
   },
   async (c) => {
     const namespace = pathNamespace(c);
-    const cancelled = await c.var.service.memoryAdmin.cancelWork(c.var.caller, namespace);
+    const cancelled = await c.get("service").memoryAdmin.cancelWork(c.get("caller"), namespace);
     return c.json({ cancelled });
   },
 );

@@ -28,7 +28,7 @@ endpoint(
   },
   async (c) => {
     const { filter, limit, cursor } = parseTracesQuery(c.req.query());
-    return c.json(await c.var.service.traceAdmin.page(c.var.caller, filter, limit, cursor));
+    return c.json(await c.get("service").traceAdmin.page(c.get("caller"), filter, limit, cursor));
   },
 );
 
@@ -45,7 +45,7 @@ endpoint(
   },
   async (c) => {
     const id = parse(TraceId, c.req.param("id"));
-    const trace = await c.var.service.traceAdmin.find(c.var.caller, id);
+    const trace = await c.get("service").traceAdmin.find(c.get("caller"), id);
     if (trace === null)
       throw new ServiceError("not_found", `no trace ${id} is remembered here`, { param: "id" });
     return c.json(trace);
@@ -62,5 +62,5 @@ endpoint(
     security: NEEDS_ADMIN_KEY,
     responses: replies(200, "They are gone", TracesForgottenReply),
   },
-  async (c) => c.json({ deleted: await c.var.service.traceAdmin.forget(c.var.caller) }),
+  async (c) => c.json({ deleted: await c.get("service").traceAdmin.forget(c.get("caller")) }),
 );

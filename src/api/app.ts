@@ -105,9 +105,10 @@ export function createApp<Bindings extends object>(
   app.onError((error, c) => {
     const { signal } = c.req.raw as { signal?: AbortSignal };
     const left = signal?.aborted === true && error.name === "AbortError"; // nobody reads the reply
-    if (left) c.var.traced.left = true;
-    else c.var.traced.fail(error);
-    if (c.var.finish === undefined) logFailure(error, c.var.trace); // nothing is configured to tell
+    if (left) c.get("traced").left = true;
+    else c.get("traced").fail(error);
+    const configured = c.get("finish") !== undefined; // and so there is somebody to tell
+    if (!configured) logFailure(error, c.get("trace"));
     const { status, body } = describeFailure(error);
     const wait = RETRY_AFTER_S[body.error.code];
     if (wait !== undefined) c.header("retry-after", `${wait}`);
@@ -145,7 +146,7 @@ function addFrame(
     });
     const handled = next().then(() => {
       trace.endpoint = endpointOf(c);
-      if (!trace.stream) c.var.finish(); // a stream's end does
+      if (!trace.stream) c.get("finish")(); // a stream's end does
     });
     keepAlive(handled);
     await handled;
@@ -153,7 +154,7 @@ function addFrame(
   });
   const shared = cors({
     origin: (origin, c) => {
-      const allowed: string[] | "*" = c.var.config.allowedOrigins;
+      const allowed: string[] | "*" = c.get("config").allowedOrigins;
       if (allowed === "*") return "*";
       return allowed.includes(origin) ? origin : null;
     },

@@ -30,13 +30,13 @@ interface Client {
 export async function ask(c: ApiContext, call: ChatCall): Promise<Asked> {
   const client = call.stream ? streamingClient(c) : wholeClient(c);
   const { include_usage: _, ...request } = call;
-  c.var.traced.asked = call.model;
-  c.var.traced.namespace = call.memory?.namespace ?? null;
-  const answer = await c.var.service.answer({
+  c.get("traced").asked = call.model;
+  c.get("traced").namespace = call.memory?.namespace ?? null;
+  const answer = await c.get("service").answer({
     ...request,
     ...readRouting(c, call.model),
     signal: client.signal,
-    trace_id: c.var.trace,
+    trace_id: c.get("trace"),
   });
   c.header("x-brink-route", answer.route);
   c.header("x-brink-cache", answer.cache ?? "bypass");
@@ -75,10 +75,11 @@ export async function streamReply(
 ): Promise<Response> {
   const { pieces, client } = asked;
   const first = await pieces.next();
-  const { traced, finish } = c.var;
+  const traced = c.get("traced");
+  const finish = c.get("finish");
   traced.stream = true;
   const ended = Promise.withResolvers<void>();
-  c.var.keepAlive(ended.promise); // what was used is counted at its end, whoever is there by then
+  c.get("keepAlive")(ended.promise); // what was used is counted at its end, whoever is there then
   c.header("content-type", "text/event-stream; charset=utf-8");
   c.header("cache-control", "no-store, no-transform");
   c.header("x-accel-buffering", "no");

@@ -80,7 +80,7 @@ export function newAuth(): (
   const cache = new CallerCache();
   return (scope) =>
     createMiddleware<ApiEnv>(async (c, next) => {
-      const { traced } = c.var;
+      const traced = c.get("traced");
       const caller = await traced.span("auth", () => identify(c, cache));
       traced.caller = caller;
       const reads = c.req.method === "GET" && mayDo(caller, "admin:read");
@@ -93,7 +93,8 @@ export function newAuth(): (
 }
 
 async function identify(c: ApiContext, cache: CallerCache): Promise<Caller> {
-  const { service, config } = c.var;
+  const service = c.get("service");
+  const config = c.get("config");
   const header = c.req.header("authorization") ?? "";
   const key = /^Bearer +(\S+) *$/i.exec(header)?.[1];
   if (key === undefined) {
@@ -117,7 +118,8 @@ async function identify(c: ApiContext, cache: CallerCache): Promise<Caller> {
 /** Asks the ledger. Where it cannot be reached and the operator chose to allow that, a key that was
  *  found within KEY_STALE_MS_MAX is still believed; one that never was cannot be. */
 async function lookUp(c: ApiContext, keyHash: string, cache: CallerCache): Promise<Caller | null> {
-  const { service, config } = c.var;
+  const service = c.get("service");
+  const config = c.get("config");
   try {
     const found = await service.findCaller(keyHash);
     if (found === null) cache.delete(keyHash);

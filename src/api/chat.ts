@@ -27,9 +27,9 @@ endpoint(
     responses: streamedReplies("The answer", ChatReply),
   },
   async (c) => {
-    const call = parseChat(await readJson(c), c.var.caller);
+    const call = parseChat(await readJson(c), c.get("caller"));
     const asked = await ask(c, call);
-    const id = `chatcmpl-${c.var.trace}`;
+    const id = `chatcmpl-${c.get("trace")}`;
     if (!call.stream) return c.json(await wholeReply(asked, id));
     return streamReply(
       c,

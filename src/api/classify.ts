@@ -20,7 +20,7 @@ endpoint(
   },
   async (c) => {
     const { model, texts } = parseClassify(await readJson(c));
-    const { labels, scores, tokens } = await c.var.service.classify(model, texts);
+    const { labels, scores, tokens } = await c.get("service").classify(model, texts);
     return c.json({
       model,
       data: scores.map((row, index) => {

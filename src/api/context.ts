@@ -60,7 +60,7 @@ export function endpoint(
 ): void {
   api.openAPIRegistry.registerPath(withIdempotency(route));
   api.on(route.method.toUpperCase(), route.path.replace(/\{(\w+)\}/g, ":$1"), (c: ApiContext) => {
-    c.var.traced.namespace = c.req.param("ns") ?? null;
+    c.get("traced").namespace = c.req.param("ns") ?? null;
     return handler(c);
   });
 }

@@ -21,7 +21,7 @@ endpoint(
   },
   async (c) => {
     const call = parseEmbedding(await readJson(c));
-    const { vectors, tokens, model } = await c.var.service.embed(call.texts, call.model);
+    const { vectors, tokens, model } = await c.get("service").embed(call.texts, call.model);
     const encode = call.format === "base64" ? toBase64 : (vector: Float32Array) => [...vector];
     return c.json({
       object: "list",

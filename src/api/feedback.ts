@@ -22,6 +22,6 @@ endpoint(
   },
   async (c) => {
     const request = parseFeedback(await readJson(c));
-    return c.json(await c.var.service.feedback(c.var.caller, request));
+    return c.json(await c.get("service").feedback(c.get("caller"), request));
   },
 );

@@ -17,7 +17,7 @@ endpoint(
     responses: replies(200, "Ready", HealthReply),
   },
   async (c) => {
-    const { ready, detail } = await c.var.service.health();
+    const { ready, detail } = await c.get("service").health();
     if (!ready) throw new ServiceError("starting", detail);
     return c.json({ status: "ok", detail });
   },

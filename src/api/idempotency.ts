@@ -34,7 +34,7 @@ export const idempotent = createMiddleware<ApiEnv>(async (c, next) => {
     throw new ServiceError("invalid_request", "idempotency-key must be 1 to 255 ASCII characters", {
       param: "idempotency-key",
     });
-  const begun = await c.var.service.replays.begin(await readWrite(c, key));
+  const begun = await c.get("service").replays.begin(await readWrite(c, key));
   if (!("state" in begun)) return finishing(c, begun, next);
   if (begun.state === "done") return replay(begun.reply);
   if (begun.state === "running")
@@ -56,7 +56,7 @@ async function readWrite(c: ApiContext, key: string): Promise<IdempotentWrite> {
   const fingerprint = sha256Hex(`${method}\n${pathname}${search}\n${type}\n${content}`);
   if (c.req.raw.body !== null) c.req.raw = new Request(c.req.raw, { body }); // read once already
   const secret = `${c.req.header("authorization")}\0${key}`;
-  return { tenant: c.var.caller.tenant, secret, fingerprint };
+  return { tenant: c.get("caller").tenant, secret, fingerprint };
 }
 
 async function finishing(c: ApiContext, write: OpenWrite, next: () => Promise<void>) {

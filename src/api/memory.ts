@@ -20,7 +20,8 @@ endpoint(
     responses: replies(200, "The hits, best first", SearchReply),
   },
   async (c) => {
-    const { caller, service } = c.var;
+    const caller = c.get("caller");
+    const service = c.get("service");
     const query = parseSearch(await readJson(c), caller);
     const { hits, took_ms, partial, stages_ms } = await service.search(caller, query);
     return c.json({

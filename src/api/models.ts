@@ -47,7 +47,7 @@ endpoint(
 );
 
 async function listModels(c: ApiContext): Promise<ModelInfo[]> {
-  return [...(await c.var.service.models()), ...(await c.var.service.generatorModels())];
+  return [...(await c.get("service").models()), ...(await c.get("service").generatorModels())];
 }
 
 /** OpenAI's shape; `created` is 0 where a deployment does not know when a model was made. */

@@ -12,7 +12,9 @@ const WRITES = /^\/v1\/(chat\/completions|responses)$/;
  *  throws `rate_limited` with Retry-After. GETs read a list and are not counted. */
 export const limitRates = createMiddleware<ApiEnv>(async (c, next) => {
   if (c.req.method === "GET" || c.req.method === "HEAD") return next();
-  const { service, traced, caller } = c.var;
+  const service = c.get("service");
+  const traced = c.get("traced");
+  const caller = c.get("caller");
   const admission = await traced.span("quota", () => service.admit(caller, estimateTokens(c)));
   if (admission !== null) tell(c, admission);
   await next();

@@ -30,7 +30,8 @@ endpoint(
     responses: replies(200, "The turns' documents", RememberReply),
   },
   async (c) => {
-    const { caller, service } = c.var;
+    const caller = c.get("caller");
+    const service = c.get("service");
     checkMayWrite(caller);
     const call = parseRemember(await readJson(c), caller);
     return c.json(await rememberTurns(service.memoryAdmin, caller, call));

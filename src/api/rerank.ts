@@ -23,9 +23,9 @@ endpoint(
   },
   async (c) => {
     const { top_n, return_documents, ...request } = parseRerank(await readJson(c));
-    const { model, results, tokens } = await c.var.service.rerank(request);
+    const { model, results, tokens } = await c.get("service").rerank(request);
     return c.json({
-      id: `rerank-${c.var.trace}`,
+      id: `rerank-${c.get("trace")}`,
       model,
       results: results.slice(0, top_n ?? results.length).map(({ index, score }) => ({
         index,

@@ -29,9 +29,9 @@ endpoint(
     responses: streamedReplies("The answer", ResponsesReply),
   },
   async (c) => {
-    const { call, echo } = parseResponses(await readJson(c), c.var.caller);
+    const { call, echo } = parseResponses(await readJson(c), c.get("caller"));
     const asked = await ask(c, call);
-    const items = new ResponseItems(c.var.trace, asked.answer, asked.created, echo);
+    const items = new ResponseItems(c.get("trace"), asked.answer, asked.created, echo);
     if (!call.stream) {
       for await (const piece of allPieces(asked)) items.add(piece);
       return c.json(items.whole());

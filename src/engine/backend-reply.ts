@@ -54,10 +54,12 @@ export async function* attempt(of: Attempt): AsyncGenerator<EnginePiece> {
   const { limits } = of;
   const watch = new Watch(of.request.signal, limits.wholeMs);
   let reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
+  let ended = false; // the answer, if not its body
   try {
     watch.expect(of.firstByteMs, "no answer");
     const reply = await of.open(watch);
     if (!("body" in reply)) {
+      ended = true;
       yield reply;
       return;
     }
@@ -71,11 +73,12 @@ export async function* attempt(of: Attempt): AsyncGenerator<EnginePiece> {
       for (const piece of parser.read(done ? null : value!)) yield piece;
       watch.expect(limits.idleMs, "nothing more");
     }
+    ended = true;
   } catch (error) {
     throw watch.reason() ?? of.explain(error);
   } finally {
     reader?.cancel().catch(() => {}); // it may have failed already, which has been told
-    watch.end();
+    watch.end(ended);
   }
 }
 

@@ -67,12 +67,12 @@ export class Watch {
     return this.#caller.aborted ? this.#caller.reason : null;
   }
 
-  /** Stops the clocks and whatever of the request is still under way. */
-  end(): void {
+  /** Stops the clocks and, unless the answer has ended, what is still under way. */
+  end(ended: boolean): void {
     clearTimeout(this.#timer);
     this.#ringsAt = Number.NEGATIVE_INFINITY; // and it is never set again
     this.#caller.removeEventListener("abort", this.#onCallerAbort);
-    this.#abort(ENDED);
+    if (!ended) this.#abort(ENDED); // which takes a twentieth of a short answer's whole time
   }
 
   #abort(reason: unknown): void {
