@@ -39,6 +39,11 @@ export class Arena {
     return this.#peak;
   }
 
+  /** Whether so many bytes can be had now. */
+  hasRoom(bytes: number): boolean {
+    return this.#top + Math.ceil(bytes / 16) * 16 <= this.#bytesMax;
+  }
+
   /** Offset of `bytes` fresh bytes, 16-byte aligned, contents undefined; theirs until a release of
    *  an earlier mark. May grow memory: views made before are dead then. */
   alloc(bytes: number): number {
@@ -46,7 +51,7 @@ export class Arena {
     const offset = this.#top;
     const top = offset + Math.ceil(bytes / 16) * 16;
     assert(
-      top <= this.#bytesMax,
+      this.hasRoom(bytes),
       `linear memory holds ${offset} bytes, ${bytes} more pass the limit of ${this.#bytesMax}`,
     );
     this.#grow(top);

@@ -1,7 +1,7 @@
 /** Streams a BERT from GGUF into linear memory: matrices as int8 rows with one f32 scale a row,
  *  packed for gemm_i8 panel by panel; all else f32. Linear memory holds the only copy; beside it
  *  there are one panel as it came and one as it goes. */
-import { GGUF_PANEL_BYTES, LINEAR_MEMORY_BYTES_MAX } from "../limits.ts";
+import { GGUF_PANEL_BYTES } from "../limits.ts";
 import type { BertConfig, BertLayerWeights, BertWeights, LinearWeights } from "./bert.ts";
 import { extraColumns } from "./calibrate.ts";
 import { invalidModel, type Metadata, type TensorInfo } from "./gguf.ts";
@@ -79,9 +79,20 @@ class BertLoader {
     this.hash = hash;
   }
 
+  /** Errors: invalid_model_file where linear memory has no room for the model. */
+  private alloc(bytes: number): number {
+    const { kernels } = this;
+    if (!kernels.hasRoom(bytes))
+      throw invalidModel(
+        `${bytes} bytes of the model do not fit beside ${kernels.bytesUsed}, the limit is ` +
+          `${kernels.bytesMax}`,
+      );
+    return kernels.alloc(bytes);
+  }
+
   /** f32 [rows, cols], from a tensor of that shape; a single row is a vector. */
   floats(name: string, rows: number, cols: number): number {
-    const at = this.kernels.alloc(rows * cols * 4);
+    const at = this.alloc(rows * cols * 4);
     this.floatsAt(name, at, rows, cols);
     return at;
   }
@@ -97,9 +108,9 @@ class BertLoader {
   /** One matrix [n, k] whose rows are those of the tensors `names`, stacked, and its bias. */
   linear(names: readonly string[], n: number, k: number): LinearWeights {
     const extra = extraColumns(k);
-    const packed = this.kernels.alloc(packedBytes(n, k, extra));
-    const d = this.kernels.alloc(n * 4);
-    const bias = this.kernels.alloc(n * 4);
+    const packed = this.alloc(packedBytes(n, k, extra));
+    const d = this.alloc(n * 4);
+    const bias = this.alloc(n * 4);
     const rows = n / names.length;
     for (const [i, name] of names.entries()) {
       const place = (panel: Panel) => {
@@ -121,8 +132,8 @@ class BertLoader {
   }
 
   tokens(rows: number, cols: number): { qs: number; d: number } {
-    const qs = this.kernels.alloc(rows * cols);
-    const d = this.kernels.alloc(rows * 4);
+    const qs = this.alloc(rows * cols);
+    const d = this.alloc(rows * 4);
     const place = (panel: Panel) => this.toInt8(panel, qs + panel.row * cols, d + panel.row * 4);
     this.slots.set(TOKEN_EMBD, { rows, cols, place });
     return { qs, d };
@@ -131,7 +142,7 @@ class BertLoader {
   /** Pours every tensor of the file into its slot. */
   async fill(file: GgufStream): Promise<void> {
     this.checkShapes(file.header.tensors);
-    this.staging = this.kernels.alloc(GGUF_PANEL_BYTES);
+    this.staging = this.alloc(GGUF_PANEL_BYTES);
     for await (const panel of file.panels()) {
       this.slots.get(panel.tensor.name)!.place(panel);
       if (this.hash && panel.tensor.name === TOKEN_EMBD) await this.hash.update(panel.bytes);
@@ -194,15 +205,10 @@ export async function loadBert(
   heads: readonly HeadShape[] = [],
 ): Promise<LoadedBert> {
   const shared = typeof vocab === "number" ? null : vocab;
-  const { metadata, endOffset } = file.header;
+  const { metadata } = file.header;
   const mark = kernels.mark();
   try {
     if (shared) checkShared(metadata, shared);
-    if (kernels.bytesUsed + endOffset > LINEAR_MEMORY_BYTES_MAX)
-      throw invalidModel(
-        `the model has ${endOffset} bytes beside ${kernels.bytesUsed}, the limit is ` +
-          `${LINEAR_MEMORY_BYTES_MAX}`,
-      );
     const config = readConfig(metadata, typeof vocab === "number" ? vocab : vocab.vocab_size);
     const hash = shared ? null : sha256();
     const loader = new BertLoader(kernels, hash);

@@ -1,7 +1,7 @@
 /** Loading: exact weights, one copy, bounded staging, and refusals by name. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { codeOf } from "../../src/errors.ts";
-import { GGUF_PANEL_BYTES } from "../../src/limits.ts";
+import { GGUF_PANEL_BYTES, LINEAR_MEMORY_BYTES_MAX } from "../../src/limits.ts";
 import { halfToFloat } from "../../src/model/dequantize.ts";
 import { Encoder } from "../../src/model/encoder.ts";
 import type { TensorInfo } from "../../src/model/gguf.ts";
@@ -86,6 +86,30 @@ describe("the shipped encoder", () => {
   it("is staged through one panel", () => {
     expect(kernels.bytesPeak - kernels.bytesUsed).toBeLessThanOrEqual(GGUF_PANEL_BYTES);
   });
+});
+
+it("a model that just fits beside what is held is loaded, any other is refused", async () => {
+  const open = () => GgufStream.open(streamOf(ggufFile(FIELDS, tinyTensors())));
+  const kernels = newKernels();
+  const before = kernels.bytesUsed;
+  await loadBert(kernels, await open(), VOCAB);
+  const takes = kernels.bytesPeak - before;
+  kernels.release(before);
+  expect(kernels.bytesMax).toBe(LINEAR_MEMORY_BYTES_MAX);
+  kernels.alloc(LINEAR_MEMORY_BYTES_MAX - before - takes);
+  const mark = kernels.mark();
+  await loadBert(kernels, await open(), VOCAB);
+  expect(kernels.bytesPeak).toBe(LINEAR_MEMORY_BYTES_MAX);
+  kernels.release(mark);
+  for (const held of [16, LINEAR_MEMORY_BYTES_MAX - mark]) {
+    kernels.alloc(held);
+    await expect(loadBert(kernels, await open(), VOCAB)).rejects.toMatchObject({
+      code: "invalid_model_file",
+      message: expect.stringContaining(`the limit is ${LINEAR_MEMORY_BYTES_MAX}`),
+    });
+    expect(kernels.bytesUsed).toBe(mark + held);
+    kernels.release(mark);
+  }
 });
 
 it("weights land where the forward pass reads them", async () => {

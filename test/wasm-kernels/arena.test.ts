@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { LINEAR_MEMORY_BYTES_MAX } from "../../src/limits.ts";
+import { DecoderKernels } from "../../src/model/decoder-kernels.ts";
 import { Kernels, qmaxOf } from "../../src/model/kernels.ts";
 import { kernelsModule, newKernels } from "./arena.ts";
 
@@ -23,6 +25,19 @@ describe("the arena", () => {
     kernels.u8(a, 200_000).fill(1);
     kernels.alloc(90_000);
     expect(kernels.memory.buffer.byteLength).toBeLessThanOrEqual(5 * 65536);
+  });
+
+  it.each([
+    ["encoders'", Kernels],
+    ["decoders'", DecoderKernels],
+  ])("%s memory grows to the bound of all and no byte beyond, where none is named", (_, kind) => {
+    const kernels = kind.create(kernelsModule, { variant: "plain" });
+    const rest = LINEAR_MEMORY_BYTES_MAX - kernels.bytesUsed;
+    expect(() => kernels.alloc(rest + 1)).toThrow(`limit of ${LINEAR_MEMORY_BYTES_MAX}`);
+    const at = kernels.alloc(rest);
+    kernels.u8(at, rest)[rest - 1] = 1;
+    expect(() => kernels.alloc(1)).toThrow(`limit of ${LINEAR_MEMORY_BYTES_MAX}`);
+    expect(kernels.memory.buffer.byteLength).toBe(LINEAR_MEMORY_BYTES_MAX);
   });
 
   it("refuses shapes and ranges that do not fit", () => {
