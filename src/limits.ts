@@ -220,7 +220,7 @@ export const FORWARD_TOKENS_MAX = 1_024;
 export const MODEL_PART_BYTES = BODY_BYTES_MAX;
 export const MODEL_BYTES_MAX = 128 * 1024 * 1024;
 export const MODEL_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
-// One page of an R2 listing with its metadata; more models than an operator tends.
+// A few pages of an R2 listing with its metadata; more models than an operator tends.
 export const MODELS_MAX = 500;
 // Parts of unfinished uploads are paid for. An operator who broke off yesterday may go on today.
 export const UPLOADS_MAX = 8;

@@ -67,7 +67,8 @@ export class OperatorModels implements ModelAdmin {
         JSON.stringify(upload.onnx) === JSON.stringify(onnx),
     );
     if (same !== undefined) return infoOf(same);
-    if ((await store.list()).length >= MODELS_MAX)
+    const stored = await store.list();
+    if (stored.length >= MODELS_MAX && !stored.some((model) => model.name === name))
       throw new ServiceError("conflict", `the store holds ${MODELS_MAX} models at most`);
     const id = crypto.randomUUID();
     const multipart = await store.begin(id);

@@ -35,14 +35,20 @@ export class ModelStore {
     this.#bucket = bucket;
   }
 
-  /** By name; MODELS_MAX at most. */
+  /** By name; MODELS_MAX at most. R2 may make a page with metadata shorter than was asked. */
   async list(): Promise<StoredModel[]> {
-    const { objects } = await this.#bucket.list({
-      prefix: "models/",
-      include: ["customMetadata"],
-      limit: MODELS_MAX,
-    });
-    return objects.map(({ key, customMetadata }) => entryOf(key, customMetadata));
+    const models: StoredModel[] = [];
+    for (let cursor: string | null = ""; cursor !== null && models.length < MODELS_MAX; ) {
+      const page: R2Objects = await this.#bucket.list({
+        prefix: "models/",
+        include: ["customMetadata"],
+        limit: MODELS_MAX - models.length,
+        ...(cursor === "" ? {} : { cursor }),
+      });
+      for (const { key, customMetadata } of page.objects) models.push(entryOf(key, customMetadata));
+      cursor = page.truncated ? page.cursor : null;
+    }
+    return models;
   }
 
   /** Null where there is none of that name. */

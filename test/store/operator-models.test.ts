@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { beforeEach, expect, it } from "vitest";
 import { OnnxModels } from "../../src/engine/onnx.ts";
 import { codeOf } from "../../src/errors.ts";
-import { MODEL_PART_BYTES, UPLOADS_MAX } from "../../src/limits.ts";
+import { MODEL_PART_BYTES, MODELS_MAX, UPLOADS_MAX } from "../../src/limits.ts";
 import { OperatorModels } from "../../src/pipeline/model-admin.ts";
 import type { Caller } from "../../src/pipeline/types.ts";
 import { ModelStore } from "../../src/store/model-store.ts";
@@ -37,7 +37,11 @@ let models: OperatorModels;
 let store: ModelStore;
 beforeEach(async () => {
   store = new ModelStore(env.MODELS);
-  for (const { key } of (await env.MODELS.list()).objects) await env.MODELS.delete(key);
+  for (let more = true; more; ) {
+    const { objects, truncated } = await env.MODELS.list();
+    await env.MODELS.delete(objects.map(({ key }) => key));
+    more = truncated;
+  }
   models = new OperatorModels(store, env.LEDGER.getByName(`models-${ledgers++}`), CONTEXT, noOnnx);
 });
 
@@ -132,6 +136,22 @@ it("uploads are few, those left alone for a day make room, and one can be given 
   expect(await next()).toBeNull();
   const past = new OperatorModels(store, env.PAST_LEDGER.getByName("uploads"), CONTEXT, noOnnx);
   for (let i = 0; i < UPLOADS_MAX + 2; i++) await past.createUpload(operator, "m", file(i));
+});
+
+it("the store holds so many models, lists them all, and takes no other name", async () => {
+  const file = describe(big);
+  const facts = { file: "f", architecture: "llama", tokenizer_bytes: 0, created_at: 0, ...file };
+  const name = (i: number) => `m${`${i}`.padStart(4, "0")}`;
+  const publish = (i: number) =>
+    store.publish({ name: name(i), kind: "generator", ...facts }, null);
+  const next = (model: string) => code(models.createUpload(operator, model, file));
+  for (let i = 0; i < MODELS_MAX - 1; i++) await publish(i);
+  expect(await next("other")).toBeNull();
+  await publish(MODELS_MAX - 1);
+  const names = (await models.list(operator)).map((model) => model.name);
+  expect(names).toEqual(Array.from({ length: MODELS_MAX }, (_, i) => name(i)));
+  expect(await next("another")).toBe("conflict");
+  expect(await next(name(7))).toBeNull(); // which takes the other's place
 });
 
 it("giving up an upload that is a model already leaves the model whole", async () => {
