@@ -133,7 +133,8 @@ export class CacheObject extends DurableObject {
   async putQuestion(asked: CachedQuestion): Promise<void> {
     const { id, namespace, scope, version, sampled, question, edge_answer, answer } = asked;
     const { at, expires_at, vector } = asked;
-    const bytes = vector.byteLength + 2 * (question.length + answer.length);
+    const chars = question.length + answer.length + (edge_answer?.length ?? 0);
+    const bytes = vector.byteLength + 2 * chars;
     this.#sql.exec(
       "INSERT OR REPLACE INTO questions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       ...[id, namespace, scope, version, Number(sampled), question, edge_answer, answer],

@@ -1,8 +1,9 @@
-import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { quantizeVector } from "../../index/vectors.ts";
 import type { CachedAnswer, CachedQuestion } from "../../src/ledger/cache-object.ts";
+import { CACHE_QUESTIONS_BYTES_MAX, CACHE_QUESTIONS_MAX } from "../../src/limits.ts";
 
 const NOW = Date.UTC(2026, 10, 29);
 
@@ -79,6 +80,37 @@ it("the nearest questions of a scope and version are found, best first", async (
   expect((await near("s", "1")).map(({ id }) => id)).toEqual(["newer", "near"]);
   await cache.passMs(1_000);
   expect(await near("s", "1")).toEqual([]);
+});
+
+it("the oldest questions go beyond the bounds of number and of bytes", async () => {
+  const many = env.CACHES.getByName("many questions");
+  const add = (at: number) => many.putQuestion(question(`q${at}`, 0, { at: NOW + at }));
+  const known = async (id: string) => {
+    const all = { k: CACHE_QUESTIONS_MAX, cosineMin: 0.5 };
+    return (await many.near("s", "1", direction(0), all)).some((one) => one.id === id);
+  };
+  await runInDurableObject(many, async (object) => {
+    for (let at = 0; at < CACHE_QUESTIONS_MAX; at++)
+      await object.putQuestion(question(`q${at}`, 0, { at: NOW + at }));
+  });
+  expect((await many.figures(null)).questions).toBe(CACHE_QUESTIONS_MAX);
+  expect(await known("q0")).toBe(true);
+  await add(CACHE_QUESTIONS_MAX);
+  expect((await many.figures(null)).questions).toBe(CACHE_QUESTIONS_MAX);
+  expect([await known("q0"), await known("q1")]).toEqual([false, true]);
+});
+
+it("a question's bytes are those of its vector and of all its texts", async () => {
+  const long = env.CACHES.getByName("long questions");
+  // Two numbers and a question of three characters, and two texts for the rest: 16 fill the cache.
+  const chars = (CACHE_QUESTIONS_BYTES_MAX / 16 - 2 - 2 * 3) / 2;
+  const said = { edge_answer: "e".repeat(chars / 2), answer: "a".repeat(chars - chars / 2) };
+  const add = (n: number, rest: Partial<CachedQuestion> = said) =>
+    long.putQuestion(question(`q${n + 10}`, 0, { question: "why", at: NOW + n, ...rest }));
+  for (let n = 0; n < 16; n++) await add(n);
+  expect((await long.figures(null)).questions).toBe(16);
+  await add(15, { ...said, answer: `${said.answer}a` });
+  expect((await long.figures(null)).questions).toBe(15);
 });
 
 it("a namespace's answers are purged, and no others", async () => {

@@ -193,7 +193,7 @@ export class SmallReplays extends ReplayObject {
   }
 }
 
-/** Holds little, by the test's clock. */
+/** Holds few answers, by the test's clock. */
 export class SmallCache extends CacheObject {
   #nowMs = Date.UTC(2026, 10, 29);
 
@@ -202,7 +202,7 @@ export class SmallCache extends CacheObject {
   }
 
   protected override get bounds() {
-    return { answers: { entries: 4, bytes: 1_000 }, questions: { entries: 3, bytes: 10_000 } };
+    return { ...super.bounds, answers: { entries: 4, bytes: 1_000 } };
   }
 
   passMs(ms: number): void {
