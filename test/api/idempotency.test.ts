@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { ServiceError } from "../../src/errors.ts";
+import { REPLAY_BYTES_MAX } from "../../src/limits.ts";
 import { startApi } from "./fake-service.ts";
 
 const DOCUMENTS = "/admin/namespaces/docs/documents";
@@ -102,4 +103,32 @@ it("a key of no or too many characters is invalid_request", async () => {
       400,
       "invalid_request",
     ]);
+});
+
+it("a reply of more bytes than are kept is not replayed: the write may be done again", async () => {
+  const { call, service } = startApi();
+  const added = { version: "v1", active: false };
+  let weights_version = "";
+  let times = 0;
+  service.routerAdmin.rollBack = async () => {
+    times += 1;
+    return { ...added, weights_version } as never;
+  };
+  const write = async (key: string) => {
+    const json = { version: "shipped" };
+    const reply = await call("/admin/router/rollback", { json, headers: keyed(key) });
+    const bytes = (await reply.arrayBuffer()).byteLength;
+    return { bytes, replayed: reply.headers.has("idempotent-replayed") };
+  };
+  const frame = (await write("frame")).bytes;
+  for (const [key, bytes, replayed] of [
+    ["most", REPLAY_BYTES_MAX, true],
+    ["more", REPLAY_BYTES_MAX + 1, false],
+  ] as const) {
+    weights_version = "x".repeat(bytes - frame);
+    times = 0;
+    expect(await write(key)).toEqual({ bytes, replayed: false });
+    expect(await write(key)).toEqual({ bytes, replayed });
+    expect(times).toBe(replayed ? 1 : 2);
+  }
 });

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { METRIC_NAMESPACES_MAX } from "../../src/limits.ts";
 import { FAMILIES, tellGrowth } from "../../src/pipeline/metric-families.ts";
 import { parsePrometheus } from "../support/prometheus.ts";
 import { startApi } from "./fake-service.ts";
@@ -43,6 +44,30 @@ it("every family is valid, and every one that a request can make is there", asyn
     { name: "brink_tenant_stage_seconds_count", labels: { stage: "retrieve" }, value: 2 },
   ]);
   expect(families.get("brink_memory_documents")!.type).toBe("gauge");
+});
+
+it("so many namespaces are asked for their sizes, and all are counted", async () => {
+  for (const more of [0, 1]) {
+    const api = startApi();
+    const [docs] = await api.service.memoryAdmin.listNamespaces({} as never);
+    const stats = await api.service.memoryAdmin.stats({} as never, "docs");
+    const all = Array.from({ length: METRIC_NAMESPACES_MAX + more }, (_, i) => `n${i}`);
+    const asked: string[] = [];
+    Object.assign(api.service.memoryAdmin, {
+      listNamespaces: async () => all.map((name) => ({ ...docs, name })),
+      stats: async (_: unknown, name: string) => {
+        asked.push(name);
+        return stats;
+      },
+    });
+    const families = await scrape(api, "?memory=true");
+    expect(families.get("brink_memory_namespaces")!.samples[0]!.value).toBe(all.length);
+    const told = families
+      .get("brink_memory_passages")!
+      .samples.map(({ labels }) => labels.namespace);
+    expect(told).toEqual(all.slice(0, METRIC_NAMESPACES_MAX));
+    expect(asked).toEqual(told);
+  }
 });
 
 it("a histogram counts each value once, at its bound and beyond all", async () => {

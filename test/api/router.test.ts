@@ -1,5 +1,7 @@
 import { expect, it } from "vitest";
+import { ROUTER_FLOORS_MAX } from "../../src/limits.ts";
 import { FEATURES } from "../../src/router/features.ts";
+import { QUESTION_FEATURES } from "../../src/router/features-question.ts";
 import { ROUTER } from "./fake-router.ts";
 import { startApi } from "./fake-service.ts";
 
@@ -118,6 +120,21 @@ it("weights must fit the features, and are in use only when asked for", async ()
     model({ calibration: undefined }),
   ];
   for (const one of bad) expect(await post({ model: one })).toEqual([400, "invalid_request"]);
+});
+
+it("a stage before reading has so many floors at most", async () => {
+  const { outcome } = startApi();
+  const one = { mean: 0, std: 1, weight: 0.5 };
+  const weights = Object.fromEntries(QUESTION_FEATURES.map((name) => [name, one]));
+  const post = (count: number) => {
+    const floors = Array.from({ length: count }, (_, i) => {
+      return { above: i / count, floor: (i + 1) / count };
+    });
+    const json = { model: model({ before: { weights, bias: 0, floors } }) };
+    return outcome("/admin/router/versions", { json });
+  };
+  expect(await post(ROUTER_FLOORS_MAX)).toEqual([200, null]);
+  expect(await post(ROUTER_FLOORS_MAX + 1)).toEqual([400, "invalid_request"]);
 });
 
 it("versions are listed, and a rollback names one that is there", async () => {

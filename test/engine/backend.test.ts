@@ -1,8 +1,10 @@
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { completionsUrl } from "../../src/engine/backend.ts";
 import type { BackendPool } from "../../src/engine/backend-pool.ts";
 import type { ReplyLimits } from "../../src/engine/backend-reply.ts";
+import { BACKEND_ERROR_BYTES_MAX } from "../../src/limits.ts";
 import { ask, collect, KEY, memberAt, poolOf } from "../support/backends.ts";
+import { endsAt } from "../support/byte-streams.ts";
 import { type OpenAiServer, startOpenAiServer, streamReply } from "../support/openai-server.ts";
 
 let server: OpenAiServer;
@@ -173,6 +175,22 @@ it("a long error body is cut", async () => {
   server.script({ status: 501, body: "x".repeat(100_000) });
   const error = await collect(engine().answer(ask(true))).catch((thrown: Error) => thrown);
   expect((error as Error).message.length).toBeLessThan(400);
+});
+
+it("of an error's body so many bytes are read, and the rest is let go", async () => {
+  const said = '{"error":{"message":"out of memory"}}';
+  const answer = async (bytes: number) => {
+    const { body, seen } = endsAt(bytes, said);
+    vi.stubGlobal("fetch", async () => new Response(body, { status: 501 }));
+    const error = await collect(engine().answer(ask(true))).catch((thrown: Error) => thrown);
+    vi.unstubAllGlobals();
+    return { message: (error as Error).message, ...seen };
+  };
+  const whole = await answer(BACKEND_ERROR_BYTES_MAX);
+  expect(whole.message).toBe("the backend answered 501: out of memory");
+  const long = await answer(BACKEND_ERROR_BYTES_MAX + 1);
+  expect(long.message).toBe(`the backend answered 501: ${said.slice(0, -1)}`);
+  expect([long.bytes, long.cancelled]).toEqual([BACKEND_ERROR_BYTES_MAX, true]);
 });
 
 it("a redirect is refused and its target never sees the key", async () => {

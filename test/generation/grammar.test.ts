@@ -2,9 +2,12 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { describe, expect, it } from "vitest";
+import { Automaton } from "../../src/generation/automaton.ts";
 import { Generator } from "../../src/generation/generator.ts";
 import { type Grammar, grammarOf } from "../../src/generation/grammar.ts";
 import type { Json } from "../../src/generation/schema-shape.ts";
+import { DEAD, type Terminal } from "../../src/generation/terminal.ts";
+import { GRAMMAR_STATES_MAX } from "../../src/limits.ts";
 import { FakeModel, fakeTokenizer, hash } from "./fake-model.ts";
 import { REAL_SCHEMAS, randomSchema } from "./schemas.ts";
 
@@ -200,6 +203,28 @@ function manyPatterns(n: number): Json {
   });
   return { type: "object", properties: Object.fromEntries(properties) };
 }
+
+it("an automaton keeps so many states, then drops them and goes on from where it is", () => {
+  const length = GRAMMAR_STATES_MAX + 50;
+  const long: Terminal = {
+    start: 0,
+    step: (state) => (state < length ? state + 1 : DEAD),
+    accepts: (state) => state === length,
+    distance: (state) => length - state,
+  };
+  const automaton = new Automaton(long);
+  const first = automaton.step(automaton.start, 97)!;
+  let state = first;
+  // With its start the automaton then has all that it keeps.
+  for (let n = 2; n < GRAMMAR_STATES_MAX; n++) state = automaton.step(state, 97)!;
+  expect(automaton.step(automaton.start, 97)).toBe(first);
+  state = automaton.step(state, 97)!;
+  expect(automaton.start.after[97]).toBeUndefined();
+  expect(automaton.step(automaton.start, 97)).not.toBe(first);
+  for (; !state.complete; state = automaton.step(state, 97)!)
+    expect(state.fewest).toBeGreaterThan(0);
+  expect(automaton.step(state, 97)).toBeNull();
+});
 
 describe("a schema that cannot be held to is refused, by place and keyword", () => {
   const refused: [Json, RegExp][] = [

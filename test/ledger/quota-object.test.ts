@@ -2,7 +2,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { codeOf } from "../../src/errors.ts";
-import { RESERVATION_MS_MAX } from "../../src/limits.ts";
+import { RESERVATION_MS_MAX, RESERVATIONS_OPEN_MAX } from "../../src/limits.ts";
 
 const NOON = Date.UTC(2026, 10, 29, 12);
 const HOUR_MS = 3_600_000;
@@ -56,6 +56,24 @@ it("a crash between reserving and settling holds money for a while, not for ever
   await quota.setNow(NOON + RESERVATION_MS_MAX);
   expect(await quota.budget("month")).toMatchObject({ held_nanos: 0, lapsed_nanos: 100 });
   expect((await quota.reserve("next", 100, month(100))).held).toBe(true);
+});
+
+it("a key holds money for so many answers at once, and for no more", async () => {
+  const quota = env.QUOTA.getByName("open");
+  await quota.reserve("first", 1, month(1e9));
+  await runInDurableObject(quota, (_, { storage }) => {
+    storage.sql.exec(
+      `WITH RECURSIVE more (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM more WHERE n < ?)
+       INSERT INTO reservations SELECT 'r' || n, day, nanos, state, until FROM reservations, more`,
+      RESERVATIONS_OPEN_MAX - 1,
+    );
+  });
+  expect((await quota.reserve("last", 1, month(1e9))).held).toBe(true);
+  expect((await quota.budget("month")).held_nanos).toBe(RESERVATIONS_OPEN_MAX);
+  expect(await codeFrom(quota.reserve("more", 1, month(1e9)))).toBe("rate_limited");
+  expect((await quota.reserve("last", 1, month(1e9))).held).toBe(true); // it is held already
+  await quota.settle("first", 1);
+  expect((await quota.reserve("more", 1, month(1e9))).held).toBe(true);
 });
 
 it("an answer that ends after its reservation lapsed is paid for all the same, once", async () => {

@@ -2,7 +2,7 @@ import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { dayOf, dayText } from "../../src/ledger/periods.ts";
-import { USAGE_DAYS_KEPT } from "../../src/limits.ts";
+import { USAGE_DAYS_KEPT, USAGE_KEYS_SHOWN_MAX } from "../../src/limits.ts";
 
 const TODAY = dayOf(Date.now());
 const COUNTS = { requests: 2, refused: 1, prompt_tokens: 10, completion_tokens: 5, nanos: 300 };
@@ -38,4 +38,16 @@ it("days beyond those that are kept go", async () => {
     entry("a", TODAY - USAGE_DAYS_KEPT + 1),
   ]);
   expect(await usage.byDay(10_000, "a")).toHaveLength(1);
+});
+
+it("so many keys are told apart, those of the most requests", async () => {
+  const usage = env.USAGE.getByName("keys");
+  const most = Array.from({ length: USAGE_KEYS_SHOWN_MAX }, (_, i) => entry(`k${i}`));
+  await usage.record([{ ...entry("idle"), requests: 1 }, ...most.slice(1)]);
+  const shown = async () => (await usage.byKey(1)).map(({ key }) => key);
+  expect((await shown()).at(-1)).toBe("idle");
+  expect(await shown()).toHaveLength(USAGE_KEYS_SHOWN_MAX);
+  await usage.record([entry("k0")]);
+  expect(await shown()).toHaveLength(USAGE_KEYS_SHOWN_MAX);
+  expect(await shown()).not.toContain("idle");
 });

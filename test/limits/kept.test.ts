@@ -6,6 +6,7 @@ import { patternOf } from "../../src/generation/schema-shape.ts";
 import {
   CACHE_POLICIES_KEPT_MAX,
   GRAMMAR_PATTERNS_BYTES_MAX,
+  GRAMMAR_PROPERTIES_KEPT_MAX,
   GRAMMARS_KEPT_MAX,
   KEY_CACHE_ENTRIES_MAX,
   KEY_CHARS_MAX,
@@ -123,6 +124,30 @@ it("automata of patterns: GRAMMAR_PATTERNS_BYTES_MAX", () => {
     bytes += patternOf(sourceOf(i), "here").content.bytes;
   }
   expect(patternOf(sourceOf(0), "here")).not.toBe(first);
+});
+
+it("ranges of Unicode properties: GRAMMAR_PROPERTIES_KEPT_MAX", async () => {
+  const categories = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp";
+  const names = [...categories.split(" "), ..."Cc Cf Co Cs L M N P S Z".split(" ")];
+  expect(names.length).toBeGreaterThan(GRAMMAR_PROPERTIES_KEPT_MAX);
+  const properties = new Map<string, string>();
+  let patterns = 0;
+  const read = (name: string) => {
+    const property = properties.get(name) ?? names[properties.size]!;
+    properties.set(name, property);
+    patternOf(`^[\\p{${property}}]x{${++patterns}}$`, "here"); // a pattern that is new
+  };
+  let asked = 0;
+  const { fromCodePoint } = String;
+  String.fromCodePoint = (point) => {
+    if (point === 0xd800) asked++; // once for each property whose ranges are made
+    return fromCodePoint(point!);
+  };
+  try {
+    await fillsAndForgets(GRAMMAR_PROPERTIES_KEPT_MAX, read, () => asked);
+  } finally {
+    String.fromCodePoint = fromCodePoint;
+  }
 });
 
 it("tokens that stand for themselves: SPECIAL_TOKENS_MAX and SPECIAL_NODES_MAX", () => {

@@ -1,12 +1,20 @@
 /** The life of notes on real memory objects, without models: a text's vector is its words. */
+import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
-import { NOTE_ANSWER_CHARS_MAX } from "../../src/limits.ts";
+import {
+  NOTE_ANSWER_CHARS_MAX,
+  NOTE_SOURCES_MAX,
+  NOTES_IN_PROMPT_MAX,
+  NOTES_MAX,
+  NOTES_PENDING_MAX,
+} from "../../src/limits.ts";
 import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";
 import { learnNote, NOTE_ID, noteAgreed } from "../../src/pipeline/notes.ts";
 import { NamespaceNotes } from "../../src/pipeline/notes-admin.ts";
 import { chooseNote, findNotes, type NoteDeps } from "../../src/pipeline/notes-find.ts";
 import { NotePolicies } from "../../src/pipeline/notes-policy.ts";
+import { NoteStore } from "../../src/pipeline/notes-store.ts";
 import type { NotePolicy } from "../../src/pipeline/notes-types.ts";
 import type { Caller } from "../../src/pipeline/types.ts";
 import type { Outcome } from "../../src/router/outcome.ts";
@@ -209,6 +217,63 @@ it("a correction of a like question is for the backend to read", async () => {
   const { match, corrections } = await ask("When does the ferry to Frederikshavn leave?");
   expect(match).toBe(null);
   expect(corrections.map(({ answer }) => answer)).toEqual(["It leaves at 07:45."]);
+});
+
+it("so many corrections are for a prompt, the nearest", async () => {
+  const { learn, ask, writer } = await start("many near");
+  const asked = "When does the ferry to Frederikshavn leave?";
+  const towns = Array.from({ length: NOTES_IN_PROMPT_MAX + 1 }, (_, i) => `Town${i}`);
+  for (const [i, town] of towns.entries()) {
+    const question = asked.replace("Frederikshavn", town);
+    await learn(backendOutcome({ question }), writer, `It leaves at 07:4${i}.`);
+    expect((await ask(asked)).corrections).toHaveLength(Math.min(i + 1, NOTES_IN_PROMPT_MAX));
+  }
+});
+
+it("a note hangs on so many documents, those that its answer marks first", async () => {
+  const { learn, list, memory } = await start("sources");
+  const ids = Array.from({ length: NOTE_SOURCES_MAX + 1 }, (_, i) => `d${i}`);
+  const stored = await store(
+    memory,
+    ids.map((id) => prepared(id, `Ferry ${id} leaves.`)),
+  );
+  expect(stored).toHaveLength(ids.length);
+  const passages = ids.map((id) => ({ document_id: id, passage_id: `${id}#0`, version: 1 }));
+  const marked = (upto: number) => ids.slice(0, upto).map((_, i) => `[${i + 1}]`);
+  for (const [upto, question] of [
+    [NOTE_SOURCES_MAX, "Which ferries leave?"],
+    [NOTE_SOURCES_MAX + 1, "Who leaves?"],
+  ] as const) {
+    const text = `All of them. ${marked(upto).join(" ")}`;
+    expect(await learn(backendOutcome({ question, text, passages }))).toBe("note");
+    const note = (await list()).find((one) => one.question === question)!;
+    const sources = note.sources.map(({ document_id }) => document_id);
+    expect(sources).toEqual(ids.slice(0, NOTE_SOURCES_MAX));
+  }
+});
+
+it("of the notes that wait, those that were unused for longest are forgotten", async () => {
+  const { learn, list, writer, user } = await start("many waiting");
+  await learn(backendOutcome(), writer);
+  await learn(backendOutcome(), user, "It leaves at midnight.");
+  const [note] = await list("pending");
+  const stub = env.MEMORY.getByName("many waiting/docs~pending");
+  const pending = new NoteStore(stub, "pending");
+  for (let i = 1; i <= NOTES_PENDING_MAX; i++)
+    await pending.put({ ...note!, id: `n${i}`, used_at: note!.used_at + i }, embedWords(`n${i}`));
+  const oldest = async () => {
+    await pending.make(); // it looks for what to forget at once
+    await runDurableObjectAlarm(stub);
+    return (await list("pending"))[0]!.id;
+  };
+  expect(await oldest()).toBe("n1");
+  const { documents } = await stub.stats();
+  expect(documents).toBe(NOTES_PENDING_MAX);
+  await pending.remove("n1");
+  expect(await oldest()).toBe("n2");
+  expect((await stub.stats()).documents).toBe(NOTES_PENDING_MAX - 1);
+  const { forget } = await env.MEMORY.getByName("many waiting/docs~notes").options();
+  expect(forget).toEqual({ max_documents: NOTES_MAX });
 });
 
 it("policy agreed takes what the reader found too, or what was said three times", async () => {

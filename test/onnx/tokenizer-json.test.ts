@@ -2,9 +2,11 @@ import { createReadStream, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
+import { ONNX_PIECE_CHARS_MAX, ONNX_VOCAB_MAX } from "../../src/limits.ts";
 import { GgufStream } from "../../src/model/gguf-stream.ts";
 import { stringsOf } from "../../src/model/metadata.ts";
 import { PairTokenizer } from "../../src/onnx/tokenizer-json.ts";
+import { readWords } from "../../src/onnx/words-json.ts";
 import { PIECES, tokenizerJson } from "./tiny-models.ts";
 
 const ids = (...pieces: string[]) => pieces.map((piece) => PIECES.indexOf(piece));
@@ -138,6 +140,37 @@ describe("a byte-level BPE tokenizer.json", () => {
   it("does not let a text forge a marker", () => {
     const tokenizer = PairTokenizer.parse(bpeJson(tokens, merges));
     expect(tokenizer.encode("<s>", 64).ids).toEqual([9, 4, 5, 6, 10]);
+  });
+
+  it("reads so many characters of a text for each token that it may have", () => {
+    // Runs of a's that double up to the bound, and one that is a character longer.
+    const lengths = [1];
+    while (lengths.at(-1)! < ONNX_PIECE_CHARS_MAX) lengths.push(2 * lengths.at(-1)!);
+    expect(lengths.at(-1)).toBe(ONNX_PIECE_CHARS_MAX);
+    const runs = [...lengths, ONNX_PIECE_CHARS_MAX + 1].map((length) => "a".repeat(length));
+    const joined = lengths
+      .slice(0, -1)
+      .map((length) => `${"a".repeat(length)} ${"a".repeat(length)}`);
+    const words = readWords(
+      JSON.parse(bpeJson(runs, [...joined, `${"a".repeat(ONNX_PIECE_CHARS_MAX)} a`])),
+    );
+    const [most, longest] = [lengths.length - 1, lengths.length];
+    expect(words("a".repeat(ONNX_PIECE_CHARS_MAX), 1)).toEqual([most]);
+    expect(words("a".repeat(ONNX_PIECE_CHARS_MAX + 1), 1)).toEqual([most]);
+    expect(words("a".repeat(ONNX_PIECE_CHARS_MAX + 1), 2)).toEqual([longest]);
+  });
+
+  it("has so many ids and merges at most", () => {
+    const last = (id: number) => {
+      const json = JSON.parse(bpeJson(tokens, merges));
+      json.model.vocab.last = id;
+      return JSON.stringify(json);
+    };
+    expect(() => PairTokenizer.parse(last(ONNX_VOCAB_MAX - 1))).not.toThrow();
+    expect(() => PairTokenizer.parse(last(ONNX_VOCAB_MAX))).toThrow(/vocab\.last/);
+    const joined = (count: number) => bpeJson(tokens, Array<string>(count).fill("#version: 0.2"));
+    expect(() => PairTokenizer.parse(joined(ONNX_VOCAB_MAX))).not.toThrow();
+    expect(() => PairTokenizer.parse(joined(ONNX_VOCAB_MAX + 1))).toThrow(/model\.merges/);
   });
 
   it("refuses other merges than GPT-2's", () => {

@@ -1,8 +1,9 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import type { Engine, EnginePiece, EngineRequest } from "../../src/engine/engine.ts";
 import { codeOf, ServiceError } from "../../src/errors.ts";
 import type { Reservation } from "../../src/ledger/quota-types.ts";
 import type { KeyRecord } from "../../src/ledger/types.ts";
+import { SETTLE_ATTEMPTS_MAX } from "../../src/limits.ts";
 import { Meter, type QuotaPort } from "../../src/pipeline/meter.ts";
 import type { BrinkReport } from "../../src/pipeline/types.ts";
 import { KEY } from "../api/fake-keys.ts";
@@ -209,6 +210,31 @@ it("a settlement that fails is tried again", async () => {
   await drain(meter.engine(speaks).answer(asking()));
   await Promise.all(kept);
   expect(calls.at(-1)).toEqual(["settle", 20_000]);
+});
+
+it("a settlement is tried so often, and then told as one that failed", async () => {
+  vi.useFakeTimers();
+  const error = vi.spyOn(console, "error").mockImplementation(() => {});
+  try {
+    for (const failures of [SETTLE_ATTEMPTS_MAX - 1, SETTLE_ATTEMPTS_MAX]) {
+      let attempts = 0;
+      const { quota } = openQuota();
+      quota.settle = async () => {
+        if (++attempts <= failures) throw new Error("network connection lost");
+        return true;
+      };
+      const { meter, kept } = meterOf(quota, { budget_usd: 1 });
+      meter.settle("id", 5);
+      await vi.runAllTimersAsync();
+      await Promise.all(kept);
+      expect(attempts).toBe(SETTLE_ATTEMPTS_MAX);
+      const told = error.mock.calls.flat().join();
+      expect(told.includes("use of a budget not settled")).toBe(failures === SETTLE_ATTEMPTS_MAX);
+    }
+  } finally {
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+  }
 });
 
 it("an edge answer costs nothing, or what the edge charges, within the budget", async () => {

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { OTLP_REPLY_BYTES_MAX } from "../../src/limits.ts";
 import { encodeTraces } from "../../src/pipeline/otlp.ts";
 import { exportTraces } from "../../src/pipeline/otlp-export.ts";
 import { TRACE } from "../api/fake-traces.ts";
+import { endsAt } from "../support/byte-streams.ts";
 import { attribute, type OtlpCollector, startCollector } from "../support/otlp-collector.ts";
 
 let collector: OtlpCollector;
@@ -11,6 +13,7 @@ beforeEach(async () => {
 afterEach(() => {
   collector.close();
   vi.restoreAllMocks();
+  vi.unstubAllGlobals();
 });
 
 const OWN = { ...TRACE, tenant: "acme" };
@@ -71,4 +74,16 @@ it("a collector that is away, or leads elsewhere, throws nothing", async () => {
   collector.close();
   expect(await send()).toEqual({ exported: 0, failed: 4 });
   expect(error.mock.calls.flat().join()).not.toContain("Basic abc");
+});
+
+it("of a reply so many bytes are read, and the rest is let go", async () => {
+  const reply = async (bytes: number) => {
+    const { body, seen } = endsAt(bytes, '{"partialSuccess":{"rejectedSpans":"3"}}');
+    vi.stubGlobal("fetch", async () => new Response(body));
+    return { ...(await send()), ...seen };
+  };
+  expect(await reply(OTLP_REPLY_BYTES_MAX)).toMatchObject({ exported: 1, failed: 3 });
+  expect(await reply(OTLP_REPLY_BYTES_MAX + 1)).toEqual({
+    ...{ exported: 4, failed: 0, bytes: OTLP_REPLY_BYTES_MAX, cancelled: true },
+  });
 });

@@ -5,6 +5,7 @@ import type { Member } from "../../src/engine/backend-member.ts";
 import type { EngineRequest } from "../../src/engine/engine.ts";
 import type { WatchingConfig } from "../../src/env-watching.ts";
 import { ServiceError } from "../../src/errors.ts";
+import { LOG_DETAIL_CHARS_MAX } from "../../src/limits.ts";
 import { logRequest } from "../../src/pipeline/request-log.ts";
 import { Trace } from "../../src/pipeline/trace.ts";
 
@@ -75,6 +76,23 @@ it("a bug has its stack in the log, and its message redacted", () => {
     detail: "TypeError: no index of undefined for [email]",
   });
   expect(told.stack).toMatch(/^\s+at .*request-log\.test\.ts/);
+});
+
+it("of an error's message, its cause's and its stack so much is logged", () => {
+  for (const more of [0, 1]) {
+    const text = "x".repeat(LOG_DETAIL_CHARS_MAX + more);
+    const error = new TypeError("", { cause: { toString: () => text } });
+    const at = "    at f (file:1:1)";
+    error.stack = `TypeError\n${at.padEnd(text.length, "x")}`;
+    Object.assign(error, { logged: text });
+    const trace = new Trace();
+    trace.fail(error);
+    const { told } = lineOf(trace, 500)!;
+    vi.restoreAllMocks();
+    const cut = text.slice(0, LOG_DETAIL_CHARS_MAX) + (more === 0 ? "" : "…");
+    expect(told).toMatchObject({ detail: cut, cause: cut });
+    expect(told.stack).toBe(at.padEnd(LOG_DETAIL_CHARS_MAX, "x"));
+  }
 });
 
 it("what a backend said is left out, which may quote the prompt; its status is told", () => {

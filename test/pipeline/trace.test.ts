@@ -1,6 +1,10 @@
 import { expect, it } from "vitest";
 import { ServiceError } from "../../src/errors.ts";
-import { TRACE_SPANS_MAX } from "../../src/limits.ts";
+import {
+  TRACE_ATTRIBUTE_CHARS_MAX,
+  TRACE_PASSAGES_MAX,
+  TRACE_SPANS_MAX,
+} from "../../src/limits.ts";
 import { Trace } from "../../src/pipeline/trace.ts";
 import { isSampled, newTraceId, parseTraceparent } from "../../src/pipeline/trace-context.ts";
 import { recordOf, summaryOf } from "../../src/pipeline/trace-record.ts";
@@ -64,6 +68,30 @@ it("more spans than the bound are counted and not kept", () => {
   for (let i = 0; i < TRACE_SPANS_MAX + 3; i++) trace.begin("one").end();
   const { spans, spans_dropped } = recordOf(trace, { texts: false });
   expect([spans.length, spans_dropped]).toEqual([TRACE_SPANS_MAX, 3]);
+});
+
+it("names are cut, and of passages the first are told", async () => {
+  const most = "n".repeat(TRACE_ATTRIBUTE_CHARS_MAX);
+  const passages = Array.from({ length: TRACE_PASSAGES_MAX + 1 }, (_, i) => {
+    return { document_id: `d${i}`, passage_id: `d${i}#0`, version: 1 };
+  });
+  for (const more of [0, 1]) {
+    const trace = new Trace();
+    const long = most.padEnd(most.length + more, "n");
+    const failing = () => Promise.reject(Object.assign(new Error(), { code: long }));
+    await trace.span("one", failing).catch(() => {});
+    trace.begin("two", null, { long }).end();
+    trace.model = long;
+    const shown = passages.slice(0, TRACE_PASSAGES_MAX + more);
+    const outcome = { question: "q", text: "t", asked: long, namespace: long, passages: shown };
+    trace.answered = { outcome, report: { route: "edge", engine: long } } as never;
+    const record = recordOf(trace, { texts: false });
+    expect(record).toMatchObject({ asked: most, namespace: most, engine: most, model: most });
+    expect(record.spans).toMatchObject([{ error: most }, { attributes: { long: most } }]);
+    expect(record.passages.map(({ document_id }) => document_id)).toEqual(
+      passages.slice(0, TRACE_PASSAGES_MAX).map(({ document_id }) => document_id),
+    );
+  }
 });
 
 it("attempts tell why they were made and how they ended, and carry the caller's trace", () => {

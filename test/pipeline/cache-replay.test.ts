@@ -1,0 +1,101 @@
+import { expect, it } from "vitest";
+import type { CachedAnswer, CachedQuestion } from "../../src/ledger/cache-object.ts";
+import { CACHE_ANSWER_CHARS_MAX, CACHE_ENTRY_BYTES_MAX } from "../../src/limits.ts";
+import { type CacheDeps, openCache } from "../../src/pipeline/cache.ts";
+import {
+  type KeptAnswer,
+  openAnswer,
+  recorded,
+  sealAnswer,
+} from "../../src/pipeline/cache-replay.ts";
+import { Trace } from "../../src/pipeline/trace.ts";
+import type { AnswerRequest, AnswerStream } from "../../src/pipeline/types.ts";
+import type { Outcome } from "../../src/router/outcome.ts";
+
+const REPORT = { route: "backend", engine: "backend:big", reason: "asked", citations: [] };
+
+function streamOf(rest: object = {}): AnswerStream {
+  const report = () => ({ ...REPORT, ...rest });
+  return { model: "auto", route: "backend", difficulty: null, report } as unknown as AnswerStream;
+}
+
+/** What is kept of an answer of this text. */
+function keptOf(text: string): Omit<KeptAnswer, "outcome"> | null {
+  let kept = null;
+  const tap = recorded(streamOf(), (answer) => {
+    kept = answer;
+  });
+  tap.piece({ text: text.slice(0, 10) });
+  tap.piece({ text: text.slice(10), finish_reason: "stop" });
+  tap.ended(true);
+  return kept;
+}
+
+it("an answer is kept up to CACHE_ENTRY_BYTES_MAX characters, and up to as many bytes", () => {
+  expect(keptOf("x".repeat(CACHE_ENTRY_BYTES_MAX))).not.toBeNull();
+  expect(keptOf("x".repeat(CACHE_ENTRY_BYTES_MAX + 1))).toBeNull();
+  const sealed = (text: string) => {
+    return sealAnswer({ ...keptOf(text)!, outcome: {} as Outcome });
+  };
+  const frame = sealed("x".repeat(20))!.byteLength - 20;
+  const body = sealed(`é${"x".repeat(CACHE_ENTRY_BYTES_MAX - frame - 2)}`)!;
+  expect(body.byteLength).toBe(CACHE_ENTRY_BYTES_MAX);
+  expect(
+    openAnswer(body)
+      .pieces.map(({ text }) => text)
+      .join(""),
+  ).toMatch(/^éx+$/);
+  expect(sealed(`é${"x".repeat(CACHE_ENTRY_BYTES_MAX - frame - 1)}`)).toBeNull();
+});
+
+/** A cache of nothing, of a policy that keeps all, and what is put into it. */
+function setUp() {
+  const answers: CachedAnswer[] = [];
+  const questions: CachedQuestion[] = [];
+  const work: Promise<unknown>[] = [];
+  const object = {
+    find: async () => null,
+    near: async () => [],
+    put: async (answer: CachedAnswer) => void answers.push(answer),
+    putQuestion: async (question: CachedQuestion) => void questions.push(question),
+  };
+  const policy = { exact: "all", semantic: true, cosine_min: 0.9, ttl_s: 60 };
+  const deps = {
+    ...{ policies: { read: async () => policy }, notes: { read: async () => ({ notes: "off" }) } },
+    ...{ object: () => object, memory: () => ({ contentVersion: async () => 2 }) },
+    ...{ router: async () => ({ revision: 1, shadow_rate: 0 }), draw: 0.5, engines: [] },
+    ...{ embed: async () => Float32Array.of(1, 0), trace: new Trace() },
+    keepAlive: (one: Promise<unknown>) => work.push(one),
+  } as unknown as CacheDeps;
+  const request = {
+    caller: { tenant: "t", scopes: ["inference"], namespaces: null, default_namespace: null },
+    ...{ model: "backend:big", parameters: {}, cache: "on" },
+    messages: [{ role: "user", content: "Why?" }],
+    memory: { namespace: "docs", filter: null, k: 5 },
+  } as unknown as AnswerRequest;
+  return { answers, questions, work, deps, request };
+}
+
+it("of what an answer said so much is kept beside its question", async () => {
+  for (const more of [0, 1])
+    for (const answer of [null, "b"]) {
+      const { answers, questions, work, deps, request } = setUp();
+      const cache = await openCache(deps, request);
+      const text = (answer ?? "a").repeat(CACHE_ANSWER_CHARS_MAX + more);
+      const outcome = {
+        question: "Why?",
+        text: "a".repeat(text.length),
+        passages: [],
+        whole: true,
+      };
+      cache.named(outcome as unknown as Outcome);
+      const { taps } = cache.keeping(streamOf({ answer: answer && text }), null);
+      for (const tap of taps) {
+        tap.piece({ text, finish_reason: "stop" });
+        tap.ended(true);
+      }
+      await Promise.all(work);
+      expect([answers.length, questions.length]).toEqual([1, 1]);
+      expect(questions[0]!.answer).toBe(text.slice(0, CACHE_ANSWER_CHARS_MAX));
+    }
+});
