@@ -1,7 +1,12 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { chunk, countByWord, sentences } from "../../index/chunk.ts";
-import { PASSAGE_CHARS_MAX, PASSAGE_TOKENS_MAX } from "../../src/limits.ts";
+import {
+  PASSAGE_CHARS_MAX,
+  PASSAGE_TOKENS_MAX,
+  TOKEN_CACHE_WORD_CHARS_MAX,
+  TOKEN_CACHE_WORDS_MAX,
+} from "../../src/limits.ts";
 import { countTokens, expectLossless } from "./passages.ts";
 
 const seed = 20261123;
@@ -105,6 +110,24 @@ it("counts by word equal the counts of more words than are remembered", () => {
   const words = Array.from({ length: 60_000 }, (_, i) => (i * 7919).toString(36));
   for (let round = 0; round < 2; round++)
     expect(words.filter((word) => byWord(word) !== countTokens(word))).toEqual([]);
+});
+
+it("words are remembered up to a length, and at most as many as there are slots", () => {
+  const asked: string[] = [];
+  const byWord = countByWord((text) => asked.push(text) && 1);
+  const longest = "x".repeat(TOKEN_CACHE_WORD_CHARS_MAX);
+  expect(byWord(`${longest} ${longest} ${longest}y ${longest}y`)).toBe(4);
+  expect(asked).toEqual([longest, `${longest}y`, `${longest}y`]);
+  const words = Array.from({ length: 8 * TOKEN_CACHE_WORDS_MAX }, (_, i) =>
+    (i * 7919).toString(36),
+  );
+  byWord(words.join(" "));
+  asked.length = 0;
+  // The newest word of a slot is the one remembered, so from the last to the first it comes first.
+  byWord(words.reverse().join(" "));
+  const remembered = words.length - asked.length;
+  expect(remembered).toBeLessThanOrEqual(TOKEN_CACHE_WORDS_MAX);
+  expect(remembered).toBeGreaterThan(TOKEN_CACHE_WORDS_MAX * 0.9);
 });
 
 it("a text of one passage is counted once, and no sentence is looked for", async () => {

@@ -5,6 +5,7 @@ import { CodeIndex } from "../../index/code-index.ts";
 import { codeBytes, encodeCode } from "../../index/codes.ts";
 import { quantizeVector } from "../../index/vectors.ts";
 import { codeOf as errorCodeOf } from "../../src/errors.ts";
+import { CODE_DEPTH_MAX } from "../../src/limits.ts";
 import { linearMemoryBytes } from "../../src/model/linear-memory.ts";
 import { estimatesOf, readCode } from "../oracle/codes.ts";
 import { floats, kernelsModule, random } from "../wasm-kernels/arena.ts";
@@ -79,6 +80,24 @@ describe("CodeIndex", () => {
             bestOf(estimates, depth, allowed),
           );
     }
+  });
+
+  it("goes as deep as its room is made for, past more codes than that takes, and no deeper", () => {
+    const dim = 16;
+    const next = random(11);
+    const query = floats(next, dim);
+    const probe = new CodeIndex(kernelsModule, dim);
+    const codes = makeCodes(3 * CODE_DEPTH_MAX, dim, next);
+    for (const code of codes) probe.append(code);
+    const estimates = probe.estimates(query);
+    const rising = codes.map((_, i) => i).sort((a, b) => estimates[a]! - estimates[b]!);
+    const index = new CodeIndex(kernelsModule, dim);
+    for (const i of rising) index.append(codes[i]!);
+    expect(plain(index.best(query, CODE_DEPTH_MAX, null))).toEqual(
+      bestOf(index.estimates(query), CODE_DEPTH_MAX, null),
+    );
+    expect(index.estimates(query)).toEqual(Float32Array.from(rising, (i) => estimates[i]!));
+    expect(() => index.best(query, CODE_DEPTH_MAX + 1, null)).toThrow(/a depth of/);
   });
 
   it("keeps the lower slots where everything ties, and finds what comes in rising order", () => {

@@ -1,6 +1,7 @@
 /** Chat templates of real families, hostile ones, and messages that would forge control tokens. */
 import { describe, expect, it } from "vitest";
 import { ServiceError } from "../../src/errors.ts";
+import { TEMPLATE_ITEMS_MAX, TEMPLATE_VALUE_MAX, TEMPLATE_WORK_MAX } from "../../src/limits.ts";
 import {
   type ChatMessage,
   ChatTemplate,
@@ -331,5 +332,45 @@ describe("a hostile template is stopped", () => {
     for (const template of [SMOLLM2, QWEN25, QWEN3])
       expect(shown(model(template), long).length).toBeGreaterThan(500_000);
     expect(shown(model(LLAMA3, LLAMA3_TOKENS), long).length).toBeGreaterThan(490_000);
+  });
+});
+
+describe("a template does as much as its bounds and no more", () => {
+  const render = (template: string, content = "a") =>
+    model(template)
+      .template.render([user(content)])
+      .join("");
+  const items = TEMPLATE_ITEMS_MAX;
+
+  it.each([
+    ["a range", (n: number) => `{{ range(${n}) | length }}`],
+    ["a list", (n: number) => `{{ (range(${n - 7}) + range(7)) | length }}`],
+    ["a split", (n: number) => `{{ messages[0].content[:${n - 1}].split(',') | length }}`],
+  ])("%s of so many items", (_, of) => {
+    const commas = ",".repeat(items);
+    expect(render(of(items), commas)).toBe(String(items));
+    expect(() => render(of(items + 1), commas)).toThrow(ServiceError);
+  });
+
+  it("a value of so many characters, and what an object takes", () => {
+    const half = "x".repeat((TEMPLATE_VALUE_MAX - 16) / 2);
+    const twice = (more: string) =>
+      `{% set c = messages[0].content %}{{ (c ~ c${more}) | length }}`;
+    expect(render(twice(""), half)).toBe(String(2 * half.length));
+    expect(() => render(twice(" ~ 'x'"), half)).toThrow(
+      `makes a value of more than ${TEMPLATE_VALUE_MAX} characters`,
+    );
+  });
+
+  it("so much work: here of texts that are named, each of which costs its characters", () => {
+    const content = "x".repeat(10_000);
+    const named = (times: number) =>
+      `{% set c = messages[0].content %}${"{{c|length}}".repeat(times)}`;
+    // A text's own 16 are charged with it, and those of its length.
+    const times = Math.floor(TEMPLATE_WORK_MAX / (content.length + 32));
+    expect(render(named(times - 2), content)).toBe("10000".repeat(times - 2));
+    expect(() => render(named(times + 1), content)).toThrow(
+      `takes more than ${TEMPLATE_WORK_MAX} steps and characters`,
+    );
   });
 });

@@ -2,7 +2,14 @@
 
 import { beforeAll, describe, expect, it } from "vitest";
 import { loadModels } from "../../eval/models.ts";
-import { READER_ANSWER_TOKENS_MAX, READER_SPANS_MAX } from "../../src/limits.ts";
+import {
+  READER_ANSWER_TOKENS_MAX,
+  READER_QUESTION_TOKENS_MAX,
+  READER_SPANS_MAX,
+  READER_TOKENS_MAX,
+  READER_WINDOW_STRIDE,
+  READER_WINDOWS_MAX,
+} from "../../src/limits.ts";
 import type { Encoder } from "../../src/model/encoder.ts";
 import type { Kernels } from "../../src/model/kernels.ts";
 import type { SpanReader } from "../../src/model/reader.ts";
@@ -78,6 +85,23 @@ it("a passage too long for one row is read in windows, to its end", () => {
 it("a question of any length is cut, not refused", () => {
   const [reading] = reader.read("why ".repeat(5_000), [cases[0]!.passage]);
   expect(Number.isFinite(reading!.spans[0]!.score)).toBe(true);
+});
+
+it("of a question so many tokens are read, and of a passage so many windows", () => {
+  const { question, passage, answer } = cases[0]!;
+  const asked = (tokens: number) => reader.read("why ".repeat(tokens), [passage]);
+  const whole = asked(READER_QUESTION_TOKENS_MAX);
+  expect(asked(READER_QUESTION_TOKENS_MAX + 1)).toEqual(whole);
+  expect(asked(READER_QUESTION_TOKENS_MAX - 1)).not.toEqual(whole);
+  const room = READER_TOKENS_MAX - 3 - encoder.countTokens(question);
+  const tokens = room + (READER_WINDOWS_MAX - 1) * READER_WINDOW_STRIDE;
+  const before = "bread ".repeat(tokens - encoder.countTokens(passage));
+  const longest = `${before}${passage}`;
+  expect(encoder.countTokens(longest)).toBe(tokens);
+  const [last] = reader.read(question, [longest]);
+  expect(longest.slice(last!.spans[0]!.start, last!.spans[0]!.end)).toBe(answer);
+  expect(reader.read(question, [`${longest} bread bread`])).toEqual([last]);
+  expect(reader.read(question, [longest.replace(/\W*\w+\W*$/, "")])).not.toEqual([last]);
 });
 
 describe("readSpans equals trying every span", () => {

@@ -4,9 +4,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
+import { HASH_PROBES_MAX, MERGE_SYMBOLS_MAX } from "../../src/limits.ts";
 import type { GgufValue, Metadata } from "../../src/model/gguf.ts";
 import { GgufStream } from "../../src/model/gguf-stream.ts";
 import { HashSlots } from "../../src/model/hash-slots.ts";
+import { Merger } from "../../src/model/merge.ts";
 import { loadTokenizer, type Tokenizer } from "../../src/model/tokenizer.ts";
 import bpeFixture from "./bpe.fixture.json" with { type: "json" };
 import { bpeStrings } from "./bpe-strings.ts";
@@ -267,12 +269,29 @@ describe("small vocabularies", () => {
 
 it("keys of one hash are found up to a bound, past which a file is refused", () => {
   const slots = new HashSlots(2_000);
-  for (let key = 0; key <= 256; key++) slots.add(7, key, (other) => other === key);
-  for (const key of [0, 100, 256]) expect(slots.find(7, (other) => other === key)).toBe(key);
+  for (let key = 0; key <= HASH_PROBES_MAX; key++) slots.add(7, key, (other) => other === key);
+  for (const key of [0, 100, HASH_PROBES_MAX])
+    expect(slots.find(7, (other) => other === key)).toBe(key);
   expect(slots.find(7, (other) => other === 999)).toBe(-1);
   slots.add(7, 3, (other) => other === 3);
   const refused = expect.objectContaining({ code: "invalid_model_file" });
-  expect(() => slots.add(7, 257, (other) => other === 257)).toThrow(refused);
+  const more = HASH_PROBES_MAX + 1;
+  expect(() => slots.add(7, more, (other) => other === more)).toThrow(refused);
+});
+
+it("as many symbols as there may be are merged, the last of them too, and no more", () => {
+  const merger = new Merger();
+  const joined: number[] = [];
+  const last = MERGE_SYMBOLS_MAX - 2;
+  const symbols = {
+    priorityOf: (left: number) => (left === last ? 2 ** 21 - 1 : -1),
+    join: (left: number, right: number) => joined.push(left, right),
+  };
+  let left = 0;
+  merger.run(symbols, MERGE_SYMBOLS_MAX, () => left++);
+  expect([left, joined]).toEqual([MERGE_SYMBOLS_MAX - 1, [last, last + 1]]);
+  const more = () => merger.run(symbols, MERGE_SYMBOLS_MAX + 1, () => {});
+  expect(more).toThrow(`${MERGE_SYMBOLS_MAX + 1} symbols to merge`);
 });
 
 describe("files that are refused, by name of what is wrong", () => {
