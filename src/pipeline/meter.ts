@@ -152,6 +152,7 @@ export class Meter {
         await reachLedger(() => this.#quota(this.#caller.key!).settle(id, nanos));
         return;
       } catch {
+        if (attempt === SETTLE_ATTEMPTS_MAX) break;
         const pauseMs = SETTLE_PAUSE_MS * 2 ** (attempt - 1);
         await new Promise((done) => setTimeout(done, pauseMs));
       }

@@ -3,7 +3,7 @@ import type { Engine, EnginePiece, EngineRequest } from "../../src/engine/engine
 import { codeOf, ServiceError } from "../../src/errors.ts";
 import type { Reservation } from "../../src/ledger/quota-types.ts";
 import type { KeyRecord } from "../../src/ledger/types.ts";
-import { SETTLE_ATTEMPTS_MAX } from "../../src/limits.ts";
+import { SETTLE_ATTEMPTS_MAX, SETTLE_PAUSE_MS } from "../../src/limits.ts";
 import { Meter, type QuotaPort } from "../../src/pipeline/meter.ts";
 import type { BrinkReport } from "../../src/pipeline/types.ts";
 import { KEY } from "../api/fake-keys.ts";
@@ -214,9 +214,11 @@ it("a settlement that fails is tried again", async () => {
 
 it("a settlement is tried so often, and then told as one that failed", async () => {
   vi.useFakeTimers();
-  const error = vi.spyOn(console, "error").mockImplementation(() => {});
+  const told: [string, number][] = [];
+  vi.spyOn(console, "error").mockImplementation((line) => told.push([line, Date.now()]));
   try {
     for (const failures of [SETTLE_ATTEMPTS_MAX - 1, SETTLE_ATTEMPTS_MAX]) {
+      vi.setSystemTime(0);
       let attempts = 0;
       const { quota } = openQuota();
       quota.settle = async () => {
@@ -228,9 +230,11 @@ it("a settlement is tried so often, and then told as one that failed", async () 
       await vi.runAllTimersAsync();
       await Promise.all(kept);
       expect(attempts).toBe(SETTLE_ATTEMPTS_MAX);
-      const told = error.mock.calls.flat().join();
-      expect(told.includes("use of a budget not settled")).toBe(failures === SETTLE_ATTEMPTS_MAX);
+      if (failures < SETTLE_ATTEMPTS_MAX) expect(told).toEqual([]);
     }
+    const pauses = 2 ** (SETTLE_ATTEMPTS_MAX - 1) - 1; // each twice the one before
+    const line = expect.stringContaining("use of a budget not settled");
+    expect(told).toEqual([[line, pauses * SETTLE_PAUSE_MS]]);
   } finally {
     vi.useRealTimers();
     vi.restoreAllMocks();
