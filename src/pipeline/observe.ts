@@ -66,6 +66,11 @@ export function observed(
   };
 }
 
+/** What an outcome has of the reader's answer, or null. */
+export function answerKept({ answer }: EdgeAnswer): string | null {
+  return answer?.slice(0, OUTCOME_CHARS_MAX) ?? null;
+}
+
 function outcomeOf(work: Observed, report: BrinkReport, text: string, whole: boolean): Outcome {
   const { request, question, hits, before, edge, notes } = work;
   const { route, engine, difficulty } = report;
@@ -78,7 +83,7 @@ function outcomeOf(work: Observed, report: BrinkReport, text: string, whole: boo
     question: question.slice(0, OUTCOME_CHARS_MAX),
     route,
     engine,
-    edge_answer: edge?.reading.answer?.slice(0, OUTCOME_CHARS_MAX) ?? null,
+    edge_answer: edge === null ? null : answerKept(edge.reading),
     text: text.slice(0, OUTCOME_CHARS_MAX),
     difficulty_before: before?.score ?? null,
     // What was known before reading is no score of an answer, which labels are about.

@@ -1,7 +1,7 @@
 /** What becomes of an answer once it is out: an outcome, perhaps a label, perhaps a note. */
 import type { Engine, Usage } from "../engine/engine.ts";
 import type { BackendPrices } from "../env.ts";
-import { OUTCOME_CHARS_MAX, SHADOWS_UNDER_WAY_MAX } from "../limits.ts";
+import { SHADOWS_UNDER_WAY_MAX } from "../limits.ts";
 import { isWrongBy } from "../router/agreement.ts";
 import type { Outcome } from "../router/outcome.ts";
 import type { RouterObject } from "../router/router-object.ts";
@@ -10,7 +10,7 @@ import { compareEngines, isReference } from "./compare.ts";
 import { readAtEdge } from "./edge-work.ts";
 import { NOTE_ID, noteAgreed } from "./notes.ts";
 import type { NoteDeps } from "./notes-find.ts";
-import type { Answered, Observed } from "./observe.ts";
+import { type Answered, answerKept, type Observed } from "./observe.ts";
 import { Trace } from "./trace.ts";
 import type { AnswerDeps } from "./work.ts";
 
@@ -107,9 +107,8 @@ async function readLate(
   const { before, question, hits } = work;
   const models = await deps.models();
   const edge = await readAtEdge(models, active, before, new Trace(), question, hits, true);
-  const edge_answer = edge.reading.answer?.slice(0, OUTCOME_CHARS_MAX) ?? null;
   const { difficulty, features } = edge;
-  return { ...given, ...about, edge_answer, difficulty, features };
+  return { ...given, ...about, edge_answer: answerKept(edge.reading), difficulty, features };
 }
 
 /** What is known of the reader's answer without asking again; null: nothing. `known` says whether

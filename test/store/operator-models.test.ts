@@ -148,10 +148,13 @@ it("the store holds so many models, lists them all, and takes no other name", as
   for (let i = 0; i < MODELS_MAX - 1; i++) await publish(i);
   expect(await next("other")).toBeNull();
   await publish(MODELS_MAX - 1);
-  const names = (await models.list(operator)).map((model) => model.name);
-  expect(names).toEqual(Array.from({ length: MODELS_MAX }, (_, i) => name(i)));
+  const names = async () => (await models.list(operator)).map((model) => model.name);
+  const all = Array.from({ length: MODELS_MAX }, (_, i) => name(i));
+  expect(await names()).toEqual(all);
   expect(await next("another")).toBe("conflict");
   expect(await next(name(7))).toBeNull(); // which takes the other's place
+  await publish(MODELS_MAX); // as where two were under way for the last place
+  expect(await names()).toEqual(all);
 });
 
 it("giving up an upload that is a model already leaves the model whole", async () => {
