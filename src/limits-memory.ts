@@ -82,7 +82,7 @@ export const METADATA_FIELDS_REMEMBERED_MAX = 1_024;
 export const METADATA_PAGE_ROWS = 65_536;
 // Passages that one statement fetches to weigh them: 2 MB with their vectors and counts.
 export const SCORED_ROWS_MAX = 2_048;
-// A page of a copy is one RPC reply of at most 32 MB: text at 3 bytes a unit and vectors.
+// A page of a copy is one RPC reply of at most 32 MB; a document greater than this is one alone.
 export const COPY_PAGE_BYTES_MAX = 8 * 1024 * 1024;
 export const COPY_PAGE_DOCUMENTS_MAX = 1_000;
 // Documents whose time is over that one call removes before it reads; the alarm removes the rest,

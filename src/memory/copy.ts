@@ -5,17 +5,17 @@ import type { CopiedDocument, CopyPage } from "./shard-types.ts";
 import type { DocumentRow } from "./store.ts";
 
 /** Documents after row `row` and removals after `removal`, at most `limit` of each; of documents
- *  one or as many as COPY_PAGE_BYTES_MAX holds. `end`: both lists are at their end. */
+ *  as many as COPY_PAGE_BYTES_MAX holds, one at least. `end`: both lists are at their end. */
 export function readCopy(tables: Tables, row: number, removal: number, limit: number): CopyPage {
   const most = Math.min(limit, COPY_PAGE_DOCUMENTS_MAX);
   const documents: CopiedDocument[] = [];
   const rows = tables.store.list(row, most + 1);
   let bytes = 0;
   for (const found of rows.slice(0, most)) {
-    if (bytes > COPY_PAGE_BYTES_MAX) break;
     const copied = wholeDocument(tables, found);
-    documents.push(copied);
     bytes += sizeOf(copied);
+    if (documents.length > 0 && bytes > COPY_PAGE_BYTES_MAX) break;
+    documents.push(copied);
   }
   const removed = tables.store.removals(removal, most + 1);
   const taken = removed.slice(0, most);
@@ -36,8 +36,16 @@ function codebooksOf(documents: readonly CopiedDocument[]): number[] {
   return [...new Set(ids)];
 }
 
-function sizeOf({ document: { text, passages } }: CopiedDocument): number {
-  return 2 * text.length + passages.reduce((sum, { vector }) => sum + vector.qs.length + 100, 500);
+/** In bytes, about: all whose length varies, a character as two. */
+function sizeOf({ document: { id, text, title, metadata, passages } }: CopiedDocument): number {
+  let chars = id.length + text.length + (title?.length ?? 0) + JSON.stringify(metadata).length;
+  let rest = 500;
+  for (const { vector, heading_path, anchor } of passages) {
+    for (const heading of heading_path) chars += heading.length;
+    chars += anchor?.length ?? 0;
+    rest += vector.qs.length + 100;
+  }
+  return 2 * chars + rest;
 }
 
 /** A stored document as `apply` and `adopt` take it. */
