@@ -82,6 +82,9 @@ export const VECTOR_DIM_MAX = 4_096;
 // Documents. A SQLite row in a Durable Object holds 2 MB; text takes up to 3 bytes a UTF-16 unit.
 export const DOCUMENT_CHARS_MAX = 500_000;
 export const DOCUMENTS_PER_CALL_MAX = 1_000;
+// Passages that one call has embedded: at .03 s of CPU time each (`npm run bench -- service --only
+// largest`) within the 300 s that a request may compute. 8 MB of English prose have 7,500.
+export const EMBEDDED_PASSAGES_MAX = 6_000;
 export const DOCUMENT_ID_CHARS_MAX = 256;
 export const TITLE_CHARS_MAX = 1_000;
 export const METADATA_BYTES_MAX = 16 * 1024;

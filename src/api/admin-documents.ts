@@ -1,5 +1,6 @@
 /** /admin/namespaces/{ns}/documents and /export: what content owners load, read and remove. */
 import { ServiceError } from "../errors.ts";
+import { EMBEDDED_PASSAGES_MAX } from "../limits.ts";
 import type { Caller, IngestOutcome, SubmittedDocument } from "../pipeline/types.ts";
 import { NamespaceParams, pathNamespace } from "./admin-namespaces.ts";
 import { mediaType, readJson, readUncheckedJson } from "./body.ts";
@@ -61,19 +62,19 @@ endpoint(
     const service = c.get("service");
     const caller = c.get("caller");
     const namespace = pathNamespace(c);
-    const store = (documents: SubmittedDocument[]) =>
-      service.memoryAdmin.ingest(caller, namespace, documents);
+    const store = (documents: SubmittedDocument[], embeddedMax?: number) =>
+      service.memoryAdmin.ingest(caller, namespace, documents, embeddedMax);
     if (mediaType(c) === NDJSON) return c.json(await ingestLines(readLines(c), store));
     return c.json(await ingest(parseDocuments(await readUncheckedJson(c)), store));
   },
 );
 
-type Store = (documents: SubmittedDocument[]) => Promise<IngestOutcome>;
+type Store = (documents: SubmittedDocument[], embeddedMax?: number) => Promise<IngestOutcome>;
 
 /** Hands on the good documents and puts what becomes of them back in the call's numbering. */
 async function ingest(call: DocumentsCall, store: Store) {
   if (call.documents.length === 0) refuseAll(call.errors, call.errors.length);
-  const outcome = await store(call.documents);
+  const outcome = await store(call.documents, EMBEDDED_PASSAGES_MAX);
   const inCall = <T extends { index: number }>(items: T[]) =>
     items.map((item) => ({ ...item, index: call.indices[item.index]! }));
   const byIndex = (a: { index: number }, b: { index: number }) => a.index - b.index;

@@ -39,11 +39,13 @@ interface Pending {
 
 /** Stores what is new or changed. Resolves once that is durable and searchable. Of documents with
  *  the same id in one call the last one counts. A refused document is reported by its index and
- *  holds up no other. */
+ *  holds up no other. Past `embeddedMax` passages to embed, documents that bring no vector are
+ *  refused with `body_too_large`. */
 export async function ingest(
   memory: IngestMemory,
   encoder: IngestEncoder,
   documents: readonly SubmittedDocument[],
+  embeddedMax = Number.POSITIVE_INFINITY,
 ): Promise<IngestOutcome> {
   const outcome: IngestOutcome = {
     upserted: 0,
@@ -55,11 +57,17 @@ export async function ingest(
   const pending = await changed(memory, digestAll(encoder, documents, outcome), outcome);
   let batch: Ready[] = [];
   let passages = 0;
+  let embedded = 0;
   const countTokens = counterOf(encoder);
   for (const one of pending) {
     const { text, content_type } = one.document;
     const type = content_type === "text/markdown" ? content_type : "text/plain";
     const spans = await chunk(text, countTokens, type);
+    if (one.brought === null) embedded += spans.length;
+    if (one.brought === null && embedded > embeddedMax) {
+      report(outcome, one.index, tooMuch(embeddedMax));
+      continue;
+    }
     if (batch.length > 0 && passages + spans.length > UPSERT_PASSAGES_MAX) {
       await store(memory, await embed(encoder, batch), outcome);
       batch = [];
@@ -70,6 +78,11 @@ export async function ingest(
   }
   if (batch.length > 0) await store(memory, await embed(encoder, batch), outcome);
   return outcome;
+}
+
+function tooMuch(embeddedMax: number): ServiceError {
+  const fact = `a call has ${embeddedMax} passages embedded at most: send this in another call`;
+  return new ServiceError("body_too_large", fact);
 }
 
 const counters = new WeakMap<IngestEncoder, CountTokens>();

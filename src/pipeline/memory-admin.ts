@@ -36,12 +36,18 @@ export class NamespaceAdmin implements MemoryAdmin {
     this.#access = access;
   }
 
-  async ingest(caller: Caller, namespace: string, documents: readonly SubmittedDocument[]) {
+  async ingest(
+    caller: Caller,
+    namespace: string,
+    documents: readonly SubmittedDocument[],
+    embeddedMax?: number,
+  ) {
     const memory = this.#memory(caller, namespace);
     return ingest(
       ingestMemory(memory, this.#access.trace),
       await this.#access.encoder(),
       documents,
+      embeddedMax,
     );
   }
 

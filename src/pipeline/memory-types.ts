@@ -27,11 +27,13 @@ export interface MemorySnapshots {
  *  `memory_busy` where too many writes wait. */
 export interface MemoryAdmin {
   /** Resolves once the accepted documents are durable and searchable. A document that is refused
-   *  is in `errors` and holds up no other. */
+   *  is in `errors` and holds up no other. Past `embeddedMax` passages to embed, without which
+   *  there is no such bound, documents are refused with `body_too_large`. */
   ingest(
     caller: Caller,
     namespace: string,
     documents: readonly SubmittedDocument[],
+    embeddedMax?: number,
   ): Promise<IngestOutcome>;
   /** Throws `document_not_found`. */
   getDocument(caller: Caller, namespace: string, id: string): Promise<StoredDocument>;

@@ -1,6 +1,7 @@
 import { expect, it, vi } from "vitest";
 import { DocumentReply, IngestReply } from "../../src/api/schema/documents.ts";
 import { toBase64 } from "../../src/api/schema/vector.ts";
+import { EMBEDDED_PASSAGES_MAX } from "../../src/limits.ts";
 import type { SubmittedDocument } from "../../src/pipeline/types.ts";
 import { startApi } from "./fake-service.ts";
 
@@ -54,6 +55,14 @@ it("documents are read with their optional fields null or absent", async () => {
     },
     { ...none, text: "x" },
   ]);
+});
+
+it("a call in JSON has a bound of passages to embed, and lines have none", async () => {
+  const { call, service } = startApi();
+  await call(DOCUMENTS, { json: { documents: [{ text: "hello" }] } });
+  await call(DOCUMENTS, { raw: '{"text": "hello"}', headers: NDJSON });
+  const bounds = service.calls.filter(([name]) => name === "ingest").map((call) => call[4]);
+  expect(bounds).toEqual([EMBEDDED_PASSAGES_MAX, undefined]);
 });
 
 it("expires_at is ISO 8601 or Unix time in ms or s", async () => {

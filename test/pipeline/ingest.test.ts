@@ -89,6 +89,15 @@ it("what is new is stored, what is the same is not, and both have their versions
   expect(encoder.embedded).toEqual(["the heron is back", "two herons", "three herons"]);
 });
 
+it("past what a call may have embedded, only documents with a vector are taken", async () => {
+  const documents = ["a", "b", "c", "d"].map((id) => submitted({ id, text: `${id} heron` }));
+  documents[3]!.embedding = Float32Array.of(1, 0, 0, 0);
+  const outcome = await ingest(memory, encoder, documents, 2);
+  expect(outcome.documents.map(({ id }) => id).sort()).toEqual(["a", "b", "d"]);
+  expect(outcome.errors).toMatchObject([{ index: 2, code: "body_too_large" }]);
+  expect(await ingest(memory, encoder, documents, 2)).toMatchObject({ upserted: 1, unchanged: 3 });
+});
+
 it.each<Partial<SubmittedDocument>>([
   { text: "the heron is back." },
   { title: "Birds" },
