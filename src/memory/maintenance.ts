@@ -29,11 +29,12 @@ export function segmentsDue(
   let sum = 0;
   for (const segment of segments) {
     const size = living(segment);
-    if (size >= half || sum + size > segmentPassagesMax) {
+    if (size >= half) {
       run = [];
       sum = 0;
+      continue;
     }
-    if (size >= half) continue;
+    // A run that goes on has less than half: with another that has less it stays within the bound.
     run.push(segment);
     sum += size;
     if (run.length >= 2 && (run.length >= mergeFan || sum >= half)) return run;

@@ -13,6 +13,7 @@ import {
   ARCHIVE_PART_WIDTH,
   ARCHIVE_ROWS_STEP,
   ARCHIVE_VECTORS_MIN,
+  PQ_SAMPLE_MAX,
   SEAL_PASSAGES,
 } from "../../src/limits.ts";
 import { Shard } from "../../src/memory/shard.ts";
@@ -288,6 +289,21 @@ it("too few vectors are not archived, until there are enough", async () => {
     at.now += DAYS * DAY_MS;
     settle(shard, at.now);
     expect(shard.stats().archived_passages).toBe(MADE.length);
+  });
+});
+
+it("a codebook is trained on so many vectors, evenly from all that are cold", async () => {
+  await withShard("sample", (tested) => {
+    const { shard } = tested;
+    const count = 5_000;
+    fill(shard, count);
+    archived(tested);
+    const made = range(1, count + 1).filter((n) => !isBrought(n));
+    expect(shard.stats().archived_passages).toBe(made.length);
+    expect(made.length).toBeGreaterThan(PQ_SAMPLE_MAX);
+    const step = made.length / PQ_SAMPLE_MAX;
+    const sample = Array.from({ length: PQ_SAMPLE_MAX }, (_, i) => made[Math.floor(i * step)]!);
+    expect(shard.copyPage(0, 0, 1).codebooks).toEqual([trained(sample).bytes()]);
   });
 });
 

@@ -6,6 +6,7 @@ import { type Filter, type FilterValue, matches, parseFilter } from "../../index
 import {
   FILTER_REMEMBERED_CHARS_MAX,
   FILTERS_REMEMBERED_MAX,
+  METADATA_FIELDS_REMEMBERED_MAX,
   METADATA_VALUE_CHARS_MAX,
 } from "../../src/limits.ts";
 import { METADATA_TABLES, MetadataIndex } from "../../src/memory/metadata-index.ts";
@@ -204,5 +205,28 @@ it("what is remembered has bounds, and a field goes with its last value", async 
       storage.sql.exec(`SELECT count(*) AS n FROM ${table}`).one().n as number;
     expect([count("metadata_fields"), count("metadata_values")]).toEqual([0, 0]);
     expect([...index.rows({})]).toEqual([]);
+  });
+});
+
+it("the numbers of so many fields are remembered, and looked up beyond that", async () => {
+  await inObject("fields", ({ storage }) => {
+    let lookUps = 0;
+    const sql = {
+      exec: (text: string, ...bindings: SqlStorageValue[]) => {
+        lookUps += Number(text.startsWith("SELECT id FROM metadata_fields"));
+        return storage.sql.exec(text, ...bindings);
+      },
+    } as SqlStorage;
+    const index = new MetadataIndex(sql, () => ({}));
+    const names = Array.from({ length: METADATA_FIELDS_REMEMBERED_MAX }, (_, i) => `f${i}`);
+    index.put(1, Object.fromEntries(names.map((name) => [name, 1])));
+    const lookedUp = () => {
+      lookUps = 0;
+      for (const name of names) expect([...index.rows({ [name]: 1 })]).toEqual([1]);
+      return lookUps;
+    };
+    expect([lookedUp(), lookedUp()]).toEqual([0, 0]);
+    index.put(2, { more: 1 });
+    expect(lookedUp()).toBe(names.length);
   });
 });

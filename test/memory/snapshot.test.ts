@@ -2,6 +2,8 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { codeOf } from "../../src/errors.ts";
+import { SNAPSHOT_PASSES_MAX, SNAPSHOTS_MAX } from "../../src/limits.ts";
+import { manifestKey } from "../../src/memory/snapshot-format.ts";
 import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";
 import { type Memory, prepared, store } from "./documents.ts";
 import {
@@ -219,4 +221,45 @@ it("a namespace sees no snapshot of another, whatever their names share", async 
     }
   }
   expect((await memory.snapshots()).snapshots).toHaveLength(1);
+});
+
+it("a snapshot that writes outrun has them wait after so many passes, and is whole", async () => {
+  const { stepped, memory, twin } = await filled("snapshot/outrun", 1);
+  const id = await memory.snapshot();
+  const passes: [string, number][] = [];
+  for (let i = 0; i < 200; i++) {
+    const work = await stepped.work();
+    if (work?.kind !== "snapshot") break;
+    const seen: [string, number] = [work.phase, work.passes];
+    if (String(passes.at(-1)) !== String(seen)) passes.push(seen);
+    if (work.phase === "seal") break;
+    const documents = [0, 1, 2, 3].map((n) => prepared(`late ${i}-${n}`, "rent"));
+    for (const each of [memory, twin]) await store(each, documents);
+    await stepped.tick();
+  }
+  const copied = Array.from({ length: SNAPSHOT_PASSES_MAX }, (_, n) => ["copy", n]);
+  expect(passes).toEqual([["prepare", 0], ...copied, ["seal", SNAPSHOT_PASSES_MAX]]);
+  await settle(stepped);
+  await memory.removeWhere({});
+  await memory.restore(id);
+  await settle(stepped);
+  await expectSame(memory, twin, ["bm25"]);
+});
+
+it("a namespace has so many snapshots, and another only once one is deleted", async () => {
+  const { stepped, memory } = await filled("snapshot/many", 1);
+  const first = await snapshotOf(stepped);
+  const keyOf = (id: string) => manifestKey("snapshot/many", id);
+  const of = await env.SNAPSHOTS.get(keyOf(first));
+  const manifest = await of!.text();
+  for (let n = 2; n < SNAPSHOTS_MAX; n++) {
+    const customMetadata = { ...of!.customMetadata, id: `copy-${n}` };
+    await env.SNAPSHOTS.put(keyOf(`copy-${n}`), manifest, { customMetadata });
+  }
+  const last = await snapshotOf(stepped);
+  expect((await memory.snapshots()).snapshots).toHaveLength(SNAPSHOTS_MAX);
+  expect(await codeFrom(memory.snapshot())).toBe("conflict");
+  await memory.deleteSnapshot(last);
+  expect(await snapshotOf(stepped)).not.toBe(last);
+  expect((await memory.snapshots()).snapshots).toHaveLength(SNAPSHOTS_MAX);
 });

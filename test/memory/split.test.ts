@@ -3,6 +3,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
+import { COPY_CATCH_UP_PAGES } from "../../src/limits.ts";
 import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";
 import { hitsOf, type Memory, prepared, store } from "./documents.ts";
 import {
@@ -138,4 +139,25 @@ it("a shard that is full is split before a write that needs room is refused", as
     const hits = await hitsOf(memory, asking(query, { mode: "bm25" }));
     expect(hits.map((hit) => hit.document_id)).toEqual([`bulky ${i}`]);
   }
+});
+
+it("a split that writes outrun has them wait after so many pages, and ends", async () => {
+  const { stepped, memory, twin } = await splitting("split/outrun");
+  const behind: number[] = [];
+  const late: ReturnType<typeof prepared>[] = [];
+  for (let i = 0; i < 2 * COPY_CATCH_UP_PAGES; i++) {
+    const work = await stepped.work();
+    if (work?.kind !== "split") break;
+    behind.push(work.behind);
+    const documents = [0, 1, 2, 3].map((n) => prepared(`late ${i}-${n}`, "rent"));
+    await store(memory, documents);
+    late.push(...documents);
+    await stepped.tick();
+  }
+  await store(twin, late);
+  expect(behind.filter((pages) => pages > 0)).toEqual(
+    Array.from({ length: COPY_CATCH_UP_PAGES }, (_, i) => i + 1),
+  );
+  expect((await memory.stats()).shards).toHaveLength(2);
+  await expectSame(memory, twin, ["bm25"]);
 });
