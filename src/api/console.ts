@@ -1,5 +1,6 @@
 /** GET /console and its files, from the static assets. They hold no data and need no key: the
  *  page asks its user for one. */
+import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Env } from "../env.ts";
 import { ServiceError } from "../errors.ts";
 import type { Api } from "./context.ts";
@@ -16,9 +17,9 @@ export function addConsole(app: Api): void {
     const { ASSETS } = c.env as Env;
     const response = await ASSETS.fetch(new Request(c.req.url));
     if (!response.ok) throw new ServiceError("not_found", `there is nothing at ${c.req.path}`);
-    const headers = new Headers(response.headers);
-    headers.set("content-security-policy", CONTENT_SECURITY_POLICY);
-    headers.set("cache-control", "no-cache");
-    return new Response(response.body, { status: response.status, headers });
+    for (const [name, value] of response.headers) c.header(name, value);
+    c.header("content-security-policy", CONTENT_SECURITY_POLICY);
+    c.header("cache-control", "no-cache");
+    return c.body(response.body as ReadableStream, response.status as ContentfulStatusCode);
   });
 }

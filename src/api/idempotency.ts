@@ -1,6 +1,7 @@
 /** The header Idempotency-Key on writes: the same request again gets the first one's reply. */
 import type { RouteConfig } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
+import type { ContentfulStatusCode, StatusCode } from "hono/utils/http-status";
 import { ServiceError } from "../errors.ts";
 import type { StoredReply } from "../ledger/replay-object.ts";
 import { REPLAY_BYTES_MAX } from "../limits.ts";
@@ -36,7 +37,7 @@ export const idempotent = createMiddleware<ApiEnv>(async (c, next) => {
     });
   const begun = await c.get("service").replays.begin(await readWrite(c, key));
   if (!("state" in begun)) return finishing(c, begun, next);
-  if (begun.state === "done") return replay(begun.reply);
+  if (begun.state === "done") return replay(c, begun.reply);
   if (begun.state === "running")
     throw new ServiceError("idempotency_key_in_use", "the same request is under way: wait for it");
   throw new ServiceError(
@@ -73,7 +74,9 @@ async function finishing(c: ApiContext, write: OpenWrite, next: () => Promise<vo
   }
 }
 
-function replay({ status, type, body }: StoredReply): Response {
-  const headers = { "content-type": type, "idempotent-replayed": "true" };
-  return new Response(body, { status, headers });
+function replay(c: ApiContext, { status, type, body }: StoredReply): Response {
+  c.header("idempotent-replayed", "true");
+  if (body.byteLength === 0) return c.body(null, status as StatusCode);
+  c.header("content-type", type);
+  return c.body(body as Uint8Array<ArrayBuffer>, status as ContentfulStatusCode);
 }

@@ -14,7 +14,10 @@ it("the same write again gets the first one's reply, and does nothing", async ()
   expect(first.headers.has("idempotent-replayed")).toBe(false);
   expect(again.headers.get("idempotent-replayed")).toBe("true");
   expect([again.status, await again.text()]).toEqual([first.status, await first.text()]);
+  expect(again.headers.get("x-brink-trace")).toMatch(/^[0-9a-f]{32}$/);
   expect(again.headers.get("x-brink-trace")).not.toBe(first.headers.get("x-brink-trace"));
+  for (const name of ["content-type", "x-content-type-options", "cache-control"])
+    expect(again.headers.get(name)).toBe(first.headers.get(name));
   expect(service.calls.filter(([name]) => name === "ingest")).toHaveLength(1);
 });
 
