@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mulberry32 } from "../../../eval/random.ts";
 import { startService } from "../../../scripts/service.ts";
-import { watchMemory } from "../memory-watch.ts";
 import { backendCells } from "./backend-cells.ts";
 import { type Cell, EMPTY, FaultClient, type Got } from "./cell.ts";
 import { platformCells } from "./platform-cells.ts";
@@ -48,15 +47,7 @@ export async function runFaults(options: FaultOptions): Promise<FaultTally> {
   const readyPath = "/openapi.json"; // the models are not loaded yet
   const service = await startService({ state, configs: [CONFIG], variables, readyPath });
   try {
-    const matrix = new Matrix(new FaultClient(service.url), say);
-    const {
-      result: tally,
-      peakBytes,
-      faults,
-    } = await watchMemory(service, () => matrix.all(cells));
-    if (faults.length > 0) tally.failed.push({ name: "memory", faults });
-    say(`memory at most ${(peakBytes / 1e6).toFixed(1)} MB`);
-    return tally;
+    return await new Matrix(new FaultClient(service.url), say).all(cells);
   } finally {
     await service.stop();
     rmSync(state, { recursive: true, force: true });
