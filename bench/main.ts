@@ -25,7 +25,8 @@ const HELP = `usage: npm run bench -- <what> [options]
   service   the built Worker: first answer of a fresh isolate, warm answers; --only backend: what
             Brink adds to a backend's answers at 200 a second; portkey: the same beside the
             Portkey gateway; edge: edge answers under load; memory: over 50,000 requests;
-            largest: the CPU time of the largest requests
+            largest: the CPU time of the largest requests; garbage: what calls leave to the
+            collector
   router    what routing adds to a request before anything is written, in workerd
   generator the memory of the generator's isolate with a model of SmolLM2-135M's shape
   index     the memory's index on the texts of --data: its parts alone, and 100,000 passages

@@ -1,8 +1,8 @@
 /** The built Worker under the local runtime, timed from a client. `--only` names the parts:
  *  answers (cold and warm edge answers), backend (what Brink adds to a backend's answer), portkey
  *  (the same beside the Portkey gateway), edge (edge answers under load), memory (the isolate's
- *  memory over 50,000 requests), largest (the CPU time of the largest requests). Without it:
- *  answers. */
+ *  memory over 50,000 requests), largest (the CPU time of the largest requests), garbage (what
+ *  calls leave to the collector). Without it: answers. */
 import { exitOnSignals } from "../scripts/service.ts";
 import type { BenchOptions } from "./main.ts";
 import { writeRecord } from "./report.ts";
@@ -13,6 +13,7 @@ const PARTS: Record<string, (options: BenchOptions) => Promise<unknown>> = {
   portkey: async (options) => (await import("./service/added.ts")).run(options, true),
   edge: async (options) => (await import("./service/edge.ts")).run(options),
   memory: async (options) => (await import("./service/memory.ts")).run(options),
+  garbage: async (options) => (await import("./service/garbage.ts")).run(options),
   largest: async (options) => (await import("./service/largest.ts")).run(options),
 };
 

@@ -34,20 +34,22 @@ export async function readMemory(service: {
 export async function readHeap(
   inspectorUrl: string,
 ): Promise<{ heapBytes: number; buffersBytes: number }> {
-  const result = await send(await targetOf(inspectorUrl), "Runtime.getHeapUsage");
+  const result = await ask(inspectorUrl, "Runtime.getHeapUsage");
   return { heapBytes: Number(result.usedSize), buffersBytes: Number(result.backingStorageSize) };
 }
 
 /** Collects the garbage of the Worker that is called first. */
 export async function collectGarbage(inspectorUrl: string): Promise<void> {
-  await send(await targetOf(inspectorUrl), "HeapProfiler.collectGarbage");
+  await ask(inspectorUrl, "HeapProfiler.collectGarbage");
 }
 
-async function targetOf(inspectorUrl: string): Promise<string> {
-  const targets = (await (await fetch(`${inspectorUrl}/json`)).json()) as Target[];
-  const url = targets[0]?.webSocketDebuggerUrl;
-  if (url === undefined) throw new Error("the inspector lists no target");
-  return url;
+async function ask(inspectorUrl: string, method: string): Promise<Record<string, unknown>> {
+  const session = await InspectorSession.open(inspectorUrl);
+  try {
+    return await session.send(method);
+  } finally {
+    session.close();
+  }
 }
 
 async function readLinearBytes(url: string): Promise<number> {
@@ -60,22 +62,50 @@ async function readLinearBytes(url: string): Promise<number> {
 
 const REPLY_MS_MAX = 10_000;
 
-function send(url: string, method: string): Promise<Record<string, unknown>> {
-  return new Promise((done, fail) => {
+/** A connection to the inspector of the Worker that is called first. */
+export class InspectorSession {
+  readonly #socket: WebSocket;
+  #sent = 0;
+
+  private constructor(socket: WebSocket) {
+    this.#socket = socket;
+  }
+
+  static async open(inspectorUrl: string): Promise<InspectorSession> {
+    const targets = (await (await fetch(`${inspectorUrl}/json`)).json()) as Target[];
+    const url = targets[0]?.webSocketDebuggerUrl;
+    if (url === undefined) throw new Error("the inspector lists no target");
     // The inspector refuses clients that do not name a local origin.
     const options = { headers: { origin: "http://127.0.0.1" } };
     const socket = new WebSocket(url, options as unknown as string[]);
-    const timer = setTimeout(() => fail(new Error(`${method}: no reply`)), REPLY_MS_MAX);
-    const finish = (act: () => void) => {
-      clearTimeout(timer);
-      socket.close();
-      act();
-    };
-    socket.addEventListener("open", () => socket.send(JSON.stringify({ id: 1, method })));
-    socket.addEventListener("error", () => finish(() => fail(new Error(`cannot reach ${url}`))));
-    socket.addEventListener("message", ({ data }) => {
-      const reply = JSON.parse(String(data));
-      if (reply.id === 1) finish(() => done(reply.result));
+    await new Promise((done, fail) => {
+      socket.addEventListener("open", done);
+      socket.addEventListener("error", () => fail(new Error(`cannot reach ${url}`)));
     });
-  });
+    return new InspectorSession(socket);
+  }
+
+  /** The command's result. Rejects where none comes within REPLY_MS_MAX. */
+  send(method: string, params: object = {}): Promise<Record<string, unknown>> {
+    const id = ++this.#sent;
+    const over = new AbortController();
+    const { signal } = over;
+    const reply = new Promise<Record<string, unknown>>((done, fail) => {
+      const timer = setTimeout(() => fail(new Error(`${method}: no reply`)), REPLY_MS_MAX);
+      signal.addEventListener("abort", () => clearTimeout(timer));
+      const lost = () => fail(new Error(`${method}: the inspector has gone`));
+      this.#socket.addEventListener("close", lost, { signal });
+      const read = ({ data }: MessageEvent) => {
+        const told = JSON.parse(String(data));
+        if (told.id === id) done(told.result);
+      };
+      this.#socket.addEventListener("message", read, { signal });
+    });
+    this.#socket.send(JSON.stringify({ id, method, params }));
+    return reply.finally(() => over.abort());
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
 }

@@ -42,11 +42,19 @@ export function bundle(config: string, folder: string): WorkerOptions {
   return { ...workerOptions, name: "brink", modulesRoot: folder, modules } as WorkerOptions;
 }
 
-/** Starts a Worker on a free port of 127.0.0.1, with its durable state in a folder. */
-export async function startBare(options: WorkerOptions, state: string): Promise<BareWorker> {
+/** Starts a Worker on a free port of 127.0.0.1, with its durable state in a folder; with a port for
+ *  the inspector, that listens too. */
+export async function startBare(
+  options: WorkerOptions,
+  state: string,
+  inspectorPort?: number,
+): Promise<BareWorker> {
   const before = children();
   const shared = { host: "127.0.0.1", port: 0, cf: false, resourcePersistencePath: state } as const;
-  const runtime = new Miniflare(convertV4MiniflareOptions({ ...shared, workers: [options] }));
+  const inspected = inspectorPort === undefined ? {} : { inspectorPort };
+  const runtime = new Miniflare(
+    convertV4MiniflareOptions({ ...shared, ...inspected, workers: [options] }),
+  );
   const url = (await runtime.ready).origin;
   const pids = children().filter((pid) => !before.includes(pid));
   let gone: Promise<void> | null = null;

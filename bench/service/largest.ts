@@ -1,8 +1,6 @@
 /** The CPU time of the largest requests that the API takes, against what a request may have: more
  *  is ended by the platform in its midst. */
-import { Agent, request } from "node:http";
 import { mulberry32 } from "../../eval/random.ts";
-import { LOCAL_ADMIN_KEY } from "../../scripts/service.ts";
 import {
   DOCUMENT_CHARS_MAX,
   EMBEDDING_INPUTS_MAX,
@@ -10,6 +8,7 @@ import {
   RERANK_DEPTH_MAX,
   RERANK_DOCUMENTS_MAX,
 } from "../../src/limits.ts";
+import { BenchClient } from "../client.ts";
 import type { BenchOptions } from "../main.ts";
 import { cpuSeconds } from "./cpu-time.ts";
 import { startBackend, startBrink } from "./processes.ts";
@@ -33,12 +32,13 @@ interface Largest {
 export async function run({ quick }: BenchOptions) {
   const backend = await startBackend();
   const brink = await startBrink(backend.url);
+  const client = new BenchClient(brink.url.replace(/\/v1$/, ""));
   const results: { name: string; megabytes: number; seconds: number }[] = [];
   try {
     for (const one of largestRequests(quick ? 0.1 : 1)) {
       const body = JSON.stringify(one.body);
       const before = cpuSeconds(brink.owns);
-      await send(brink.url.replace(/\/v1$/, one.path), one.method, body);
+      await client.send(one.method, one.path, body, "application/json");
       const seconds = cpuSeconds(brink.owns)! - before!;
       results.push({ name: one.name, megabytes: body.length / 1e6, seconds });
       console.log(
@@ -48,6 +48,7 @@ export async function run({ quick }: BenchOptions) {
       if (seconds > CPU_SECONDS_MAX) process.exitCode = 1;
     }
   } finally {
+    client.close();
     await brink.stop();
     await backend.stop();
   }
@@ -116,26 +117,3 @@ const WORDS =
   engine departure cargo crossing winter company passenger deck report licence insurance`.split(
     /\s+/,
   );
-
-/** Rejects for any status but 200. */
-function send(url: string, method: string, body: string): Promise<void> {
-  const bytes = Buffer.from(body);
-  const headers = {
-    authorization: `Bearer ${LOCAL_ADMIN_KEY}`,
-    "content-type": "application/json",
-    "content-length": bytes.length,
-  };
-  return new Promise((done, fail) => {
-    const sent = request(url, { method, headers, agent: new Agent() }, (reply) => {
-      let text = "";
-      reply.setEncoding("utf8").on("data", (part: string) => (text += part));
-      reply.on("error", fail);
-      reply.on("end", () => {
-        if (reply.statusCode === 200) done();
-        else fail(new Error(`${method} ${url}: ${reply.statusCode} ${text.slice(0, 300)}`));
-      });
-    });
-    sent.on("error", fail);
-    sent.end(bytes);
-  });
-}

@@ -33,7 +33,7 @@ export async function startBackend(): Promise<Running> {
 }
 
 /** Brink as it deploys. */
-export async function startBrink(backendUrl: string): Promise<Running> {
+export async function startBrink(backendUrl: string, inspectorPort?: number): Promise<Running> {
   const bindings = {
     BRINK_LOCAL: "1",
     BACKEND_URL: backendUrl,
@@ -41,7 +41,8 @@ export async function startBrink(backendUrl: string): Promise<Running> {
     BACKEND_KEY: "k",
     BRINK_LOG: "errors",
   };
-  return startWorker({ ...bundle(join(root, "wrangler.toml"), BUNDLE), bindings });
+  const options = { ...bundle(join(root, "wrangler.toml"), BUNDLE), bindings };
+  return startWorker(options, inspectorPort);
 }
 
 /** A Worker that hands both bodies on. */
@@ -57,9 +58,12 @@ export function startFloor(backendUrl: string): Promise<Running> {
 }
 
 /** A Worker in a workerd of its own, with state that ends with it. */
-async function startWorker(options: WorkerOptions): Promise<Running> {
+export async function startWorker(
+  options: WorkerOptions,
+  inspectorPort?: number,
+): Promise<Running> {
   const state = mkdtempSync(join(STATE, "brink-bench-"));
-  const { url, pids, kill } = await startBare(options, state);
+  const { url, pids, kill } = await startBare(options, state, inspectorPort);
   const stop = async () => {
     await kill();
     rmSync(state, { recursive: true, force: true });
