@@ -1,3 +1,10 @@
+const encoder = new TextEncoder();
+
+/** How many bytes of UTF-8 a text has. */
+export function utf8Length(text: string): number {
+  return encoder.encode(text).length;
+}
+
 /** Bytes that come in parts of any size and number: a list of four million parts of a byte each
  *  would take a hundred times what is in them. Linear; holds three times its bytes at most, while
  *  it grows. */

@@ -1,5 +1,7 @@
 /** The Durable Object that knows a deployment's keys, namespaces and settings; there is one. */
+
 import { DurableObject } from "cloudflare:workers";
+import { utf8Length } from "../../index/bytes.ts";
 import { ServiceError } from "../errors.ts";
 import { KEYS_PER_TENANT_MAX, NAMESPACES_PER_TENANT_MAX, SETTING_BYTES_MAX } from "../limits.ts";
 import { NAMESPACE_DEFAULTS, type NamespaceOptions } from "../memory/types.ts";
@@ -150,7 +152,7 @@ export class LedgerObject extends DurableObject {
 
   /** Keeps a JSON text. Throws `invalid_request` above SETTING_BYTES_MAX. */
   putSetting(tenant: string, name: string, value: string): void {
-    const bytes = new TextEncoder().encode(value).length;
+    const bytes = utf8Length(value);
     if (bytes > SETTING_BYTES_MAX)
       throw new ServiceError(
         "invalid_request",

@@ -1,4 +1,5 @@
 /** A tenant's last traces, bounded in number, bytes and age. */
+import { utf8Length } from "../../index/bytes.ts";
 import {
   TRACE_BYTES_MAX,
   TRACE_KEPT_MS_MAX,
@@ -56,7 +57,7 @@ export class TraceRing {
     for (const trace of traces) {
       const { summary, detail } = textsOf(trace);
       const start = upto;
-      upto += bytesOf(summary) + bytesOf(detail);
+      upto += utf8Length(summary) + utf8Length(detail);
       const { trace_id, at, duration_ms, status, route, key, namespace } = trace;
       this.#sql.exec(
         `INSERT OR IGNORE INTO traces
@@ -139,14 +140,11 @@ function textsOf(trace: TraceRecord): { summary: string; detail: string } {
   const whole = { decision, passages, notes, span_id, parent, spans, spans_dropped, texts };
   const less = { ...whole, passages: [], texts: null };
   const least = { ...less, spans: [], spans_dropped: spans_dropped + spans.length };
-  const room = TRACE_BYTES_MAX - bytesOf(summary);
+  const room = TRACE_BYTES_MAX - utf8Length(summary);
   let detail = "";
   for (const one of [whole, less, least]) {
     detail = JSON.stringify(one);
-    if (bytesOf(detail) <= room) break;
+    if (utf8Length(detail) <= room) break;
   }
   return { summary, detail };
 }
-
-const encoder = new TextEncoder();
-const bytesOf = (text: string) => encoder.encode(text).length;

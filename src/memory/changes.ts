@@ -1,5 +1,6 @@
 /** What a list of changes comes to: which stored documents go, which come, and what each change is
  *  told. Pure: nothing is written here. */
+import { utf8Length } from "../../index/bytes.ts";
 import { assert } from "../errors.ts";
 import { METADATA_BYTES_MAX } from "../limits.ts";
 import { documentDigest } from "./document-digest.ts";
@@ -126,7 +127,7 @@ function patched(document: PreparedDocument, patch: DocumentPatch): PreparedDocu
 
 /** Patches may add up to more than a document may bring at once. */
 function metadataFault(metadata: Metadata): ChangeOutcome["error"] {
-  const bytes = new TextEncoder().encode(JSON.stringify(metadata)).byteLength;
+  const bytes = utf8Length(JSON.stringify(metadata));
   if (bytes <= METADATA_BYTES_MAX) return null;
   const message = `metadata would have ${bytes} bytes of JSON, the limit is ${METADATA_BYTES_MAX}`;
   return { code: "invalid_request", message };

@@ -1,5 +1,6 @@
 /** What answers cost: the one place that knows which engine charges what. Amounts are whole
  *  nano-USD, rounded up, so that no use is free by rounding. */
+import { utf8Length } from "../../index/bytes.ts";
 import type { EngineRequest, Usage } from "../engine/engine.ts";
 import type { BackendPrices, Config } from "../env.ts";
 import { pricesOf as backendPrices, dearestPrices, type Priced } from "../env-backends.ts";
@@ -61,7 +62,7 @@ export function mostTokens({ messages, parameters }: EngineRequest): Tokens {
   });
   const { tools, n } = parameters;
   const preamble = Array.isArray(tools) && tools.length > 0 ? TOOLS_PREAMBLE_TOKENS : 0;
-  const bytes = new TextEncoder().encode(JSON.stringify({ ...parameters, messages: texts })).length;
+  const bytes = utf8Length(JSON.stringify({ ...parameters, messages: texts }));
   const answers = typeof n === "number" ? n : 1;
   return {
     prompt_tokens: bytes + parts * PART_TOKENS_MAX + preamble,

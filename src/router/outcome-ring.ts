@@ -1,4 +1,5 @@
 /** The last outcomes of a tenant, bounded in number, bytes and age. */
+import { utf8Length } from "../../index/bytes.ts";
 import {
   OUTCOME_BYTES_MAX,
   OUTCOME_KEPT_MS_MAX,
@@ -49,8 +50,8 @@ export class OutcomeRing {
     let start = Number(this.#sql.exec(`SELECT coalesce(${UPTO}, 0) AS upto`).one().upto);
     for (const { outcome, revision } of given) {
       let text = JSON.stringify(keepText ? outcome : withoutText(outcome));
-      if (bytesOf(text) > OUTCOME_BYTES_MAX) text = JSON.stringify(withoutText(outcome));
-      const bytes = bytesOf(text);
+      if (utf8Length(text) > OUTCOME_BYTES_MAX) text = JSON.stringify(withoutText(outcome));
+      const bytes = utf8Length(text);
       if (bytes > OUTCOME_BYTES_MAX) continue;
       const { trace_id, at, namespace } = outcome;
       const { rowsWritten } = this.#sql.exec(
@@ -85,7 +86,7 @@ export class OutcomeRing {
     let bytes = 0;
     let last = 0;
     for (const row of rows) {
-      bytes += bytesOf(String(row.outcome));
+      bytes += utf8Length(String(row.outcome));
       const full = outcomes.length === limit || bytes > OUTCOMES_PAGE_BYTES_MAX;
       if (full && outcomes.length > 0) return { outcomes, cursor: String(last) };
       outcomes.push(fromRow(row));
@@ -135,6 +136,3 @@ function withoutText(outcome: Outcome): Outcome {
   const edge_answer = outcome.edge_answer === null ? null : "";
   return { ...outcome, question: "", edge_answer, text: "", conversation: null };
 }
-
-const encoder = new TextEncoder();
-const bytesOf = (text: string) => encoder.encode(text).length;

@@ -1,4 +1,5 @@
 /** Documents: what content owners send, one by one, and what they get back. */
+import { utf8Length } from "../../../index/bytes.ts";
 import type { Filter } from "../../../index/filter.ts";
 import { codeOf, type ErrorCode, ServiceError } from "../../errors.ts";
 import {
@@ -72,9 +73,7 @@ const DocumentFields = Document.omit({ embedding: true });
 function bytesOf(value: unknown): number {
   const text = JSON.stringify(value);
   // No UTF-16 unit has more than 3 bytes: most metadata need not be encoded to be measured.
-  return text.length * 3 <= METADATA_BYTES_MAX
-    ? text.length
-    : new TextEncoder().encode(text).byteLength;
+  return text.length * 3 <= METADATA_BYTES_MAX ? text.length : utf8Length(text);
 }
 
 /** The body of POST .../documents. Its documents are parsed one by one, by `parseDocuments`. */
