@@ -150,7 +150,6 @@ function addFrame(
     });
     keepAlive(handled);
     await handled;
-    if (watched && !c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
   });
   const shared = cors({
     origin: (origin, c) => {

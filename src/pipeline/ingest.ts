@@ -3,12 +3,12 @@ import { type CountTokens, chunk, countByWord, type Passage } from "../../index/
 import { htmlToMarkdown } from "../../index/html-to-markdown.ts";
 import { type QuantizedVector, quantizeVector } from "../../index/vectors.ts";
 import { codeOf, ERROR_CODES, ServiceError } from "../errors.ts";
-import { DOCUMENT_ID_CHARS_MAX, EMBEDDING_INPUTS_STEP, UPSERT_PASSAGES_MAX } from "../limits.ts";
+import { DOCUMENT_ID_CHARS_MAX, UPSERT_PASSAGES_MAX } from "../limits.ts";
 import { documentDigest } from "../memory/document-digest.ts";
 import type { ChangeOutcome } from "../memory/shard-types.ts";
 import type { PreparedDocument } from "../memory/types.ts";
 import type { Encoder } from "../model/encoder.ts";
-import { inSteps } from "./steps.ts";
+import { embedInSteps } from "./steps.ts";
 import type { IngestOutcome, SubmittedDocument } from "./types.ts";
 
 /** What ingest needs of an encoder: its tests have one without weights. */
@@ -171,7 +171,7 @@ async function embed(
       ? spans.map((span) => passageText(document.title, textOf(document, span)))
       : [],
   );
-  const vectors = await inSteps(texts, EMBEDDING_INPUTS_STEP, (step) => encoder.embed(step));
+  const vectors = await embedInSteps(encoder, texts);
   let next = 0;
   const now = Date.now();
   return batch.map(({ index, id, document, brought, digest, spans }) => {

@@ -9,6 +9,7 @@ import type { TraceObject } from "../ledger/trace-object.ts";
 import type { UsageObject } from "../ledger/usage-object.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
 import type { RouterObject } from "../router/router-object.ts";
+import { oncePer } from "./once-per.ts";
 
 /** Its methods may be handed on by themselves. */
 export class Objects {
@@ -42,13 +43,4 @@ export class Objects {
     this.#env.REPLAYS.getByName(tenant);
 }
 
-const known = new WeakMap<Env, Objects>();
-
-/** Made once for the bindings, not for each request. */
-export function objectsOf(env: Env): Objects {
-  const found = known.get(env);
-  if (found !== undefined) return found;
-  const objects = new Objects(env);
-  known.set(env, objects);
-  return objects;
-}
+export const objectsOf = oncePer((env: Env) => new Objects(env));

@@ -1,15 +1,10 @@
 /** Documents in the order in which they answer a query. */
 import type { OnnxModels } from "../engine/onnx.ts";
-import {
-  EMBEDDING_INPUTS_STEP,
-  RERANK_DOCUMENTS_STEP,
-  RERANK_PIECES_MAX,
-  RERANK_PIECES_TOTAL_MAX,
-} from "../limits.ts";
+import { RERANK_DOCUMENTS_STEP, RERANK_PIECES_MAX, RERANK_PIECES_TOTAL_MAX } from "../limits.ts";
 import type { Encoder } from "../model/encoder.ts";
 import { RERANKER_ID, type Reranker } from "../model/reranker.ts";
 import type { Models } from "./models.ts";
-import { inSteps } from "./steps.ts";
+import { embedInSteps, inSteps } from "./steps.ts";
 import type { Reranking, RerankRequest } from "./types.ts";
 
 /** The score is Brink's own reranker's where `model` is null or names it, the cosine of Brink's own
@@ -40,10 +35,6 @@ export function scoreInSteps(
   const share = Math.floor(RERANK_PIECES_TOTAL_MAX / texts.length);
   const pieces = Math.max(1, Math.min(RERANK_PIECES_MAX, share));
   return inSteps(texts, RERANK_DOCUMENTS_STEP, (step) => reranker.score(query, step, pieces));
-}
-
-export function embedInSteps(encoder: Encoder, texts: readonly string[]): Promise<Float32Array[]> {
-  return inSteps(texts, EMBEDDING_INPUTS_STEP, (step) => encoder.embed(step));
 }
 
 /** Tokens of the texts, the two markers of each included. */

@@ -1,6 +1,7 @@
 /** Which engines stand between the reader and the backends that are asked first. */
 import type { Config } from "../env.ts";
 import { TOKENS_EXPECTED, usdPer1k } from "../router/target.ts";
+import { oncePer } from "./once-per.ts";
 
 export interface RungEngine {
   /** As `brink.engine`. */
@@ -11,18 +12,9 @@ export interface RungEngine {
 
 /** Cheapest first: the generator that answers where a request names none, and backends that are
  *  not asked first and cost less than those that are. */
-export function rungEngines(config: Config): readonly RungEngine[] {
-  const known = found.get(config);
-  if (known !== undefined) return known;
-  const rungs = findRungs(config);
-  found.set(config, rungs);
-  return rungs;
-}
+export const rungEngines = oncePer(findRungs);
 
-/** By configuration, of which an isolate has one. */
-const found = new WeakMap<Config, readonly RungEngine[]>();
-
-function findRungs({ generator, edgePrices, backends, prices }: Config): RungEngine[] {
+function findRungs({ generator, edgePrices, backends, prices }: Config): readonly RungEngine[] {
   if (backends.length === 0) return []; // nothing that their answers could be compared with
   const cost = (of: typeof edgePrices) => usdPer1k({ ...of, ...TOKENS_EXPECTED });
   const rungs: RungEngine[] = [];

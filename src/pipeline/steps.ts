@@ -1,5 +1,8 @@
 /** Long work in steps, between which the isolate turns to other requests. */
 
+import { EMBEDDING_INPUTS_STEP } from "../limits.ts";
+import type { Encoder } from "../model/encoder.ts";
+
 /** What `work` gives for each item, in order; it is given `size` of them at a time, and gives as
  *  many. */
 export async function inSteps<Item, Result>(
@@ -13,4 +16,12 @@ export async function inSteps<Item, Result>(
     results.push(...work(items.slice(at, at + size)));
   }
   return results;
+}
+
+/** A vector a text, in their order. */
+export function embedInSteps(
+  encoder: Pick<Encoder, "embed">,
+  texts: readonly string[],
+): Promise<Float32Array[]> {
+  return inSteps(texts, EMBEDDING_INPUTS_STEP, (step) => encoder.embed(step));
 }

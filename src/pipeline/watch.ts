@@ -4,6 +4,7 @@ import type { Env } from "../env.ts";
 import type { WatchingConfig } from "../env-watching.ts";
 import { dataPointOf } from "./data-point.ts";
 import { tellGrowth } from "./metric-families.ts";
+import { objectsOf } from "./objects.ts";
 import { exportTraces } from "./otlp-export.ts";
 import { isFailed, logRequest } from "./request-log.ts";
 import type { Trace } from "./trace.ts";
@@ -15,10 +16,11 @@ import { recordOf } from "./trace-record.ts";
 export type Watch = (trace: Trace) => void;
 
 export function newWatch(
-  env: Pick<Env, "TRACES" | "ANALYTICS">,
+  env: Env,
   config: WatchingConfig,
   keepAlive: (work: Promise<unknown>) => void,
 ): Watch {
+  const { traces } = objectsOf(env);
   const tell = (trace: Trace) => {
     logRequest(trace, config);
     const { caller } = trace;
@@ -41,7 +43,7 @@ export function newWatch(
         exported,
         tellGrowth: (grow) => tellGrowth(record, record.spans, grow),
       },
-      { ring: (name) => env.TRACES.getByName(name), exporter, keepAlive },
+      { ring: traces, exporter, keepAlive },
     );
   };
   return (trace) => {
