@@ -94,7 +94,8 @@ async function watchPauses(session: InspectorSession, work: () => Promise<void>)
   const told = (ms: number[]) => {
     const share = ms.reduce((sum, one) => sum + one, 0) / allMs;
     const most = Math.max(0, ...ms);
-    return `${ms.length} of ${most.toFixed(0)} ms at most, ${(100 * share).toFixed(1)} % of the time`;
+    const percent = (100 * share).toFixed(1);
+    return `${ms.length} of ${most.toFixed(0)} ms at most, ${percent} % of the time`;
   };
   console.log(
     `pauses of ${PAUSE_MS_MIN} ms and more at ${PAUSES_RATE} a second: collections ` +
