@@ -214,3 +214,21 @@ it("an encoder's entry among the models says which kernels it runs on", async ()
   expect(data.find(({ id }) => id === "encoder")).toMatchObject({ kernels });
   expect(data.find(({ id }) => id === "brink-reader")).not.toHaveProperty("kernels");
 });
+
+it("whatever a reply is, nobody keeps it, and a browser does not guess what it is", async () => {
+  const { call } = startApi();
+  const origins: Record<string, string>[] = [{}, { origin: "https://elsewhere.example" }];
+  for (const headers of origins)
+    for (const path of [
+      "/v1/models",
+      "/v1/nothing",
+      "/admin/keys",
+      "/admin/namespaces/docs/export",
+    ])
+      for (const key of ["brink-admin", "unknown"]) {
+        const reply = await call(path, { key, headers });
+        expect(reply.headers.get("cache-control")).toBe("no-store");
+        expect(reply.headers.get("x-content-type-options")).toBe("nosniff");
+        expect(reply.headers.get("x-brink-trace")).toMatch(/^[0-9a-f]{32}$/);
+      }
+});
