@@ -33,7 +33,7 @@ import { startOpenAiServer } from "../test/support/openai-server.ts";
 import { fuzzApi } from "../test/torture/api-fuzz.ts";
 import { type FaultTally, runFaults } from "../test/torture/faults/run.ts";
 import { load, soak } from "../test/torture/load/soak.ts";
-import { watchMemory } from "../test/torture/memory-watch.ts";
+import { megabytes, memoryFaults, watchMemory } from "../test/torture/memory-watch.ts";
 import { crossTenants } from "../test/torture/tenants.ts";
 import { torture } from "../test/torture/torture.ts";
 import { exitOnSignals, startService } from "./service.ts";
@@ -92,7 +92,7 @@ async function tortureMemory(kills: number): Promise<void> {
       `up to ${tally.documents} documents on ${tally.shards} shards: ` +
       "no acknowledged document lost, no deleted one back, the index equal to a rebuilt one; " +
       `${budget.asked} answers asked for, ${budget.answered} came, ${budget.paid} paid, ` +
-      `${budget.untold} held or lapsed`,
+      `${budget.untold} held or lapsed; memory at most ${megabytes(tally.peakBytes)}`,
   );
 }
 
@@ -107,7 +107,7 @@ async function tortureFaults(): Promise<void> {
 }
 
 /** What failed, and a table of the cells by what they are of. */
-function showFaults({ groups, failed }: FaultTally): void {
+function showFaults({ groups, failed, peakBytes }: FaultTally): void {
   for (const { name, faults } of failed) say(`FAILED ${name}: ${faults.join("; ")}`);
   const width = Math.max(...[...groups.keys()].map((name) => name.length), "all".length);
   const line = (name: string, figures: readonly (number | string)[]) =>
@@ -120,6 +120,7 @@ function showFaults({ groups, failed }: FaultTally): void {
     line(name, figures);
   }
   line("all", sums);
+  say(`memory at most ${megabytes(peakBytes)}`);
   if (failed.length > 0) process.exitCode = 1;
 }
 
@@ -165,10 +166,10 @@ async function drive<T extends { faults: string[] }>(
   await backend.close();
   rmSync(state, { recursive: true, force: true });
   const tally = watched.result;
-  tally.faults.push(...watched.faults);
+  tally.faults.push(...memoryFaults(watched.peakBytes));
   for (const fault of tally.faults) say(fault);
   if (tally.faults.length > 0) process.exitCode = 1;
-  say(`memory at most ${(watched.peakBytes / 1e6).toFixed(1)} MB`);
+  say(`memory at most ${megabytes(watched.peakBytes)}`);
   return tally;
 }
 

@@ -1,42 +1,70 @@
 /** The isolate's memory while a suite goes on. */
-import { collectGarbage, ISOLATE_BYTES_MAX, readMemory } from "../../scripts/inspector.ts";
-import type { RunningService } from "../../scripts/service.ts";
+import { setTimeout } from "node:timers/promises";
+import {
+  collectGarbage,
+  ISOLATE_BYTES_MAX,
+  type MemoryUsage,
+  readMemory,
+} from "../../scripts/inspector.ts";
 
-const PAUSE_MS = 3_000;
+const PAUSE_MS = 1_000;
+
+/** Whose memory is read. */
+export interface WatchedService {
+  url: string;
+  inspectorUrl: string;
+}
 
 export interface Watched<T> {
   result: T;
-  /** The greatest reading; garbage is collected before each. */
+  /** The greatest reading; 0 where there is none, as of a service that died at once. */
   peakBytes: number;
-  /** In words; none where it was read and stayed within ISOLATE_BYTES_MAX. */
-  faults: string[];
 }
 
-/** Reads the memory again and again until the work is done, and once more. A reading that fails
- *  is passed over: the runtime collects only when something else has it look at its tasks, and
- *  gives no reply until then. */
+/** Reads the memory each second until the work is done, and once more. A reading that fails is
+ *  passed over: the service may be dead. */
 export async function watchMemory<T>(
-  service: Pick<RunningService, "url" | "inspectorUrl">,
+  service: WatchedService,
   work: () => Promise<T>,
 ): Promise<Watched<T>> {
-  let peakBytes = 0; // where nothing could be read
-  const read = async () => {
-    await collectGarbage(service.inspectorUrl);
-    peakBytes = Math.max(peakBytes, (await readMemory(service)).totalBytes);
-  };
+  let peakBytes = 0;
   const over = new AbortController();
+  const read = () =>
+    readBelow(service, ISOLATE_BYTES_MAX).then(
+      ({ totalBytes }) => {
+        peakBytes = Math.max(peakBytes, totalBytes);
+      },
+      () => {},
+    );
   const watching = (async () => {
     while (!over.signal.aborted) {
-      await read().catch(() => {});
-      await new Promise((done) => setTimeout(done, PAUSE_MS));
+      await read();
+      await setTimeout(PAUSE_MS, undefined, over).catch(() => {});
     }
   })();
   const result = await work().finally(() => over.abort());
   await watching;
-  await read().catch(() => {});
-  const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
-  const isOver = peakBytes > ISOLATE_BYTES_MAX;
-  const fault = `memory of ${megabytes(peakBytes)}, above ${megabytes(ISOLATE_BYTES_MAX)}`;
-  const unread = peakBytes === 0 ? ["the memory could not be read"] : [];
-  return { result, peakBytes, faults: isOver ? [fault] : unread };
+  await read();
+  return { result, peakBytes };
+}
+
+/** As it stands, garbage included, which only makes it more; above the bound it is collected first.
+ *  That is the exception, since the runtime collects, and replies, only when something else has it
+ *  look at its tasks. */
+async function readBelow(service: WatchedService, bound: number): Promise<MemoryUsage> {
+  const usage = await readMemory(service);
+  if (usage.totalBytes <= bound) return usage;
+  await collectGarbage(service.inspectorUrl).catch(() => {}); // then garbage counts
+  return readMemory(service);
+}
+
+/** In words; none where it was read and stayed within ISOLATE_BYTES_MAX. */
+export function memoryFaults(peakBytes: number): string[] {
+  if (peakBytes === 0) return ["the memory could not be read"];
+  if (peakBytes <= ISOLATE_BYTES_MAX) return [];
+  return [`memory of ${megabytes(peakBytes)}, above ${megabytes(ISOLATE_BYTES_MAX)}`];
+}
+
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
 }

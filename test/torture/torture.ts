@@ -11,10 +11,12 @@ import {
   type WorkerOptions,
 } from "../../bench/service/bare-worker.ts";
 import { mulberry32 } from "../../eval/random.ts";
+import { freePort } from "../../scripts/service.ts";
 import { BudgetAudit } from "./budget-audit.ts";
 import { checkSearch, checkShards, type ShardCount } from "./checks.ts";
 import { integer } from "./documents.ts";
 import { type Effect, ExpectedMemory, type Found } from "./expected-memory.ts";
+import { memoryFaults, watchMemory } from "./memory-watch.ts";
 import { NAMESPACE, type Operation, Operations, unlessBusy } from "./operations.ts";
 
 /** The real Worker with bounds that a few hundred documents reach. */
@@ -45,6 +47,8 @@ export interface Tally {
   /** Answers of a backend that a budget was to pay: asked for, answered, paid, and those whose end
    *  the budget was never told. */
   budget: Pick<BudgetAudit, "asked" | "answered" | "paid" | "untold">;
+  /** The most that an isolate took. */
+  peakBytes: number;
 }
 
 /** Throws at the first thing that is not as it must be; the state's folder is then kept and named
@@ -55,6 +59,7 @@ export async function torture(options: TortureOptions): Promise<Tally> {
   const run = new Torture(state, options, budget);
   try {
     await run.all();
+    for (const fault of memoryFaults(run.tally.peakBytes)) throw new Error(fault);
   } catch (cause) {
     throw new Error(`after ${run.tally.kills} kills, state in ${state}: ${String(cause)}`, {
       cause,
@@ -84,7 +89,8 @@ class Torture {
     this.#budget = budget;
     const bindings = { BRINK_LOCAL: "1", BRINK_LOG: "errors", ...budget.variables };
     this.#worker = { ...bundle(CONFIG, BUNDLE), bindings };
-    this.tally = { kills: 0, during: {}, operations: 0, documents: 0, shards: 0, budget };
+    const counts = { kills: 0, operations: 0, documents: 0, shards: 0, peakBytes: 0 };
+    this.tally = { ...counts, during: {}, budget };
     this.#state = state;
     this.#options = options;
     this.#random = mulberry32(options.seed);
@@ -109,10 +115,13 @@ class Torture {
   async #withService(
     work: (client: BenchClient, service: BareWorker) => Promise<void>,
   ): Promise<void> {
-    const service = await startBare(this.#worker, this.#state);
+    const inspectorPort = await freePort();
+    const service = await startBare(this.#worker, this.#state, inspectorPort);
     const client = new BenchClient(service.url);
+    const watched = { url: service.url, inspectorUrl: `http://127.0.0.1:${inspectorPort}` };
     try {
-      await work(client, service);
+      const { peakBytes } = await watchMemory(watched, () => work(client, service));
+      this.tally.peakBytes = Math.max(this.tally.peakBytes, peakBytes);
     } finally {
       client.close();
       await service.kill();

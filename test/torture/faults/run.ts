@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mulberry32 } from "../../../eval/random.ts";
 import { startService } from "../../../scripts/service.ts";
+import { memoryFaults, watchMemory } from "../memory-watch.ts";
 import { backendCells } from "./backend-cells.ts";
 import { type Cell, EMPTY, FaultClient, type Got } from "./cell.ts";
 import { platformCells } from "./platform-cells.ts";
@@ -31,6 +32,8 @@ export interface FaultTally {
   groups: Map<string, { cells: number; injected: number; passed: number }>;
   /** Of each cell that failed: its name and what is not as it must be. */
   failed: { name: string; faults: string[] }[];
+  /** The most that the isolate took. */
+  peakBytes: number;
 }
 
 export async function runFaults(options: FaultOptions): Promise<FaultTally> {
@@ -47,7 +50,13 @@ export async function runFaults(options: FaultOptions): Promise<FaultTally> {
   const readyPath = "/openapi.json"; // the models are not loaded yet
   const service = await startService({ state, configs: [CONFIG], variables, readyPath });
   try {
-    return await new Matrix(new FaultClient(service.url), say).all(cells);
+    const matrix = new Matrix(new FaultClient(service.url), say);
+    await matrix.first(cells);
+    const { peakBytes } = await watchMemory(service, () => matrix.others(cells));
+    const tally = { ...(await matrix.tally()), peakBytes };
+    const faults = memoryFaults(peakBytes);
+    if (faults.length > 0) tally.failed.push({ name: "memory", faults });
+    return tally;
   } finally {
     await service.stop();
     rmSync(state, { recursive: true, force: true });
@@ -64,8 +73,12 @@ class Matrix {
     this.#say = say;
   }
 
-  async all(cells: Cell[]): Promise<FaultTally> {
+  /** Those that must come before anything else is asked. */
+  async first(cells: Cell[]): Promise<void> {
     for (const cell of cells.filter(({ first }) => first)) await this.#run(cell);
+  }
+
+  async others(cells: Cell[]): Promise<void> {
     await this.#client.admin("PUT", `/admin/namespaces/${EMPTY}`, {});
     const rest = cells.filter(({ first }) => !first);
     for (const cell of rest.filter(({ alone }) => alone)) await this.#run(cell);
@@ -79,11 +92,10 @@ class Matrix {
       SLOW_TOGETHER,
     );
     await new Promise((done) => setTimeout(done, GATHERED_MS));
-    return this.#tally();
   }
 
-  async #tally(): Promise<FaultTally> {
-    const tally: FaultTally = { groups: new Map(), failed: [] };
+  async tally(): Promise<Omit<FaultTally, "peakBytes">> {
+    const tally: Omit<FaultTally, "peakBytes"> = { groups: new Map(), failed: [] };
     for (const { cell, got } of this.#got) {
       const { name, group, fault } = cell;
       const faults = [...got.faults, ...((await got.later?.()) ?? [])];

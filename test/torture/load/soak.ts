@@ -10,6 +10,7 @@ import { judgeMemory, type Reading } from "../../../bench/service/memory.ts";
 import { startBackend } from "../../../bench/service/processes.ts";
 import { collectGarbage, readMemory } from "../../../scripts/inspector.ts";
 import { type RunningService, startService } from "../../../scripts/service.ts";
+import { megabytes, memoryFaults, watchMemory } from "../memory-watch.ts";
 import { type Kind, Mixture, SHARES } from "./mixture.ts";
 
 export interface LoadOptions {
@@ -60,30 +61,37 @@ export async function soak({ minutes, rate, seed, say }: LoadOptions): Promise<s
 }
 
 /** Likewise. */
-export async function load({ minutes, rate, seed, say }: LoadOptions): Promise<string[]> {
-  return withService(seed, async (_, mixture) => {
-    const seconds = (minutes * 60) / (DOUBLINGS_MAX + 2);
-    const faults: string[] = [];
-    const step = async (at: number) => {
-      const run = new Run(mixture, say);
-      await run.take(at, Math.round(at * seconds));
-      const times = of(run.calls);
-      say(
-        `${at}/s: ${show(times)} ms at P50, P95, P99; ${run.calls.length} calls, ` +
-          `${run.refused} refused, ${run.failed} failed`,
-      );
-      if (run.failed > 0) faults.push(`${run.failed} calls failed at ${at}/s`);
-      return times;
-    };
-    const before = await step(rate);
-    let times = before;
-    for (let i = 1; i <= DOUBLINGS_MAX && times.p50 < SATURATED_MS; i++)
-      times = await step(rate * 2 ** i);
-    const after = await step(rate);
-    if (after.p50 > RECOVERED_MAX * before.p50)
-      faults.push(`the median is ${after.p50.toFixed(0)} ms afterwards`);
-    return faults;
+export async function load(options: LoadOptions): Promise<string[]> {
+  return withService(options.seed, async (service, mixture) => {
+    const climbed = await watchMemory(service, () => climb(mixture, options));
+    options.say(`memory at most ${megabytes(climbed.peakBytes)}`);
+    return [...climbed.result, ...memoryFaults(climbed.peakBytes)];
   });
+}
+
+/** Where it failed, in words. */
+async function climb(mixture: Mixture, { minutes, rate, say }: LoadOptions): Promise<string[]> {
+  const seconds = (minutes * 60) / (DOUBLINGS_MAX + 2);
+  const faults: string[] = [];
+  const step = async (at: number) => {
+    const run = new Run(mixture, say);
+    await run.take(at, Math.round(at * seconds));
+    const times = of(run.calls);
+    say(
+      `${at}/s: ${show(times)} ms at P50, P95, P99; ${run.calls.length} calls, ` +
+        `${run.refused} refused, ${run.failed} failed`,
+    );
+    if (run.failed > 0) faults.push(`${run.failed} calls failed at ${at}/s`);
+    return times;
+  };
+  const before = await step(rate);
+  let times = before;
+  for (let i = 1; i <= DOUBLINGS_MAX && times.p50 < SATURATED_MS; i++)
+    times = await step(rate * 2 ** i);
+  const after = await step(rate);
+  if (after.p50 > RECOVERED_MAX * before.p50)
+    faults.push(`the median is ${after.p50.toFixed(0)} ms afterwards`);
+  return faults;
 }
 
 async function withService<T>(
