@@ -55,6 +55,7 @@ export async function* attempt(of: Attempt): AsyncGenerator<EnginePiece> {
   const watch = new Watch(of.request.signal, limits.wholeMs);
   let reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
   let ended = false; // the answer, if not its body
+  let drained = false;
   try {
     watch.expect(of.firstByteMs, "no answer");
     const reply = await of.open(watch);
@@ -68,6 +69,7 @@ export async function* attempt(of: Attempt): AsyncGenerator<EnginePiece> {
     for (let length = 0; !parser.ended; ) {
       const { done, value } = await watch.race(reader.read());
       watch.rest();
+      drained = done;
       length += value?.byteLength ?? 0;
       if (length > limits.bytes) throw broken(`the reply is longer than ${limits.bytes} bytes`);
       for (const piece of parser.read(done ? null : value!)) yield piece;
@@ -77,7 +79,7 @@ export async function* attempt(of: Attempt): AsyncGenerator<EnginePiece> {
   } catch (error) {
     throw watch.reason() ?? of.explain(error);
   } finally {
-    reader?.cancel().catch(() => {}); // it may have failed already, which has been told
+    if (!drained) reader?.cancel().catch(() => {}); // it may have failed, which has been told
     watch.end(ended);
   }
 }

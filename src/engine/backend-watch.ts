@@ -12,8 +12,9 @@ interface Bound {
 const ENDED = new Error("the attempt has ended");
 
 /** Ends at whichever comes first of the caller's abort, a bound on the next step and a bound on
- *  the whole. One timer serves both bounds, and a step that is done leaves it running: when it
- *  rings early it is set again. A stream has a step a token, which costs less than a timer. */
+ *  the whole. Both run from the first step on. One timer serves both bounds, and a step that is
+ *  done leaves it running: when it rings early it is set again. A stream has a step a token, which
+ *  costs less than a timer. */
 export class Watch {
   readonly #controller = new AbortController();
   readonly #caller: AbortSignal;
@@ -32,7 +33,6 @@ export class Watch {
     if (caller.aborted) this.#onCallerAbort();
     caller.addEventListener("abort", this.#onCallerAbort, { once: true });
     this.#whole = boundIn(wholeMs, "no end");
-    this.#set();
   }
 
   get signal(): AbortSignal {

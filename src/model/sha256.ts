@@ -65,12 +65,14 @@ export class Sha256 implements Hash {
   }
 
   digest(): string {
-    const bits = BigInt(this.length) * 8n;
+    const { length } = this; // below 2^53
     const padding = new Uint8Array(((119 - (this.length % 64)) % 64) + 1);
     padding[0] = 0x80;
     this.update(padding);
     const tail = new Uint8Array(8);
-    new DataView(tail.buffer).setBigUint64(0, bits);
+    const bits = new DataView(tail.buffer);
+    bits.setUint32(0, Math.floor(length / 2 ** 29));
+    bits.setUint32(4, (length * 8) % 2 ** 32);
     this.update(tail);
     return Array.from(this.state, (x) => (x >>> 0).toString(16).padStart(8, "0")).join("");
   }
@@ -107,6 +109,13 @@ export class Sha256 implements Hash {
       b = a;
       a = (t1 + t2) | 0;
     }
-    for (const [i, x] of [a, b, c, d, e, f, g, h].entries()) state[i] = (state[i]! + x) | 0;
+    state[0] = state[0]! + a;
+    state[1] = state[1]! + b;
+    state[2] = state[2]! + c;
+    state[3] = state[3]! + d;
+    state[4] = state[4]! + e;
+    state[5] = state[5]! + f;
+    state[6] = state[6]! + g;
+    state[7] = state[7]! + h;
   }
 }
