@@ -1,5 +1,5 @@
 /** A Worker as it deploys, in workerd itself: without wrangler's development server, which is one
- *  more hop and takes seconds to start. */
+ *  more hop and takes seconds to start, and without Miniflare's own Workers before it. */
 import { execFileSync } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -52,10 +52,11 @@ export async function startBare(
   const before = children();
   const shared = { host: "127.0.0.1", port: 0, cf: false, resourcePersistencePath: state } as const;
   const inspected = inspectorPort === undefined ? {} : { inspectorPort };
+  const worker = { ...options, unsafeDirectSockets: [{ host: "127.0.0.1" }] };
   const runtime = new Miniflare(
-    convertV4MiniflareOptions({ ...shared, ...inspected, workers: [options] }),
+    convertV4MiniflareOptions({ ...shared, ...inspected, workers: [worker] }),
   );
-  const url = (await runtime.ready).origin;
+  const url = (await runtime.unsafeGetDirectURL(options.name)).origin;
   const pids = children().filter((pid) => !before.includes(pid));
   let gone: Promise<void> | null = null;
   const kill = () => {

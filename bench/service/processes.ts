@@ -32,7 +32,9 @@ export async function startBackend(): Promise<Running> {
   return { url, owns: ({ pid }) => pid === child.pid, stop: () => ended(child) };
 }
 
-/** Brink as it deploys. */
+/** Brink as it deploys. Miniflare has two Workers of its own before one with static assets, through
+ *  which every request and reply would pass on the one thread; here the assets are a service that
+ *  only Brink calls. */
 export async function startBrink(backendUrl: string, inspectorPort?: number): Promise<Running> {
   const bindings = {
     BRINK_LOCAL: "1",
@@ -41,8 +43,9 @@ export async function startBrink(backendUrl: string, inspectorPort?: number): Pr
     BACKEND_KEY: "k",
     BRINK_LOG: "errors",
   };
-  const options = { ...bundle(join(root, "wrangler.toml"), BUNDLE), bindings };
-  return startWorker(options, inspectorPort);
+  const { assets, ...rest } = bundle(join(root, "wrangler.toml"), BUNDLE);
+  const serviceBindings = { ASSETS: { disk: { path: assets!.directory, writable: false } } };
+  return startWorker({ ...rest, bindings, serviceBindings }, inspectorPort);
 }
 
 /** A Worker that hands both bodies on. */
