@@ -1,6 +1,7 @@
 /** What a gateway adds to a call of its backend: the same calls to the backend itself and through
- *  the gateway, pair by pair, at a fixed rate. Beside Brink a Worker that only hands bodies on,
- *  whose share is the runtime's own, and the Portkey gateway, from bench/peers. */
+ *  the gateway, pair by pair, at a fixed rate. Beside Brink a Worker that only hands bodies on, one
+ *  that only parses them and writes them anew, whose shares are the runtime's own, and the Portkey
+ *  gateway, from bench/peers. */
 import { loadavg } from "node:os";
 import { LOCAL_KEY } from "../../scripts/service.ts";
 import type { BenchOptions } from "../main.ts";
@@ -12,7 +13,7 @@ import {
   type Running,
   startBackend,
   startBrink,
-  startFloor,
+  startPlain,
   startPortkey,
 } from "./processes.ts";
 
@@ -90,7 +91,8 @@ async function startGateways(backendUrl: string, portkey: boolean): Promise<Gate
   const add = (name: string, running: Running, headers: Record<string, string>, body: object) =>
     gateways.push({ target: { name, url: running.url, headers, body }, running });
   const body = { model: "mock" };
-  add("bare Worker", await startFloor(backendUrl), {}, body);
+  add("bare Worker", await startPlain("floor", backendUrl), {}, body);
+  add("least gateway", await startPlain("least", backendUrl), {}, body);
   const headers = { authorization: `Bearer ${LOCAL_KEY}` };
   add("Brink", await startBrink(backendUrl), headers, { model: "backend", memory: false });
   if (portkey)

@@ -1,5 +1,5 @@
-/** What the load runs against, each in a process of its own: the mock backend, Brink and the bare
- *  Worker in the runtime itself, and the Portkey gateway where bench/peers has it. */
+/** What the load runs against, each in a process of its own: the mock backend, Brink and two plain
+ *  Workers in the runtime itself, and the Portkey gateway where bench/peers has it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -48,11 +48,11 @@ export async function startBrink(backendUrl: string, inspectorPort?: number): Pr
   return startWorker({ ...rest, bindings, serviceBindings }, inspectorPort);
 }
 
-/** A Worker that hands both bodies on. */
-export function startFloor(backendUrl: string): Promise<Running> {
-  const path = join(import.meta.dirname, "floor-worker.js");
+/** A Worker that hands both bodies on, `floor`, or parses them and writes them anew, `least`. */
+export function startPlain(name: "floor" | "least", backendUrl: string): Promise<Running> {
+  const path = join(import.meta.dirname, `${name}-worker.js`);
   return startWorker({
-    name: "floor",
+    name,
     compatibilityDate: "2026-10-01",
     modulesRoot: import.meta.dirname,
     modules: [{ type: "ESModule", path }],
