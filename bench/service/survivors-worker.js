@@ -33,6 +33,19 @@ const CASES = {
     };
     return new Response(new ReadableStream({ pull }));
   },
+  "writes of an identity stream"() {
+    const { readable, writable } = new IdentityTransformStream();
+    const writer = writable.getWriter();
+    const write = async () => {
+      for (let i = 0; i < TIMES; i++) {
+        await pause(1);
+        await writer.write(BYTES);
+      }
+      await writer.close();
+    };
+    write();
+    return new Response(readable);
+  },
   async "calls of an object"(_, { OBJECT }) {
     for (let i = 0; i < TIMES; i++) await OBJECT.getByName("one").one();
     return new Response("x");
