@@ -1,5 +1,6 @@
 /** The memory of the Worker's isolate: JavaScript's heap and array buffers from the runtime's
  *  inspector, which does not count linear memory, and that from the service itself. */
+import { setTimeout } from "node:timers/promises";
 import { LOCAL_ADMIN_KEY } from "./service.ts";
 
 /** What the main Worker's isolate may take: the platform ends it at 128 MB, all told. */
@@ -19,11 +20,14 @@ interface Target {
   webSocketDebuggerUrl: string;
 }
 
-/** One reading, as it stands: garbage that was not yet collected counts. */
-export async function readMemory(service: {
+/** A Worker that runs, and its inspector. */
+export interface InspectedService {
   url: string;
   inspectorUrl: string;
-}): Promise<MemoryUsage> {
+}
+
+/** One reading, as it stands: garbage that was not yet collected counts. */
+export async function readMemory(service: InspectedService): Promise<MemoryUsage> {
   const heap = await readHeap(service.inspectorUrl);
   const linearBytes = await readLinearBytes(service.url);
   const totalBytes = heap.heapBytes + heap.buffersBytes + linearBytes;
@@ -38,9 +42,20 @@ export async function readHeap(
   return { heapBytes: Number(result.usedSize), buffersBytes: Number(result.backingStorageSize) };
 }
 
-/** Collects the garbage of the Worker that is called first. */
-export async function collectGarbage(inspectorUrl: string): Promise<void> {
-  await ask(inspectorUrl, "HeapProfiler.collectGarbage");
+/** Collects the garbage of the Worker that is called first. The runtime does so, and replies, only
+ *  when a request has it look at its tasks: some are made until then. */
+export async function collectGarbage({ url, inspectorUrl }: InspectedService): Promise<void> {
+  let over = false;
+  const collected = ask(inspectorUrl, "HeapProfiler.collectGarbage").finally(() => {
+    over = true;
+  });
+  const knock = async () => {
+    while (!over) {
+      await fetch(url).then((reply) => reply.text());
+      await setTimeout(KNOCK_EVERY_MS);
+    }
+  };
+  await Promise.all([collected, knock()]);
 }
 
 async function ask(inspectorUrl: string, method: string): Promise<Record<string, unknown>> {
@@ -61,6 +76,7 @@ async function readLinearBytes(url: string): Promise<number> {
 }
 
 const REPLY_MS_MAX = 10_000;
+const KNOCK_EVERY_MS = 20;
 
 /** A connection to the inspector of the Worker that is called first. */
 export class InspectorSession {
@@ -91,8 +107,8 @@ export class InspectorSession {
     const over = new AbortController();
     const { signal } = over;
     const reply = new Promise<Record<string, unknown>>((done, fail) => {
-      const timer = setTimeout(() => fail(new Error(`${method}: no reply`)), REPLY_MS_MAX);
-      signal.addEventListener("abort", () => clearTimeout(timer));
+      const late = () => fail(new Error(`${method}: no reply`));
+      setTimeout(REPLY_MS_MAX, undefined, { signal }).then(late, () => {});
       const lost = () => fail(new Error(`${method}: the inspector has gone`));
       this.#socket.addEventListener("close", lost, { signal });
       const read = ({ data }: MessageEvent) => {

@@ -61,7 +61,7 @@ async function serve(service: RunningService, requests: number): Promise<Reading
       while (sent < end) await request(client, sent++);
     };
     await Promise.all(Array.from({ length: CONNECTIONS }, work));
-    await collectGarbage(service.inspectorUrl);
+    await collectGarbage(service);
     const reading = { requests: sent, ...(await readMemory(service)) };
     readings.push(reading);
     const seconds = ((performance.now() - startMs) / 1000).toFixed(0);

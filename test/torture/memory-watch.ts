@@ -2,18 +2,13 @@
 import { setTimeout } from "node:timers/promises";
 import {
   collectGarbage,
+  type InspectedService,
   ISOLATE_BYTES_MAX,
   type MemoryUsage,
   readMemory,
 } from "../../scripts/inspector.ts";
 
 const PAUSE_MS = 1_000;
-
-/** Whose memory is read. */
-export interface WatchedService {
-  url: string;
-  inspectorUrl: string;
-}
 
 export interface Watched<T> {
   result: T;
@@ -24,7 +19,7 @@ export interface Watched<T> {
 /** Reads the memory each second until the work is done, and once more. A reading that fails is
  *  passed over: the service may be dead. */
 export async function watchMemory<T>(
-  service: WatchedService,
+  service: InspectedService,
   work: () => Promise<T>,
 ): Promise<Watched<T>> {
   let peakBytes = 0;
@@ -48,13 +43,12 @@ export async function watchMemory<T>(
   return { result, peakBytes };
 }
 
-/** As it stands, garbage included, which only makes it more; above the bound it is collected first.
- *  That is the exception, since the runtime collects, and replies, only when something else has it
- *  look at its tasks. */
-async function readBelow(service: WatchedService, bound: number): Promise<MemoryUsage> {
+/** As it stands, garbage included, which only makes it more; above the bound that is collected
+ *  first, which stops the service for a tenth of a second. */
+async function readBelow(service: InspectedService, bound: number): Promise<MemoryUsage> {
   const usage = await readMemory(service);
   if (usage.totalBytes <= bound) return usage;
-  await collectGarbage(service.inspectorUrl).catch(() => {}); // then garbage counts
+  await collectGarbage(service);
   return readMemory(service);
 }
 

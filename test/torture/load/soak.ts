@@ -42,7 +42,7 @@ export async function soak({ minutes, rate, seed, say }: LoadOptions): Promise<s
     for (let part = 1; part <= READINGS; part++) {
       const upTo = Math.round((calls * part) / READINGS);
       await run.take(rate, upTo - run.calls.length);
-      await collectGarbage(service.inspectorUrl);
+      await collectGarbage(service);
       readings.push({ requests: upTo, ...(await readMemory(service)) });
       say(`${upTo} calls, ${run.failed + run.refused} failed, ${describe(readings.at(-1)!)}`);
     }
