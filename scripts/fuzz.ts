@@ -4,6 +4,7 @@
  *  ends the run with the command that runs it again. A run is the same for the same seed. */
 import { parseArgs } from "node:util";
 import { CASE_MS_MAX, fuzz, TARGETS, type Tally } from "../test/fuzz/fuzz.ts";
+import { rowOf } from "./torture-row.ts";
 
 /** The process's own heap is bound by --max-old-space-size; buffers lie outside of it. */
 const HEAP_BYTES_MAX = 512 * 1024 * 1024;
@@ -33,6 +34,9 @@ function line({ cases, ends, msMax, heapBytesMax }: Tally): string {
   );
 }
 
+const startMs = performance.now();
+let cases = 0;
+let failures = 0;
 for (const target of targets) {
   const count = values.case === undefined ? Number(values.cases ?? target.cases) : 1;
   const start = performance.now();
@@ -45,10 +49,15 @@ for (const target of targets) {
       console.log(`  ${line(soFar)}`);
     });
     console.log(`  ${line(tally)}; ${((performance.now() - start) / 1000).toFixed(0)} s`);
+    cases += tally.cases;
     if (tally.msMax > CASE_MS_MAX || tally.heapBytesMax > HEAP_BYTES_MAX)
       throw new Error(`over the bounds: ${CASE_MS_MAX} ms a case, ${HEAP_BYTES_MAX / 1e6} MB`);
   } catch (error) {
     console.error(`FAILED ${(error as Error).message}`);
-    process.exitCode = 1;
+    failures += 1;
   }
 }
+if (failures > 0) process.exitCode = 1;
+const ran = { cases: `${cases} cases`, injected: "nearly all", failures };
+if (only === undefined)
+  console.log(rowOf("fuzz", ran, { seed, seconds: (performance.now() - startMs) / 1000 }));

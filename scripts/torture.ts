@@ -37,6 +37,7 @@ import { megabytes, memoryFaults, watchMemory } from "../test/torture/memory-wat
 import { crossTenants } from "../test/torture/tenants.ts";
 import { torture } from "../test/torture/torture.ts";
 import { exitOnSignals, startService } from "./service.ts";
+import { type Ran, rowOf } from "./torture-row.ts";
 
 const { values, positionals } = parseArgs({
   options: {
@@ -55,7 +56,8 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 
-const SUITES: Record<string, () => Promise<void> | void> = {
+/** Null where the run has no row of its own. */
+const SUITES: Record<string, () => Promise<Ran | null> | null> = {
   crash: () => tortureMemory(Number(values.kills)),
   faults: tortureFaults,
   api: () => tortureApi(Number(values.minutes ?? 10)),
@@ -74,16 +76,17 @@ if (!Object.hasOwn(SUITES, suite))
   fail(`there is no suite ${suite}: there are ${Object.keys(SUITES).join(", ")}`);
 say(`${suite}, seed ${seed}, node ${process.version}, ${cpus().length} x ${cpus()[0]?.model}`);
 const startMs = performance.now();
-await SUITES[suite]!();
-const seconds = ((performance.now() - startMs) / 1000).toFixed(0);
-say(`${suite}, seed ${seed}: ${seconds} s, load ${loadavg()[0]!.toFixed(1)}`);
+const ran = await SUITES[suite]!();
+const seconds = (performance.now() - startMs) / 1000;
+say(`${suite}, seed ${seed}: ${seconds.toFixed(0)} s, load ${loadavg()[0]!.toFixed(1)}`);
+if (ran !== null) say(rowOf(suite, ran, { seed, seconds }));
 
 function fail(fact: string): never {
   console.error(fact);
   process.exit(2);
 }
 
-async function tortureMemory(kills: number): Promise<void> {
+async function tortureMemory(kills: number): Promise<Ran> {
   const tally = await torture({ kills, seed, say });
   const { budget } = tally;
   const during = Object.entries(tally.during).map(([kind, n]) => `${n} during ${kind}`);
@@ -94,20 +97,31 @@ async function tortureMemory(kills: number): Promise<void> {
       `${budget.asked} answers asked for, ${budget.answered} came, ${budget.paid} paid, ` +
       `${budget.untold} held or lapsed; memory at most ${megabytes(tally.peakBytes)}`,
   );
+  return {
+    cases: `${tally.operations} acknowledged operations, ${budget.asked} answers asked for`,
+    injected: `${tally.kills} kills, each followed by a start and an audit`,
+    failures: 0, // the first one throws
+  };
 }
 
-async function tortureSimulation(steps: number): Promise<void> {
+async function tortureSimulation(steps: number): Promise<Ran | null> {
   const { replay = null, mutation } = values;
-  if (!(await runSimulation({ steps, seed, replay, mutation, say }))) process.exitCode = 1;
+  const simulated = await runSimulation({ steps, seed, replay, mutation, say });
+  const failures = simulated.failure === null ? 0 : 1;
+  process.exitCode = failures;
+  if (simulated.counts === undefined) return null;
+  const { kill = 0, cut = 0, drop = 0, again = 0 } = simulated.counts;
+  const injected = `${kill} deaths, ${cut} calls cut, ${drop} lost, ${again} alarms twice`;
+  return { cases: `${simulated.steps} steps`, injected, failures };
 }
 
-async function tortureFaults(): Promise<void> {
+async function tortureFaults(): Promise<Ran> {
   const { only = null, quick } = values;
-  showFaults(await runFaults({ seed, only, slow: !quick, say }));
+  return showFaults(await runFaults({ seed, only, slow: !quick, say }));
 }
 
 /** What failed, and a table of the cells by what they are of. */
-function showFaults({ groups, failed, peakBytes }: FaultTally): void {
+function showFaults({ groups, failed, peakBytes }: FaultTally): Ran {
   for (const { name, faults } of failed) say(`FAILED ${name}: ${faults.join("; ")}`);
   const width = Math.max(...[...groups.keys()].map((name) => name.length), "all".length);
   const line = (name: string, figures: readonly (number | string)[]) =>
@@ -122,23 +136,30 @@ function showFaults({ groups, failed, peakBytes }: FaultTally): void {
   line("all", sums);
   say(`memory at most ${megabytes(peakBytes)}`);
   if (failed.length > 0) process.exitCode = 1;
+  const [cells, injected] = sums;
+  return { cases: `${cells} cells`, injected: `in ${injected}`, failures: failed.length };
 }
 
-async function underLoad(work: typeof soak, minutes: number, rate: number): Promise<void> {
+async function underLoad(work: typeof soak, minutes: number, rate: number): Promise<Ran> {
   const long = Number(values.minutes ?? minutes);
-  const faults = await work({ minutes: long, rate: Number(values.rate ?? rate), seed, say });
+  const { calls, faults } = await work({
+    ...{ minutes: long, rate: Number(values.rate ?? rate) },
+    ...{ seed, say },
+  });
   for (const fault of faults) say(`FAILED ${fault}`);
   if (faults.length > 0) process.exitCode = 1;
+  return { cases: `${calls} calls`, injected: "none", failures: faults.length };
 }
 
 /** By scripts/fuzz.ts, in a process whose heap is bound. */
-function fuzzInput(): void {
+function fuzzInput(): null {
   const program = join(import.meta.dirname, "fuzz.ts");
   const flags = ["--max-old-space-size=256", program, "--seed", `${seed}`];
   for (const name of ["only", "cases", "case"] as const)
     if (values[name] !== undefined) flags.push(`--${name}`, values[name]);
   const { status } = spawnSync(process.execPath, flags, { stdio: "inherit" });
   if (status !== 0) process.exitCode = 1;
+  return null; // it prints its own
 }
 
 interface Driven {
@@ -173,20 +194,25 @@ async function drive<T extends { faults: string[] }>(
   return tally;
 }
 
-async function tortureTenants(minutes: number): Promise<void> {
+async function tortureTenants(minutes: number): Promise<Ran> {
   const tally = await drive(minutes, crossTenants);
   say(
     `${tally.requests} requests with what is another tenant's: ${tally.known} places and traces, ` +
       `${tally.tried.size} operations that take an id, all ${tally.operations} by chance; ` +
       `${tally.unchanged} reads of the owner's unchanged, ${tally.faults.length} faults`,
   );
+  const [cases, injected] = [`${tally.requests} requests`, "what is another's, in each"];
+  return { cases, injected, failures: tally.faults.length };
 }
 
-async function tortureApi(minutes: number): Promise<void> {
+async function tortureApi(minutes: number): Promise<Ran> {
   const tally = await drive(minutes, fuzzApi);
   const statuses = Object.entries(tally.statuses).map(([status, n]) => `${n} of ${status}`);
   say(
     `${tally.requests} requests (${statuses.join(", ")}), ${tally.succeeded.size} of ` +
       `${tally.operations} operations succeeded at least once, ${tally.faults.length} faults`,
   );
+  const refused = Object.entries(tally.statuses).filter(([status]) => status.startsWith("4"));
+  const injected = `${refused.reduce((sum, [, n]) => sum + n, 0)} refused`;
+  return { cases: `${tally.requests} requests`, injected, failures: tally.faults.length };
 }

@@ -15,13 +15,16 @@ interface Command {
   say(line: string): void;
 }
 
-/** Runs it and says how it went; false where something failed, whose trace is then in a file. */
-export async function runSimulation(command: Command): Promise<boolean> {
+/** Runs it and says how it went; what failed is in a file, as a trace. Of a trace that was run
+ *  again nothing is counted. */
+export async function runSimulation(
+  command: Command,
+): Promise<Pick<Simulated, "failure"> & Partial<Simulated>> {
   const { steps, seed, mutation, say } = command;
   if (command.replay !== null) {
     const failure = await replay(JSON.parse(readFileSync(command.replay, "utf8")), mutation);
     say(failure === null ? "the trace does not fail" : `${failure.kind}: ${failure.message}`);
-    return failure === null;
+    return { failure };
   }
   const threads = availableParallelism();
   say(`${steps} steps from seed ${seed}, ${threads} threads`);
@@ -29,9 +32,8 @@ export async function runSimulation(command: Command): Promise<boolean> {
   const progress = (taken: number) => say(`${taken} steps`);
   const simulated = await simulate({ steps, seed, threads, mutation, progress });
   say(told(simulated, (performance.now() - startMs) / 1000));
-  if (simulated.failure === null) return true;
-  tellFailure(simulated.failure, say);
-  return false;
+  if (simulated.failure !== null) tellFailure(simulated.failure, say);
+  return simulated;
 }
 
 function told({ steps, episodes, counts }: Simulated, seconds: number): string {

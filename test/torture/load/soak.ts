@@ -33,8 +33,14 @@ const DOUBLINGS_MAX = 5;
 const RECOVERED_MAX = 2;
 const ERRORS_SHOWN = 10;
 
-/** Where it failed, in words; none where all is as it should be. */
-export async function soak({ minutes, rate, seed, say }: LoadOptions): Promise<string[]> {
+/** What a load was. */
+export interface Loaded {
+  calls: number;
+  /** Where it failed, in words; none where all is as it should be. */
+  faults: string[];
+}
+
+export async function soak({ minutes, rate, seed, say }: LoadOptions): Promise<Loaded> {
   return withService(seed, async (service, mixture) => {
     const calls = Math.round(minutes * 60 * rate);
     const run = new Run(mixture, say);
@@ -56,26 +62,28 @@ export async function soak({ minutes, rate, seed, say }: LoadOptions): Promise<s
     judgeMemory(readings, calls);
     const slower = judged && drift > DRIFT_MAX ? ["the 99th percentile drifts"] : [];
     const failed = run.failed + run.refused;
-    return [...(failed > 0 ? [`${failed} of ${calls} calls failed`] : []), ...slower];
+    const faults = [...(failed > 0 ? [`${failed} of ${calls} calls failed`] : []), ...slower];
+    return { calls, faults };
   });
 }
 
-/** Likewise. */
-export async function load(options: LoadOptions): Promise<string[]> {
+export async function load(options: LoadOptions): Promise<Loaded> {
   return withService(options.seed, async (service, mixture) => {
     const climbed = await watchMemory(service, () => climb(mixture, options));
     options.say(`memory at most ${megabytes(climbed.peakBytes)}`);
-    return [...climbed.result, ...memoryFaults(climbed.peakBytes)];
+    const { calls, faults } = climbed.result;
+    return { calls, faults: [...faults, ...memoryFaults(climbed.peakBytes)] };
   });
 }
 
-/** Where it failed, in words. */
-async function climb(mixture: Mixture, { minutes, rate, say }: LoadOptions): Promise<string[]> {
+async function climb(mixture: Mixture, { minutes, rate, say }: LoadOptions): Promise<Loaded> {
   const seconds = (minutes * 60) / (DOUBLINGS_MAX + 2);
   const faults: string[] = [];
+  let calls = 0;
   const step = async (at: number) => {
     const run = new Run(mixture, say);
     await run.take(at, Math.round(at * seconds));
+    calls += run.calls.length;
     const times = of(run.calls);
     say(
       `${at}/s: ${show(times)} ms at P50, P95, P99; ${run.calls.length} calls, ` +
@@ -91,7 +99,7 @@ async function climb(mixture: Mixture, { minutes, rate, say }: LoadOptions): Pro
   const after = await step(rate);
   if (after.p50 > RECOVERED_MAX * before.p50)
     faults.push(`the median is ${after.p50.toFixed(0)} ms afterwards`);
-  return faults;
+  return { calls, faults };
 }
 
 async function withService<T>(
