@@ -142,10 +142,8 @@ function showFaults({ groups, failed, peakBytes }: FaultTally): Ran {
 
 async function underLoad(work: typeof soak, minutes: number, rate: number): Promise<Ran> {
   const long = Number(values.minutes ?? minutes);
-  const { calls, faults } = await work({
-    ...{ minutes: long, rate: Number(values.rate ?? rate) },
-    ...{ seed, say },
-  });
+  const options = { minutes: long, rate: Number(values.rate ?? rate), seed, say };
+  const { calls, faults } = await work(options);
   for (const fault of faults) say(`FAILED ${fault}`);
   if (faults.length > 0) process.exitCode = 1;
   return { cases: `${calls} calls`, injected: "none", failures: faults.length };

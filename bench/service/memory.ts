@@ -101,11 +101,12 @@ export function judgeMemory(readings: readonly Reading[], requests: number) {
       `${megabytes(peakBytes)} at most, ${more}, ${(100 * growth).toFixed(1)} % in all ` +
       `(bounds ${megabytes(ISOLATE_BYTES_MAX)}, ${100 * GROWTH_MAX} %)`,
   );
-  if (growth > GROWTH_MAX || peakBytes > ISOLATE_BYTES_MAX) {
+  const flat = growth <= GROWTH_MAX && peakBytes <= ISOLATE_BYTES_MAX;
+  if (!flat) {
     console.error("memory is not flat, or over its bound");
     process.exitCode = 1;
   }
-  return { requests, mean, peakBytes, slope, growth, readings };
+  return { requests, mean, peakBytes, slope, growth, flat, readings };
 }
 
 /** Of the least squares' line. */

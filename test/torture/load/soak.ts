@@ -59,11 +59,12 @@ export async function soak({ minutes, rate, seed, say }: LoadOptions): Promise<L
     const judged = calls / 10 >= DRIFT_CALLS_MIN;
     const too = judged ? `bound ${100 * DRIFT_MAX} %` : "too few calls to judge it by";
     say(`the 99th percentile drifts by ${(100 * drift).toFixed(1)} % (${too})`);
-    judgeMemory(readings, calls);
+    const { flat } = judgeMemory(readings, calls);
     const slower = judged && drift > DRIFT_MAX ? ["the 99th percentile drifts"] : [];
     const failed = run.failed + run.refused;
-    const faults = [...(failed > 0 ? [`${failed} of ${calls} calls failed`] : []), ...slower];
-    return { calls, faults };
+    const wrong = failed > 0 ? [`${failed} of ${calls} calls failed`] : [];
+    const grown = flat ? [] : ["memory is not flat, or over its bound"];
+    return { calls, faults: [...wrong, ...slower, ...grown] };
   });
 }
 
