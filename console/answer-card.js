@@ -4,6 +4,7 @@ import { passageDetails } from "./citation-passage.js";
 import { el, fill } from "./dom.js";
 import { cutAt, fixed, logShare, milliseconds, short } from "./format.js";
 import { errorNotice } from "./notice.js";
+import { ratingOf } from "./rating.js";
 import { memoryHash, traceHash } from "./routes.js";
 import { session } from "./session.js";
 
@@ -63,6 +64,7 @@ export class AnswerCard {
       makeCitations(brink, this.#namespace),
       makeTimings(brink, totalMs),
       makeFeatures(brink),
+      trace === null ? null : ratingOf(trace, this.#namespace),
       trace === null ? null : describeTrace(trace),
     );
   }
@@ -120,13 +122,9 @@ function makeCitations({ citations, answer }, namespace) {
  * @param {string | null} answer
  * @param {string | null} namespace */
 function makeCitation(citation, answer, namespace) {
-  const { mark, document_id, title, quote, score } = citation;
+  const { mark, document_id, title, quote, score, note } = citation;
   const [before, marked, after] = cutAt(quote, answer) ?? ["", quote, ""];
-  const name = title ?? document_id;
-  const source =
-    namespace === null
-      ? el("span", {}, name)
-      : el("a", { href: memoryHash(namespace, "document", document_id, quote) }, name);
+  const name = note ? `note: ${title}` : (title ?? document_id);
   return el(
     "li",
     {},
@@ -134,12 +132,24 @@ function makeCitation(citation, answer, namespace) {
     el(
       "p",
       { class: "faint source" },
-      source,
-      title === null ? null : el("code", {}, document_id),
+      linkTo(citation, name, namespace),
+      note || title === null ? null : el("code", {}, document_id),
       el("span", {}, `score ${short(score)}`),
     ),
-    passageDetails(citation, namespace),
+    note ? null : passageDetails(citation, namespace),
   );
+}
+
+/** To the document, or to the notes for those who may see them.
+ * @param {Citation} citation
+ * @param {string} name
+ * @param {string | null} namespace */
+function linkTo({ document_id, quote, note }, name, namespace) {
+  if (namespace === null || (note && session.role !== "admin")) return el("span", {}, name);
+  const href = note
+    ? memoryHash(namespace, "notes")
+    : memoryHash(namespace, "document", document_id, quote);
+  return el("a", { href }, name);
 }
 
 /** @param {BrinkReport} brink

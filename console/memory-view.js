@@ -5,8 +5,10 @@ import { confirmed } from "./confirm.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { bytes, count, short } from "./format.js";
 import { showAdd, startAdd } from "./memory-add.js";
+import { showCache, startCache } from "./memory-cache.js";
 import { showDocument } from "./memory-document.js";
 import { showDocuments, startDocuments } from "./memory-documents.js";
+import { showNotes, startNotes } from "./memory-notes.js";
 import { resetSearch, showSearch, startSearch } from "./memory-search.js";
 import { resetUpload } from "./memory-upload.js";
 import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js";
@@ -42,12 +44,16 @@ const SECTIONS = [
   ["search", "Search"],
   ["documents", "Documents"],
   ["add", "Add"],
+  ["notes", "Notes"],
+  ["cache", "Cache"],
 ];
 
 export function startMemoryView() {
   startSearch();
   startDocuments(refreshStats);
   startAdd(refreshStats);
+  startNotes();
+  startCache();
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const button = form.querySelector("button");
@@ -102,6 +108,8 @@ function showSection(namespace, { section, id, quote }) {
   if (section === "search") showSearch(namespace);
   else if (section === "documents") showDocuments(namespace);
   else if (section === "add") showAdd(namespace, id);
+  else if (section === "notes") showNotes(namespace);
+  else if (section === "cache") showCache(namespace);
   else showDocument(namespace, id ?? "", quote, refreshStats);
 }
 
@@ -141,7 +149,7 @@ function showSections(namespace, shownSection) {
     return el("a", { href: memoryHash(namespace, section), "aria-current": state }, label);
   });
   fill(sections, ...links);
-  for (const section of ["search", "documents", "add", "document"])
+  for (const section of ["search", "documents", "add", "document", "notes", "cache"])
     byId(`memory-${section}`, HTMLElement).hidden = section !== shownSection;
 }
 

@@ -1,6 +1,6 @@
 /** The part of the URL behind `#`, which names what is shown. Pure. */
 
-/** @typedef {"search" | "documents" | "add" | "document"} Section
+/** @typedef {"search" | "documents" | "add" | "document" | "notes" | "cache"} Section
  *  @typedef {{ view: "ask" | "router" | "keys" } | TracesRoute | MemoryRoute} Route */
 
 /** @typedef {object} TracesRoute
@@ -14,7 +14,7 @@
  * @property {string | null} id The document to show or to edit.
  * @property {string | null} quote What to mark in it. */
 
-const SECTIONS = ["search", "documents", "add", "document"];
+const SECTIONS = ["search", "documents", "add", "document", "notes", "cache"];
 
 /** What a hash names; the Ask view for one that names nothing.
  * @param {string} hash

@@ -7,6 +7,7 @@
  * @property {string | null} title
  * @property {string} quote An exact substring of the document's text.
  * @property {number} score
+ * @property {true} [note] It is a note, which no document is.
  *
  * @typedef {object} BrinkReport
  * @property {"edge" | "backend"} route
@@ -18,6 +19,33 @@
  * @property {Citation[]} citations
  * @property {Record<string, number>} timings_ms
  * @property {Record<string, number>} [features]
+ *
+ * @typedef {object} Note
+ * @property {string} id
+ * @property {string} question
+ * @property {string} answer
+ * @property {"active" | "pending"} state
+ * @property {"rating" | "correction" | "agreement" | "admin"} learned_by
+ * @property {string} trace_id
+ * @property {string} engine
+ * @property {{ document_id: string }[]} sources
+ * @property {number} seen
+ * @property {number} learned_at Unix time in ms.
+ * @property {number} expires_at Unix time in ms.
+ * @property {boolean} stale
+ *
+ * @typedef {object} CachePolicy
+ * @property {"off" | "asked" | "repeatable" | "all"} exact
+ * @property {boolean} semantic
+ * @property {number} cosine_min
+ * @property {number} ttl_s
+ *
+ * @typedef {object} CacheState
+ * @property {CachePolicy} policy
+ * @property {(keyof CachePolicy)[]} own Fields that are the namespace's own.
+ * @property {number} answers
+ * @property {number} questions
+ * @property {number} bytes
  *
  * @typedef {object} Namespace
  * @property {string} name

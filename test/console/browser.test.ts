@@ -6,15 +6,13 @@ import {
   type Look,
   launchBrowser,
   noBrowser,
-  openConsole,
   seriousFindings,
   settled,
 } from "../support/browser.ts";
+import { HOSTILE, onConsole } from "../support/console-page.ts";
 import { fill, START_MS_MAX } from "../support/running-service.ts";
 import { type Backed, startWithBackend } from "../support/service-with-backend.ts";
 
-/** What must be shown as the text that it is, with a mark that turns the direction of writing. */
-const HOSTILE = `"><script>pwned=1</script><img src=x onerror="pwned=1">\u202e'&amp;`;
 const LINK = "javascript:pwned=1";
 
 let backed: Backed;
@@ -65,21 +63,13 @@ describe(where, { skip: noBrowser !== null }, () => {
     await backed?.stop();
   });
 
-  /** Runs on a page of its own, which may do nothing against its policy. */
-  async function on(look: Look, work: (open: ConsolePage, page: Page) => Promise<void>) {
-    const open = await openConsole(browser, backed.service.url, look);
-    try {
-      await work(open, open.page);
-      expect(open.faults).toEqual([]);
-      expect(await open.page.evaluate("typeof pwned")).toBe("undefined");
-    } finally {
-      await open.close();
-    }
-  }
+  const on = (look: Look, work: (open: ConsolePage, page: Page) => Promise<void>) =>
+    onConsole(browser, backed.service.url, look, work);
 
   const places = () => [
     ...["#/ask", "#/router", "#/traces", `#/traces/${traceId}`, "#/keys"],
     ...["#/memory/handbook/search", "#/memory/handbook/documents", "#/memory/handbook/add"],
+    ...["#/memory/handbook/notes", "#/memory/handbook/cache"],
     "#/memory/handbook/document/leave?quote=Staff+have",
   ];
 
@@ -246,6 +236,8 @@ describe(where, { skip: noBrowser !== null }, () => {
         ["#/router", "**/admin/router"],
         ["#/keys", "**/admin/keys"],
         ["#/memory/handbook/documents", "**/documents?*"],
+        ["#/memory/handbook/notes", "**/notes?*"],
+        ["#/memory/handbook/cache", "**/cache"],
       ] as const) {
         await page.route(path, (route) =>
           route.fulfill({ status: 503, contentType: "application/json", body }),

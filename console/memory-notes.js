@@ -1,0 +1,262 @@
+/** Memory, Notes: what was learned of ratings and corrections, to be looked through and mended. */
+import { call, namespacePath } from "./api.js";
+import { confirmed } from "./confirm.js";
+import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
+import { count, moment } from "./format.js";
+import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js";
+import { memoryHash, traceHash } from "./routes.js";
+
+/** @typedef {import("./types.js").Note} Note */
+
+const PAGE_NOTES = 20;
+
+const form = byId("notes-form", HTMLFormElement);
+const policy = byId("notes-policy", HTMLSelectElement);
+const days = byId("notes-days", HTMLInputElement);
+const save = byId("notes-save", HTMLButtonElement);
+const shownState = byId("notes-state", HTMLSelectElement);
+const outcome = byId("notes-outcome", HTMLElement);
+const list = byId("notes", HTMLElement);
+const back = byId("notes-back", HTMLButtonElement);
+const next = byId("notes-next", HTMLButtonElement);
+const pageNumber = byId("notes-page", HTMLElement);
+const beginRead = newestOnly();
+const beginPolicy = newestOnly();
+
+const EMPTY = {
+  active: "No notes yet. An answer of the backend that is rated right becomes one.",
+  pending: "Nothing waits for approval.",
+};
+
+const LEARNED_BY = {
+  rating: "rated right",
+  correction: "a correction",
+  agreement: "agreed on by engines",
+  admin: "written by an administrator",
+};
+
+let namespace = "";
+/** The cursor of each page up to the one that is shown; the first has none.
+ * @type {(string | null)[]} */
+let cursors = [null];
+/** @type {string | null} */
+let nextCursor = null;
+
+export function startNotes() {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    void whileBusy(save, savePolicy);
+  });
+  shownState.addEventListener("change", () => {
+    cursors = [null];
+    read();
+  });
+  next.addEventListener("click", () => {
+    cursors.push(nextCursor);
+    read();
+  });
+  back.addEventListener("click", () => {
+    cursors.pop();
+    read();
+  });
+}
+
+/** Stays on its page while the namespace is the same.
+ * @param {string} shown */
+export function showNotes(shown) {
+  if (namespace !== shown) {
+    cursors = [null];
+    shownState.value = "active";
+  }
+  namespace = shown;
+  fill(outcome);
+  readPolicy();
+  read();
+}
+
+function readPolicy() {
+  const isNewest = beginPolicy();
+  save.disabled = true;
+  call(namespacePath(namespace, "note-policy")).then(
+    (reply) => {
+      if (isNewest()) showPolicy(reply);
+    },
+    (error) => {
+      if (isNewest()) fill(outcome, errorNotice(error, readPolicy));
+    },
+  );
+}
+
+/** @param {{ notes: string, ttl_days: number }} reply */
+function showPolicy({ notes, ttl_days }) {
+  policy.value = notes;
+  days.value = String(ttl_days);
+  save.disabled = false;
+  fill(outcome);
+}
+
+async function savePolicy() {
+  const target = namespace;
+  const body = { notes: policy.value, ttl_days: Number(days.value) };
+  fill(outcome, loadingNotice("Saving…"));
+  try {
+    const reply = await call(namespacePath(target, "note-policy"), { method: "PUT", body });
+    if (target !== namespace) return;
+    showPolicy(reply);
+    fill(outcome, doneNotice("Saved: it holds for what is learned from now on."));
+  } catch (error) {
+    if (target === namespace) fill(outcome, errorNotice(error));
+  }
+}
+
+function read() {
+  const isNewest = beginRead();
+  back.disabled = true;
+  next.disabled = true;
+  fill(list, loadingNotice("Reading the notes…"));
+  const query = new URLSearchParams({ state: shownState.value, limit: String(PAGE_NOTES) });
+  const cursor = cursors.at(-1);
+  if (cursor) query.set("cursor", cursor);
+  call(`${namespacePath(namespace, "notes")}?${query}`).then(
+    (page) => {
+      if (isNewest()) showPage(page);
+    },
+    (error) => {
+      if (isNewest()) fill(list, errorNotice(error, read));
+    },
+  );
+}
+
+/** @param {{ notes: Note[], cursor: string | null }} page */
+function showPage({ notes, cursor }) {
+  nextCursor = cursor;
+  next.disabled = cursor === null;
+  back.disabled = cursors.length === 1;
+  pageNumber.textContent = `Page ${cursors.length}`;
+  if (notes.length > 0) return fill(list, el("ul", { class: "notes" }, ...notes.map(makeNote)));
+  const shown = /** @type {keyof typeof EMPTY} */ (shownState.value);
+  fill(list, emptyNotice(cursors.length === 1 ? EMPTY[shown] : "This page is empty."));
+}
+
+/** @param {Note} note */
+function makeNote(note) {
+  const { question, answer, stale } = note;
+  const item = el("li", { class: "card" });
+  item.append(
+    el("h4", {}, question),
+    el("p", { class: "text" }, answer),
+    ...(stale ? [el("p", { class: "fault" }, "A document behind it changed: it is silent.")] : []),
+    describe(note),
+    el("p", { class: "actions" }, ...makeActions(note, item)),
+  );
+  return item;
+}
+
+/** @param {Note} note
+ *  @param {Element} item that shows it */
+function makeActions(note, item) {
+  const { id, question, state, stale } = note;
+  /** @param {string} verb
+   *  @param {() => Promise<void>} work
+   *  @param {string} [kind] */
+  const action = (verb, work, kind = "") => {
+    const label = `${verb}: ${question}`;
+    const button = el("button", { type: "button", class: kind, "aria-label": label }, verb);
+    button.addEventListener("click", () => void whileBusy(button, work));
+    return button;
+  };
+  /** @param {string} done */
+  const approve = (done) => () => change(id, { state: "active", confirm: true }, done);
+  const waits = state === "pending";
+  return [
+    waits ? action("Approve", approve("Approved: it answers from now on.")) : null,
+    !waits && stale ? action("It still holds", approve("Confirmed: it answers again.")) : null,
+    action("Edit", async () => edit(note, item)),
+    action("Remove", () => remove(note), "danger"),
+  ].filter((button) => button !== null);
+}
+
+/** Where it is from.
+ * @param {Note} note */
+function describe({ trace_id, learned_by, engine, seen, sources, learned_at, expires_at }) {
+  const documents = sources.map(({ document_id }) =>
+    el("a", { href: memoryHash(namespace, "document", document_id) }, document_id),
+  );
+  return el(
+    "p",
+    { class: "faint source" },
+    el("span", {}, LEARNED_BY[learned_by]),
+    el("span", {}, `first answered by ${engine}`),
+    seen > 1 ? el("span", {}, `given ${count(seen)} times`) : null,
+    el("span", {}, `learned ${moment(learned_at)}`),
+    el("span", {}, `until ${moment(expires_at)}`),
+    el("a", { href: traceHash(trace_id) }, "trace"),
+    ...documents,
+  );
+}
+
+/** Puts a form in the place of what the note shows.
+ * @param {Note} note
+ * @param {Element} item */
+function edit(note, item) {
+  const text = el("textarea", { rows: "3", required: true, maxlength: "4000" });
+  text.value = note.answer;
+  const send = el("button", { type: "submit", class: "primary" }, "Save");
+  const cancel = () => {
+    item.replaceWith(makeNote(note));
+    list.focus();
+  };
+  const fields = el(
+    "form",
+    { class: "correction" },
+    el("label", {}, "Answer", text),
+    el(
+      "p",
+      { class: "actions" },
+      send,
+      el("button", { type: "button", onclick: cancel }, "Cancel"),
+    ),
+  );
+  fields.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const answer = text.value.trim();
+    void whileBusy(send, () => change(note.id, { answer }, "Saved."));
+  });
+  fill(item, el("h4", {}, note.question), fields);
+  text.focus();
+}
+
+/** @param {string} id
+ *  @param {object} body
+ *  @param {string} done */
+async function change(id, body, done) {
+  const target = namespace;
+  try {
+    await call(namespacePath(target, "notes", id), { method: "PATCH", body });
+    if (target === namespace) again(doneNotice(done));
+  } catch (error) {
+    if (target === namespace) fill(outcome, errorNotice(error));
+  }
+}
+
+/** @param {Note} note */
+async function remove({ id, question }) {
+  const text = `“${question}” is answered as if it had never been asked. This cannot be undone.`;
+  const go = await confirmed({ title: "Remove this note?", text, action: "Remove note" });
+  if (!go) return;
+  const target = namespace;
+  try {
+    await call(namespacePath(target, "notes", id), { method: "DELETE" });
+    if (target === namespace) again(doneNotice("Removed."));
+  } catch (error) {
+    if (target === namespace) fill(outcome, errorNotice(error));
+  }
+}
+
+/** Reads the page anew; the button that had the focus is gone by then.
+ * @param {Element} told */
+function again(told) {
+  fill(outcome, told);
+  read();
+  list.focus();
+}
