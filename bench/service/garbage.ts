@@ -9,7 +9,7 @@ import { freePort, LOCAL_KEY } from "../../scripts/service.ts";
 import { BenchClient } from "../client.ts";
 import type { BenchOptions } from "../main.ts";
 import { runLoad, type Target } from "./load.ts";
-import { startBackend, startBrink, startWorker } from "./processes.ts";
+import { plain, startBackend, startBrink, startWorker } from "./processes.ts";
 
 const RATE = 100;
 const SECONDS = 30;
@@ -116,15 +116,11 @@ async function profileCases(requests: number) {
   const BACKEND_URL = `http://127.0.0.1:${(chunked.address() as AddressInfo).port}/`;
   const port = await freePort();
   const worker = await startWorker(
-    {
-      name: "survivors",
-      compatibilityDate: "2026-10-01",
+    plain(join(import.meta.dirname, "survivors-worker.js"), {
       compatibilityFlags: ["enable_request_signal"],
-      modulesRoot: import.meta.dirname,
-      modules: [{ type: "ESModule", path: join(import.meta.dirname, "survivors-worker.js") }],
-      durableObjects: { OBJECT: { className: "Called", useSQLite: true } },
-      bindings: { BACKEND_URL },
-    },
+      variables: { BACKEND_URL },
+      objects: { OBJECT: "Called" },
+    }),
     port,
   );
   const session = await InspectorSession.open(`http://127.0.0.1:${port}`);

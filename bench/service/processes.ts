@@ -3,9 +3,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { freePort } from "../../scripts/service.ts";
-import { bundle, startBare, type WorkerOptions } from "./bare-worker.ts";
+import { bundled, startBare, type WorkerOptions } from "./bare-worker.ts";
 import type { ProcessTime } from "./cpu-time.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -32,32 +32,29 @@ export async function startBackend(): Promise<Running> {
   return { url, owns: ({ pid }) => pid === child.pid, stop: () => ended(child) };
 }
 
-/** Brink as it deploys. Miniflare has two Workers of its own before one with static assets, through
- *  which every request and reply would pass on the one thread; here the assets are a service that
- *  only Brink calls. */
+/** Brink as it deploys. */
 export async function startBrink(backendUrl: string, inspectorPort?: number): Promise<Running> {
-  const bindings = {
+  const variables = {
     BRINK_LOCAL: "1",
     BACKEND_URL: backendUrl,
     BACKEND_MODEL: "mock",
     BACKEND_KEY: "k",
     BRINK_LOG: "errors",
   };
-  const { assets, ...rest } = bundle(join(root, "wrangler.toml"), BUNDLE);
-  const serviceBindings = { ASSETS: { disk: { path: assets!.directory, writable: false } } };
-  return startWorker({ ...rest, bindings, serviceBindings }, inspectorPort);
+  return startWorker({ ...bundled(join(root, "wrangler.toml"), BUNDLE), variables }, inspectorPort);
 }
 
 /** A Worker that hands both bodies on, `floor`, or parses them and writes them anew, `least`. */
 export function startPlain(name: "floor" | "least", backendUrl: string): Promise<Running> {
-  const path = join(import.meta.dirname, `${name}-worker.js`);
-  return startWorker({
-    name,
-    compatibilityDate: "2026-10-01",
-    modulesRoot: import.meta.dirname,
-    modules: [{ type: "ESModule", path }],
-    bindings: { BACKEND_URL: backendUrl },
-  });
+  const module = join(import.meta.dirname, `${name}-worker.js`);
+  return startWorker(plain(module, { variables: { BACKEND_URL: backendUrl } }));
+}
+
+/** A Worker of one module. */
+export function plain(module: string, more: Partial<WorkerOptions>): WorkerOptions {
+  const modules = { modulesRoot: dirname(module), modules: [module] };
+  const compatibility = { compatibilityDate: "2026-10-01", compatibilityFlags: [] };
+  return { ...modules, ...compatibility, variables: {}, objects: {}, folders: {}, ...more };
 }
 
 /** A Worker in a workerd of its own, with state that ends with it. */
@@ -66,12 +63,12 @@ export async function startWorker(
   inspectorPort?: number,
 ): Promise<Running> {
   const state = mkdtempSync(join(STATE, "brink-bench-"));
-  const { url, pids, kill } = await startBare(options, state, inspectorPort);
+  const { url, pid, kill } = await startBare(options, state, inspectorPort);
   const stop = async () => {
     await kill();
     rmSync(state, { recursive: true, force: true });
   };
-  return { url: `${url}/v1`, owns: ({ pid }) => pids.includes(pid), stop };
+  return { url: `${url}/v1`, owns: (one) => one.pid === pid, stop };
 }
 
 const PORTKEY = join(root, "bench/peers/node_modules/@portkey-ai/gateway/build/start-server.js");

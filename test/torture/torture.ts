@@ -4,12 +4,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BenchClient, Refusal } from "../../bench/client.ts";
-import {
-  type BareWorker,
-  bundle,
-  startBare,
-  type WorkerOptions,
-} from "../../bench/service/bare-worker.ts";
 import { mulberry32 } from "../../eval/random.ts";
 import { freePort } from "../../scripts/service.ts";
 import { BudgetAudit } from "./budget-audit.ts";
@@ -18,6 +12,12 @@ import { integer } from "./documents.ts";
 import { type Effect, ExpectedMemory, type Found } from "./expected-memory.ts";
 import { memoryFaults, watchMemory } from "./memory-watch.ts";
 import { NAMESPACE, type Operation, Operations, unlessBusy } from "./operations.ts";
+import {
+  bundled,
+  type SimulatedWorker,
+  startSimulated,
+  type WorkerOptions,
+} from "./simulated-worker.ts";
 
 /** The real Worker with bounds that a few hundred documents reach. */
 const CONFIG = join(import.meta.dirname, "wrangler.toml");
@@ -88,7 +88,7 @@ class Torture {
   constructor(state: string, options: TortureOptions, budget: BudgetAudit) {
     this.#budget = budget;
     const bindings = { BRINK_LOCAL: "1", BRINK_LOG: "errors", ...budget.variables };
-    this.#worker = { ...bundle(CONFIG, BUNDLE), bindings };
+    this.#worker = { ...bundled(CONFIG, BUNDLE), bindings };
     const counts = { kills: 0, operations: 0, documents: 0, shards: 0, peakBytes: 0 };
     this.tally = { ...counts, during: {}, budget };
     this.#state = state;
@@ -113,10 +113,10 @@ class Torture {
   }
 
   async #withService(
-    work: (client: BenchClient, service: BareWorker) => Promise<void>,
+    work: (client: BenchClient, service: SimulatedWorker) => Promise<void>,
   ): Promise<void> {
     const inspectorPort = await freePort();
-    const service = await startBare(this.#worker, this.#state, inspectorPort);
+    const service = await startSimulated(this.#worker, this.#state, inspectorPort);
     const client = new BenchClient(service.url);
     const watched = { url: service.url, inspectorUrl: `http://127.0.0.1:${inspectorPort}` };
     try {
@@ -145,7 +145,7 @@ class Torture {
     this.#operations.shards = stats.shards.length;
   }
 
-  async #driveUntilKilled(client: BenchClient, service: BareWorker): Promise<void> {
+  async #driveUntilKilled(client: BenchClient, service: SimulatedWorker): Promise<void> {
     const last = integer(this.#random, OPERATIONS_MAX);
     const long = this.#random() < LONG_SHARE ? integer(this.#random, last + 1) : -1;
     let dead = false;
