@@ -18,9 +18,11 @@ export const TRACE_ATTRIBUTE_CHARS_MAX = 256;
 export const TRACE_TEXT_CHARS_MAX = 2_000;
 
 // An isolate's traces go to their objects together: one call a tenant for a second's requests, in
-// the time of the first of them. Before that many wait, they go at once.
+// the time of the first of them. A batch goes at once: it is as large as an OUTCOMES_BATCH, for the
+// same reason. While all flushes are under way so many wait.
 export const TRACE_FLUSH_MS = 1_000;
-export const TRACES_PENDING_MAX = 100;
+export const TRACES_BATCH = 20;
+export const TRACES_PENDING_MAX = 200;
 // Flushes under way. Objects and collectors answer within milliseconds; where they do not, what
 // comes on top is dropped and counted, so that what is watched never weighs on what is served.
 export const TRACE_FLUSHES_MAX = 4;

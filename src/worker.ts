@@ -2,6 +2,7 @@ import { waitUntil } from "cloudflare:workers";
 import { createApp } from "./api/app.ts";
 import { addConsole } from "./api/console.ts";
 import { configOf, type Env } from "./env.ts";
+import { keptAlive } from "./pipeline/kept-alive.ts";
 import { BrinkService } from "./pipeline/service.ts";
 import { isSampled } from "./pipeline/trace-context.ts";
 import { newWatch } from "./pipeline/watch.ts";
@@ -18,11 +19,12 @@ export { RouterObject } from "./router/router-object.ts";
 const app = createApp<Env>((env, request, trace) => {
   const config = configOf(env, new URL(request.url).hostname);
   trace.sampled = isSampled(trace.id, config.watching.sample);
+  const keepAlive = keptAlive(waitUntil);
   return {
-    service: new BrinkService(env, config, waitUntil, trace),
+    service: new BrinkService(env, config, keepAlive, trace),
     config,
-    keepAlive: waitUntil,
-    watch: newWatch(env, config.watching, waitUntil),
+    keepAlive,
+    watch: newWatch(env, config.watching, keepAlive),
   };
 });
 addConsole(app);

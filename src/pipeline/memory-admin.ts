@@ -150,7 +150,7 @@ export class NamespaceAdmin implements MemoryAdmin {
     if ((await ledger.getNamespace(caller.tenant, name)) === null) throw missingNamespace(name);
     for (const notes of Object.values(noteMemories(name)))
       await this.#memory(caller, notes).destroy();
-    await new NotePolicies(ledger).reset(caller.tenant, name);
+    await new NotePolicies(this.#access.ledger).reset(caller.tenant, name);
     await this.#access.forgetOutcomes(caller.tenant, name);
     await this.#access.forgetCache(caller.tenant, name);
     await this.#memory(caller, name).destroy();

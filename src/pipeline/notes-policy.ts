@@ -16,9 +16,9 @@ type Known = NotePolicy & { made: boolean };
 const remembered = new Map<string, { known: Known; until: number }>();
 
 export class NotePolicies {
-  readonly #settings: Settings;
+  readonly #settings: () => Settings;
 
-  constructor(settings: Settings) {
+  constructor(settings: () => Settings) {
     this.#settings = settings;
   }
 
@@ -41,18 +41,18 @@ export class NotePolicies {
 
   /** Forgets what was set, as the namespace goes. */
   async reset(tenant: string, namespace: string): Promise<void> {
-    const stored = await this.#settings.getSetting(tenant, settingOf(namespace));
+    const stored = await this.#settings().getSetting(tenant, settingOf(namespace));
     if (stored !== null) await this.#change(tenant, namespace, FIRST);
   }
 
   async #change(tenant: string, namespace: string, changes: Partial<Known>): Promise<Known> {
     const known = { ...(await this.#load(tenant, namespace)), ...changes };
-    await this.#settings.putSetting(tenant, settingOf(namespace), JSON.stringify(known));
+    await this.#settings().putSetting(tenant, settingOf(namespace), JSON.stringify(known));
     return this.#remember(tenant, namespace, known);
   }
 
   async #load(tenant: string, namespace: string): Promise<Known> {
-    const stored = await this.#settings.getSetting(tenant, settingOf(namespace));
+    const stored = await this.#settings().getSetting(tenant, settingOf(namespace));
     const given = stored === null ? {} : (JSON.parse(stored) as Partial<Known>);
     return this.#remember(tenant, namespace, { ...FIRST, ...given });
   }

@@ -52,7 +52,6 @@ export async function recordAnswer(deps: RecordDeps, answered: Answered): Promis
 async function learn(deps: RecordDeps, { outcome: given, work, usage }: Answered): Promise<void> {
   const { tenant } = work.request.caller;
   const routed = isRouted(given, work);
-  const router = deps.router(tenant);
   const active = work.edge?.router ?? (routed ? await deps.active(tenant) : null);
   const drawn = routed && deps.backend !== null && deps.random() < active!.shadow_rate;
   const dropped = drawn && underWay >= SHADOWS_UNDER_WAY_MAX;
@@ -65,7 +64,7 @@ async function learn(deps: RecordDeps, { outcome: given, work, usage }: Answered
   const known = isReference(outcome, deps.rungs);
   const sample = sampled ? labelOf(outcome, known) : null;
   deps.record(tenant, { outcome: { ...outcome, cost_usd }, revision, routed, sample });
-  if (dropped) await router.compared({ dropped: 1 }, []);
+  if (dropped) await deps.router(tenant).compared({ dropped: 1 }, []);
   const asks = deps.rungs.length > 0 || (outcome.edge_answer !== null && !known);
   if (!sampled || !asks) return;
   underWay += 1;
@@ -79,7 +78,7 @@ async function learn(deps: RecordDeps, { outcome: given, work, usage }: Answered
     const { trace_id, weights_version, threshold, difficulty } = outcome;
     const about = { trace_id, weights_version, threshold };
     const common = { outcome: about, difficulty: difficulty!, revision };
-    await router.compared(
+    await deps.router(tenant).compared(
       counts,
       verdicts.map((verdict) => ({ ...common, ...verdict })),
     );

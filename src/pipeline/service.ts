@@ -155,7 +155,7 @@ export class BrinkService implements types.Service {
   }
 
   get #notePolicies(): NotePolicies {
-    return new NotePolicies(this.#objects.ledger());
+    return new NotePolicies(this.#objects.ledger);
   }
 
   get #notes(): NoteDeps {
@@ -211,7 +211,7 @@ export class BrinkService implements types.Service {
       memory: this.#objects.memory,
       object: this.#objects.cacheSlice,
       router: (tenant) => this.#routers.read(tenant),
-      record: (tenant, recording) => this.#record(tenant, recording),
+      record: (...told) => this.#record(...told),
       keepAlive: this.#keepAlive,
       trace: this.#trace,
     };
@@ -224,7 +224,7 @@ export class BrinkService implements types.Service {
         engine === generator?.id ? generator : this.#backend!.only(engine)!,
       ),
       router: this.#objects.router,
-      record: (tenant, recording) => this.#record(tenant, recording),
+      record: (...told) => this.#record(...told),
       notes,
       backend: this.#backend,
       pricesOf: (engine) => backendPrices(this.#config.backends, engine),
@@ -234,8 +234,8 @@ export class BrinkService implements types.Service {
     };
   }
 
-  #record(tenant: string, recording: Recording): void {
-    this.#keepAlive(outcomeLog.note(tenant, recording, this.#objects.router));
+  #record(...told: [tenant: string, recording: Recording]): void {
+    outcomeLog.note(...told, { router: this.#objects.router, keepAlive: this.#keepAlive });
   }
 
   /** What this isolate's answers were is known to their routers. */

@@ -5,6 +5,7 @@ import {
   TRACE_FLUSH_MS_MAX,
   TRACE_FLUSHES_MAX,
   TRACE_TENANTS_MAX,
+  TRACES_BATCH,
   TRACES_PENDING_MAX,
 } from "../limits.ts";
 
@@ -77,13 +78,13 @@ export class TraceLog {
     const { traces, series } = pending;
     tellGrowth((key, by) => grow(series, key, by));
     if (!kept && !exported) this.totals.traces.sampled_out++;
-    else if (this.#waiting >= 2 * TRACES_PENDING_MAX) this.#drop(record);
+    else if (this.#waiting >= TRACES_PENDING_MAX) this.#drop(record);
     else {
       this.#waiting++;
       if (kept) traces.push(record);
       if (exported && sink.exporter !== null) this.#exports.push({ ...record, tenant });
     }
-    if (this.#waiting >= TRACES_PENDING_MAX && !this.#isBusy()) sink.keepAlive(this.flush(sink));
+    if (this.#waiting >= TRACES_BATCH && !this.#isBusy()) sink.keepAlive(this.flush(sink));
     else if (Date.now() > this.#flushAt + TRACE_FLUSH_MS) {
       this.#flushAt = Date.now() + TRACE_FLUSH_MS;
       sink.keepAlive(this.#flushLater(sink));

@@ -26,6 +26,8 @@ const NOTHING: UsageCounts = {
   nanos: 0,
 };
 
+const COUNTED = Object.keys(NOTHING) as (keyof UsageCounts)[];
+
 /** Gathers counts by tenant, key and day. They are sent on together: USAGE_FLUSH_MS after the first
  *  of them, in the time of the request that it belongs to, so that traffic costs no call a request.
  *  Counts of an isolate that ends within that time are lost; budgets do not rest on them. */
@@ -36,11 +38,12 @@ export class UsageLog {
   #flushAt = Number.NEGATIVE_INFINITY;
 
   note(tenant: string, key: string, counts: Partial<UsageCounts>, sink: UsageSink): void {
-    this.#add({ ...NOTHING, ...counts, tenant, key, day: dayOf(Date.now()) });
+    const now = Date.now();
+    addTo(this.#of(tenant, key, dayOf(now)), counts);
     addTo(this.totals, counts);
     if (this.#pending.size > USAGE_PENDING_MAX) sink.keepAlive(this.flush(sink.recorder));
-    else if (Date.now() > this.#flushAt + USAGE_FLUSH_MS) {
-      this.#flushAt = Date.now() + USAGE_FLUSH_MS;
+    else if (now > this.#flushAt + USAGE_FLUSH_MS) {
+      this.#flushAt = now + USAGE_FLUSH_MS;
       sink.keepAlive(this.#flushLater(sink.recorder));
     }
   }
@@ -55,7 +58,8 @@ export class UsageLog {
         await recorder(tenant).record(list.map(({ tenant: _, ...entry }) => entry));
       } catch (error) {
         console.error(JSON.stringify({ event: "usage not recorded", detail: String(error) }));
-        if (this.#pending.size <= USAGE_PENDING_MAX) for (const entry of list) this.#add(entry);
+        if (this.#pending.size <= USAGE_PENDING_MAX)
+          for (const entry of list) addTo(this.#of(tenant, entry.key, entry.day), entry);
       }
     });
     await Promise.all(sent);
@@ -67,18 +71,20 @@ export class UsageLog {
     await this.flush(recorder);
   }
 
-  #add(entry: Pending): void {
-    const name = `${entry.tenant}/${entry.key}/${entry.day}`;
+  #of(tenant: string, key: string, day: number): Pending {
+    const name = `${tenant}/${key}/${day}`;
     const known = this.#pending.get(name);
-    if (known === undefined) this.#pending.set(name, { ...entry });
-    else addTo(known, entry);
+    if (known !== undefined) return known;
+    const fresh = { ...NOTHING, tenant, key, day };
+    this.#pending.set(name, fresh);
+    return fresh;
   }
 }
 
 type Pending = UsageEntry & { tenant: string };
 
 function addTo(sums: UsageCounts, counts: Partial<UsageCounts>): void {
-  for (const name of Object.keys(NOTHING) as (keyof UsageCounts)[]) sums[name] += counts[name] ?? 0;
+  for (const name of COUNTED) sums[name] += counts[name] ?? 0;
 }
 
 /** This isolate's. */

@@ -82,7 +82,7 @@ it("policies of caches: CACHE_POLICIES_KEPT_MAX", async () => {
 
 it("policies of notes: NOTES_CACHE_ENTRIES_MAX", async () => {
   const { count, settings } = ledger();
-  const policies = new NotePolicies(settings);
+  const policies = new NotePolicies(() => settings);
   const read = (namespace: string) => policies.read("a", namespace);
   await fillsAndForgets(NOTES_CACHE_ENTRIES_MAX, read, () => count.asked);
 });

@@ -33,7 +33,7 @@ async function start(tenant: string, policy: Partial<NotePolicy> = {}) {
   const user = { ...USER, tenant };
   const writer: Caller = { ...user, scopes: ["inference", "memory:write"] };
   const admin: Caller = { ...user, scopes: ["admin"] };
-  const policies = new NotePolicies(env.LEDGER.getByName(tenant));
+  const policies = new NotePolicies(() => env.LEDGER.getByName(tenant));
   const clock = { ms: Date.now() };
   const work: Promise<unknown>[] = [];
   const deps: NoteDeps = {

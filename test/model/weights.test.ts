@@ -7,7 +7,7 @@ import { Encoder } from "../../src/model/encoder.ts";
 import type { TensorInfo } from "../../src/model/gguf.ts";
 import { GgufStream, type Panel } from "../../src/model/gguf-stream.ts";
 import { dequantizeRow, rowToInt8 } from "../../src/model/quants.ts";
-import { Sha256, sha256 } from "../../src/model/sha256.ts";
+import { SHORT_CHARS_MAX, Sha256, sha256, sha256OfShort } from "../../src/model/sha256.ts";
 import type { TensorType } from "../../src/model/tensor-types.ts";
 import { loadBert } from "../../src/model/weights.ts";
 import { type Field, f32Bytes, ggufFile, streamOf, type TestTensor } from "./gguf-file.ts";
@@ -274,6 +274,16 @@ it("half floats have the value that DataView gives them, all 65,536", () => {
   for (let bits = 0; bits < 65_536; bits++) {
     view.setUint16(0, bits);
     expect(Object.is(halfToFloat(bits), view.getFloat16(0)), `0x${bits.toString(16)}`).toBe(true);
+  }
+});
+
+it("SHA-256 of a short text equals the runtime's of its UTF-8", async () => {
+  const longest = "\u20ac".repeat(SHORT_CHARS_MAX); // three bytes each
+  const lengths = [0, 1, 55, 56, 63, 64, 65, 119, 120, SHORT_CHARS_MAX];
+  const texts = [longest, "\ud800 alone", "a\u00e9\u{1f600}", ...lengths.map((n) => "q".repeat(n))];
+  for (const text of [...texts, ""]) {
+    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+    expect(sha256OfShort(text)).toBe(Buffer.from(digest).toString("hex"));
   }
 });
 

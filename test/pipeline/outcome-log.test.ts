@@ -1,5 +1,5 @@
 import { expect, it, vi } from "vitest";
-import { OUTCOME_FLUSH_MS, OUTCOMES_PENDING_MAX } from "../../src/limits.ts";
+import { OUTCOME_FLUSH_MS, OUTCOMES_BATCH, OUTCOMES_PENDING_MAX } from "../../src/limits.ts";
 import { OutcomeLog } from "../../src/pipeline/outcome-log.ts";
 import type { Recording } from "../../src/router/router-types.ts";
 
@@ -15,21 +15,22 @@ function setUp() {
       calls.push([tenant, recordings.map(({ outcome }) => outcome.trace_id)]);
     },
   });
-  return { routers, router, log: new OutcomeLog() };
+  const work: Promise<unknown>[] = [];
+  const sink = { router, keepAlive: (one: Promise<unknown>) => void work.push(one) };
+  return { routers, router, sink, work, log: new OutcomeLog() };
 }
 
 it("a second's answers reach each tenant's router in one call, in their order", async () => {
   vi.useFakeTimers();
-  const { routers, router, log } = setUp();
-  const kept = [
-    log.note("a", recording("1"), router),
-    log.note("b", recording("2"), router),
-    log.note("a", recording("3"), router),
-  ];
+  const { routers, sink, work, log } = setUp();
+  log.note("a", recording("1"), sink);
+  log.note("b", recording("2"), sink);
+  log.note("a", recording("3"), sink);
+  expect(work.length).toBe(1);
   await vi.advanceTimersByTimeAsync(OUTCOME_FLUSH_MS - 1);
   expect(routers.calls).toEqual([]);
   await vi.advanceTimersByTimeAsync(1);
-  await Promise.all(kept);
+  await Promise.all(work);
   expect(routers.calls).toEqual([
     ["a", ["1", "3"]],
     ["b", ["2"]],
@@ -37,22 +38,22 @@ it("a second's answers reach each tenant's router in one call, in their order", 
   vi.useRealTimers();
 });
 
-it("a full log is sent at once, and a flush that is asked for as well", async () => {
-  const { routers, router, log } = setUp();
-  const ids = Array.from({ length: OUTCOMES_PENDING_MAX }, (_, i) => `${i}`);
-  const kept = ids.map((id) => log.note("a", recording(id), router));
-  await kept.at(-1);
+it("a full batch is sent at once, and a flush that is asked for as well", async () => {
+  const { routers, router, sink, work, log } = setUp();
+  const ids = Array.from({ length: OUTCOMES_BATCH }, (_, i) => `${i}`);
+  for (const id of ids) log.note("a", recording(id), sink);
+  await work.at(-1);
   expect(routers.calls).toEqual([["a", ids]]);
-  log.note("a", recording("late"), router);
+  log.note("a", recording("late"), sink);
   await log.flush(router);
   expect(routers.calls[1]).toEqual(["a", ["late"]]);
 });
 
 it("what a router did not take is kept for the next time, while there is room", async () => {
   const logged = vi.spyOn(console, "error").mockImplementation(() => {});
-  const { routers, router, log } = setUp();
+  const { routers, router, sink, work, log } = setUp();
   routers.away = true;
-  for (const id of ["1", "2"]) log.note("a", recording(id), router);
+  for (const id of ["1", "2"]) log.note("a", recording(id), sink);
   await log.flush(router);
   expect(logged).toHaveBeenCalledOnce();
   routers.away = false;
@@ -60,15 +61,20 @@ it("what a router did not take is kept for the next time, while there is room", 
   await log.flush(router);
   expect(routers.calls).toEqual([["a", ["1", "2"]]]);
   routers.away = true;
-  for (let i = 1; i < OUTCOMES_PENDING_MAX; i++) log.note("a", recording(`${i}`), router);
-  const full = log.note("b", recording("b"), router);
-  log.note("b", recording("c"), router);
-  await full; // beside "c", which came since, there is room for those of "a" alone
+  const most = OUTCOMES_PENDING_MAX - 1;
+  for (let i = 0; i < most; i++) {
+    log.note("a", recording(`${i}`), sink);
+    if (i % OUTCOMES_BATCH === OUTCOMES_BATCH - 1) await work.at(-1);
+  }
+  log.note("b", recording("b"), sink);
+  const flush = log.flush(router);
+  log.note("b", recording("c"), sink);
+  await flush; // beside "c", which came since, there is room for those of "a" alone
   routers.away = false;
   await log.flush(router);
   const told = routers.calls.slice(1).map(([tenant, ids]) => [tenant, ids.length]);
   expect(told.sort()).toEqual([
-    ["a", OUTCOMES_PENDING_MAX - 1],
+    ["a", most],
     ["b", 1],
   ]);
   logged.mockRestore();

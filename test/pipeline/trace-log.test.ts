@@ -5,6 +5,7 @@ import {
   TRACE_FLUSH_MS_MAX,
   TRACE_FLUSHES_MAX,
   TRACE_TENANTS_MAX,
+  TRACES_BATCH,
   TRACES_PENDING_MAX,
 } from "../../src/limits.ts";
 import { Trace } from "../../src/pipeline/trace.ts";
@@ -83,10 +84,9 @@ it("what is not sampled is counted all the same", async () => {
 it("a full batch goes at once; where all flushes hang, more is dropped and counted", async () => {
   const log = new TraceLog();
   const hanging = openSink(() => new Promise(() => {}));
-  for (let i = 0; i < TRACE_FLUSHES_MAX * TRACES_PENDING_MAX; i++)
-    log.note(told("a"), hanging.sink);
+  for (let i = 0; i < TRACE_FLUSHES_MAX * TRACES_BATCH; i++) log.note(told("a"), hanging.sink);
   expect(hanging.batches.length).toBe(TRACE_FLUSHES_MAX);
-  const more = 2 * TRACES_PENDING_MAX + 5;
+  const more = TRACES_PENDING_MAX + 5;
   for (let i = 0; i < more; i++) log.note(told("a"), hanging.sink);
   expect(hanging.batches.length).toBe(TRACE_FLUSHES_MAX);
   expect(log.totals.traces.dropped).toBe(5);
@@ -96,7 +96,7 @@ it("a full batch goes at once; where all flushes hang, more is dropped and count
   const well = openSink();
   log.note(told("a"), well.sink);
   await Promise.all(well.work);
-  expect(well.batches[0]![1].traces.length).toBe(2 * TRACES_PENDING_MAX);
+  expect(well.batches[0]![1].traces.length).toBe(TRACES_PENDING_MAX);
 });
 
 it("counts of more tenants than the bound are dropped", async () => {
