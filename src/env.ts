@@ -119,15 +119,19 @@ export function readConfig(env: Env, hostname: string): Config {
 
 const configs = new WeakMap<Env, Map<boolean, Config>>();
 
-/** As `readConfig`, worked out once: an isolate is handed the same bindings with every request. */
-export function configOf(env: Env, hostname: string): Config {
+/** As `readConfig`, worked out once: an isolate is handed the same bindings with every request.
+ *  `url` is the request's, whose host only a local service looks at. */
+export function configOf(env: Env, url: string): Config {
   const known = configs.get(env) ?? new Map<boolean, Config>();
   configs.set(env, known);
-  const local = isLoopback(hostname);
-  const config = known.get(local) ?? readConfig(env, hostname);
+  const local = env.BRINK_LOCAL === "1" && LOOPBACK_URL.test(url);
+  const config = known.get(local) ?? readConfig(env, new URL(url).hostname);
   known.set(local, config);
   return config;
 }
+
+/** A `URL` would be made for each request. Where it is wrong, `readConfig` says so all the same. */
+const LOOPBACK_URL = /^https?:\/\/(localhost|\[::1\]|127(\.\d{1,3}){3})(:\d+)?\//;
 
 function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);

@@ -17,7 +17,7 @@ export { MemoryObject } from "./memory/memory-object.ts";
 export { RouterObject } from "./router/router-object.ts";
 
 const app = createApp<Env>((env, request, trace) => {
-  const config = configOf(env, new URL(request.url).hostname);
+  const config = configOf(env, request.url);
   trace.sampled = isSampled(trace.id, config.watching.sample);
   const keepAlive = keptAlive(waitUntil);
   return {

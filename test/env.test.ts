@@ -181,9 +181,17 @@ it("a local run's documentation can be left out", () => {
 
 it("bindings are read once, and a public host never gets what a loopback one may have", () => {
   const flagged = env({ BRINK_LOCAL: "1" });
-  const local = configOf(flagged, "127.0.0.1");
-  expect([local.local, configOf(flagged, "api.example.com").local]).toEqual([true, false]);
-  expect(configOf(flagged, "localhost")).toBe(local);
+  const local = configOf(flagged, "http://127.0.0.1:8787/v1/models");
+  expect(local.local).toBe(true);
+  for (const url of ["http://localhost/", "https://[::1]:8/", "http://127.9.9.9:1/?a=b"])
+    expect(configOf(flagged, url)).toBe(local);
+  for (const url of [
+    ...["https://api.example.com/", "http://localhost.example.com/", "http://127.0.0.1.example/"],
+    ...["http://127.0.0.1@example.com/", "http://127.0.0.1:80@example.com/"],
+    "http://example.com/http://localhost/",
+  ])
+    expect(configOf(flagged, url).local).toBe(false);
+  expect(configOf(env({}), "http://localhost/").local).toBe(false);
   const wrong = env({ BRINK_ADMIN_KEY_SHA256: "x" });
-  for (const _ of "12") expect(() => configOf(wrong, "localhost")).toThrow(/BRINK_ADMIN_KEY/);
+  for (const _ of "12") expect(() => configOf(wrong, "http://localhost/")).toThrow(/BRINK_ADMIN/);
 });
