@@ -1,9 +1,10 @@
 /** Memory, Documents: the list, a page at a time. */
-import { call, namespacePath } from "./api.js";
-import { byId, el, fill, newestOnly } from "./dom.js";
+import { namespacePath } from "./api.js";
+import { byId, el } from "./dom.js";
 import { clip, moment, plural } from "./format.js";
 import { deleteDocument } from "./memory-document.js";
-import { emptyNotice, errorNotice, loadingNotice } from "./notice.js";
+import { emptyNotice } from "./notice.js";
+import { Pager } from "./pager.js";
 import { memoryHash } from "./routes.js";
 
 /** @typedef {import("./types.js").DocumentSummary} DocumentSummary */
@@ -12,69 +13,37 @@ const PAGE_DOCUMENTS = 20;
 const METADATA_CHARS_SHOWN = 120;
 
 const list = byId("documents", HTMLElement);
-const back = byId("documents-back", HTMLButtonElement);
-const next = byId("documents-next", HTMLButtonElement);
-const pageNumber = byId("documents-page", HTMLElement);
-const beginRead = newestOnly();
+const pager = new Pager({
+  list,
+  back: byId("documents-back", HTMLButtonElement),
+  next: byId("documents-next", HTMLButtonElement),
+  number: byId("documents-page", HTMLElement),
+  loading: "Reading the documents…",
+  where: () => [namespacePath(namespace, "documents"), { limit: String(PAGE_DOCUMENTS) }],
+  show: makePage,
+});
 
 let namespace = "";
-/** The cursor of each page up to the one that is shown; the first has none.
- * @type {(string | null)[]} */
-let cursors = [null];
-/** @type {string | null} */
-let nextCursor = null;
 let onChange = () => {};
 
 /** @param {() => void} changed called when a document was deleted */
 export function startDocuments(changed) {
   onChange = changed;
-  next.addEventListener("click", () => {
-    cursors.push(nextCursor);
-    read();
-  });
-  back.addEventListener("click", () => {
-    cursors.pop();
-    read();
-  });
 }
 
 /** Stays on its page while the namespace is the same.
  * @param {string} shown */
 export function showDocuments(shown) {
-  if (namespace !== shown) cursors = [null];
+  if (namespace !== shown) pager.reset();
   namespace = shown;
-  read();
+  pager.read();
 }
 
-function read() {
-  const isNewest = beginRead();
-  back.disabled = true;
-  next.disabled = true;
-  fill(list, loadingNotice("Reading the documents…"));
-  const query = new URLSearchParams({ limit: String(PAGE_DOCUMENTS) });
-  const cursor = cursors.at(-1);
-  if (cursor) query.set("cursor", cursor);
-  call(`${namespacePath(namespace, "documents")}?${query}`).then(
-    (page) => {
-      if (isNewest()) showPage(page);
-    },
-    (error) => {
-      if (isNewest()) fill(list, errorNotice(error, read));
-    },
-  );
-}
-
-/** @param {{ documents: DocumentSummary[], cursor: string | null }} page */
-function showPage({ documents, cursor }) {
-  nextCursor = cursor;
-  next.disabled = cursor === null;
-  back.disabled = cursors.length === 1;
-  pageNumber.textContent = `Page ${cursors.length}`;
-  if (documents.length === 0) {
-    const text = cursors.length === 1 ? "This namespace has no documents." : "This page is empty.";
-    return fill(list, emptyNotice(text));
-  }
-  fill(list, el("ul", { class: "documents" }, ...documents.map(makeRow)));
+/** @param {{ documents: DocumentSummary[] }} page
+ *  @param {boolean} isFirst */
+function makePage({ documents }, isFirst) {
+  if (documents.length > 0) return el("ul", { class: "documents" }, ...documents.map(makeRow));
+  return emptyNotice(isFirst ? "This namespace has no documents." : "This page is empty.");
 }
 
 /** @param {DocumentSummary} summary */
@@ -82,7 +51,7 @@ function makeRow({ id, title, metadata, passages, updated_at, expires_at }) {
   const known = Object.keys(metadata).length > 0;
   const remove = async () => {
     if (!(await deleteDocument(namespace, id, (notice) => list.prepend(notice)))) return;
-    read();
+    pager.read();
     onChange();
     list.focus(); // the button that had it is gone
   };

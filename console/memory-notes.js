@@ -4,6 +4,7 @@ import { confirmed } from "./confirm.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { count, moment } from "./format.js";
 import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js";
+import { Pager } from "./pager.js";
 import { memoryHash, traceHash } from "./routes.js";
 
 /** @typedef {import("./types.js").Note} Note */
@@ -17,10 +18,18 @@ const save = byId("notes-save", HTMLButtonElement);
 const shownState = byId("notes-state", HTMLSelectElement);
 const outcome = byId("notes-outcome", HTMLElement);
 const list = byId("notes", HTMLElement);
-const back = byId("notes-back", HTMLButtonElement);
-const next = byId("notes-next", HTMLButtonElement);
-const pageNumber = byId("notes-page", HTMLElement);
-const beginRead = newestOnly();
+const pager = new Pager({
+  list,
+  back: byId("notes-back", HTMLButtonElement),
+  next: byId("notes-next", HTMLButtonElement),
+  number: byId("notes-page", HTMLElement),
+  loading: "Reading the notes…",
+  where: () => {
+    const query = { state: shownState.value, limit: String(PAGE_NOTES) };
+    return [namespacePath(namespace, "notes"), query];
+  },
+  show: makePage,
+});
 const beginPolicy = newestOnly();
 
 const EMPTY = {
@@ -36,28 +45,14 @@ const LEARNED_BY = {
 };
 
 let namespace = "";
-/** The cursor of each page up to the one that is shown; the first has none.
- * @type {(string | null)[]} */
-let cursors = [null];
-/** @type {string | null} */
-let nextCursor = null;
-
 export function startNotes() {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     void whileBusy(save, savePolicy);
   });
   shownState.addEventListener("change", () => {
-    cursors = [null];
-    read();
-  });
-  next.addEventListener("click", () => {
-    cursors.push(nextCursor);
-    read();
-  });
-  back.addEventListener("click", () => {
-    cursors.pop();
-    read();
+    pager.reset();
+    pager.read();
   });
 }
 
@@ -65,13 +60,13 @@ export function startNotes() {
  * @param {string} shown */
 export function showNotes(shown) {
   if (namespace !== shown) {
-    cursors = [null];
+    pager.reset();
     shownState.value = "active";
   }
   namespace = shown;
   fill(outcome);
   readPolicy();
-  read();
+  pager.read();
 }
 
 function readPolicy() {
@@ -109,33 +104,12 @@ async function savePolicy() {
   }
 }
 
-function read() {
-  const isNewest = beginRead();
-  back.disabled = true;
-  next.disabled = true;
-  fill(list, loadingNotice("Reading the notes…"));
-  const query = new URLSearchParams({ state: shownState.value, limit: String(PAGE_NOTES) });
-  const cursor = cursors.at(-1);
-  if (cursor) query.set("cursor", cursor);
-  call(`${namespacePath(namespace, "notes")}?${query}`).then(
-    (page) => {
-      if (isNewest()) showPage(page);
-    },
-    (error) => {
-      if (isNewest()) fill(list, errorNotice(error, read));
-    },
-  );
-}
-
-/** @param {{ notes: Note[], cursor: string | null }} page */
-function showPage({ notes, cursor }) {
-  nextCursor = cursor;
-  next.disabled = cursor === null;
-  back.disabled = cursors.length === 1;
-  pageNumber.textContent = `Page ${cursors.length}`;
-  if (notes.length > 0) return fill(list, el("ul", { class: "notes" }, ...notes.map(makeNote)));
+/** @param {{ notes: Note[] }} page
+ *  @param {boolean} isFirst */
+function makePage({ notes }, isFirst) {
+  if (notes.length > 0) return el("ul", { class: "notes" }, ...notes.map(makeNote));
   const shown = /** @type {keyof typeof EMPTY} */ (shownState.value);
-  fill(list, emptyNotice(cursors.length === 1 ? EMPTY[shown] : "This page is empty."));
+  return emptyNotice(isFirst ? EMPTY[shown] : "This page is empty.");
 }
 
 /** @param {Note} note */
@@ -257,6 +231,6 @@ async function remove({ id, question }) {
  * @param {Element} told */
 function again(told) {
   fill(outcome, told);
-  read();
+  pager.read();
   list.focus();
 }

@@ -173,6 +173,23 @@ describe(where, { skip: noBrowser !== null }, () => {
       expect(set.body.target).toEqual({ max_risk: 0.3 });
     }));
 
+  it("documents come a page at a time, there and back", () =>
+    on({}, async ({ show }, page) => {
+      const documents = Array.from({ length: 21 }, (_, i) => ({ id: `d${i}`, text: `Text ${i}.` }));
+      await fill(backed.service, "pages", documents);
+      await show("#/memory/pages/documents");
+      const rows = page.locator(".documents > li");
+      expect(await rows.count()).toBe(20);
+      expect(await page.isDisabled("#documents-back")).toBe(true);
+      await page.click("#documents-next");
+      await page.getByText("Page 2").waitFor();
+      expect(await rows.count()).toBe(1);
+      expect(await page.isDisabled("#documents-next")).toBe(true);
+      await page.click("#documents-back");
+      await page.getByText("Page 1").waitFor();
+      expect(await rows.count()).toBe(20);
+    }));
+
   it("files go into memory with what became of each", () =>
     on({}, async ({ show }, page) => {
       await show("#/memory/handbook/add");
