@@ -5,6 +5,7 @@ import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { count, moment } from "./format.js";
 import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js";
 import { Pager } from "./pager.js";
+import { CORRECTION_CHARS_MAX } from "./rating.js";
 import { memoryHash, traceHash } from "./routes.js";
 
 /** @typedef {import("./types.js").Note} Note */
@@ -45,6 +46,7 @@ const LEARNED_BY = {
 };
 
 let namespace = "";
+
 export function startNotes() {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -173,9 +175,12 @@ function describe({ trace_id, learned_by, engine, seen, sources, learned_at, exp
  * @param {Note} note
  * @param {Element} item */
 function edit(note, item) {
-  const text = el("textarea", { rows: "3", required: true, maxlength: "4000" });
+  const text = el("textarea", {
+    ...{ rows: "3", required: true },
+    maxlength: String(CORRECTION_CHARS_MAX),
+  });
   text.value = note.answer;
-  const send = el("button", { type: "submit", class: "primary" }, "Save");
+  const submit = el("button", { type: "submit", class: "primary" }, "Save");
   const cancel = () => {
     item.replaceWith(makeNote(note));
     list.focus();
@@ -187,14 +192,14 @@ function edit(note, item) {
     el(
       "p",
       { class: "actions" },
-      send,
+      submit,
       el("button", { type: "button", onclick: cancel }, "Cancel"),
     ),
   );
   fields.addEventListener("submit", (event) => {
     event.preventDefault();
     const answer = text.value.trim();
-    void whileBusy(send, () => change(note.id, { answer }, "Saved."));
+    void whileBusy(submit, () => change(note.id, { answer }, "Saved."));
   });
   fill(item, el("h4", {}, note.question), fields);
   text.focus();
@@ -203,10 +208,18 @@ function edit(note, item) {
 /** @param {string} id
  *  @param {object} body
  *  @param {string} done */
-async function change(id, body, done) {
+function change(id, body, done) {
+  return send(id, { method: "PATCH", body }, done);
+}
+
+/** Tells of it and reads the page anew, or tells of its failure.
+ * @param {string} id
+ * @param {import("./api.js").CallOptions} options
+ * @param {string} done */
+async function send(id, options, done) {
   const target = namespace;
   try {
-    await call(namespacePath(target, "notes", id), { method: "PATCH", body });
+    await call(namespacePath(target, "notes", id), options);
     if (target === namespace) again(doneNotice(done));
   } catch (error) {
     if (target === namespace) fill(outcome, errorNotice(error));
@@ -217,14 +230,7 @@ async function change(id, body, done) {
 async function remove({ id, question }) {
   const text = `“${question}” is answered as if it had never been asked. This cannot be undone.`;
   const go = await confirmed({ title: "Remove this note?", text, action: "Remove note" });
-  if (!go) return;
-  const target = namespace;
-  try {
-    await call(namespacePath(target, "notes", id), { method: "DELETE" });
-    if (target === namespace) again(doneNotice("Removed."));
-  } catch (error) {
-    if (target === namespace) fill(outcome, errorNotice(error));
-  }
+  if (go) await send(id, { method: "DELETE" }, "Removed.");
 }
 
 /** Reads the page anew; the button that had the focus is gone by then.

@@ -7,7 +7,7 @@ import { memoryHash } from "./routes.js";
 import { session } from "./session.js";
 
 /** As the service takes it at most. */
-const CORRECTION_CHARS_MAX = 4_000;
+export const CORRECTION_CHARS_MAX = 4_000;
 
 /** What becomes of it, by what the service learned. @type {Record<string, string>} */
 const LEARNED = {

@@ -131,10 +131,12 @@ export function configOf(env: Env, url: string): Config {
 }
 
 /** A `URL` would be made for each request. Where it is wrong, `readConfig` says so all the same. */
-const LOOPBACK_URL = /^https?:\/\/(localhost|\[::1\]|127(\.\d{1,3}){3})(:\d+)?\//;
+const LOOPBACK = String.raw`(localhost|\[::1\]|127(\.\d{1,3}){3})`;
+const LOOPBACK_HOST = new RegExp(`^${LOOPBACK}$`);
+const LOOPBACK_URL = new RegExp(`^https?://${LOOPBACK}(:\\d+)?/`);
 
 function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
+  return LOOPBACK_HOST.test(hostname);
 }
 
 function readGenerator(env: Env): GeneratorConfig | null {

@@ -74,7 +74,10 @@ export async function startBare(
     ["serve", config, "--experimental", "--control-fd=3", ...inspector],
     { stdio: ["ignore", "inherit", "inherit", "pipe"] },
   );
+  const killNow = () => void child.kill("SIGKILL");
+  process.once("exit", killNow);
   const ended = new Promise<void>((done) => child.once("exit", () => done()));
+  ended.then(() => process.off("exit", killNow));
   const port = await new Promise<number>((done, fail) => {
     child.once("error", fail);
     child.once("exit", (code) => fail(new Error(`workerd ended with ${code}`)));
@@ -86,7 +89,7 @@ export async function startBare(
     });
   });
   const kill = () => {
-    child.kill("SIGKILL");
+    killNow();
     return ended;
   };
   return { url: `http://127.0.0.1:${port}`, pid: child.pid!, kill };

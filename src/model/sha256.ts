@@ -91,8 +91,10 @@ const paddedView = new DataView(padded.buffer);
 const working = new Int32Array(8);
 
 /** SHA-256 of the UTF-8 bytes of a text of at most SHORT_CHARS_MAX, in hex. It makes no object but
- *  the text: each typed array of a hash costs the collector more than the hash does. */
+ *  the text: each typed array of a hash costs the collector more than the hash does. Throws
+ *  RangeError for a longer text. */
 export function sha256OfShort(text: string): string {
+  if (text.length > SHORT_CHARS_MAX) throw new RangeError(`over ${SHORT_CHARS_MAX} characters`);
   const { written } = encoder.encodeInto(text, padded);
   const end = 64 * Math.ceil((written + 9) / 64);
   padded[written] = 0x80;

@@ -285,6 +285,7 @@ it("SHA-256 of a short text equals the runtime's of its UTF-8", async () => {
     const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
     expect(sha256OfShort(text)).toBe(Buffer.from(digest).toString("hex"));
   }
+  expect(() => sha256OfShort("q".repeat(SHORT_CHARS_MAX + 1))).toThrow(RangeError);
 });
 
 it("SHA-256 in portions equals the runtime's in one", async () => {
