@@ -11,6 +11,7 @@ const { literals, makers } = writtenExpressions();
 const MAKE: Record<string, () => Promise<unknown>> = {
   "index/near-duplicates.ts": () => import("../../index/near-duplicates.ts"),
   "index/terms.ts": () => import("../../index/terms.ts"),
+  "src/env.ts": () => import("../../src/env.ts"),
   "src/generation/regex.ts": async () => {
     const { parsePattern } = await import("../../src/generation/regex.ts");
     return parsePattern("\\p{Script=Thai}\\P{L}", "schema");
