@@ -23,12 +23,13 @@ export const TRACE_TEXT_CHARS_MAX = 2_000;
 export const TRACE_FLUSH_MS = 1_000;
 export const TRACES_BATCH = 20;
 export const TRACES_PENDING_MAX = 200;
-// Flushes under way. Objects and collectors answer within milliseconds; where they do not, what
-// comes on top is dropped and counted, so that what is watched never weighs on what is served.
-export const TRACE_FLUSHES_MAX = 4;
+// Flushes of a log under way: of traces, outcomes or usage. Objects and collectors answer within
+// milliseconds; where they do not, what has no room any more is dropped and told of, so that what
+// is watched never weighs on what is served.
+export const FLUSHES_MAX = 4;
 // One that takes longer is given up: the request in whose time it ran may be gone, and then it
 // never ends. An export has twice OTLP_MS_MAX and a pause.
-export const TRACE_FLUSH_MS_MAX = 15_000;
+export const FLUSH_MS_MAX = 15_000;
 // Tenants that one isolate has counts of which were not taken yet.
 export const TRACE_TENANTS_MAX = 1_000;
 

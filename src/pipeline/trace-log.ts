@@ -1,13 +1,7 @@
 /** Requests that this isolate has served and not told of yet. */
 import type { TraceBatch, TraceRecord } from "../ledger/trace-types.ts";
-import {
-  TRACE_FLUSH_MS,
-  TRACE_FLUSH_MS_MAX,
-  TRACE_FLUSHES_MAX,
-  TRACE_TENANTS_MAX,
-  TRACES_BATCH,
-  TRACES_PENDING_MAX,
-} from "../limits.ts";
+import { TRACE_FLUSH_MS, TRACE_TENANTS_MAX, TRACES_BATCH, TRACES_PENDING_MAX } from "../limits.ts";
+import { Flushes } from "./flushes.ts";
 
 /** Where a finished request goes. */
 export interface TraceSink {
@@ -53,9 +47,8 @@ interface Pending {
   series: Map<string, number>;
 }
 
-/** Gathers what is told and sends it on together: TRACE_FLUSH_MS after the first, in the time of
- *  the request that it belongs to, so that no request waits and traffic costs no call a request.
- *  What an isolate that ends within that time has gathered is lost. */
+/** Gathers what is told and sends it on together, TRACE_FLUSH_MS after the first. What an isolate
+ *  that ends within that time has gathered is lost. */
 export class TraceLog {
   readonly totals: TraceTotals = {
     traces: { kept: 0, sampled_out: 0, dropped: 0, failed: 0 },
@@ -64,10 +57,7 @@ export class TraceLog {
   #pending = new Map<string, Pending>();
   #exports: TenantTrace[] = [];
   #waiting = 0;
-  /** Unix ms at which the flushes under way began. */
-  #flushing: { at: number }[] = [];
-  /** When the next flush is due; past that, another must be begun: its request may be gone. */
-  #flushAt = Number.NEGATIVE_INFINITY;
+  readonly #flushes = new Flushes(TRACE_FLUSH_MS);
 
   note({ tenant, record, kept, exported, tellGrowth }: Told, sink: TraceSink): void {
     const pending = this.#of(tenant);
@@ -84,32 +74,15 @@ export class TraceLog {
       if (kept) traces.push(record);
       if (exported && sink.exporter !== null) this.#exports.push({ ...record, tenant });
     }
-    if (this.#waiting >= TRACES_BATCH && !this.#isBusy()) sink.keepAlive(this.flush(sink));
-    else if (Date.now() > this.#flushAt + TRACE_FLUSH_MS) {
-      this.#flushAt = Date.now() + TRACE_FLUSH_MS;
-      sink.keepAlive(this.#flushLater(sink));
-    }
+    const enough = this.#waiting >= TRACES_BATCH;
+    this.#flushes.gathered(enough, () => this.#send(sink), sink.keepAlive);
   }
 
-  /** Sends what there is, unless TRACE_FLUSHES_MAX are under way. Never throws. */
-  async flush(sink: TraceSink): Promise<void> {
-    if (this.#isBusy()) return; // it goes with the next one
-    const own = { at: Date.now() };
-    this.#flushing.push(own);
+  async #send(sink: TraceSink): Promise<void> {
     const [pending, exports] = [this.#pending, this.#exports];
     [this.#pending, this.#exports, this.#waiting] = [new Map(), [], 0];
-    try {
-      const kept = Array.from(pending, (one) => this.#keep(sink, ...one));
-      await Promise.all([...kept, this.#export(sink, exports)]);
-    } finally {
-      this.#flushing = this.#flushing.filter((one) => one !== own);
-    }
-  }
-
-  #isBusy(): boolean {
-    const since = Date.now() - TRACE_FLUSH_MS_MAX;
-    this.#flushing = this.#flushing.filter(({ at }) => at > since);
-    return this.#flushing.length >= TRACE_FLUSHES_MAX;
+    const kept = Array.from(pending, (one) => this.#keep(sink, ...one));
+    await Promise.all([...kept, this.#export(sink, exports)]);
   }
 
   async #keep(sink: TraceSink, tenant: string, { traces, series }: Pending): Promise<void> {
@@ -135,12 +108,6 @@ export class TraceLog {
   #drop(record: TraceRecord): void {
     this.totals.traces.dropped++;
     this.totals.spans.dropped += record.spans.length + 1;
-  }
-
-  async #flushLater(sink: TraceSink): Promise<void> {
-    await new Promise((done) => setTimeout(done, TRACE_FLUSH_MS));
-    this.#flushAt = Number.NEGATIVE_INFINITY;
-    await this.flush(sink);
   }
 
   /** Null where there are too many tenants. */

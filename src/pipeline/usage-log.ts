@@ -2,6 +2,7 @@
 import { dayOf } from "../ledger/periods.ts";
 import type { UsageCounts, UsageEntry } from "../ledger/usage-object.ts";
 import { USAGE_FLUSH_MS, USAGE_PENDING_MAX } from "../limits.ts";
+import { Flushes } from "./flushes.ts";
 
 /** Where counts go. */
 export interface UsageSink {
@@ -28,56 +29,53 @@ const NOTHING: UsageCounts = {
 
 const COUNTED = Object.keys(NOTHING) as (keyof UsageCounts)[];
 
-/** Gathers counts by tenant, key and day. They are sent on together: USAGE_FLUSH_MS after the first
- *  of them, in the time of the request that it belongs to, so that traffic costs no call a request.
- *  Counts of an isolate that ends within that time are lost; budgets do not rest on them. */
+/** Gathers counts by tenant, key and day and sends them on together, USAGE_FLUSH_MS after the
+ *  first. Those of an isolate that ends within that time are lost, and those of more keys than
+ *  USAGE_PENDING_MAX while no recorder takes them; budgets do not rest on them. */
 export class UsageLog {
   readonly totals: UsageTotals = { ...NOTHING, ledger_failures: 0, ledger_allowed: 0 };
   #pending = new Map<string, Pending>();
-  /** When the next flush is due; past that, another must be begun: its request may be gone. */
-  #flushAt = Number.NEGATIVE_INFINITY;
+  /** Counts that there was no room for since the last flush. */
+  #dropped = 0;
+  readonly #flushes = new Flushes(USAGE_FLUSH_MS);
 
   note(tenant: string, key: string, counts: Partial<UsageCounts>, sink: UsageSink): void {
-    const now = Date.now();
-    addTo(this.#of(tenant, key, dayOf(now)), counts);
+    const counted = { ...NOTHING, tenant, key, day: dayOf(Date.now()) };
+    addTo(counted, counts);
+    this.#add(counted);
     addTo(this.totals, counts);
-    if (this.#pending.size > USAGE_PENDING_MAX) sink.keepAlive(this.flush(sink.recorder));
-    else if (now > this.#flushAt + USAGE_FLUSH_MS) {
-      this.#flushAt = now + USAGE_FLUSH_MS;
-      sink.keepAlive(this.#flushLater(sink.recorder));
-    }
+    const enough = this.#pending.size >= USAGE_PENDING_MAX;
+    this.#flushes.gathered(enough, () => this.#send(sink.recorder), sink.keepAlive);
   }
 
-  /** Sends what there is on. What a recorder did not take is kept for the next time. */
+  /** Sends what there is. Never throws. */
   async flush(recorder: UsageSink["recorder"]): Promise<void> {
+    await this.#flushes.flush(() => this.#send(recorder));
+  }
+
+  /** What a recorder did not take is kept for the next time. */
+  async #send(recorder: UsageSink["recorder"]): Promise<void> {
+    if (this.#dropped > 0) tell("usage dropped", `${this.#dropped} counts, no room for more keys`);
     const pending = this.#pending;
-    this.#pending = new Map();
+    [this.#pending, this.#dropped] = [new Map(), 0];
     const tenants = Map.groupBy(pending.values(), ({ tenant }) => tenant);
     const sent = Array.from(tenants, async ([tenant, list]) => {
       try {
         await recorder(tenant).record(list.map(({ tenant: _, ...entry }) => entry));
       } catch (error) {
-        console.error(JSON.stringify({ event: "usage not recorded", detail: String(error) }));
-        if (this.#pending.size <= USAGE_PENDING_MAX)
-          for (const entry of list) addTo(this.#of(tenant, entry.key, entry.day), entry);
+        tell("usage not recorded", String(error));
+        for (const entry of list) this.#add(entry);
       }
     });
     await Promise.all(sent);
   }
 
-  async #flushLater(recorder: UsageSink["recorder"]): Promise<void> {
-    await new Promise((done) => setTimeout(done, USAGE_FLUSH_MS));
-    this.#flushAt = Number.NEGATIVE_INFINITY;
-    await this.flush(recorder);
-  }
-
-  #of(tenant: string, key: string, day: number): Pending {
-    const name = `${tenant}/${key}/${day}`;
+  #add(counted: Pending): void {
+    const name = `${counted.tenant}/${counted.key}/${counted.day}`;
     const known = this.#pending.get(name);
-    if (known !== undefined) return known;
-    const fresh = { ...NOTHING, tenant, key, day };
-    this.#pending.set(name, fresh);
-    return fresh;
+    if (known !== undefined) addTo(known, counted);
+    else if (this.#pending.size < USAGE_PENDING_MAX) this.#pending.set(name, counted);
+    else this.#dropped += 1;
   }
 }
 
@@ -85,6 +83,10 @@ type Pending = UsageEntry & { tenant: string };
 
 function addTo(sums: UsageCounts, counts: Partial<UsageCounts>): void {
   for (const name of COUNTED) sums[name] += counts[name] ?? 0;
+}
+
+function tell(event: string, detail: string): void {
+  console.error(JSON.stringify({ event, detail }));
 }
 
 /** This isolate's. */

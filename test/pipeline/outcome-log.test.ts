@@ -1,5 +1,10 @@
 import { expect, it, vi } from "vitest";
-import { OUTCOME_FLUSH_MS, OUTCOMES_BATCH, OUTCOMES_PENDING_MAX } from "../../src/limits.ts";
+import {
+  FLUSHES_MAX,
+  OUTCOME_FLUSH_MS,
+  OUTCOMES_BATCH,
+  OUTCOMES_PENDING_MAX,
+} from "../../src/limits.ts";
 import { OutcomeLog } from "../../src/pipeline/outcome-log.ts";
 import type { Recording } from "../../src/router/router-types.ts";
 
@@ -77,5 +82,27 @@ it("what a router did not take is kept for the next time, while there is room", 
     ["a", most],
     ["b", 1],
   ]);
+  logged.mockRestore();
+});
+
+it("while routers hang, what has no room is dropped and told of", async () => {
+  const logged = vi.spyOn(console, "error").mockImplementation(() => {});
+  const { routers, router, log } = setUp();
+  let begun = 0;
+  const hanging = {
+    router: () => ({
+      record: () => {
+        begun += 1;
+        return new Promise<void>(() => {});
+      },
+    }),
+    keepAlive: () => {},
+  };
+  const most = FLUSHES_MAX * OUTCOMES_BATCH + OUTCOMES_PENDING_MAX;
+  for (let i = 0; i < most + 7; i++) log.note("a", recording(`${i}`), hanging);
+  expect(begun).toBe(FLUSHES_MAX);
+  await log.flush(router);
+  expect(logged.mock.calls.map(([line]) => line)).toMatchObject([expect.stringContaining("7 for")]);
+  expect(routers.calls.map(([, ids]) => ids.length)).toEqual([OUTCOMES_PENDING_MAX]);
   logged.mockRestore();
 });

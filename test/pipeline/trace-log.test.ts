@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { TraceBatch } from "../../src/ledger/trace-types.ts";
 import {
+  FLUSH_MS_MAX,
+  FLUSHES_MAX,
   TRACE_FLUSH_MS,
-  TRACE_FLUSH_MS_MAX,
-  TRACE_FLUSHES_MAX,
   TRACE_TENANTS_MAX,
   TRACES_BATCH,
   TRACES_PENDING_MAX,
@@ -84,15 +84,15 @@ it("what is not sampled is counted all the same", async () => {
 it("a full batch goes at once; where all flushes hang, more is dropped and counted", async () => {
   const log = new TraceLog();
   const hanging = openSink(() => new Promise(() => {}));
-  for (let i = 0; i < TRACE_FLUSHES_MAX * TRACES_BATCH; i++) log.note(told("a"), hanging.sink);
-  expect(hanging.batches.length).toBe(TRACE_FLUSHES_MAX);
+  for (let i = 0; i < FLUSHES_MAX * TRACES_BATCH; i++) log.note(told("a"), hanging.sink);
+  expect(hanging.batches.length).toBe(FLUSHES_MAX);
   const more = TRACES_PENDING_MAX + 5;
   for (let i = 0; i < more; i++) log.note(told("a"), hanging.sink);
-  expect(hanging.batches.length).toBe(TRACE_FLUSHES_MAX);
+  expect(hanging.batches.length).toBe(FLUSHES_MAX);
   expect(log.totals.traces.dropped).toBe(5);
   expect(log.totals.spans.dropped).toBe(10);
   // A request that is gone takes its flush with it: it must not block the others for ever.
-  vi.setSystemTime(Date.now() + TRACE_FLUSH_MS_MAX);
+  vi.setSystemTime(Date.now() + FLUSH_MS_MAX);
   const well = openSink();
   log.note(told("a"), well.sink);
   await Promise.all(well.work);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { UsageEntry } from "../../src/ledger/usage-object.ts";
-import { USAGE_FLUSH_MS, USAGE_PENDING_MAX } from "../../src/limits.ts";
+import { FLUSHES_MAX, USAGE_FLUSH_MS, USAGE_PENDING_MAX } from "../../src/limits.ts";
 import { UsageLog, type UsageSink } from "../../src/pipeline/usage-log.ts";
 
 beforeEach(() => {
@@ -66,9 +66,28 @@ it("what a recorder did not take comes with the next", async () => {
   expect(calls).toMatchObject([["t", [{ requests: 2, prompt_tokens: 7 }]]]);
 });
 
-it("more keys than it may hold go on at once", () => {
+it("as many keys as it may hold go on at once", () => {
   const { kept, sink } = sinkOf();
   const log = new UsageLog();
-  for (let i = 0; i <= USAGE_PENDING_MAX; i++) log.note("t", `k${i}`, { requests: 1 }, sink);
+  for (let i = 0; i < USAGE_PENDING_MAX; i++) log.note("t", `k${i}`, { requests: 1 }, sink);
   expect(kept).toHaveLength(2);
+});
+
+it("while recorders hang, counts of more keys are dropped; the others add up", async () => {
+  const error = vi.spyOn(console, "error").mockImplementation(() => {});
+  const hanging = { ...sinkOf().sink, recorder: () => ({ record: () => new Promise(() => {}) }) };
+  const log = new UsageLog();
+  const note = (key: string) => log.note("t", key, { requests: 1 }, hanging);
+  for (let i = 0; i < FLUSHES_MAX * USAGE_PENDING_MAX; i++) note(`k${i}`);
+  for (let i = 0; i < USAGE_PENDING_MAX; i++) note(`later ${i}`);
+  note("one more");
+  note("later 0");
+  const { calls, sink } = sinkOf();
+  await log.flush(sink.recorder);
+  expect(error.mock.calls).toHaveLength(1);
+  expect(error.mock.calls[0]![0]).toContain("usage dropped");
+  const [, entries] = calls[0]!;
+  expect(entries).toHaveLength(USAGE_PENDING_MAX);
+  expect(entries[0]).toMatchObject({ key: "later 0", requests: 2 });
+  expect(log.totals.requests).toBe((FLUSHES_MAX + 1) * USAGE_PENDING_MAX + 2);
 });
