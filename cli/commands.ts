@@ -1,5 +1,6 @@
 /** The table of commands: what is called, helped with and completed. */
 import { ask } from "./ask.ts";
+import { cacheClear, cacheSet, cacheShow } from "./cache.ts";
 import type { Command } from "./command.ts";
 import { completionCommand } from "./completion.ts";
 import { deploy } from "./deploy.ts";
@@ -44,6 +45,9 @@ export const COMMANDS: Command[] = [
   notesList,
   notesApprove,
   notesRemove,
+  cacheShow,
+  cacheSet,
+  cacheClear,
   keysCreate,
   keysList,
   keysLimits,
