@@ -182,6 +182,36 @@ describe("the texts of a schema", () => {
     expect(accepts({ allOf: [{ minimum: 3 }, { type: ["integer", "string"] }] }, "3")).toBe(true);
   });
 
+  it("may be of a pattern that counts hundreds of characters, however those are written", () => {
+    const schema = { type: "string", pattern: "^.{2,500}$" };
+    for (const one of [
+      "a",
+      '"',
+      "\u0007",
+      "é",
+      "\u0800",
+      "\ud7ff",
+      "€",
+      "\uffff",
+      "😀",
+      "\u{10ffff}",
+    ])
+      for (const [length, within] of [
+        [1, false],
+        [2, true],
+        [500, true],
+        [501, false],
+      ] as const)
+        expect(accepts(schema, JSON.stringify(one.repeat(length))), `${one} ${length}`).toBe(
+          within,
+        );
+    for (const text of ['"a\\nb"', '"ab\u2028"', '"a'])
+      expect(accepts(schema, text), text).toBe(false);
+    const marked = { type: "string", pattern: "^[^<>\\n]{10,300}\\.$" };
+    expect(accepts(marked, JSON.stringify(`${"ab".repeat(150)}.`))).toBe(true);
+    expect(accepts(marked, JSON.stringify(`${"ab".repeat(150)}.`.replace("ba", "b<")))).toBe(false);
+  });
+
   it("are JSON: no padding, no control characters, no bytes that are not UTF-8", () => {
     for (const text of ["1 ", " 1", "[1,  2]", '["\n"]', '"\\x"', "01", "1.", ".5", "+1", "[1,]"])
       expect(accepts({}, text), text).toBe(false);
