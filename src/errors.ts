@@ -51,6 +51,11 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** Whether what failed by the code may well pass when it is sent again as it was. */
+export function mayPass(code: ErrorCode): boolean {
+  return ERROR_CODES[code].status >= 500;
+}
+
 /** An expected failure: `code` is stable, `message` states the fact and the limit, `param` names
  *  the request field at fault. Object RPC strips the class but keeps `code` and `param`, so
  *  readers use `codeOf`, never instanceof. */

@@ -1,5 +1,5 @@
 /** /admin/namespaces/{ns}/documents and /export: what content owners load, read and remove. */
-import { ServiceError } from "../errors.ts";
+import { mayPass, ServiceError } from "../errors.ts";
 import { EMBEDDED_PASSAGES_MAX } from "../limits.ts";
 import type { Caller, IngestOutcome, SubmittedDocument } from "../pipeline/types.ts";
 import { NamespaceParams, pathNamespace } from "./admin-namespaces.ts";
@@ -62,8 +62,11 @@ endpoint(
     const service = c.get("service");
     const caller = c.get("caller");
     const namespace = pathNamespace(c);
-    const store = (documents: SubmittedDocument[], embeddedMax?: number) =>
-      service.memoryAdmin.ingest(caller, namespace, documents, embeddedMax);
+    const store: Store = async (...documents) => {
+      const outcome = await service.memoryAdmin.ingest(caller, namespace, ...documents);
+      if (outcome.errors.some(({ code }) => mayPass(code))) c.set("unsure", true);
+      return outcome;
+    };
     if (mediaType(c) === NDJSON) return c.json(await ingestLines(readLines(c), store));
     return c.json(await ingest(parseDocuments(await readUncheckedJson(c)), store));
   },

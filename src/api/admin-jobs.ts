@@ -1,5 +1,5 @@
 /** /admin/namespaces/{ns}/jobs: long ingests, sent in parts, that go on where they broke off. */
-import { ERROR_CODES, ServiceError } from "../errors.ts";
+import { mayPass, ServiceError } from "../errors.ts";
 import { BODY_BYTES_MAX } from "../limits.ts";
 import type { Job, JobStep } from "../memory/jobs.ts";
 import type { MemoryAdmin } from "../pipeline/memory-types.ts";
@@ -173,7 +173,7 @@ async function loadPart(
 /** Throws what will pass, such as a shard that does not answer: the job stays where it is, and the
  *  same lines can be sent again. */
 function unlessUnsure(outcome: IngestOutcome): IngestOutcome {
-  const passing = outcome.errors.find(({ code }) => ERROR_CODES[code].status >= 500);
+  const passing = outcome.errors.find(({ code }) => mayPass(code));
   if (passing !== undefined) throw new ServiceError(passing.code, passing.message);
   return outcome;
 }

@@ -36,6 +36,9 @@ export interface ApiEnv {
     service: Service;
     config: ApiConfig;
     keepAlive: KeepAlive;
+    /** Set where a reply of success says that a part of the write may pass when it is sent again:
+     *  it is then not kept for the next request with its idempotency key. */
+    unsure?: boolean;
     caller: Caller;
     /** Drops what this isolate remembers of keys, after one was changed. */
     forgetCallers: () => void;

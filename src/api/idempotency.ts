@@ -26,8 +26,8 @@ export function withIdempotency(route: RouteConfig): RouteConfig {
 }
 
 /** Throws `idempotency_key_in_use` while the same write is under way, and `idempotency_key_reused`
- *  where the key came with another one. A reply of success is kept; what was refused or failed may
- *  be tried again. The body is read whole, so NDJSON has BODY_BYTES_MAX at most here. */
+ *  where the key came with another one. A reply of success is kept; what was refused or failed,
+ *  whole or in part for a reason that passes, may be tried again. The body is read whole, so NDJSON has BODY_BYTES_MAX at most here. */
 export const idempotent = createMiddleware<ApiEnv>(async (c, next) => {
   const key = c.req.header("idempotency-key");
   if (key === undefined || !isWrite(c.req.method, c.req.path)) return next();
@@ -65,7 +65,8 @@ async function finishing(c: ApiContext, write: OpenWrite, next: () => Promise<vo
   try {
     await next();
     const { status, headers } = c.res;
-    const body = status < 300 ? new Uint8Array(await c.res.clone().arrayBuffer()) : null;
+    const kept = status < 300 && !c.get("unsure");
+    const body = kept ? new Uint8Array(await c.res.clone().arrayBuffer()) : null;
     if (body === null || body.byteLength > REPLAY_BYTES_MAX) return;
     done = true;
     await write.finish({ status, type: headers.get("content-type") ?? "", body });

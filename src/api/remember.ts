@@ -1,6 +1,6 @@
 /** POST /v1/memory/remember -> 200, turns of a conversation, each stored as a document. Errors:
  *  invalid_request, forbidden, namespace_forbidden, namespace_not_found, memory_full. */
-import { ServiceError } from "../errors.ts";
+import { mayPass, ServiceError } from "../errors.ts";
 import type { MemoryAdmin } from "../pipeline/memory-types.ts";
 import type { Caller } from "../pipeline/types.ts";
 import { checkMayWrite } from "./auth.ts";
@@ -34,7 +34,9 @@ endpoint(
     const service = c.get("service");
     checkMayWrite(caller);
     const call = parseRemember(await readJson(c), caller);
-    return c.json(await rememberTurns(service.memoryAdmin, caller, call));
+    const reply = await rememberTurns(service.memoryAdmin, caller, call);
+    if (reply.errors.some(({ code }) => mayPass(code))) c.set("unsure", true);
+    return c.json(reply);
   },
 );
 

@@ -5,6 +5,7 @@ import { startApi } from "./fake-service.ts";
 
 const DOCUMENTS = "/admin/namespaces/docs/documents";
 const json = { documents: [{ text: "x" }] };
+const NDJSON = { "content-type": "application/x-ndjson" };
 const keyed = (key = "k1") => ({ "idempotency-key": key });
 
 it("the same write again gets the first one's reply, and does nothing", async () => {
@@ -82,6 +83,40 @@ it("a write that was refused or failed may be tried again under its key", async 
   console.error = log;
   service.memoryAdmin.ingest = ingest;
   expect(await outcome(DOCUMENTS, { json, headers: keyed() })).toEqual([200, null]);
+});
+
+it("a reply that says a part may pass when it is sent again is not kept", async () => {
+  const { call, service } = startApi();
+  const passing = { index: 1, code: "shard_unavailable" as const, message: "try again" };
+  const refused = { index: 1, code: "invalid_request" as const, message: "no text" };
+  const one = [{ index: 0, id: "a", version: 1, unchanged: false }];
+  const turn = { speaker: "a", text: "b" };
+  const writes = [
+    [DOCUMENTS, { json: { documents: [{ text: "x" }, { text: "y" }] } }],
+    [DOCUMENTS, { raw: '{"text":"x"}\n{"text":"y"}', headers: NDJSON }],
+    [
+      "/v1/memory/remember",
+      { json: { conversation: "c", turns: [turn, turn] }, key: "brink-admin" },
+    ],
+  ] as const;
+  for (const [i, [path, write]] of writes.entries())
+    for (const error of [passing, refused]) {
+      let times = 0;
+      service.memoryAdmin.ingest = async () => {
+        times += 1;
+        return { upserted: 1, unchanged: 0, passages: 1, documents: [...one], errors: [error] };
+      };
+      const headers = {
+        ...("headers" in write ? write.headers : {}),
+        ...keyed(`${error.code}-${i}`),
+      };
+      const send = () => call(path, { ...write, headers });
+      expect((await send()).status).toBe(200);
+      const again = await send();
+      const replayed = error === refused;
+      expect(again.headers.has("idempotent-replayed"), `${path} ${error.code}`).toBe(replayed);
+      expect(times).toBe(replayed ? 1 : 2);
+    }
 });
 
 it("keys of two callers never meet, and reads and chats ignore the header", async () => {
