@@ -1,8 +1,13 @@
 /** `brink completion`: scripts that complete commands and options in a shell, made from the table
  *  of commands that help is made from. */
+import { join } from "node:path";
 import { type Command, type CommandOption, oneOf, optionsOf, UsageError } from "./command.ts";
+import { root } from "./run-script.ts";
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
+/** Absolute: outside of the checkout `npx brink` asks the registry for a package of that name, and
+ *  what a stranger published there would be run, and its output evaluated, at every login. */
+const PROGRAM = shellWord(join(root, "bin/brink.js"));
 
 /** The command. `commands` gives the table, which this command is itself in. */
 export function completionCommand(commands: () => readonly Command[]): Command {
@@ -11,10 +16,11 @@ export function completionCommand(commands: () => readonly Command[]): Command {
     args: "bash|zsh|fish",
     summary: "Print a script that completes commands and options in a shell.",
     description:
-      "It completes the word brink, which an alias or npm link makes one:\n" +
-      "  bash  in ~/.bashrc:  alias brink='npx brink'; eval \"$(npx brink completion bash)\"\n" +
-      "  zsh   in ~/.zshrc:   alias brink='npx brink'; eval \"$(npx brink completion zsh)\"\n" +
-      "  fish  npx brink completion fish > ~/.config/fish/completions/brink.fish",
+      "It completes the word brink, which an alias makes one in every folder.\n\n" +
+      `bash, in ~/.bashrc:\n  ${aliased("bash")}\n` +
+      `zsh, in ~/.zshrc after compinit:\n  ${aliased("zsh")}\n` +
+      `fish, once:\n  alias --save brink ${quoteFish(PROGRAM)}\n` +
+      `  ${PROGRAM} completion fish > ~/.config/fish/completions/brink.fish`,
     choices: SHELLS,
     options: {},
     async run([shell, ...more], values) {
@@ -25,6 +31,11 @@ export function completionCommand(commands: () => readonly Command[]): Command {
       return { shell, script };
     },
   };
+}
+
+/** The lines that a shell's start-up file has. */
+function aliased(shell: string): string {
+  return `alias brink=${quote(PROGRAM)}\n  eval "$(${PROGRAM} completion ${shell})"`;
 }
 
 interface Candidate {
@@ -67,6 +78,11 @@ function nodesOf(commands: readonly Command[]): Node[] {
 /** Single-quoted, as sh and zsh read it. */
 function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** Quoted only where a shell would cut it or read something into it. */
+function shellWord(text: string): string {
+  return /^[\w./@+-]+$/.test(text) ? text : quote(text);
 }
 
 /** As fish reads it: there a backslash escapes within single quotes. */
@@ -114,7 +130,8 @@ function zsh(nodes: Node[]): string {
   const values = valueCases(nodes, (name, choices) => {
     return `    ${quote(`--${name}`)}) compadd -- ${choices.map(quote).join(" ")}; return ;;`;
   });
-  return `#compdef brink
+  // zsh looks behind an alias: what it completes then is the program's own name.
+  return `#compdef brink brink.js
 _brink() {
   local after='' before="\${words[CURRENT-1]}"
   local -a all flags
@@ -136,7 +153,7 @@ ${values}
     _files
   fi
 }
-compdef _brink brink
+compdef _brink brink brink.js
 `;
 }
 

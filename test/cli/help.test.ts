@@ -1,5 +1,8 @@
 /** The command line's table of commands: help, errors of use, and completion, which all read it. */
 import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { type Command, optionsOf, parseCommand } from "../../cli/command.ts";
 import { COMMANDS } from "../../cli/commands.ts";
@@ -90,6 +93,24 @@ it("bash completes commands, verbs, options and their values", async () => {
   expect(await offered("brink search docs --mode ")).toEqual(["hybrid", "bm25", "vector"]);
   expect(await offered("brink completion ")).toEqual(["bash", "zsh", "fish"]);
   expect(await offered("brink ingest ")).toEqual([]); // files, which complete -o default offers
+});
+
+it("the lines for ~/.bashrc make a word that works in any folder, and ask no registry", async () => {
+  const { description } = command("completion");
+  expect(description).not.toContain("npx");
+  const [, lines] = /in ~\/\.bashrc:\n((?: {2}.*\n)+)/.exec(description!)!;
+  const folder = mkdtempSync(join(tmpdir(), "brink-alias-"));
+  try {
+    const rc = join(folder, "bashrc");
+    writeFileSync(rc, lines!);
+    // As an interactive shell has them, without one that would take the terminal.
+    const program = `shopt -s expand_aliases; . ${rc}; eval 'brink --version'; complete -p brink`;
+    const options = { cwd: folder, encoding: "utf8" } as const;
+    const out = execFileSync("bash", ["--norc", "-c", program], options);
+    expect(out).toMatch(/^\d+\.\d+\.\d+\ncomplete .* -F _brink brink\n$/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 it("zsh and fish get every command and option, with what would end a quote escaped", async () => {
