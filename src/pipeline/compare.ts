@@ -13,8 +13,8 @@ export interface CompareDeps extends Pick<AnswerDeps, "models"> {
   backend: Engine;
   /** Those that stand between the reader and the backends that are asked first. */
   rungs: readonly Engine[];
-  /** Uniform over [0, 1). */
-  random: () => number;
+  /** Uniform over [0, 1) among the questions that are compared: which of the rungs is asked. */
+  draw: number;
 }
 
 /** Whether an engine's answer is wrong by the backend's; null where nothing can be said. */
@@ -41,11 +41,11 @@ export async function compareEngines(
   outcome: Outcome,
   work: Observed,
 ): Promise<Compared> {
-  const { rungs, backend, random } = deps;
+  const { rungs, backend, draw } = deps;
   const told = outcome.whole ? outcome.text : null;
   const known = isReference(outcome, rungs);
   const ofRung = rungs.find(({ id }) => id === outcome.engine);
-  const chosen = ofRung ?? rungs[Math.floor(random() * rungs.length)];
+  const chosen = ofRung ?? rungs[Math.floor(draw * rungs.length)];
   const [reference, rung] = await Promise.all([
     known ? { ...NOT_ASKED, text: told } : ask(deps, backend, work),
     chosen === undefined || chosen === ofRung

@@ -27,8 +27,9 @@ export interface RecordDeps extends Pick<AnswerDeps, "models"> {
   rungs: readonly Engine[];
   /** Of the backend that `brink.engine` names; null where they are not known. */
   pricesOf: (engine: string) => BackendPrices | null;
-  /** Uniform over [0, 1). */
-  random: () => number;
+  /** Uniform over [0, 1): whether the question is one of the sample. One number a request, as the
+   *  cache goes by it too, before there is an answer. */
+  draw: number;
 }
 
 /** Comparisons that this isolate has under way. */
@@ -53,7 +54,7 @@ async function learn(deps: RecordDeps, { outcome: given, work, usage }: Answered
   const { tenant } = work.request.caller;
   const routed = isRouted(given, work);
   const active = work.edge?.router ?? (routed ? await deps.active(tenant) : null);
-  const drawn = routed && deps.backend !== null && deps.random() < active!.shadow_rate;
+  const drawn = routed && deps.backend !== null && deps.draw < active!.shadow_rate;
   const dropped = drawn && underWay >= SHADOWS_UNDER_WAY_MAX;
   const sampled = drawn && !dropped;
   const revision = active?.revision ?? -1;
@@ -69,12 +70,11 @@ async function learn(deps: RecordDeps, { outcome: given, work, usage }: Answered
   if (!sampled || !asks) return;
   underWay += 1;
   try {
-    const { backend, ...rest } = deps;
-    const { counts, verdicts } = await compareEngines(
-      { ...rest, backend: backend! },
-      outcome,
-      work,
-    );
+    const { models, rungs, backend } = deps;
+    // That of a sampled question is uniform below the rate: scaled, it is so below 1.
+    const draw = deps.draw / active!.shadow_rate;
+    const asked = { models, rungs, backend: backend!, draw };
+    const { counts, verdicts } = await compareEngines(asked, outcome, work);
     const { trace_id, weights_version, threshold, difficulty } = outcome;
     const about = { trace_id, weights_version, threshold };
     const common = { outcome: about, difficulty: difficulty!, revision };

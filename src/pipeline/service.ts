@@ -185,7 +185,7 @@ export class BrinkService implements types.Service {
       trace: this.#trace,
       observe: (answered: Answered) => {
         this.#trace.answered = answered;
-        this.#keepAlive(recordAnswer(this.#recordDeps(draw, notes), answered));
+        this.#keepAlive(recordAnswer(this.#recordDeps({ draw, notes }), answered));
       },
       backend: meter.engine(this.#backend),
       findBackend: (id: string) => meter.engine(this.#backend?.only(id) ?? null),
@@ -217,20 +217,19 @@ export class BrinkService implements types.Service {
     };
   }
 
-  #recordDeps(draw: number, notes: NoteDeps): RecordDeps {
+  #recordDeps(of: Pick<RecordDeps, "draw" | "notes">): RecordDeps {
     const generator = this.#defaultGenerator();
     return {
+      ...of,
       rungs: rungEngines(this.#config).map(({ engine }) =>
         engine === generator?.id ? generator : this.#backend!.only(engine)!,
       ),
       router: this.#objects.router,
       record: (...told) => this.#record(...told),
-      notes,
       backend: this.#backend,
       pricesOf: (engine) => backendPrices(this.#config.backends, engine),
       active: (tenant) => this.#routers.read(tenant),
       models: () => this.#models(),
-      random: () => draw,
     };
   }
 

@@ -25,7 +25,7 @@ class Backend implements Engine {
   }
 }
 
-function setUp(random: () => number = () => 0) {
+function setUp() {
   const backend = new Backend();
   const recorded: Recording[] = [];
   const compared: [Partial<ShadowCounts>, Comparison[]][] = [];
@@ -38,7 +38,7 @@ function setUp(random: () => number = () => 0) {
     models: async () => ({ encoder: { countTokens: () => 1 } }),
     pricesOf: (engine: string) =>
       engine === "backend:big" ? { input_per_mtok: 2, output_per_mtok: 8 } : null,
-    ...{ backend, rungs: [], random },
+    ...{ backend, rungs: [], draw: 0 },
   };
   return { backend, recorded, compared, deps: deps as unknown as RecordDeps };
 }
@@ -122,13 +122,15 @@ it("too many under way let every question go alike, whatever its route or its an
 });
 
 it("kept, sent on and abstained, each is in the sample as often as the rate says", async () => {
-  const { recorded, compared, deps } = setUp(mulberry32(5));
+  const { recorded, compared, deps } = setUp();
+  const random = mulberry32(5);
   const kinds = [{}, BY_BACKEND, { ...BY_BACKEND, edge_answer: null }];
   const [each, rate] = [2_000, 0.3];
   const counts: number[] = [];
   for (const kind of kinds) {
     const before = recorded.filter(({ sample }) => sample !== null).length + compared.length;
-    for (let i = 0; i < each; i++) await recordAnswer(deps, answered(kind, rate));
+    for (let i = 0; i < each; i++)
+      await recordAnswer({ ...deps, draw: random() }, answered(kind, rate));
     counts.push(recorded.filter(({ sample }) => sample !== null).length + compared.length - before);
   }
   // Four standard deviations of a binomial count: one such test in 16,000 fails by chance.
@@ -158,8 +160,8 @@ it("a rating speaks of the reader's answer where it can", () => {
 });
 
 /** With a cheaper backend and a generator between reader and backend. */
-function setUpRungs(random: () => number) {
-  const all = setUp(random);
+function setUpRungs() {
+  const all = setUp();
   const small = Object.assign(new Backend(), { id: "backend:small" });
   const generator = Object.assign(new Backend(), { id: "generator:g", kind: "generator" });
   const deps = { ...all.deps, rungs: [generator, small] } as unknown as RecordDeps;
@@ -167,25 +169,38 @@ function setUpRungs(random: () => number) {
 }
 
 it("a backend's answer is what one of the engines below it is held against", async () => {
-  let draw = 0;
-  const { backend, small, generator, compared, deps } = setUpRungs(() => draw);
+  const { backend, small, generator, compared, deps } = setUpRungs();
   small.piece = { text: "On 4 June.", finish_reason: "stop", usage: usageOf(9, 1) };
   generator.piece = { text: "On 3 May.", finish_reason: "stop" };
-  for (draw of [0, 0.9]) await recordAnswer(deps, answered(BY_BACKEND));
+  for (const draw of [0, 0.9]) await recordAnswer({ ...deps, draw }, answered(BY_BACKEND));
   expect(compared).toMatchObject([
     [{ sent: 1 }, [{ engine: "generator:g", difficulty: 0.2, wrong: true }]],
     [{ sent: 1, prompt_tokens: 9 }, [{ engine: "backend:small", wrong: false }]],
   ]);
   expect(backend.asked).toHaveLength(0);
-  await recordAnswer(deps, answered({ ...BY_BACKEND, edge_answer: null, difficulty: 1 }));
+  const last = { ...deps, draw: 0.9 };
+  await recordAnswer(last, answered({ ...BY_BACKEND, edge_answer: null, difficulty: 1 }));
   expect(compared[2]).toMatchObject([{}, [{ engine: "backend:small", difficulty: 1 }]]);
   small.piece = { text: "On 4 Ju", finish_reason: "length" };
-  await recordAnswer(deps, answered(BY_BACKEND));
+  await recordAnswer(last, answered(BY_BACKEND));
   expect(compared[3]).toMatchObject([{ sent: 1, failed: 0 }, []]);
 });
 
+it("whatever the rate, each engine between is compared as often as the others", async () => {
+  const { small, generator, deps } = setUpRungs();
+  const random = mulberry32(6);
+  for (const rate of [0.05, 0.7]) {
+    const before = [generator.asked.length, small.asked.length];
+    for (let i = 0; i < 20_000; i++)
+      await recordAnswer({ ...deps, draw: random() }, answered(BY_BACKEND, rate));
+    const [one, other] = [generator.asked.length - before[0]!, small.asked.length - before[1]!];
+    // Four standard deviations of a binomial count of the sample, as above.
+    expect(Math.abs(one - other) / 2).toBeLessThan(4 * Math.sqrt((one + other) / 4));
+  }
+});
+
 it("a rung's answer is not the backend's, which is asked: both are held against it", async () => {
-  const { backend, small, generator, recorded, compared, deps } = setUpRungs(() => 0);
+  const { backend, small, generator, recorded, compared, deps } = setUpRungs();
   backend.piece = { text: "It was 4 June.", finish_reason: "stop" };
   const bySmall = { engine: "backend:small", route: "backend", text: "4 June" } as const;
   await recordAnswer(deps, answered(bySmall));
@@ -201,7 +216,7 @@ it("a rung's answer is not the backend's, which is asked: both are held against 
 });
 
 it("a backend that a rung stood in for is nothing to be held against", async () => {
-  const { backend, compared, deps } = setUpRungs(() => 0);
+  const { backend, compared, deps } = setUpRungs();
   const served = { id: "backend:small", model: "small", attempts: [] };
   backend.piece = { text: "4 June", finish_reason: "stop", served };
   await recordAnswer(deps, answered({}));
