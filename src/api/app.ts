@@ -28,6 +28,7 @@ import { adminTraces } from "./admin-traces.ts";
 import { newAuth } from "./auth.ts";
 import { chat } from "./chat.ts";
 import { classify } from "./classify.ts";
+import { ClientLeft } from "./client-left.ts";
 import { type Api, type ApiContext, type ApiEnv, type Connection, newApi } from "./context.ts";
 import { embeddings } from "./embeddings.ts";
 import { describeFailure, logFailure } from "./failure.ts";
@@ -104,8 +105,8 @@ export function createApp<Bindings extends object>(
   });
   app.onError((error, c) => {
     const { signal } = c.req.raw as { signal?: AbortSignal };
-    const left = signal?.aborted === true && error.name === "AbortError"; // nobody reads the reply
-    if (left) c.get("traced").left = true;
+    const ended = signal?.aborted === true && error.name === "AbortError";
+    if (ended || error instanceof ClientLeft) c.get("traced").left = true;
     else c.get("traced").fail(error);
     const configured = c.get("finish") !== undefined; // and so there is somebody to tell
     if (!configured) logFailure(error, c.get("trace"));

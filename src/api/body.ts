@@ -2,6 +2,7 @@
 import { GatheredBytes } from "../../index/bytes.ts";
 import { ServiceError } from "../errors.ts";
 import { BODY_BYTES_MAX, BODY_DRAIN_BYTES_MAX, JSON_DEPTH_MAX } from "../limits.ts";
+import { received } from "./client-left.ts";
 import type { ApiContext } from "./context.ts";
 
 /** What clients send as JSON: the right types, and what fetch and curl say when not told. */
@@ -55,7 +56,8 @@ export async function readUncompressed(c: ApiContext): Promise<Uint8Array> {
   const announced = Number(c.req.header("content-length") ?? Number.NaN);
   // The runtime lets no more than that come. Read chunk by chunk, a small body takes several times
   // as much of its time as at once.
-  if (announced <= BODY_BYTES_MAX) return checkLength(new Uint8Array(await raw.arrayBuffer()));
+  if (announced <= BODY_BYTES_MAX)
+    return checkLength(new Uint8Array(await received(raw.arrayBuffer())));
   return readBytes(raw.body);
 }
 
@@ -149,7 +151,7 @@ async function readBytes(body: ReadableStream<Uint8Array> | null): Promise<Uint8
   const reader = body.getReader();
   let length = 0;
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await received(reader.read());
     if (done) break;
     length += value.byteLength;
     if (length <= BODY_BYTES_MAX) gathered.append(value);

@@ -3,6 +3,7 @@ import { GatheredBytes } from "../../index/bytes.ts";
 import { ServiceError } from "../errors.ts";
 import { BODY_DRAIN_BYTES_MAX, DOCUMENT_LINE_BYTES_MAX } from "../limits.ts";
 import { refuseCompressed } from "./body.ts";
+import { received } from "./client-left.ts";
 import type { ApiContext } from "./context.ts";
 
 /** One line without its end. */
@@ -37,7 +38,7 @@ export async function* linesOf(
   let ended = false;
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await received(reader.read());
       ended = done;
       if (done) break;
       const lines = open.take(value);

@@ -32,16 +32,16 @@ function startWatched() {
   const service = new FakeService();
   const traces: Trace[] = [];
   const app = createApp(() => ({ service, config: LOCAL, watch: (trace) => traces.push(trace) }));
-  const send = (path: string, json?: unknown, headers: Record<string, string> = {}) =>
-    app.request(
-      path,
-      {
-        method: json === undefined ? "GET" : "POST",
-        headers: { authorization: "Bearer brink-dev", ...headers },
-        body: json === undefined ? undefined : JSON.stringify(json),
-      },
-      {},
-    );
+  const send = (path: string, json?: unknown, headers: Record<string, string> = {}) => {
+    const stream = json instanceof ReadableStream;
+    const init = {
+      method: json === undefined ? "GET" : "POST",
+      headers: { authorization: "Bearer brink-dev", ...headers },
+      body: json === undefined || stream ? json : JSON.stringify(json),
+      duplex: "half",
+    };
+    return app.request(path, init as RequestInit, {});
+  };
   return { service, traces, send };
 }
 
@@ -103,6 +103,25 @@ it("a stream that breaks, and one whose reader leaves, say so", async () => {
   await reader.read();
   await reader.cancel();
   expect(traces[1]).toMatchObject({ status: 499, left: true, failure: null });
+});
+
+it("a body that its client breaks off is no failure, whatever the runtime calls it", async () => {
+  const { traces, send } = startWatched();
+  for (const [path, type] of [
+    ["/v1/chat/completions", "application/json"],
+    ["/admin/namespaces/docs/documents", "application/x-ndjson"],
+  ] as const) {
+    const cut = Object.assign(new Error("Network connection lost."), { retryable: true });
+    let sent = 0;
+    const body = new ReadableStream({
+      pull: (controller) => {
+        if (sent++ > 0) controller.error(cut);
+        else controller.enqueue(new TextEncoder().encode('{"text": "x"}\n'));
+      },
+    });
+    await send(path, body, { authorization: "Bearer brink-admin", "content-type": type });
+    expect(traces.pop(), path).toMatchObject({ status: 499, left: true, failure: null });
+  }
 });
 
 it("refusals are told by endpoint and code; what no key may see has no tenant", async () => {

@@ -1,6 +1,7 @@
 /** What is remembered, counted, exported and logged of requests of the built Worker. */
 
 import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -62,6 +63,23 @@ const ask = (rest: object, headers: object = {}) => {
   const messages = [{ role: "user", content: SECRET }];
   return send("POST", "/v1/chat/completions", { messages, ...rest }, headers);
 };
+
+it("a client that goes away while it sends is told of as one that left", async () => {
+  const { hostname, port } = new URL(service.url);
+  const socket = connect({ host: hostname, port: Number(port) });
+  const head = ["POST /v1/chat/completions HTTP/1.1", `host: ${hostname}`, "content-length: 1000"];
+  const lines = [...head, "authorization: Bearer brink-admin", "content-type: application/json"];
+  await new Promise((sent) => socket.write(`${lines.join("\r\n")}\r\n\r\n{"model":`, sent));
+  await new Promise((done) => setTimeout(done, 200)); // the service has begun to read
+  socket.destroy();
+  for (;;) {
+    const { text } = await send("GET", "/admin/traces?limit=20");
+    const { traces } = JSON.parse(text) as { traces: TraceSummary[] };
+    const chat = traces.find(({ endpoint }) => endpoint === "POST /v1/chat/completions");
+    if (chat === undefined) await new Promise((done) => setTimeout(done, 100));
+    else return expect(chat).toMatchObject({ status: 499, error: null });
+  }
+});
 
 it("an edge answer's trace has its stages, its decision and its redacted texts", async () => {
   const { id } = await ask({ model: "edge" });
