@@ -8,6 +8,7 @@ import type { UsageCounts } from "../ledger/usage-object.ts";
 import { SETTLE_ATTEMPTS_MAX, SETTLE_PAUSE_MS } from "../limits.ts";
 import { reachLedger, reachOrAllow } from "./ledger-call.ts";
 import { NOTE_ID } from "./notes.ts";
+import { buildPrompt } from "./prompt.ts";
 import type { Trace } from "./trace.ts";
 import type { AnswerStream, Caller } from "./types.ts";
 import * as usage from "./usage.ts";
@@ -97,14 +98,16 @@ export class Meter {
     }
     const { engine } = stream.report();
     if (engine !== READER_ID && engine !== NOTE_ID) return stream; // its own meter counts
-    const pieces: EnginePiece[] = [];
-    for await (const piece of stream.pieces) pieces.push(piece); // two, and both are there
-    const tokens = pieces.at(-1)?.usage ?? { prompt_tokens: 0, completion_tokens: 0 };
+    const rest = stream.pieces[Symbol.asyncIterator]();
+    const { first, tokens } = await untilUsage(rest);
     const nanos = usage.priceOf(this.#deps.prices, engine, tokens) ?? 0;
-    const id = await this.hold(nanos);
+    const id = await this.hold(nanos).catch(async (error) => {
+      await rest.return?.(); // it never ends by itself, so that no cache keeps it
+      throw error;
+    });
     this.used(tokens, nanos);
     if (id !== null) this.settle(id, nanos);
-    return { ...stream, pieces: listed(pieces) };
+    return { ...stream, pieces: resumed(first, rest) };
   }
 
   get prices(): usage.PriceList {
@@ -208,7 +211,8 @@ class MeteredEngine implements Engine {
     } finally {
       // An engine that refused at once took nothing; one that was left or timed out may have read.
       const refused = !began && !request.signal.aborted && codeOf(failure) !== "backend_timeout";
-      const tokens = refused ? NO_TOKENS : (told ?? usage.guessTokens(request, chars));
+      const guess = () => usage.guessTokens(this.#prompted(request), chars);
+      const tokens = refused ? NO_TOKENS : (told ?? guess());
       const own = usage.priceOf(meter.prices, served?.id ?? this.id, tokens);
       const { lost, lostNanos } = lostOf(served, meter.prices);
       const nanos = (own ?? 0) + lostNanos;
@@ -217,10 +221,19 @@ class MeteredEngine implements Engine {
     }
   }
 
+  /** The request with the messages that its engine reads: a generator puts the passages into its
+   *  prompt by itself, and as many as fit; all are counted. */
+  #prompted(asked: EngineRequest): EngineRequest {
+    if (this.kind !== "generator") return asked;
+    const { messages } = buildPrompt(asked.messages, asked.hits, () => 0, { place: "first" });
+    return { ...asked, messages };
+  }
+
   /** Holds the most that the answer can cost, and gives the request the bound that makes it so. */
   async #hold(asked: EngineRequest): Promise<{ request: EngineRequest; held: string | null }> {
     if (!this.#meter.hasBudget) return { request: asked, held: null };
-    const one = usage.priceOf(this.#meter.prices, this.id, usage.mostTokens(asked));
+    const tokens = usage.mostTokens(this.#prompted(asked));
+    const one = usage.priceOf(this.#meter.prices, this.id, tokens);
     if (one === null)
       throw new ServiceError(
         "misconfigured",
@@ -251,8 +264,23 @@ function charsOf({ text, tool_calls }: EnginePiece): number {
   return text.length + (tool_calls === undefined ? 0 : JSON.stringify(tool_calls).length);
 }
 
-async function* listed<T>(items: readonly T[]): AsyncIterable<T> {
-  yield* items;
+/** The pieces up to the one that tells what was used: the reader's are two, and both are there. */
+async function untilUsage(pieces: AsyncIterator<EnginePiece>) {
+  const first: EnginePiece[] = [];
+  for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
+    first.push(next.value);
+    if (next.value.usage !== undefined) return { first, tokens: next.value.usage };
+  }
+  return { first, tokens: NO_TOKENS };
+}
+
+async function* resumed(first: EnginePiece[], rest: AsyncIterator<EnginePiece>) {
+  try {
+    yield* first;
+    for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+  } finally {
+    await rest.return?.();
+  }
 }
 
 function ratesOf({ requests_per_minute, tokens_per_minute }: KeyRecord): Rates {

@@ -5,8 +5,10 @@ import type { Reservation } from "../../src/ledger/quota-types.ts";
 import type { KeyRecord } from "../../src/ledger/types.ts";
 import { SETTLE_ATTEMPTS_MAX, SETTLE_PAUSE_MS } from "../../src/limits.ts";
 import { Meter, type QuotaPort } from "../../src/pipeline/meter.ts";
-import type { BrinkReport } from "../../src/pipeline/types.ts";
+import { tapped } from "../../src/pipeline/tap.ts";
+import type { AnswerStream, BrinkReport } from "../../src/pipeline/types.ts";
 import { KEY } from "../api/fake-keys.ts";
+import { HIT } from "../api/fake-service.ts";
 
 /** A quota with room for anything, which notes what it is asked. */
 function openQuota() {
@@ -268,4 +270,47 @@ it("an edge answer costs nothing, or what the edge charges, within the budget", 
   ]);
   quota.reserve = async () => ({ held: false, ...state });
   expect(codeOf(await meter.own(stream()).catch((error) => error))).toBe("insufficient_quota");
+});
+
+it("an edge answer that the budget refuses is left, not ended: no cache may keep it", async () => {
+  const ends: boolean[] = [];
+  const stream = (): AnswerStream => {
+    const all = async function* () {
+      yield* [{ text: "07:40" }, { text: "", usage: USAGE }];
+    };
+    const tap = { piece: () => {}, ended: (whole: boolean) => void ends.push(whole) };
+    const report = { route: "edge", engine: "brink-reader" } as BrinkReport;
+    const pieces = tapped(all(), [tap]);
+    return { model: "m", route: "edge", difficulty: 0, pieces, report: () => report };
+  };
+  const { quota, state } = openQuota();
+  const { meter } = meterOf(quota, { budget_usd: 1 });
+  meter.prices.edgePrices = { input_per_mtok: 1, output_per_mtok: 0 };
+  expect(await drain((await meter.own(stream())).pieces)).toBe("07:40");
+  expect(ends).toEqual([true]);
+  quota.reserve = async () => ({ held: false, ...state });
+  expect(codeOf(await meter.own(stream()).catch((error) => error))).toBe("insufficient_quota");
+  expect(ends).toEqual([true, false]);
+});
+
+it("passages that a generator puts into its prompt are held for, and guessed with", async () => {
+  const text = "The lease of the boat house ends in May. ".repeat(30);
+  const hits = [1, 2, 3].map((n) => ({ ...HIT, passage_id: `p${n}`, text }));
+  for (const kind of ["generator", "backend"] as const) {
+    const { calls, quota } = openQuota();
+    const { meter, kept } = meterOf(quota, { budget_usd: 1 });
+    meter.prices.edgePrices = { input_per_mtok: 1, output_per_mtok: 2 };
+    const id = kind === "generator" ? "generator:x" : "backend:big";
+    const engine = meter.engine<Engine>({ ...speaks, kind, id });
+    const pieces = engine.answer({ ...asking(), hits })[Symbol.asyncIterator]();
+    await pieces.next();
+    await pieces.return!();
+    await Promise.all(kept);
+    const [held, settled] = [calls[0]![1], calls.at(-1)![1]] as [number, number];
+    const passages = 3 * text.length * 1_000;
+    if (kind === "generator") expect(held).toBeGreaterThan(passages);
+    else expect(held).toBeLessThan(passages);
+    if (kind === "generator") expect(settled).toBeGreaterThan(passages / 4);
+    else expect(settled).toBeLessThan(passages / 4); // they stand in its messages, if at all
+  }
 });
