@@ -198,6 +198,24 @@ it("parameters go on by their names in a chat", async () => {
   });
 });
 
+it("without tools nothing is said of them, and none can be asked for", async () => {
+  for (const tools of [undefined, null, []])
+    for (const tool_choice of ["auto", "none", null]) {
+      const { parameters } = await seen({ input, tools, tool_choice, parallel_tool_calls: true });
+      expect(parameters).toEqual({});
+    }
+  const { call } = startApi();
+  for (const tool_choice of ["required", { type: "function", name: "tide" }]) {
+    const response = await call("/v1/responses", { json: { input, tool_choice, tools: [] } });
+    const { error } = (await response.json()) as { error: { code: string; param: string } };
+    expect([response.status, error.code, error.param]).toEqual([
+      400,
+      "invalid_request",
+      "tool_choice",
+    ]);
+  }
+});
+
 it("stored state and tools of OpenAI's own are unsupported_parameter, by name", async () => {
   const { call } = startApi();
   const refused: [object, string][] = [

@@ -172,6 +172,14 @@ export const ResponsesRequest = z
     if (body.store) unsupported(ctx, ["store"], "responses are not stored: send store: false");
     if (body.truncation === "auto")
       unsupported(ctx, ["truncation"], "the conversation is taken as it is sent");
+    const chosen =
+      body.tool_choice != null && !["auto", "none"].includes(body.tool_choice as string);
+    if (chosen && !body.tools?.length)
+      ctx.addIssue({
+        code: "custom",
+        path: ["tool_choice"],
+        message: "there are no tools to call",
+      });
     const other = (body.include ?? []).findIndex((name) => name !== LOGPROBS);
     if (other >= 0) unsupported(ctx, ["include", other], `only ${LOGPROBS} can be included`);
   })
@@ -226,9 +234,13 @@ function parametersOf(asked: Asked): Record<string, unknown> {
     temperature: asked.temperature,
     top_p: asked.top_p,
     ...(logprobs ? { logprobs, top_logprobs: asked.top_logprobs } : {}),
-    ...(tools?.length ? { tools: tools.map(chatTool) } : {}),
-    tool_choice: typeof choice === "object" && choice !== null ? chatTool(choice) : choice,
-    parallel_tool_calls: asked.parallel_tool_calls,
+    ...(tools?.length
+      ? {
+          tools: tools.map(chatTool),
+          tool_choice: typeof choice === "object" && choice !== null ? chatTool(choice) : choice,
+          parallel_tool_calls: asked.parallel_tool_calls,
+        }
+      : {}), // a chat without tools must not speak of them
     response_format: chatFormat(text?.format),
     verbosity: text?.verbosity,
     reasoning_effort: asked.reasoning?.effort,
