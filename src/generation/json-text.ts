@@ -223,6 +223,7 @@ export class Characters implements Terminal {
   }
 
   distance(state: number): number {
+    if (this.min > this.max) return Number.POSITIVE_INFINITY;
     const missing = Math.max(0, this.min - Math.floor(state / STRIDE));
     const inside = state % STRIDE;
     return inside === 0 ? missing : character.distance(inside) + Math.max(0, missing - 1);

@@ -182,6 +182,16 @@ describe("the texts of a schema", () => {
     expect(accepts({ allOf: [{ minimum: 3 }, { type: ["integer", "string"] }] }, "3")).toBe(true);
   });
 
+  it("are of those alternatives that a text can satisfy", () => {
+    const impossible = { type: "string", minLength: 3, maxLength: 2 };
+    const { automaton } = grammarOf(formatOf({ anyOf: [impossible, { type: "null" }] }))!;
+    expect(automaton.step(automaton.start, 0x22)).toBe(null);
+    expect(automaton.start.fewest).toBe("null".length);
+    const optional = { type: "object", properties: { a: impossible, b: { type: "null" } } };
+    expect(accepts(optional, '{"b": null}')).toBe(true);
+    expect(accepts(optional, '{"a": "')).toBe(false);
+  });
+
   it("may be of a pattern that counts hundreds of characters, however those are written", () => {
     const schema = { type: "string", pattern: "^.{2,500}$" };
     for (const one of [
@@ -272,6 +282,9 @@ describe("a schema that cannot be held to is refused, by place and keyword", () 
     [{ type: "string", format: "iri" }, /format iri/],
     [{ type: "string", pattern: "^a$", minLength: 2 }, /no value/],
     [{ type: "integer", minimum: 3, maximum: 2 }, /no value/],
+    [{ type: "string", minLength: 3, maxLength: 2 }, /no value/],
+    [{ type: "string", allOf: [{ minLength: 3 }, { maxLength: 2 }] }, /no value/],
+    [{ type: "string", minLength: 3, maxLength: 2, pattern: "^a*$" }, /no value/],
     [{ type: "object", required: ["a"], additionalProperties: false }, /no value/],
     [{ oneOf: [{ type: "integer" }, { type: "number" }] }, /oneOf/],
     [{ $ref: "#/$defs/none" }, /points to nothing/],
