@@ -34,8 +34,10 @@ export function isReference({ route, engine }: Outcome, rungs: readonly Pick<Eng
   return route === "backend" && !rungs.some(({ id }) => id === engine);
 }
 
-/** Asks the backend, unless it gave the answer, and one of the rungs, unless one gave it, for what
- *  each would have said. An engine that fails is counted and throws nothing. */
+/** Asks the backend and one of the rungs, except for the one that gave the answer, for what each
+ *  would have said: two calls at most. Which rung is drawn whoever answered, so that its labels are
+ *  a uniform sample: judged rather by what it answers already, it would seem safe beyond it. An
+ *  engine that fails is counted and throws nothing. */
 export async function compareEngines(
   deps: CompareDeps,
   outcome: Outcome,
@@ -44,11 +46,10 @@ export async function compareEngines(
   const { rungs, backend, draw } = deps;
   const told = outcome.whole ? outcome.text : null;
   const known = isReference(outcome, rungs);
-  const ofRung = rungs.find(({ id }) => id === outcome.engine);
-  const chosen = ofRung ?? rungs[Math.floor(draw * rungs.length)];
+  const chosen = rungs[Math.floor(draw * rungs.length)];
   const [reference, rung] = await Promise.all([
     known ? { ...NOT_ASKED, text: told } : ask(deps, backend, work),
-    chosen === undefined || chosen === ofRung
+    chosen === undefined || chosen.id === outcome.engine
       ? { ...NOT_ASKED, text: told }
       : ask(deps, chosen, work),
   ]);

@@ -56,6 +56,9 @@ function answered(outcome: Partial<Answered["outcome"]>, rate = 1): Answered {
 }
 
 const BY_BACKEND = { engine: "backend:big", route: "backend", text: "4 June" } as const;
+const BY_SMALL = { ...BY_BACKEND, engine: "backend:small" } as const;
+
+const saying = (text: string): EnginePiece => ({ text, finish_reason: "stop" });
 
 it("an edge answer of the sample is compared; the backend's own need no second call", async () => {
   const { backend, recorded, compared, deps } = setUp();
@@ -202,8 +205,7 @@ it("whatever the rate, each engine between is compared as often as the others", 
 it("a rung's answer is not the backend's, which is asked: both are held against it", async () => {
   const { backend, small, generator, recorded, compared, deps } = setUpRungs();
   backend.piece = { text: "It was 4 June.", finish_reason: "stop" };
-  const bySmall = { engine: "backend:small", route: "backend", text: "4 June" } as const;
-  await recordAnswer(deps, answered(bySmall));
+  await recordAnswer({ ...deps, draw: 0.9 }, answered(BY_SMALL));
   expect(recorded[0]!.sample).toBeNull();
   expect(compared[0]).toMatchObject([
     { sent: 1 },
@@ -213,6 +215,47 @@ it("a rung's answer is not the backend's, which is asked: both are held against 
     ],
   ]);
   expect([small.asked.length, generator.asked.length]).toEqual([0, 0]);
+});
+
+it("a rung is drawn whoever answered, and asked unless it did: two calls at most", async () => {
+  const { backend, small, generator, compared, deps } = setUpRungs();
+  backend.piece = { text: "It was 4 June.", finish_reason: "stop" };
+  await recordAnswer(deps, answered(BY_SMALL));
+  expect(compared[0]).toMatchObject([
+    { sent: 2 },
+    [
+      { engine: null, wrong: true },
+      { engine: "generator:g", wrong: true },
+    ],
+  ]);
+  expect([backend, generator, small].map(({ asked }) => asked.length)).toEqual([1, 1, 0]);
+});
+
+it("an engine's labels estimate its risk without bias, also beyond what it answers", async () => {
+  const { small, compared, deps } = setUpRungs();
+  deps.backend = Object.assign(new Backend(), { piece: saying("4 June") });
+  const random = mulberry32(7);
+  // The rung answers up to .5 and is wrong with probability .05 there, .5 above. Up to .6 that is
+  // (.5 x .05 + .1 x .5) / .6 = .125; of all that it answers and half of the rest, .091.
+  for (let i = 0; i < 20_000; i++) {
+    const difficulty = random();
+    const text = random() < (difficulty <= 0.5 ? 0.05 : 0.5) ? "3 May" : "4 June";
+    small.piece = saying(text);
+    const by = difficulty <= 0.5 ? { ...BY_SMALL, text } : BY_BACKEND;
+    await recordAnswer({ ...deps, draw: random() }, answered({ ...by, difficulty }, 0.5));
+  }
+  const labels = compared.flatMap(([, own]) => own);
+  const upTo = (engine: string, most: number) =>
+    labels.filter((label) => label.engine === engine && label.difficulty <= most);
+  // Four standard deviations of a binomial share, as above.
+  const within = (p: number, n: number) => 4 * Math.sqrt((p * (1 - p)) / n);
+  for (const { id } of deps.rungs) {
+    const all = upTo(id, 1).length;
+    expect(Math.abs(upTo(id, 0.5).length / all - 0.5)).toBeLessThan(within(0.5, all));
+  }
+  const kept = upTo("backend:small", 0.6);
+  const wrong = kept.filter((label) => label.wrong).length;
+  expect(Math.abs(wrong / kept.length - 0.125)).toBeLessThan(within(0.125, kept.length));
 });
 
 it("a backend that a rung stood in for is nothing to be held against", async () => {
