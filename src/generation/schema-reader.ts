@@ -140,7 +140,9 @@ export class SchemaReader {
       refuseSchema(path, `$ref ${String(ref).slice(0, 80)} does not point into the schema`);
     let at: Json = this.root;
     for (const part of ref.split("/").slice(1)) {
-      const key = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+      const key = decoded(part)?.replaceAll("~1", "/").replaceAll("~0", "~");
+      if (key === undefined)
+        refuseSchema(path, `$ref ${ref.slice(0, 80)} has a % that encodes nothing`);
       const inside: Json | undefined =
         typeof at === "object" && at !== null && Object.hasOwn(at, key)
           ? (at as Fields)[key]
@@ -278,6 +280,15 @@ export class SchemaReader {
       min: counted(schema, "minProperties", 0, path),
       max: counted(schema, "maxProperties", Number.POSITIVE_INFINITY, path),
     };
+  }
+}
+
+/** A part of a URI's fragment, or undefined where its percent encoding is none. */
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return undefined;
   }
 }
 

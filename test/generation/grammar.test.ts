@@ -180,6 +180,7 @@ describe("the texts of a schema", () => {
     expect(accepts({ type: "integer", minimum: -5, maximum: 120 }, "-5")).toBe(true);
     expect(accepts({ type: "number", exclusiveMinimum: 0.1 }, "0.11")).toBe(true);
     expect(accepts({ allOf: [{ minimum: 3 }, { type: ["integer", "string"] }] }, "3")).toBe(true);
+    expect(accepts({ $ref: "#/$defs/5%25", $defs: { "5%": { type: "null" } } }, "null")).toBe(true);
   });
 
   it("are of those alternatives that a text can satisfy", () => {
@@ -288,6 +289,10 @@ describe("a schema that cannot be held to is refused, by place and keyword", () 
     [{ type: "object", required: ["a"], additionalProperties: false }, /no value/],
     [{ oneOf: [{ type: "integer" }, { type: "number" }] }, /oneOf/],
     [{ $ref: "#/$defs/none" }, /points to nothing/],
+    [
+      { properties: { a: { $ref: "#/$defs/5%" } }, $defs: { "5%": {} } },
+      /properties\.a: \$ref #\/\$defs\/5% has a % that encodes nothing/,
+    ],
     [{ $ref: "https://example.com/schema" }, /does not point into the schema/],
     [{ $ref: "#" }, /leads back to itself/],
     [
