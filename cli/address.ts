@@ -3,7 +3,7 @@ import { CommandError, type Values } from "./command.ts";
 import { type Profile, readProfiles } from "./profiles.ts";
 
 export interface Address {
-  /** Without a slash at its end. */
+  /** As `serviceUrl` gives it. */
   url: string;
   key: string;
   /** Where the URL is from, for people. */
@@ -27,11 +27,9 @@ export function addressOf(values: Values): Address {
     [profile?.url, `profile ${profile?.name}`],
     [LOCAL_URL, "the local default"],
   ]);
-  if (!/^https?:$/.test(URL.parse(given)?.protocol ?? ""))
-    throw new CommandError(`${given} is no http or https URL`);
-  const url = given.replace(/(?<!\/)\/+$/, "");
-  const its =
-    profile !== null && profile.url.replace(/(?<!\/)\/+$/, "") === url ? profile.key : null;
+  const url = serviceUrl(given);
+  if (url === null) throw new CommandError(`${given} is no http or https URL`);
+  const its = profile !== null && serviceUrl(profile.url) === url ? profile.key : null;
   const [key] = firstOf([
     [values.key, "--key"],
     [named ? its : null, "profile"],
@@ -40,6 +38,19 @@ export function addressOf(values: Values): Address {
     [LOCAL_KEY, "the local default"],
   ]);
   return { url, key, from };
+}
+
+/** Where a service is, without a slash at the end, nor the /v1 that clients of OpenAI's take with
+ *  it; null: the text is no http or https URL. */
+export function serviceUrl(text: string): string | null {
+  const base = withoutSlashes(text);
+  const { protocol, pathname } = URL.parse(base) ?? {};
+  if (protocol !== "http:" && protocol !== "https:") return null;
+  return pathname!.endsWith("/v1") ? withoutSlashes(base.slice(0, -"v1".length)) : base;
+}
+
+function withoutSlashes(text: string): string {
+  return text.replace(/(?<!\/)\/+$/, "");
 }
 
 /** The first that is there; the last always is. */

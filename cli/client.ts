@@ -51,21 +51,30 @@ export function connect(values: Values): Client {
       ...(body === undefined ? {} : { "content-type": type }),
     };
     const response = await reach(`${root}${path}`, { method, headers, body });
-    if (response.ok) return response;
-    throw refusal(response, await response.text());
+    const page = response.headers.get("content-type")?.startsWith("text/html") === true;
+    if (response.ok && !page) return response;
+    throw refusal(root, response, await response.text());
+  };
+  const jsonOf = async (response: Response): Promise<unknown> => {
+    const text = await response.text();
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw refusal(root, response, text);
+    }
   };
   const call = async (method: string, path: string, body?: unknown) => {
-    const response =
+    return jsonOf(
       body instanceof Uint8Array
         ? await send(method, path, "application/octet-stream", body as BodyInit)
-        : await send(method, path, "application/json", JSON.stringify(body));
-    return response.json();
+        : await send(method, path, "application/json", JSON.stringify(body)),
+    );
   };
   return {
     call,
     callAgain: (method, path, body) => repeat(() => call(method, path, body)),
     sendLines: (path, lines) =>
-      repeat(async () => (await send("POST", path, "application/x-ndjson", lines)).json()),
+      repeat(async () => jsonOf(await send("POST", path, "application/x-ndjson", lines))),
     stream: (path, body) =>
       body === undefined
         ? send("GET", path, "")
@@ -101,15 +110,37 @@ async function reach(url: string, init: RequestInit): Promise<Response> {
   }
 }
 
-function refusal(response: Response, text: string): ReplyError {
+function refusal(url: string, response: Response, text: string): ReplyError {
   const { status, headers } = response;
   const seconds = Number(headers.get("retry-after") ?? Number.NaN);
   const retryAfterMs = seconds >= 0 ? seconds * 1000 : null;
+  const told = errorIn(text);
+  if (told !== null)
+    return new ReplyError(`${told.message} (${told.code})`, status, told.code, retryAfterMs);
+  if (!mayBeBefore(status)) return new ReplyError(describeStranger(url, status), status, NOT_BRINK);
+  const message = `${url} answered ${status} in words that are not Brink's: wait, or look at --url`;
+  return new ReplyError(message, status, null, retryAfterMs);
+}
+
+/** What a refusal of the service's says; null: the text is none. */
+export function errorIn(text: string): { message: string; code: string } | null {
   try {
-    const { error } = JSON.parse(text) as { error: { message: string; code: string } };
-    return new ReplyError(`${error.message} (${error.code})`, status, error.code, retryAfterMs);
+    const { message, code } = (JSON.parse(text) as { error: Record<string, unknown> }).error;
+    return typeof message === "string" && typeof code === "string" ? { message, code } : null;
   } catch {
-    const message = `the service answered ${status}: ${text.slice(0, 200)}`;
-    return new ReplyError(message, status, null, retryAfterMs);
+    return null;
   }
+}
+
+/** The code, for programs, of what is no reply of Brink's. */
+export const NOT_BRINK = "not_brink";
+
+export function describeStranger(url: string, status: number): string {
+  return `${url} answered ${status}, and it is no Brink: look at --url`;
+}
+
+/** Whether the platform or a proxy before a service answers so while the service cannot. 501 is
+ *  what a server of files says to a POST. */
+export function mayBeBefore(status: number): boolean {
+  return status === 429 || (status >= 500 && status !== 501);
 }

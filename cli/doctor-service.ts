@@ -1,9 +1,11 @@
 /** What a service says of itself to whoever holds its key. */
 import type { Address } from "./address.ts";
 import { type Check, fail, ok, warn } from "./check.ts";
+import { describeStranger, errorIn, mayBeBefore, NOT_BRINK } from "./client.ts";
 import { checkKey } from "./doctor-key.ts";
 import { CLI_CLOCK_OFF_S_MAX, CLI_DOCTOR_MS_MAX, CLI_DOCTOR_NAMESPACES_MAX } from "./limits.ts";
 import { readSamples, type Sample } from "./metrics.ts";
+import { remedyFor } from "./remedies.ts";
 
 /** A reply of any status; status 0: there was none, and `message` says why. */
 export interface Heard {
@@ -24,7 +26,7 @@ export async function checkService({ url, key, from }: Address): Promise<Check[]
   const listen = listenTo(url, key);
   const health = await listen("GET", "/healthz");
   const reached = describeHealth(url, from, health);
-  if (health.status === 0 || health.status === 404) return [reached];
+  if ([0, 404].includes(health.status) || isStranger(health)) return [reached];
   const { check, scopes } = await checkKey(listen, key);
   const checks = [reached, checkClock(url, health), check];
   if (scopes.inference || scopes.reads) checks.push(checkModels(await listen("GET", "/v1/models")));
@@ -49,16 +51,9 @@ function listenTo(url: string, key: string): Listen {
         signal: AbortSignal.timeout(CLI_DOCTOR_MS_MAX),
       });
       const text = await response.text();
-      const parsed = parse(text);
-      const { code = null, message = text.slice(0, 200) } = parsed?.error ?? {};
-      return {
-        status: response.status,
-        headers: response.headers,
-        body: parsed,
-        text,
-        code,
-        message,
-      };
+      const { status, headers } = response;
+      const { code, message } = errorIn(text) ?? { code: null, message: `it answers ${status}` };
+      return { status, headers, body: parse(text), text, code, message };
     } catch (error) {
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
       return { ...none, status: 0, message: (cause as Error).message || String(cause) };
@@ -75,8 +70,16 @@ function parse(text: string): any {
   }
 }
 
-function describeHealth(url: string, from: string, { status, message }: Heard): Check {
+/** Whether what answered /healthz cannot be Brink. */
+function isStranger({ status, code, body }: Heard): boolean {
+  return status !== 0 && code === null && body?.status !== "ok" && !mayBeBefore(status);
+}
+
+function describeHealth(url: string, from: string, heard: Heard): Check {
+  const { status, message } = heard;
   const name = "service";
+  if (isStranger(heard))
+    return fail(name, describeStranger(`${url} (${from})`, status), remedyFor(NOT_BRINK)!);
   if (status === 200) return ok(name, `${url} is ready (${from})`);
   if (status === 503) return warn(name, `${url} is starting: ${message}`, "wait, then look again");
   if (status === 0) {
@@ -84,7 +87,7 @@ function describeHealth(url: string, from: string, { status, message }: Heard): 
     return fail(name, `${url} (${from}) does not answer: ${message}`, remedy);
   }
   if (status === 404)
-    return fail(name, `${url} has no /healthz`, `is it Brink? The URL is from ${from}`);
+    return fail(name, `${url} (${from}) has no /healthz: ${message}`, remedyFor(NOT_BRINK)!);
   return fail(name, `${url} answers ${status}: ${message}`, "docs/operations.md: when it is wrong");
 }
 

@@ -1,7 +1,7 @@
 /** `brink init`: writes down where a service is and its key, and a local run's backend. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { LOCAL_URL } from "./address.ts";
+import { LOCAL_URL, serviceUrl } from "./address.ts";
 import { ask, askSecret, mayAsk } from "./asking.ts";
 import { type Command, CommandError, UsageError, type Values } from "./command.ts";
 import {
@@ -61,14 +61,16 @@ async function writeProfile(values: Values, asks: boolean): Promise<Written> {
   if (!PROFILE_NAME.test(name))
     throw new UsageError("--profile is a name of letters, digits, - and _, 64 at most");
   const before = known.profiles[name];
-  const url = await answer(values.url, asks, "its URL", before?.url ?? LOCAL_URL);
-  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
-    throw new UsageError(`--url is an http or https URL, not ${JSON.stringify(url)}`);
-  const kept = before?.url === url ? before.key : null;
+  const given = await answer(values.url, asks, "its URL", before?.url ?? LOCAL_URL);
+  const url = serviceUrl(given);
+  if (url === null)
+    throw new UsageError(`--url is an http or https URL, not ${JSON.stringify(given)}`);
+  const same = before !== undefined && serviceUrl(before.url) === url;
+  const kept = same ? before.key : null;
   const hint = kept === null ? `none: BRINK_KEY, or ${LOCAL_KEYS}` : "what is there";
   const typed = asks && !process.env.BRINK_KEY ? await askSecret(`its admin key (${hint})`) : "";
   const key = process.env.BRINK_KEY || typed || kept;
-  const changes = before !== undefined && (before.url !== url || before.key !== key);
+  const changes = before !== undefined && !(same && before.key === key);
   if (changes) await allowReplacing(`profile ${name} (${before.url})`, values, asks);
   writeProfiles({ current: name, profiles: { ...known.profiles, [name]: { url, key } } }, path);
   return { path, what: `profile ${name}`, replaced: changes };

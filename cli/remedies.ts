@@ -1,7 +1,9 @@
 /** What whoever calls the command line can do about a refusal of the service's. */
 import type { ErrorCode } from "../src/errors.ts";
+import type { NOT_BRINK } from "./client.ts";
 
-const REMEDIES: Partial<Record<ErrorCode, string>> = {
+const REMEDIES: Partial<Record<ErrorCode | typeof NOT_BRINK, string>> = {
+  not_brink: "say where Brink is: --url, BRINK_URL, or npx brink init writes it down",
   missing_key: "give a key: --key, BRINK_KEY, or npx brink init writes one down",
   invalid_key: "give another key: --key, BRINK_KEY, or npx brink init writes one down",
   no_keys_configured: "npm run deploy sets the first key",
@@ -27,5 +29,5 @@ const REMEDIES: Partial<Record<ErrorCode, string>> = {
 
 /** Null where the message says all there is to say, as it does of a wrong request. */
 export function remedyFor(code: unknown): string | null {
-  return REMEDIES[code as ErrorCode] ?? null;
+  return REMEDIES[code as keyof typeof REMEDIES] ?? null;
 }

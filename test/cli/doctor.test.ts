@@ -122,6 +122,15 @@ it("an unknown key, no service, and a service that is another are failures", asy
   serve({ "GET /healthz": [404, "nothing here"] });
   const other = await examine();
   expect(other.of("service")).toMatchObject({ state: "fail" });
+  for (const status of [200, 403, 404, 501]) {
+    serve({ "GET /healthz": [status, "<html>\n<p>welcome\n</html>"] });
+    const { checks } = await examine();
+    const found = checks.find(({ name }) => name === "service")!;
+    expect(found.detail).toBe(
+      `${service.url} (--url) answered ${status}, and it is no Brink: look at --url`,
+    );
+    expect([found.state, checks.at(-1)]).toEqual(["fail", found]); // nothing else is asked of it
+  }
   const refused = { error: { message: "the key is unknown", code: "invalid_key" } };
   serve({ "POST /admin/keys": [401, refused] });
   const { ok, of } = await examine();
@@ -131,7 +140,7 @@ it("an unknown key, no service, and a service that is another are failures", asy
 it("a clock that is far off is told", async () => {
   serve();
   const date = new Date(Date.now() - 3_600_000).toUTCString();
-  service.canned.set("GET /healthz", [{ status: 200, body: {}, headers: { date } }]);
+  service.canned.set("GET /healthz", [{ status: 200, body: { status: "ok" }, headers: { date } }]);
   expect((await examine()).of("clock")!.detail).toMatch(/^this machine is 360\d s ahead$/);
 });
 

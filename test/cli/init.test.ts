@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { addressOf } from "../../cli/address.ts";
+import { addressOf, serviceUrl } from "../../cli/address.ts";
 import type { Values } from "../../cli/command.ts";
 import { init } from "../../cli/init.ts";
 import { writeProfiles } from "../../cli/profiles.ts";
@@ -65,6 +65,24 @@ it("what is there is not replaced unless that is said", async () => {
     "",
   ]);
   expect(profiles().profiles.local).toEqual({ url: two, key: null });
+});
+
+it("the /v1 that clients of OpenAI's take is no part of where a service is", async () => {
+  const url = "https://brink.example";
+  for (const given of [`${url}/v1`, `${url}/v1/`, `${url}//v1//`, `${url}/`])
+    expect([given, serviceUrl(given)]).toEqual([given, url]);
+  expect(serviceUrl(`${url}/deep/v1`)).toBe(`${url}/deep`);
+  for (const other of ["http://v1", `${url}/v10`, `${url}/av1`])
+    expect(serviceUrl(other)).toBe(other);
+  expect([serviceUrl("v1"), serviceUrl("file:///v1")]).toEqual([null, null]);
+  await run({ url: `${url}/v1` }, { BRINK_KEY: "k" });
+  expect(profiles().profiles.local).toEqual({ url, key: "k" });
+  writeProfiles({ current: "old", profiles: { old: { url: `${url}/v1/`, key: "k" } } }, path);
+  const address = (values: Values, env: Record<string, string> = {}) =>
+    within(env, () => addressOf(values));
+  expect(await address({})).toMatchObject({ url, key: "k" });
+  expect(await address({}, { BRINK_URL: `${url}/v1` })).toMatchObject({ url, key: "k" });
+  expect(await address({ url: `${url}/v1/` })).toMatchObject({ url, key: "k" });
 });
 
 it("a backend goes to .dev.vars, where other variables stay", async () => {
