@@ -34,6 +34,8 @@ export const COPY_CATCH_UP_PAGES = 64;
 // Work that fails is tried again after this long, and given up after so many failures in a row.
 export const WORK_RETRY_MS = 5_000;
 export const WORK_FAILURES_MAX = 20;
+// The last alarm, Unix ms: the runtime sets none for after 2189, and what expires may be later.
+export const ALARM_MS_MAX = Date.UTC(2189, 0, 1);
 // Forgetting looks at the age of documents this often, and removes so many at a time.
 export const FORGET_INTERVAL_MS = 60_000;
 export const FORGET_DOCUMENTS_STEP = 500;

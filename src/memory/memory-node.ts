@@ -3,6 +3,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { assert, ServiceError } from "../errors.ts";
 import {
+  ALARM_MS_MAX,
   COPY_PAGE_DOCUMENTS,
   COPY_STEP_PAGES,
   ISOLATE_INDEX_BYTES_MAX,
@@ -326,9 +327,10 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
       if (next !== null) await this.#scheduleAt(next);
   }
 
+  /** What is due after any alarm has the last there is: an alarm looks anew at what is due. */
   async #scheduleAt(at: number): Promise<void> {
     const set = await this.ctx.storage.getAlarm();
-    if (set === null || at < set) await this.ctx.storage.setAlarm(at);
+    if (set === null || at < set) await this.ctx.storage.setAlarm(Math.min(at, ALARM_MS_MAX));
   }
 }
 

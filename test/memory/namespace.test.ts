@@ -3,7 +3,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
 import { codeOf } from "../../src/errors.ts";
-import { JOBS_MAX } from "../../src/limits.ts";
+import { ALARM_MS_MAX, JOBS_MAX } from "../../src/limits.ts";
 import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";
 import { hitsOf, type Memory, passage, prepared, store } from "./documents.ts";
 import {
@@ -194,6 +194,24 @@ it.each([1, 3])("what is too old or too much is forgotten, from %i shards", asyn
     vi.useRealTimers();
   }
 });
+
+it.each([Date.parse("9999-12-31T23:59:59Z"), 1.8e18])(
+  "what expires at %d, beyond any alarm, holds up neither writes nor long work",
+  async (expires_at) => {
+    const { stepped, memory } = await pair(`expiry/${expires_at}`);
+    await store(memory, [prepared("far", "amber", { expires_at }), prepared("ever", "amber")]);
+    await evictDurableObject(stepped);
+    const patched = await memory.patch("ever", { metadata: { year: 1 } }, null);
+    expect(patched).toMatchObject({ status: "stored", version: 2, error: null });
+    await runInDurableObject(stepped, async (_, { storage }) => {
+      expect(await storage.getAlarm()).toBe(ALARM_MS_MAX);
+    });
+    const id = await memory.snapshot();
+    await settle(stepped, 12);
+    expect((await memory.snapshots()).last_snapshot).toMatchObject({ state: "done", id });
+    expect((await listed(memory)).map((one) => one.expires_at)).toEqual([expires_at, null]);
+  },
+);
 
 it("a job keeps its place, its counts and its first errors, and outlives its object", async () => {
   const { stepped, memory } = await pair("jobs/n");
