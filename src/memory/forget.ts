@@ -17,7 +17,7 @@ export function oldestDocuments(
 ): AgedDocument[] {
   const select = `SELECT id, row, time FROM documents WHERE time < ?
     ORDER BY time, row LIMIT ?`;
-  const rows = sql.exec(select, before ?? Number.MAX_SAFE_INTEGER, limit).toArray();
+  const rows = sql.exec(select, before ?? Number.MAX_VALUE, limit).toArray();
   return rows.map(({ id, row, time }) => {
     return { id: String(id), row: Number(row), time: Number(time) };
   });

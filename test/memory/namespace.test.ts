@@ -195,6 +195,17 @@ it.each([1, 3])("what is too old or too much is forgotten, from %i shards", asyn
   }
 });
 
+it("the oldest are forgotten however far ahead their times are", async () => {
+  const { stepped, memory } = await pair("forget/far", { forget: { max_documents: 1 } });
+  const times = [Number.MAX_SAFE_INTEGER, 2 ** 60, 1e300, 2 ** 53];
+  await store(
+    memory,
+    times.map((time, i) => prepared(`${i}`, "amber", { time })),
+  );
+  await stepped.tick();
+  expect((await listed(memory)).map(({ id }) => id)).toEqual(["2"]);
+});
+
 it.each([Date.parse("9999-12-31T23:59:59Z"), 1.8e18])(
   "what expires at %d, beyond any alarm, holds up neither writes nor long work",
   async (expires_at) => {
