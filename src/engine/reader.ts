@@ -7,6 +7,9 @@ import { type Evidence, evidenceAround, nearestEvidence } from "./evidence.ts";
 
 export const READER_ID = "brink-reader";
 const NO_ANSWER = "The memory holds no answer to this question.";
+const NO_MEMORY =
+  "No memory was consulted, so there is nothing to answer from: name one as memory.namespace in " +
+  "the request, or give the key a default namespace.";
 
 export interface EdgeAnswer {
   /** The bare extracted answer; null when the reader finds none in the passages. */
@@ -38,9 +41,10 @@ export async function readAnswer(
   return { answer: hit.text.slice(choice.start, choice.end), evidence, readings, choice };
 }
 
-/** The reply's text: the answer and the evidence it stands in, or that there is none. */
-export function renderAnswer({ answer, evidence }: EdgeAnswer): string {
-  if (evidence === null) return NO_ANSWER;
+/** The reply's text: the answer and the evidence it stands in, or that there is none. `consulted`
+ *  is whether a memory was searched at all. */
+export function renderAnswer({ answer, evidence }: EdgeAnswer, consulted: boolean): string {
+  if (evidence === null) return consulted ? NO_ANSWER : NO_MEMORY;
   const quote = `“${evidence.hit.text.slice(evidence.start, evidence.end)}” [1]`;
   if (answer !== null) return `${answer}\n\n${quote}`;
   return `${NO_ANSWER} The closest passage says:\n\n${quote}`;

@@ -57,6 +57,8 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
     abstained: work.edge !== null && work.edge.reading.answer === null,
     rung: findRung(work),
   });
+  const backendCan = available.backend && demands.generatorOnly === null;
+  const left = { reader: reads, generator: available.generator, backend: backendCan };
   for (;;) {
     if (decision.engine === "reader")
       return watched(work, await streamReader(work, work.edge!, decision), []);
@@ -69,9 +71,10 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
       return watched(work, await streamEngine(work, engine, decision), inPrompt);
     } catch (error) {
       const code = codeOf(error);
-      if (!reads || model !== "auto" || code === null) throw error;
-      decision = fallBack(decision, code, available.generator);
-      work.edge ??= await read(work);
+      const next = model === "auto" && code !== null ? fallBack(decision, code, left) : null;
+      if (next === null) throw error;
+      decision = next;
+      if (reads) work.edge ??= await read(work);
     }
   }
 }

@@ -87,15 +87,27 @@ function toBackend(reason: string): RouteDecision {
   return { route: "backend", engine: "backend", reason };
 }
 
-/** What an engine that failed before its first token leaves: the next one down. In the place of a
- *  rung, which only a configured backend makes, that backend is asked first. */
-export function fallBack(failed: RouteDecision, code: string, generator: boolean): RouteDecision {
+/** What can do what the request demands. */
+export interface Left {
+  reader: boolean;
+  generator: boolean;
+  backend: boolean;
+}
+
+/** What an engine that failed before its first token leaves: the next one down, or null. In the
+ *  place of a rung, which only a configured backend makes, that backend is asked first; an answer
+ *  that must be written has no one below the generator, and goes up to the backend. */
+export function fallBack(failed: RouteDecision, code: string, left: Left): RouteDecision | null {
   const what = failed.rung ?? (failed.engine === "backend" ? "the backend" : "the generator");
   const reason = `${failed.reason}; ${what} failed (${code})`;
   if (failed.rung !== undefined) return toBackend(`${reason}, so the backend answers`);
+  if (!left.reader) {
+    const up = left.backend && failed.engine === "generator";
+    return up ? toBackend(`${reason}, so the backend answers`) : null;
+  }
   const wanted = failed.wanted ?? (failed.engine === "backend" ? "backend" : undefined);
   const next =
-    generator && failed.engine === "backend"
+    left.generator && failed.engine === "backend"
       ? toGenerator(`${reason}, so the generator answers`)
       : toReader(`${reason}, so this is the edge's best evidence`);
   return wanted === undefined ? next : { ...next, wanted };

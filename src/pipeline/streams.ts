@@ -23,7 +23,7 @@ export async function streamReader(
 ): Promise<AnswerStream> {
   const { deps, question, hits } = work;
   const { evidence, answer, readings } = edge.reading;
-  const text = renderAnswer(edge.reading);
+  const text = renderAnswer(edge.reading, work.request.memory !== null);
   const usage = countUsage(await deps.models(), question, hits.slice(0, readings.length), text);
   const citations = evidence === null ? [] : [toCitation(1, evidence)];
   const report = describe(work, decision, { engine: READER_ID, answer, citations });

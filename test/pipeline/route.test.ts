@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { decideRoute, fallBack, type RouteInput } from "../../src/pipeline/route.ts";
 
+const LEFT = { reader: true, generator: true, backend: true };
 const base: RouteInput = {
   model: "auto",
   forced: false,
@@ -104,15 +105,32 @@ it("what must be written goes to the generator, and to the backend where there i
 
 it("an engine that fails leaves the next one down, and the reason grows", () => {
   const decision = decideRoute({ ...local, difficulty: 1, backendConfigured: true });
-  const second = fallBack(decision, "backend_timeout", true);
+  const second = fallBack(decision, "backend_timeout", LEFT)!;
   expect(second).toMatchObject({ route: "edge", engine: "generator", wanted: "backend" });
-  const third = fallBack(second, "generator_busy", true);
+  const third = fallBack(second, "generator_busy", LEFT)!;
   expect(third).toMatchObject({ route: "edge", engine: "reader", wanted: "backend" });
   expect(third.reason).toBe(
     "difficulty 1.000 > 0.300; the backend failed (backend_timeout), so the generator answers; " +
       "the generator failed (generator_busy), so this is the edge's best evidence",
   );
-  expect(fallBack(decision, "backend_timeout", false).engine).toBe("reader");
+  const alone = { ...LEFT, generator: false };
+  expect(fallBack(decision, "backend_timeout", alone)!.engine).toBe("reader");
+});
+
+it("an answer that must be written goes from a generator that fails up to the backend", () => {
+  const input = { ...local, writtenOnly: "logit_bias", backendConfigured: true };
+  const decision = decideRoute(input);
+  expect(decision.engine).toBe("generator");
+  const left = { reader: false, generator: true, backend: true };
+  const second = fallBack(decision, "generator_busy", left)!;
+  expect(second).toEqual({
+    route: "backend",
+    engine: "backend",
+    reason:
+      "logit_bias needs a generator; the generator failed (generator_busy), so the backend answers",
+  });
+  expect(fallBack(second, "backend_timeout", left)).toBeNull();
+  expect(fallBack(decision, "generator_busy", { ...left, backend: false })).toBeNull();
 });
 
 it("without memory the prior decides between a generator and a backend", () => {
@@ -152,11 +170,11 @@ it("a rung answers what the reader may not, and in its place the backend", () =>
     reason: "difficulty 0.600 > 0.300; backend:small may answer up to 0.700",
   });
   expect(decideRoute({ ...base, difficulty: 0.2, rung }).engine).toBe("reader");
-  const next = fallBack(decision, "backend_timeout", false);
+  const next = fallBack(decision, "backend_timeout", { ...LEFT, generator: false })!;
   expect(next).toMatchObject({ route: "backend", engine: "backend" });
   expect(next.rung).toBeUndefined();
   expect(next.reason).toMatch(/backend:small failed \(backend_timeout\), so the backend answers$/);
-  expect(fallBack(next, "backend_timeout", false)).toMatchObject({
+  expect(fallBack(next, "backend_timeout", { ...LEFT, generator: false })).toMatchObject({
     ...{ route: "edge", engine: "reader", wanted: "backend" },
   });
 });
@@ -165,5 +183,5 @@ it("a generator that is a rung answers at the edge", () => {
   const rung = { engine: "generator:small", threshold: 1 };
   const decision = decideRoute({ ...base, difficulty: 1, abstained: true, rung });
   expect(decision).toMatchObject({ route: "edge", engine: "generator", rung: "generator:small" });
-  expect(fallBack(decision, "generator_busy", true)).toMatchObject({ engine: "backend" });
+  expect(fallBack(decision, "generator_busy", LEFT)).toMatchObject({ engine: "backend" });
 });

@@ -168,6 +168,8 @@ it("without memory the prompt alone is scored, and the backend answers", async (
     `no memory was consulted; by the prompt alone, difficulty ${prior.toFixed(3)}`,
   );
   expect((await ask()).brink).not.toHaveProperty("difficulty_prior");
+  const unread = await ask({ model: "edge", memory: false });
+  expect(unread.choices[0].message.content).toMatch(/^No memory was consulted.*memory\.namespace/);
 });
 
 it("a backend that fails before its first token is replaced by the edge, openly", async () => {
