@@ -6,6 +6,7 @@ import { ServiceError } from "../errors.ts";
 import { KEYS_PER_TENANT_MAX, NAMESPACES_PER_TENANT_MAX, SETTING_BYTES_MAX } from "../limits.ts";
 import { NAMESPACE_DEFAULTS, type NamespaceOptions } from "../memory/types.ts";
 import { KEYS_SCHEMA_2, Keys } from "./keys.ts";
+import { mergePatch } from "./merge-patch.ts";
 import { migrate } from "./migrate.ts";
 import type { KeyChanges, KeyRecord, NamespaceRecord, NewKey, UploadRecord } from "./types.ts";
 import { UPLOADS_SCHEMA, Uploads } from "./uploads.ts";
@@ -143,15 +144,24 @@ export class LedgerObject extends DurableObject {
     return this.#one(remove, tenant, name) !== undefined;
   }
 
-  /** A setting as the JSON text it was put as; null where there is none. */
+  /** A setting as JSON text; null where there is none. */
   getSetting(tenant: string, name: string): string | null {
     const select = "SELECT value FROM settings WHERE tenant = ? AND name = ?";
     const row = this.#one(select, tenant, name);
     return row === undefined ? null : String(row.value);
   }
 
-  /** Keeps a JSON text. Throws `invalid_request` above SETTING_BYTES_MAX. */
-  putSetting(tenant: string, name: string, value: string): void {
+  /** Merges a JSON text into a setting, as `mergePatch` does: in one turn, so that of changes made
+   *  at the same time none undoes another. The setting as it is then; the patch `null` takes it
+   *  away. Throws `invalid_request` where it would have more than SETTING_BYTES_MAX. */
+  patchSetting(tenant: string, name: string, patch: string): string | null {
+    const kept = this.getSetting(tenant, name);
+    const merged = mergePatch(kept === null ? null : JSON.parse(kept), JSON.parse(patch));
+    if (merged === null) {
+      this.#sql.exec("DELETE FROM settings WHERE tenant = ? AND name = ?", tenant, name);
+      return null;
+    }
+    const value = JSON.stringify(merged);
     const bytes = utf8Length(value);
     if (bytes > SETTING_BYTES_MAX)
       throw new ServiceError(
@@ -160,6 +170,7 @@ export class LedgerObject extends DurableObject {
       );
     const put = "INSERT OR REPLACE INTO settings (tenant, name, value) VALUES (?, ?, ?)";
     this.#sql.exec(put, tenant, name, value);
+    return value;
   }
 
   /** Opens an upload. Throws `conflict` when UPLOADS_MAX are open. */

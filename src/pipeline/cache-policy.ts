@@ -19,6 +19,12 @@ interface Kept {
   namespaces: Record<string, Partial<CachePolicy>>;
 }
 
+/** A change of it; null forgets all of a namespace. */
+interface Patch {
+  tenant?: CacheChanges;
+  namespaces?: Record<string, CacheChanges | null>;
+}
+
 const SETTING = "cache";
 const OFF: Kept = { tenant: { exact: "off" }, namespaces: {} };
 
@@ -48,32 +54,27 @@ export class CachePolicies {
 
   /** Changes what is given; null takes a field back. */
   async write(tenant: string, namespace: string | null, changes: CacheChanges): Promise<void> {
-    const kept = await this.#load(tenant);
-    const before = (namespace === null ? kept.tenant : kept.namespaces[namespace]) ?? {};
-    const given = Object.entries({ ...before, ...changes }).filter(([, value]) => value != null);
-    await this.#save(tenant, namespace, kept, Object.fromEntries(given));
+    const patch =
+      namespace === null ? { tenant: changes } : { namespaces: { [namespace]: changes } };
+    await this.#patch(tenant, patch);
   }
 
   /** Forgets what was set of a namespace, as it goes. */
   async reset(tenant: string, namespace: string): Promise<void> {
-    const kept = await this.#load(tenant);
-    if (kept.namespaces[namespace] !== undefined) await this.#save(tenant, namespace, kept, {});
+    await this.#patch(tenant, { namespaces: { [namespace]: null } });
   }
 
-  async #save(tenant: string, namespace: string | null, kept: Kept, own: Partial<CachePolicy>) {
-    const next: Kept = { tenant: kept.tenant, namespaces: { ...kept.namespaces } };
-    if (namespace === null) next.tenant = own;
-    else next.namespaces[namespace] = own;
-    if (namespace !== null && Object.keys(own).length === 0) delete next.namespaces[namespace];
-    const text = JSON.stringify(next);
-    await reachLedger(() => this.#settings().putSetting(tenant, SETTING, text));
-    this.#remember(tenant, next);
+  /** The ledger merges, not the isolate: others change other fields of the setting meanwhile. */
+  async #patch(tenant: string, patch: Patch): Promise<void> {
+    // Who reads the setting takes it for granted that it has both parts.
+    const text = JSON.stringify({ tenant: {}, namespaces: {}, ...patch });
+    const stored = await reachLedger(() => this.#settings().patchSetting(tenant, SETTING, text));
+    this.#remember(tenant, keptFrom(stored));
   }
 
   async #load(tenant: string): Promise<Kept> {
     const stored = await reachLedger(() => this.#settings().getSetting(tenant, SETTING));
-    const kept = stored === null ? { tenant: {}, namespaces: {} } : (JSON.parse(stored) as Kept);
-    return this.#remember(tenant, kept);
+    return this.#remember(tenant, keptFrom(stored));
   }
 
   #remember(tenant: string, kept: Kept): Kept {
@@ -81,6 +82,10 @@ export class CachePolicies {
     remembered.set(tenant, { kept, until: Date.now() + CACHE_POLICY_MS_MAX });
     return kept;
   }
+}
+
+function keptFrom(stored: string | null): Kept {
+  return stored === null ? { tenant: {}, namespaces: {} } : (JSON.parse(stored) as Kept);
 }
 
 function policyOf({ tenant, namespaces }: Kept, namespace: string | null): CachePolicy {

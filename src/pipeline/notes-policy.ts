@@ -8,7 +8,7 @@ export const NOTE_POLICY_DEFAULT: NotePolicy = {
   ttl_days: NOTE_TTL_DAYS_DEFAULT,
 };
 
-export type Settings = Pick<DurableObjectStub<LedgerObject>, "getSetting" | "putSetting">;
+export type Settings = Pick<DurableObjectStub<LedgerObject>, "getSetting" | "patchSetting">;
 
 /** A policy, and whether the namespace ever had a note. */
 type Known = NotePolicy & { made: boolean };
@@ -32,32 +32,33 @@ export class NotePolicies {
 
   /** Changes what is given. */
   async write(tenant: string, namespace: string, changes: Partial<NotePolicy>): Promise<Known> {
-    return this.#change(tenant, namespace, changes);
+    return this.#patch(tenant, namespace, changes);
   }
 
   async markMade(tenant: string, namespace: string): Promise<void> {
-    await this.#change(tenant, namespace, { made: true });
+    await this.#patch(tenant, namespace, { made: true });
   }
 
   /** Forgets what was set, as the namespace goes. */
   async reset(tenant: string, namespace: string): Promise<void> {
-    const stored = await this.#settings().getSetting(tenant, settingOf(namespace));
-    if (stored !== null) await this.#change(tenant, namespace, FIRST);
+    await this.#patch(tenant, namespace, null);
   }
 
-  async #change(tenant: string, namespace: string, changes: Partial<Known>): Promise<Known> {
-    const known = { ...(await this.#load(tenant, namespace)), ...changes };
-    await this.#settings().putSetting(tenant, settingOf(namespace), JSON.stringify(known));
-    return this.#remember(tenant, namespace, known);
+  /** The ledger merges, not the isolate: others change other fields of the setting meanwhile. */
+  async #patch(tenant: string, namespace: string, patch: Partial<Known> | null): Promise<Known> {
+    const text = JSON.stringify(patch);
+    const stored = await this.#settings().patchSetting(tenant, settingOf(namespace), text);
+    return this.#remember(tenant, namespace, stored);
   }
 
   async #load(tenant: string, namespace: string): Promise<Known> {
     const stored = await this.#settings().getSetting(tenant, settingOf(namespace));
-    const given = stored === null ? {} : (JSON.parse(stored) as Partial<Known>);
-    return this.#remember(tenant, namespace, { ...FIRST, ...given });
+    return this.#remember(tenant, namespace, stored);
   }
 
-  #remember(tenant: string, namespace: string, known: Known): Known {
+  #remember(tenant: string, namespace: string, stored: string | null): Known {
+    const given = stored === null ? {} : (JSON.parse(stored) as Partial<Known>);
+    const known = { ...FIRST, ...given };
     if (remembered.size >= NOTES_CACHE_ENTRIES_MAX) remembered.clear();
     remembered.set(`${tenant}/${namespace}`, { known, until: Date.now() + NOTES_CACHE_MS_MAX });
     return known;

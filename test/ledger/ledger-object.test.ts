@@ -86,15 +86,21 @@ it("a namespace is made once and keeps its age when its options change", async (
   expect(await ledger.getNamespace("u", "docs")).toMatchObject({ options: { b: 0.4 } });
 });
 
-it("settings belong to a tenant and replace each other", async () => {
+it("settings belong to a tenant, and what changes them at once is all kept", async () => {
   const ledger = env.LEDGER.getByName("settings");
-  expect(await ledger.getSetting("t", "router")).toBeNull();
-  await ledger.putSetting("t", "router", '{"max_risk":0.2}');
-  await ledger.putSetting("t", "router", '{"max_risk":0.3}');
-  expect(await ledger.getSetting("t", "router")).toBe('{"max_risk":0.3}');
-  expect(await ledger.getSetting("u", "router")).toBeNull();
-  const large = "é".repeat(SETTING_BYTES_MAX / 2 + 1);
-  expect(await codeFrom(ledger.putSetting("t", "router", large))).toBe("invalid_request");
+  const patch = (value: unknown) => ledger.patchSetting("t", "cache", JSON.stringify(value));
+  expect(await ledger.getSetting("t", "cache")).toBeNull();
+  expect(await patch({ a: { b: 1, c: [1, 2], d: null } })).toBe('{"a":{"b":1,"c":[1,2]}}');
+  const changes = [{ a: { b: null } }, { a: { c: [3] } }, { e: { f: 1 } }, { ["__proto__"]: 2 }];
+  await Promise.all(changes.map(patch));
+  const kept = '{"a":{"c":[3]},"e":{"f":1},"__proto__":2}';
+  expect(await ledger.getSetting("t", "cache")).toBe(kept);
+  expect(await ledger.getSetting("u", "cache")).toBeNull();
+  const large = { a: "é".repeat(SETTING_BYTES_MAX / 2) };
+  expect(await codeFrom(patch(large))).toBe("invalid_request");
+  expect(await ledger.getSetting("t", "cache")).toBe(kept);
+  expect(await patch(null)).toBeNull();
+  expect(await ledger.getSetting("t", "cache")).toBeNull();
 });
 
 it("a tenant at its limit of keys or namespaces is refused more; another is not", async () => {

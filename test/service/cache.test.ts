@@ -243,6 +243,17 @@ it("tenants and namespaces never meet, and a policy is a namespace's own", async
   expect((await service.call("PUT", path, { exact: "some" })).status).toBe(400);
 });
 
+it("policies of several namespaces that are set at the same time all hold", async () => {
+  const namespaces = ["first", "second", "third", "fourth"].map((n) => `/admin/namespaces/${n}`);
+  for (const path of namespaces) expect((await service.call("PUT", path, {})).status).toBe(200);
+  const off = { exact: "off" };
+  const put = namespaces.map((path) => service.call("PUT", `${path}/cache`, off));
+  for (const { status, body } of await Promise.all(put))
+    expect([status, body.policy.exact, body.own]).toEqual([200, "off", ["exact"]]);
+  for (const path of namespaces)
+    expect((await service.call("GET", `${path}/cache`)).body.own, path).toEqual(["exact"]);
+});
+
 it("a bad rating, of the answer or of its repetition, has it forgotten", async () => {
   for (const rated of ["first", "again"]) {
     backend.script({ text: "A wrong one." });
