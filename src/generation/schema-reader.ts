@@ -52,6 +52,7 @@ export class SchemaReader {
   /** Places of schemas, for messages. */
   private readonly paths = new Map<Fields, string>();
   private readonly reading = new Set<Fields>();
+  private readonly choices: { parts: readonly (readonly Shape[])[]; path: string }[] = [];
   private count = 0;
   private readonly sources = new Set<string>();
   private work = 0;
@@ -76,9 +77,13 @@ export class SchemaReader {
         for (const [, child] of object.patterns) schemas.add(child);
         schemas.add(object.additional);
       }
+    // Not while a schema is read: what tells alternatives apart may be a property whose schema
+    // leads back to it.
+    for (const choice of this.choices) this.refuseOverlap(choice);
   }
 
-  /** The alternatives of a schema: a value of any of them is valid, and no other that matters. */
+  /** The alternatives of a schema: a value of any of them is valid, and no other that matters, once
+   *  `readAll` has found those of every oneOf disjoint. */
   shapes(schema: Schema): readonly Shape[] {
     if (schema === true) return [ANY_SHAPE];
     if (schema === false) return [];
@@ -114,13 +119,17 @@ export class SchemaReader {
       cross(this.schemas(schema, "anyOf", path).flatMap((part) => this.shapes(part)));
     if (schema.oneOf !== undefined) {
       const parts = this.schemas(schema, "oneOf", path).map((part) => this.shapes(part));
-      for (const [i, a] of parts.entries())
-        for (const b of parts.slice(i + 1))
-          if (a.some((one) => b.some((other) => !this.disjoint(one, other))))
-            refuseSchema(path, "alternatives of oneOf may overlap; anyOf is supported");
+      this.choices.push({ parts, path });
       cross(parts.flat());
     }
     return shapes;
+  }
+
+  private refuseOverlap({ parts, path }: (typeof this.choices)[number]): void {
+    for (const [i, a] of parts.entries())
+      for (const b of parts.slice(i + 1))
+        if (a.some((one) => b.some((other) => !this.disjoint(one, other))))
+          refuseSchema(path, "alternatives of oneOf may overlap; anyOf is supported");
   }
 
   /** Whether no value is of both shapes, as far as types, values and required properties tell. */

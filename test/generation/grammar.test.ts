@@ -166,6 +166,17 @@ function accepts(schema: Json, text: string): boolean {
   return state.complete;
 }
 
+const OPERAND: Json = { anyOf: [{ $ref: "#/$defs/e" }, { type: "null" }] };
+const operation = (required: string, l: Json, op: Json): Json => ({
+  type: "object",
+  properties: { l, op: { const: op } },
+  required: required.split(" "),
+});
+const operations = (required: string, l = OPERAND): Json => ({
+  $ref: "#/$defs/e",
+  $defs: { e: { oneOf: ["+", "-"].map((op) => operation(required, l, op)) } },
+});
+
 describe("the texts of a schema", () => {
   it("are not narrower than what models write", () => {
     const schema = REAL_SCHEMAS[5]!;
@@ -191,6 +202,15 @@ describe("the texts of a schema", () => {
     const optional = { type: "object", properties: { a: impossible, b: { type: "null" } } };
     expect(accepts(optional, '{"b": null}')).toBe(true);
     expect(accepts(optional, '{"a": "')).toBe(false);
+  });
+
+  it.each(["op l", "l op"])("may be of a recursive oneOf that requires %s", (required) => {
+    expect(accepts(operations(required), '{"l": {"l": null, "op": "-"}, "op": "+"}')).toBe(true);
+    // What tells these apart is whether they lead back.
+    const inner = [OPERAND, { type: "integer" }].map((l) => operation(required, l, 0));
+    const schema = operations(required, { oneOf: inner });
+    expect(accepts(schema, '{"l": {"l": 7, "op": 0}, "op": "+"}')).toBe(true);
+    expect(accepts(schema, '{"l": 7')).toBe(false);
   });
 
   it("may be of a pattern that counts hundreds of characters, however those are written", () => {
@@ -288,6 +308,7 @@ describe("a schema that cannot be held to is refused, by place and keyword", () 
     [{ type: "string", minLength: 3, maxLength: 2, pattern: "^a*$" }, /no value/],
     [{ type: "object", required: ["a"], additionalProperties: false }, /no value/],
     [{ oneOf: [{ type: "integer" }, { type: "number" }] }, /oneOf/],
+    [operations("l"), /defs\/e: alternatives of oneOf may overlap/],
     [{ $ref: "#/$defs/none" }, /points to nothing/],
     [
       { properties: { a: { $ref: "#/$defs/5%" } }, $defs: { "5%": {} } },
