@@ -88,6 +88,8 @@ export const EMBEDDED_PASSAGES_MAX = 6_000;
 export const DOCUMENT_ID_CHARS_MAX = 256;
 export const TITLE_CHARS_MAX = 1_000;
 export const METADATA_BYTES_MAX = 16 * 1024;
+// How far from 1970 a Date of JavaScript goes; a number beyond is no time in ms.
+export const TIME_MS_MAX = 8.64e15;
 // A line of NDJSON: a text of DOCUMENT_CHARS_MAX characters that are all escaped has 3 MB.
 export const DOCUMENT_LINE_BYTES_MAX = 4 * 1024 * 1024;
 // Lines that are stored together: at 3 KB a line with its vector as many as a call of JSON has, and

@@ -75,6 +75,24 @@ it("expires_at is ISO 8601 or Unix time in ms or s", async () => {
   );
 });
 
+it.each<[number | string, number]>([
+  ["9999-12-31T23:59:59Z", 200],
+  [8.64e15, 200],
+  [-8.64e15, 200],
+  [8.64e15 + 1, 400],
+  [-8.64e15 - 1, 400],
+  [1.8e18, 400],
+])("a time of %j is taken only where it is a date: %i", async (time, status) => {
+  const { outcome } = startApi();
+  const expected = [status, status === 200 ? null : "invalid_request"];
+  for (const times of [{ time }, { expires_at: time }]) {
+    const json = { documents: [{ text: "x", ...times }] };
+    expect(await outcome(DOCUMENTS, { json })).toEqual(expected);
+  }
+  const patch = { method: "PATCH", json: { expires_at: time } };
+  expect(await outcome(`${DOCUMENTS}/d1`, patch)).toEqual(expected);
+});
+
 it("an embedding comes as numbers or as base64 of little-endian float32", async () => {
   const { call, service } = startApi();
   const vector = Float32Array.of(0.1, -2.5, 3e-9);

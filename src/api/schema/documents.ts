@@ -8,6 +8,7 @@ import {
   DOCUMENTS_PER_CALL_MAX,
   LIST_LIMIT_DEFAULT,
   METADATA_BYTES_MAX,
+  TIME_MS_MAX,
   TITLE_CHARS_MAX,
 } from "../../limits.ts";
 import type { DocumentPatch } from "../../memory/shard-types.ts";
@@ -20,8 +21,12 @@ import { Embedding, readVector } from "./vector.ts";
 /** Unix seconds of this year would be milliseconds of January 1970; no clock says both. */
 const FIRST_UNIX_MS = 1e11;
 
+const UnixTime = z.number().refine((time) => Math.abs(time) <= TIME_MS_MAX, {
+  error: `is no time: a date is at most ${TIME_MS_MAX} ms from 1970`,
+});
+
 export const Time = z
-  .union([z.number(), z.iso.datetime({ offset: true })], {
+  .union([UnixTime, z.iso.datetime({ offset: true })], {
     error: "must be Unix time or an ISO 8601 time with its zone, as 2026-11-23T12:00:00Z",
   })
   .openapi({
