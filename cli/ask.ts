@@ -8,7 +8,7 @@ import {
   type Command,
   CommandError,
   countOf,
-  SERVICE_OPTIONS,
+  serviceOptions,
   UsageError,
   type Values,
 } from "./command.ts";
@@ -51,7 +51,7 @@ export const ask: Command = {
       help: "of the search: hybrid (the default), bm25 or vector",
     },
     filter: { type: "string", value: "JSON", help: 'on metadata, such as \'{"lang": "en"}\'' },
-    ...SERVICE_OPTIONS,
+    ...serviceOptions("a key with the scope inference, or an admin key"),
   },
   async run(words, values) {
     const body = requestOf(await questionOf(words), values);

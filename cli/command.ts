@@ -43,15 +43,24 @@ export interface Command {
 }
 
 /** Options of every command that calls a service. */
-export const SERVICE_OPTIONS: Record<string, CommandOption> = {
-  url: { type: "string", value: "URL", help: "the service (BRINK_URL, or http://127.0.0.1:8787)" },
-  key: { type: "string", value: "KEY", help: "an admin key (BRINK_KEY, or the local brink-admin)" },
-  profile: {
-    type: "string",
-    value: "NAME",
-    help: "a service that brink init wrote down (BRINK_PROFILE, or the one in use)",
-  },
-};
+export const SERVICE_OPTIONS = serviceOptions("an admin key");
+
+/** The same, where another key than an administrator's will do: `key` says which. */
+export function serviceOptions(key: string): Record<string, CommandOption> {
+  return {
+    url: {
+      type: "string",
+      value: "URL",
+      help: "the service (BRINK_URL, or http://127.0.0.1:8787)",
+    },
+    key: { type: "string", value: "KEY", help: `${key} (BRINK_KEY, or the local brink-admin)` },
+    profile: {
+      type: "string",
+      value: "NAME",
+      help: "a service that brink init wrote down (BRINK_PROFILE, or the one in use)",
+    },
+  };
+}
 
 const COMMON: Record<string, CommandOption> = {
   json: { type: "boolean", help: "print one JSON document and nothing else" },

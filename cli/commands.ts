@@ -7,6 +7,7 @@ import { deploy } from "./deploy.ts";
 import { dev } from "./dev.ts";
 import { doctor } from "./doctor.ts";
 import { exportCommand } from "./export.ts";
+import { helpCommand } from "./help.ts";
 import { ingest } from "./ingest.ts";
 import { init } from "./init.ts";
 import { keysCreate, keysLimits, keysList, keysRevoke, keysRotate, keysUsage } from "./keys.ts";
@@ -66,4 +67,5 @@ export const COMMANDS: Command[] = [
   tracesList,
   tracesShow,
   completionCommand(() => COMMANDS),
+  helpCommand(() => COMMANDS),
 ];

@@ -63,13 +63,12 @@ function nodesOf(commands: readonly Command[]): Node[] {
     put("", first!, second === undefined ? summary : `${first} commands`);
     if (second !== undefined) put(first!, second, summary);
   }
-  put("", "help", "Print the commands, or a command's options.");
   const tops = groups.get("")!.filter(({ word }) => word !== "help");
   return [
     ...Array.from(groups, ([after, words]): Node => ({ after, words, options: [] })),
-    { after: "help", words: tops, options: [] },
     ...commands.map((command): Node => {
-      const words = (command.choices ?? []).map((word) => ({ word, help: "" }));
+      const choices = (command.choices ?? []).map((word) => ({ word, help: "" }));
+      const words = command.name === "help" ? tops : choices;
       return { after: command.name, words, options: Object.entries(optionsOf(command)) };
     }),
   ];

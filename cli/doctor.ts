@@ -1,7 +1,7 @@
 /** `brink doctor`: looks at this machine and at the service, and says what to do. */
 import { addressOf } from "./address.ts";
 import type { Check } from "./check.ts";
-import { type Command, SERVICE_OPTIONS, UsageError } from "./command.ts";
+import { type Command, serviceOptions, UsageError } from "./command.ts";
 import { checkMachine } from "./doctor-machine.ts";
 import { checkService } from "./doctor-service.ts";
 import { paint } from "./table.ts";
@@ -15,7 +15,7 @@ export const doctor: Command = {
   description:
     "It changes nothing. What it finds of circuits and of the ledger is of the one isolate that\n" +
     "answers. It exits with 1 where anything failed.",
-  options: SERVICE_OPTIONS,
+  options: serviceOptions("the key to look at, best an admin key"),
   async run(positionals, values) {
     if (positionals.length > 0) throw new UsageError(`unexpected ${positionals.join(" ")}`);
     const address = addressOf(values);

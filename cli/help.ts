@@ -2,6 +2,38 @@
 import { type Command, optionsOf, UsageError } from "./command.ts";
 import { nearest } from "./nearest.ts";
 
+/** The command. `commands` gives the table, which this command is itself in. */
+export function helpCommand(commands: () => readonly Command[]): Command {
+  return {
+    name: "help",
+    args: "[COMMAND]",
+    summary: "Print the commands, a group's, or a command's options.",
+    description: "COMMAND is one, as keys create, or a group's first word, as keys.",
+    options: {},
+    async run(words, values) {
+      const { command } = findCommand(commands(), words);
+      const named = command === undefined ? groupOf(commands(), words[0]) : [command];
+      if (words.length > 0 && (named.length === 0 || (command === undefined && words.length > 1)))
+        throw refuseUnknown(commands(), words);
+      const shown = words.length === 0 ? commands() : named;
+      if (!values.json) console.log(command ? describeCommand(command) : describeAll(shown));
+      return listCommands(shown);
+    },
+  };
+}
+
+/** What the words of a command line ask for where they are a wish for help, spelt with `help`:
+ *  none at all, or --help alone or after a group's word; others as they are. */
+export function spellHelp(commands: readonly Command[], words: string[]): string[] {
+  const wishes = words.includes("--help") || words.includes("-h");
+  const [first, second] = words;
+  const rest = words.filter((word) => word !== "--help" && word !== "-h");
+  if (first === undefined || (wishes && first.startsWith("-"))) return ["help", ...rest];
+  const { command } = findCommand(commands, words);
+  const ofGroup = command === undefined && groupOf(commands, first).length > 0;
+  return ofGroup && wishes && second!.startsWith("-") ? ["help", ...rest] : words;
+}
+
 /** The command that the first words name, and the words after its name. */
 export function findCommand(
   commands: readonly Command[],
@@ -30,10 +62,7 @@ export function refuseUnknown(commands: readonly Command[], words: string[]): Us
     const meant = near ? `: did you mean ${first} ${near}?` : `: it has ${verbs.join(", ")}`;
     return new UsageError(`there is no command ${JSON.stringify(`${first} ${second}`)}${meant}`);
   }
-  const near = nearest(first, [
-    "help",
-    ...new Set(commands.map(({ name }) => name.split(" ")[0]!)),
-  ]);
+  const near = nearest(first, [...new Set(commands.map(({ name }) => name.split(" ")[0]!))]);
   const meant = near ? `: did you mean ${near}?` : "";
   return new UsageError(`there is no command ${JSON.stringify(first)}${meant}`);
 }
@@ -44,7 +73,6 @@ export function describeAll(commands: readonly Command[]): string {
   const width = Math.max(...names.map(({ length }) => length));
   const lines = commands.map(({ summary }, i) => `  ${names[i]!.padEnd(width)}  ${summary}`);
   return `usage: npx brink COMMAND [OPTIONS]\n\n${lines.join("\n")}
-  ${"help [COMMAND]".padEnd(width)}  Print this, or a command's options.
   ${"--version".padEnd(width)}  Print the version.
 
 It exits with 0 when all is done, 1 when something failed and 2 when it was called wrongly. With

@@ -3,14 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, CommandError, parseCommand, UsageError } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
-import {
-  describeAll,
-  describeCommand,
-  findCommand,
-  groupOf,
-  listCommands,
-  refuseUnknown,
-} from "./help.ts";
+import { describeCommand, findCommand, refuseUnknown, spellHelp } from "./help.ts";
 import { remedyFor } from "./remedies.ts";
 
 const WRONG_USE = 2;
@@ -22,15 +15,14 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 process.exitCode = await main(process.argv.slice(2));
 
-async function main(words: string[]): Promise<number> {
-  if (words[0] === "--version") {
+async function main(typed: string[]): Promise<number> {
+  if (typed[0] === "--version") {
     console.log(readVersion());
     return 0;
   }
+  const words = spellHelp(COMMANDS, typed);
   const { command, rest } = findCommand(COMMANDS, words);
   try {
-    if (words[0] === undefined || ["help", "--help", "-h"].includes(words[0]))
-      return help(words.slice(1));
     if (command === undefined) throw refuseUnknown(COMMANDS, words);
     return await run(command, rest);
   } catch (error) {
@@ -49,19 +41,6 @@ async function run(command: Command, rest: string[]): Promise<number> {
   return command.exitCode?.(result) ?? 0;
 }
 
-/** `words` name nothing, a command, or a group of them. */
-function help(words: string[]): number {
-  const names = words.filter((word) => !word.startsWith("-"));
-  const { command } = findCommand(COMMANDS, names);
-  const group = command === undefined ? groupOf(COMMANDS, names[0]) : [command];
-  if (names.length > 0 && (group.length === 0 || (command === undefined && names.length > 1)))
-    throw refuseUnknown(COMMANDS, names);
-  const shown = names.length === 0 ? COMMANDS : group;
-  if (words.includes("--json")) console.log(JSON.stringify(listCommands(shown), null, 2));
-  else console.log(command === undefined ? describeAll(shown) : describeCommand(command));
-  return 0;
-}
-
 /** Says it on stderr, and with --json on stdout as a document. */
 function fail(error: unknown, name: string | undefined, json: boolean): number {
   const usage = error instanceof UsageError;
@@ -73,9 +52,8 @@ function fail(error: unknown, name: string | undefined, json: boolean): number {
   console.error(known ? message : error);
   if (remedy !== null) console.error(remedy);
   if (!usage) return 1;
-  console.error(
-    name === undefined ? "npx brink help lists them" : `npx brink help ${name} says more`,
-  );
+  const listed = name === undefined || name === "help";
+  console.error(listed ? "npx brink help lists them" : `npx brink help ${name} says more`);
   return WRONG_USE;
 }
 

@@ -45,7 +45,7 @@ export const namespacesCreate: Command = {
   summary: "Make a namespace, or change the options of one.",
   description:
     "Options are those of PUT /admin/namespaces/{ns}; what is not named stays as it is, and\n" +
-    "bm25_unit, shards and vector_tier never change.",
+    "bm25_unit, shards and vector_tier are fixed once the namespace has documents.",
   options: {
     options: { type: "string", value: "JSON", help: 'such as \'{"k1": 1.2, "shards": 4}\'' },
     ...SERVICE_OPTIONS,

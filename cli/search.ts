@@ -1,7 +1,7 @@
 /** `brink search`: what a namespace finds, and with --explain why. */
 import { SEARCH_K_DEFAULT, SEARCH_K_MAX } from "../src/limits.ts";
 import { connect } from "./client.ts";
-import { type Command, countOf, SERVICE_OPTIONS, UsageError } from "./command.ts";
+import { type Command, countOf, serviceOptions, UsageError } from "./command.ts";
 import { parseObject } from "./namespaces.ts";
 import { bar, paragraph, printable, table, terminalWidth } from "./table.ts";
 
@@ -51,7 +51,7 @@ export const search: Command = {
     },
     filter: { type: "string", value: "JSON", help: 'on metadata, such as \'{"lang": "en"}\'' },
     explain: { type: "boolean", help: "show why each hit is where it is" },
-    ...SERVICE_OPTIONS,
+    ...serviceOptions("a key with the scope inference, or an admin key"),
   },
   async run([namespace, ...words], values) {
     if (namespace === undefined || words.length === 0)

@@ -7,7 +7,13 @@ import { expect, it } from "vitest";
 import { type Command, optionsOf, parseCommand } from "../../cli/command.ts";
 import { COMMANDS } from "../../cli/commands.ts";
 import { completionCommand } from "../../cli/completion.ts";
-import { describeAll, describeCommand, findCommand, refuseUnknown } from "../../cli/help.ts";
+import {
+  describeAll,
+  describeCommand,
+  findCommand,
+  refuseUnknown,
+  spellHelp,
+} from "../../cli/help.ts";
 import { nearest } from "../../cli/nearest.ts";
 import { runBrink } from "../support/brink-cli.ts";
 import { runCommand } from "./said.ts";
@@ -71,6 +77,36 @@ it("every command takes --json, and wrong use is told in it as well", async () =
   expect(version.out).toMatch(/^\d+\.\d+\.\d+\n$/);
 });
 
+it("help is had by its word, by --help and of a group, and of itself", async () => {
+  const spelt = (...words: string[]) => spellHelp(COMMANDS, words);
+  for (const words of [[], ["--help"], ["-h"]]) expect(spelt(...words)).toEqual(["help"]);
+  for (const word of ["--help", "-h"]) expect(spelt("keys", word)).toEqual(["help", "keys"]);
+  expect(spelt("keys", "--json", "-h")).toEqual(["help", "keys", "--json"]);
+  for (const words of [["keys"], ["keys", "list", "-h"], ["keys", "crate", "-h"], ["ask", "-h"]])
+    expect(spelt(...words)).toEqual(words);
+  const [group, itself, wrong] = await Promise.all([
+    runBrink(["keys", "--help"]),
+    runBrink(["help", "help"]),
+    runBrink(["help", "serch"]),
+  ]);
+  const { out } = await runCommand(command("help"), ["keys"], {});
+  expect(group).toEqual({ code: 0, out: `${out}\n`, said: "" });
+  expect(out).toContain("keys create");
+  expect([itself.code, itself.out]).toEqual([0, expect.stringContaining("help [COMMAND]")]);
+  expect([wrong.code, wrong.said]).toEqual([
+    2,
+    expect.stringMatching(/did you mean search\?\nnpx brink help lists them\n$/),
+  ]);
+});
+
+it("the help says which key will do, and what of a namespace is fixed", () => {
+  for (const name of ["ask", "search"])
+    expect(describeCommand(command(name))).toMatch(/--key KEY +a key with the scope inference, or/);
+  expect(describeCommand(command("keys list"))).toMatch(/--key KEY +an admin key \(/);
+  const { description } = command("namespaces create");
+  expect(description).toContain("vector_tier are fixed once the namespace has documents");
+});
+
 /** What bash offers at the end of a line, by the script itself. */
 async function offeredByBash(script: string, line: string): Promise<string[]> {
   const words = line.split(" ");
@@ -87,7 +123,9 @@ it("bash completes commands, verbs, options and their values", async () => {
   const offered = (line: string) => offeredByBash(script, line);
   expect(await offered("brink se")).toEqual(["search"]);
   const tops = new Set(COMMANDS.map(({ name }) => name.split(" ")[0]));
-  expect((await offered("brink ")).sort()).toEqual([...tops, "help"].sort());
+  expect((await offered("brink ")).sort()).toEqual([...tops].sort());
+  expect(tops).toContain("help");
+  expect(await offered("brink help ke")).toEqual(["keys"]);
   expect(await offered("brink keys r")).toEqual(["rotate", "revoke"]);
   expect(await offered("brink keys create --ten")).toEqual(["--tenant"]);
   expect(await offered("brink search docs --mode ")).toEqual(["hybrid", "bm25", "vector"]);
