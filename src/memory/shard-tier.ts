@@ -10,7 +10,8 @@ import {
   TIER_TOP_K_MAX,
   WORK_RETRY_MS,
 } from "../limits.ts";
-import { vectorFrom } from "./sql.ts";
+import { CodebookTable } from "./codebook-table.ts";
+import type { SqlRow } from "./sql.ts";
 import {
   type PendingWrite,
   rowOfTierId,
@@ -176,23 +177,28 @@ export class ShardTier {
     return Number(found[0]?.value ?? 0);
   }
 
+  /** A journal's row with what its passage's row holds. */
+  #pending(row: SqlRow, codebooks: CodebookTable): PendingWrite {
+    const { removed, vector, mutation, sequence, at } = row;
+    const gone = removed === 1 || vector === null;
+    return {
+      id: tierId(this.#namespace, Number(row.row)),
+      vector: gone ? null : codebooks.vector(vector!, row.codebook!),
+      order: Number(row.place),
+      sent:
+        mutation === null
+          ? null
+          : { mutation: String(mutation), sequence: Number(sequence), at: Number(at) },
+    };
+  }
+
   #journal(): TierJournal {
     const { sql } = this.#host;
-    const select = "SELECT w.*, p.vector FROM tier_writes w LEFT JOIN passages p ON p.row = w.row";
+    const codebooks = new CodebookTable(sql);
+    const select = `SELECT w.*, p.vector, p.codebook
+      FROM tier_writes w LEFT JOIN passages p ON p.row = w.row`;
     return {
-      all: () =>
-        sql
-          .exec(select)
-          .toArray()
-          .map(({ row, removed, vector, place, mutation, sequence, at }): PendingWrite => {
-            const id = tierId(this.#namespace, Number(row));
-            const sent =
-              mutation === null
-                ? null
-                : { mutation: String(mutation), sequence: Number(sequence), at: Number(at) };
-            const held = removed === 1 || vector === null ? null : vectorFrom(vector!);
-            return { id, vector: held, order: Number(place), sent };
-          }),
+      all: () => Array.from(sql.exec(select), (row) => this.#pending(row, codebooks)),
       put: ({ id, vector, order, sent }) => {
         if (this.#closed) return;
         sql.exec(
