@@ -38,6 +38,8 @@ const beginStats = newestOnly();
 
 /** The namespace that is shown. @type {string | null} */
 let shown = null;
+/** The one whose figures are shown. @type {string | null} */
+let counted = null;
 
 /** @type {[Section, string][]} */
 const SECTIONS = [
@@ -74,6 +76,7 @@ export function startMemoryView() {
 /** Nothing of one key's may be seen with the next. */
 function forget() {
   shown = null;
+  counted = null;
   resetSearch();
   resetUpload();
   for (const element of [outcome, stats]) fill(element);
@@ -158,13 +161,16 @@ function refreshStats() {
   const isNewest = beginStats();
   const namespace = shown;
   if (namespace === null || session.role !== "admin") return;
-  if (stats.childElementCount === 0) fill(stats, loadingNotice("Counting…"));
+  if (counted !== namespace) fill(stats, loadingNotice("Counting…"));
+  counted = namespace;
   call(namespacePath(namespace, "stats")).then(
     (reply) => {
       if (isNewest()) showStats(reply, namespace);
     },
     (error) => {
-      if (isNewest()) fill(stats, errorNotice(error, refreshStats));
+      if (!isNewest()) return;
+      counted = null;
+      fill(stats, errorNotice(error, refreshStats));
     },
   );
 }
