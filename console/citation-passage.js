@@ -3,6 +3,7 @@ import { call } from "./api.js";
 import { el, fill } from "./dom.js";
 import { cutAt } from "./format.js";
 import { emptyNotice, errorNotice, loadingNotice } from "./notice.js";
+import { scrolling } from "./scrolling.js";
 
 /** @typedef {import("./types.js").Citation} Citation
  *  @typedef {import("./types.js").Hit} Hit */
@@ -40,7 +41,8 @@ async function show(citation, namespace, place) {
     const cut = hit === undefined ? null : cutAt(hit.text, quote);
     if (cut === null)
       return fill(place, emptyNotice("The memory no longer has this passage as it was."));
-    fill(place, el("div", { class: "text" }, cut[0], el("mark", {}, cut[1]), cut[2]));
+    const passage = el("div", { class: "text" }, cut[0], el("mark", {}, cut[1]), cut[2]);
+    fill(place, scrolling(passage, `The passage of citation ${citation.mark}`));
     place.querySelector("mark")?.scrollIntoView({ block: "nearest" });
   } catch (error) {
     fill(

@@ -5,6 +5,7 @@ import { byId, el, fill, newestOnly } from "./dom.js";
 import { cutAt, moment, plural } from "./format.js";
 import { errorNotice, loadingNotice } from "./notice.js";
 import { memoryHash } from "./routes.js";
+import { scrolling } from "./scrolling.js";
 
 /** @typedef {import("./types.js").StoredDocument} StoredDocument */
 
@@ -38,6 +39,7 @@ export function showDocument(namespace, id, quote, onChange) {
 function makeDocument(namespace, stored, quote, onChange) {
   const { id, title, text, passages, metadata, updated_at, expires_at } = stored;
   const cut = cutAt(text, quote);
+  const marked = cut === null ? [text] : [cut[0], el("mark", {}, cut[1]), cut[2]];
   const remove = async () => {
     if (!(await deleteDocument(namespace, id, (notice) => view.prepend(notice)))) return;
     onChange();
@@ -65,11 +67,9 @@ function makeDocument(namespace, stored, quote, onChange) {
     quote !== null && cut === null
       ? el("p", { class: "notice", role: "status" }, "The text no longer holds the quote.")
       : null,
-    cut === null
-      ? el("div", { class: "text" }, text)
-      : el("div", { class: "text" }, cut[0], el("mark", {}, cut[1]), cut[2]),
+    scrolling(el("div", { class: "text" }, ...marked), "The document's text"),
     el("h5", {}, "Metadata"),
-    el("pre", {}, JSON.stringify(metadata, null, 2)),
+    scrolling(el("pre", {}, JSON.stringify(metadata, null, 2)), "Metadata"),
   );
 }
 

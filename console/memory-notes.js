@@ -7,6 +7,7 @@ import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js
 import { Pager } from "./pager.js";
 import { CORRECTION_CHARS_MAX } from "./rating.js";
 import { memoryHash, traceHash } from "./routes.js";
+import { scrolling } from "./scrolling.js";
 
 /** @typedef {import("./types.js").Note} Note */
 
@@ -120,7 +121,7 @@ function makeNote(note) {
   const item = el("li", { class: "card" });
   item.append(
     el("h4", {}, question),
-    el("p", { class: "text" }, answer),
+    scrolling(el("p", { class: "text" }, answer), `Answer to: ${question}`),
     ...(stale ? [el("p", { class: "fault" }, "A document behind it changed: it is silent.")] : []),
     describe(note),
     el("p", { class: "actions" }, ...makeActions(note, item)),

@@ -5,6 +5,7 @@ import { byId, el, fill, newestOnly } from "./dom.js";
 import { count, fixed, instant, milliseconds, passageMark, signed, usd } from "./format.js";
 import { errorNotice, loadingNotice } from "./notice.js";
 import { memoryHash } from "./routes.js";
+import { scrolling } from "./scrolling.js";
 import { waterfall } from "./waterfall.js";
 
 /** @typedef {import("./types.js").Trace} Trace */
@@ -167,8 +168,8 @@ function describeTexts({ texts }) {
     { class: "card" },
     el("h3", {}, "Texts, redacted"),
     el("h4", {}, "Question"),
-    el("div", { class: "text" }, texts.question),
+    scrolling(el("div", { class: "text" }, texts.question), "Question"),
     el("h4", {}, "Answer"),
-    el("div", { class: "text" }, texts.answer),
+    scrolling(el("div", { class: "text" }, texts.answer), "Answer"),
   );
 }

@@ -2,7 +2,13 @@
  *  Skipped where there is no Chromium. */
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type ConsolePage, type Look, launchBrowser, noBrowser } from "../support/browser.ts";
+import {
+  type ConsolePage,
+  type Look,
+  launchBrowser,
+  noBrowser,
+  seriousFindings,
+} from "../support/browser.ts";
 import { onConsole } from "../support/console-page.ts";
 import {
   fill,
@@ -47,5 +53,23 @@ describe(where, { skip: noBrowser !== null }, () => {
       expect(await page.textContent("#memory-stats")).toBe("Counting…");
       release();
       await page.locator("#memory-stats dl").waitFor();
+    }));
+
+  it("a text that scrolls can be reached and scrolled by keyboard, a short one is no stop", () =>
+    on({ height: 500 }, async ({ show }, page) => {
+      const text = Array.from({ length: 200 }, (_, i) => `Line ${i} of the long text.`).join("\n");
+      const metadata = { wide: "x".repeat(2_000) };
+      await fill(service, "handbook", [{ id: "long", text, metadata }]);
+      await show("#/memory/handbook/document/long");
+      const region = page.getByRole("region", { name: "The document's text" });
+      await region.focus();
+      await page.getByRole("region", { name: "Metadata", exact: true }).waitFor();
+      expect(await seriousFindings(page)).toEqual([]);
+      await page.keyboard.press("End");
+      const moved = "document.querySelector('#memory-document .text').scrollTop";
+      await expect.poll(() => page.evaluate(moved)).toBeGreaterThan(0);
+      await show("#/memory/handbook/document/leave");
+      await page.getByText("28 days").waitFor();
+      expect(await page.locator("#memory-document [tabindex]").count()).toBe(0);
     }));
 });
