@@ -16,6 +16,7 @@ import {
 import type { DifficultyFile } from "./difficulty.ts";
 import { newDrift, watchDifficulty, watchLabel, withNewPromise } from "./drift-watch.ts";
 import { type EngineLabel, EngineLabelStore } from "./engine-labels.ts";
+import { countLabel, isCalibrationDue, type LabelCount } from "./label-count.ts";
 import { LabelStore, type NewLabel } from "./label-store.ts";
 import type { EngineSet } from "./ladder.ts";
 import { OutcomeRing, RING_BOUNDS, type RingBounds } from "./outcome-ring.ts";
@@ -33,8 +34,7 @@ interface Kept {
   version: string;
   drift: types.DriftState;
   shadow: types.ShadowCounts;
-  /** By weights, how many labels the last automatic calibration had. */
-  calibrated: { weights_version: string; labels: number };
+  calibrated: LabelCount;
   /** By weights, the engines' labels that the ladder is made of. */
   engines: { weights_version: string; sets: EngineSet[] };
 }
@@ -321,7 +321,7 @@ export class RouterObject extends DurableObject {
     const promise = { target: this.#settings().target, set: this.#active().set };
     const drift = watchLabel(this.drift(), source, { ...label, wrong }, promise, this.now());
     this.#state.put("drift", drift);
-    if (source === "backend" && this.#settings().auto_calibrate) this.#calibrateWhenDue();
+    if (source === "backend") this.#calibrateWhenDue();
   }
 
   /** As with #calibrateWhenDue, when the ladder changes is decided by how many labels there are. */
@@ -342,16 +342,14 @@ export class RouterObject extends DurableObject {
     return kept?.weights_version === weightsVersion ? kept.sets : [];
   }
 
-  /** When is decided by how many labels there are, never by what they say. */
+  /** Counts a label, also while nothing is to be done by itself. */
   #calibrateWhenDue(): void {
-    const { labelsMin, labelsStep } = this.autoCalibration;
     const weights_version = this.#active().model.version;
-    const labels = this.#labels.compared(weights_version);
-    const last = this.#state.get("calibrated", { weights_version, labels: 0 });
-    const before = last.weights_version === weights_version ? last.labels : 0;
-    if (labels < labelsMin || labels < before + labelsStep) return;
-    this.#state.put("calibrated", { weights_version, labels });
-    this.#recalibrate(this.#labels.collect(weights_version, false), "automatic");
+    const kept = () => this.#labels.compared(weights_version);
+    const count = countLabel(this.#state.get("calibrated", null), weights_version, kept);
+    const due = this.#settings().auto_calibrate && isCalibrationDue(count, this.autoCalibration);
+    this.#state.put("calibrated", due ? { ...count, labels: count.came } : count);
+    if (due) this.#recalibrate(this.#labels.collect(weights_version, false), "automatic");
   }
 
   /** The set of the version in use, where that is the tenant's own. */
