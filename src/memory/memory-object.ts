@@ -40,7 +40,8 @@ import type { Work, WorkReport } from "./work.ts";
  *  that write throw `memory_busy` where too many writes wait or a snapshot is being restored. */
 export class MemoryObject extends MemoryNode {
   /** Makes the namespace, or gives it other options, which rank anew. Throws `conflict` where one
-   *  differs that is fixed once documents are stored: bm25_unit, shards, vector_tier. */
+   *  differs that is fixed once documents are stored: bm25_unit, shards, vector_tier;
+   *  `invalid_request` where they do not go together. */
   async configure(options: NamespaceOptions): Promise<void> {
     await this.makeNamespace().configure(options);
   }

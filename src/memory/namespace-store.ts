@@ -1,6 +1,7 @@
 /** What a namespace's root knows beside documents: options, the map of shards, the next row, work
  *  under way, objects to destroy. Its tables lie in the root's SQLite beside those of its shard. */
 import { ServiceError } from "../errors.ts";
+import { isMigrated } from "./migrations.ts";
 import { refuseNewerSchema } from "./schema-version.ts";
 import { assertWhole } from "./shard-map.ts";
 import type { ShardRange } from "./shard-types.ts";
@@ -192,6 +193,11 @@ export class NamespaceStore {
       lo: Number(lo),
       hi: Number(hi),
     }));
+  }
+
+  /** Whether the map names the root's own tables and they are gone. */
+  lacksOwnTables(): boolean {
+    return this.map().some(({ object }) => object === null) && !isMigrated(this.#storage);
   }
 
   setMap(map: readonly ShardRange[]): void {

@@ -12,13 +12,14 @@ import {
   refused,
   wrongDimension,
 } from "./namespace-changes.ts";
+import { checkOptions, equalOptions } from "./namespace-options.ts";
 import type { NamespaceStore } from "./namespace-store.ts";
 import { evenRanges, HASHES, hashOf, routed, shardOf } from "./shard-map.ts";
 import { pooled, type ShardCall, settledPool, totalOf } from "./shard-port.ts";
 import type { Change, ChangeOutcome, ShardRange } from "./shard-types.ts";
 import { beginSplit } from "./split.ts";
 import { type FoundDocument, noNamespace } from "./store.ts";
-import { NAMESPACE_DEFAULTS, type NamespaceOptions } from "./types.ts";
+import type { NamespaceOptions } from "./types.ts";
 import { checkTier, type WorkContext } from "./work.ts";
 import { WorkRunner } from "./work-runner.ts";
 import { WriteLock } from "./write-lock.ts";
@@ -91,8 +92,9 @@ export class Namespace {
   }
 
   /** Makes the namespace or changes its options. Throws `conflict` where documents are stored that
-   *  a change of `bm25_unit`, `shards` or `vector_tier` would have to move,
-   *  `vectorize_not_configured` for a tier that the deployment lacks. */
+   *  a change of `bm25_unit`, `shards` or `vector_tier` would have to move, `invalid_request` for
+   *  options that do not go together, `vectorize_not_configured` for a tier that the deployment
+   *  lacks. */
   async configure(options: NamespaceOptions): Promise<void> {
     await this.#steps.run(() =>
       this.writes.run(() => this.store.changing(() => this.#configure(options))),
@@ -101,8 +103,10 @@ export class Namespace {
 
   async #configure(options: NamespaceOptions): Promise<void> {
     const { store } = this;
-    const known = store.options();
+    checkOptions(options);
     checkTier(this.context, options);
+    // Without its tables there is nothing that the options hold for: the namespace is made anew.
+    const known = store.lacksOwnTables() ? null : store.options();
     if (known !== null && !store.optionsPending && equalOptions(known, options)) return;
     const moved = known === null ? FIXED : FIXED.filter((name) => known[name] !== options[name]);
     if (moved.length > 0) {
@@ -392,9 +396,4 @@ export function eachOf<T>(
   ask: (object: string | null) => Promise<T>,
 ): Promise<T[]> {
   return pooled(map, SHARD_FANOUT, ({ object }) => ask(object));
-}
-
-function equalOptions(a: NamespaceOptions, b: NamespaceOptions): boolean {
-  const names = Object.keys(NAMESPACE_DEFAULTS) as (keyof NamespaceOptions)[];
-  return names.every((name) => JSON.stringify(a[name]) === JSON.stringify(b[name]));
 }

@@ -16,6 +16,7 @@ import { LinkTable } from "./link-table.ts";
 import { segmentsDue } from "./maintenance.ts";
 import { MetadataIndex } from "./metadata-index.ts";
 import { isMigrated, migrate } from "./migrations.ts";
+import { checkOptions } from "./namespace-options.ts";
 import { PassageStore } from "./passage-store.ts";
 import type { Resident } from "./resident.ts";
 import { type SegmentRow, SegmentTable } from "./segment-table.ts";
@@ -63,14 +64,9 @@ export class Shard {
   }
 
   /** Makes the shard, or gives it new options: `bm25_unit` throws `conflict` once documents are
-   *  stored. */
+   *  stored, and options that do not go together `invalid_request`. */
   configure(options: NamespaceOptions): void {
-    if (options.near_duplicates === "link" && options.bm25_unit === "document")
-      throw new ServiceError(
-        "invalid_request",
-        "near_duplicates: passages are linked only where bm25_unit is passage",
-        { param: "near_duplicates" },
-      );
+    checkOptions(options);
     migrate(this.#storage);
     const store = new MemoryStore(this.#storage.sql);
     const known = store.options();

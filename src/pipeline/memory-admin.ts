@@ -3,6 +3,7 @@ import { codeOf, type ErrorCode, ServiceError } from "../errors.ts";
 import type { LedgerObject } from "../ledger/ledger-object.ts";
 import type { Job, JobStep } from "../memory/jobs.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
+import { checkOptions } from "../memory/namespace-options.ts";
 import type { ChangeOutcome, DocumentPatch } from "../memory/shard-types.ts";
 import { NAMESPACE_DEFAULTS, type NamespaceOptions } from "../memory/types.ts";
 import { type IngestEncoder, type IngestMemory, ingest } from "./ingest.ts";
@@ -119,10 +120,10 @@ export class NamespaceAdmin implements MemoryAdmin {
     const ledger = this.#access.ledger();
     const memory = this.#memory(caller, name);
     const listed = await ledger.getNamespace(caller.tenant, name);
-    if (listed === null)
-      await ledger.putNamespace(caller.tenant, name, { ...NAMESPACE_DEFAULTS, ...options });
     const known = listed === null ? null : await optionsOf(memory);
     const wanted = { ...NAMESPACE_DEFAULTS, ...known, ...options };
+    checkOptions(wanted);
+    if (listed === null) await ledger.putNamespace(caller.tenant, name, wanted);
     await memory.configure(wanted);
     const record = await ledger.putNamespace(caller.tenant, name, wanted);
     return { name, created_at: record.created_at, ...wanted };
