@@ -1,7 +1,7 @@
 /** `brink cache`: show, set, clear. */
 import type { CacheChanges, CacheState } from "../src/pipeline/cache-types.ts";
 import { connect } from "./client.ts";
-import { type Command, SERVICE_OPTIONS, UsageError, type Values } from "./command.ts";
+import { type Command, numberOf, SERVICE_OPTIONS, UsageError, type Values } from "./command.ts";
 import { namespacePath } from "./ingest-job.ts";
 import { showBytes } from "./progress.ts";
 import { table } from "./table.ts";
@@ -85,15 +85,11 @@ function changesOf(values: Values): CacheChanges {
     const text = values[option];
     if (typeof text === "string") changes[field] = text === INHERITED ? null : read(text);
   };
-  const numberOf = (option: string) => (text: string) => {
-    const number = Number(text);
-    if (text.trim() !== "" && Number.isFinite(number)) return number;
-    throw new UsageError(`--${option} is a number or ${INHERITED}, not ${JSON.stringify(text)}`);
-  };
+  const number = (option: string) => (text: string) => numberOf(option, text, INHERITED);
   change("exact", "exact", (text) => text);
   change("semantic", "semantic", (text) => text === "on");
-  change("cosine_min", "cosine-min", numberOf("cosine-min"));
-  change("ttl_s", "ttl-s", numberOf("ttl-s"));
+  change("cosine_min", "cosine-min", number("cosine-min"));
+  change("ttl_s", "ttl-s", number("ttl-s"));
   if (Object.keys(changes).length === 0)
     throw new UsageError("name what changes: --exact, --semantic, --cosine-min or --ttl-s");
   return changes as CacheChanges;

@@ -9,6 +9,8 @@ export class UsageError extends Error {}
 export class CommandError extends Error {
   /** The stable code of the service's refusal; null: the failure is not the service's. */
   readonly code: string | null = null;
+  /** What to do, where this command knows better than the code says (remedies.ts). */
+  remedy: string | null = null;
 }
 
 export interface CommandOption {
@@ -83,6 +85,14 @@ export function countOf(
   const value = values[name] === undefined ? otherwise : Number(values[name]);
   if (Number.isInteger(value) && value >= min && value <= max) return value;
   throw new UsageError(`--${name} is a number from ${min} to ${max}`);
+}
+
+/** The number that an option's text is; `word` is what else it may say. Throws UsageError. */
+export function numberOf(option: string, text: string, word?: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value)) return value;
+  const allowed = oneOf(["a number", ...(word === undefined ? [] : [word])]);
+  throw new UsageError(`--${option} is ${allowed}, not ${JSON.stringify(text)}`);
 }
 
 /** Parses what follows the command's name. Throws UsageError. */

@@ -22,6 +22,7 @@ import {
 import { notesApprove, notesList, notesRemove } from "./notes.ts";
 import { routerCalibrate } from "./router-calibrate.ts";
 import { routerReport } from "./router-report.ts";
+import { routerForget, routerSet } from "./router-set.ts";
 import { routerRollback, routerStatus } from "./router-status.ts";
 import { routerActivate, routerTrain } from "./router-train.ts";
 import { search } from "./search.ts";
@@ -59,11 +60,13 @@ export const COMMANDS: Command[] = [
   modelsList,
   modelsRemove,
   routerStatus,
+  routerSet,
   routerTrain,
   routerActivate,
   routerCalibrate,
   routerReport,
   routerRollback,
+  routerForget,
   tracesList,
   tracesShow,
   completionCommand(() => COMMANDS),

@@ -4,6 +4,7 @@ import {
   type Command,
   type CommandOption,
   countOf,
+  numberOf,
   SERVICE_OPTIONS,
   UsageError,
   type Values,
@@ -201,11 +202,7 @@ function settingsOf(values: Values): Record<string, unknown> {
     const text = values[option];
     if (text !== undefined) settings[field] = text === none ? null : read(String(text));
   };
-  const number = (option: string) => (text: string) => {
-    const value = Number(text);
-    if (text.trim() !== "" && Number.isFinite(value)) return value;
-    throw new UsageError(`--${option} is a number or none`);
-  };
+  const number = (option: string) => (text: string) => numberOf(option, text, "none");
   const list = (text: string) => text.split(",").map((part) => part.trim());
   set("name", "name", "", String);
   set("scopes", "scopes", "", list);

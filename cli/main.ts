@@ -47,7 +47,7 @@ function fail(error: unknown, name: string | undefined, json: boolean): number {
   const known = usage || error instanceof CommandError || (error as Error)?.name === "ServiceError";
   const message = error instanceof Error ? error.message : String(error);
   const code = usage ? "usage" : ((error as { code?: string | null })?.code ?? null);
-  const remedy = remedyFor(code);
+  const remedy = (error as { remedy?: string | null })?.remedy ?? remedyFor(code);
   if (json) console.log(JSON.stringify({ error: { message, code, remedy } }, null, 2));
   console.error(known ? message : error);
   if (remedy !== null) console.error(remedy);

@@ -1,5 +1,5 @@
 /** `brink router calibrate`: sets the router's threshold by the operator's own labels. */
-import { connect } from "./client.ts";
+import { type Client, connect, ReplyError } from "./client.ts";
 import { type Command, SERVICE_OPTIONS, UsageError } from "./command.ts";
 import { ASK_OPTIONS, judgeAll } from "./router-ask.ts";
 import { DATA_HELP, DATA_OPTIONS, readLabelled } from "./router-data.ts";
@@ -25,7 +25,7 @@ export const routerCalibrate: Command = {
     if (positionals.length > 0) throw new UsageError(`unexpected ${positionals.join(" ")}`);
     const client = connect(values);
     if (values.data === undefined) {
-      const reply = await client.call("POST", "/admin/router/calibrate", {});
+      const reply = await calibrateByCollected(client);
       if (!values.json) console.log(describeStatus(await readStatus(client)));
       return reply;
     }
@@ -46,3 +46,16 @@ export const routerCalibrate: Command = {
     return { questions: judged.length, answers: answers.length, wrong, abstained, reply, status };
   },
 };
+
+/** Without labels it is refused, and what then helps is a command. */
+async function calibrateByCollected(client: Client): Promise<unknown> {
+  try {
+    return await client.call("POST", "/admin/router/calibrate", {});
+  } catch (error) {
+    if (error instanceof ReplyError && error.code === "invalid_request")
+      error.remedy =
+        "npx brink router set --shadow-rate 0.05 has one answer in twenty compared, which a " +
+        "backend is paid for; or give labels of your own by --data";
+    throw error;
+  }
+}

@@ -7,6 +7,7 @@ import type { Command, Values } from "../../cli/command.ts";
 import { routerCalibrate } from "../../cli/router-calibrate.ts";
 import type { RecordedOutcome } from "../../cli/router-outcomes.ts";
 import { routerReport } from "../../cli/router-report.ts";
+import { routerForget, routerSet } from "../../cli/router-set.ts";
 import { routerRollback, routerStatus } from "../../cli/router-status.ts";
 import { routerActivate, routerTrain } from "../../cli/router-train.ts";
 import { type DifficultyFile, parseDifficultyModel } from "../../src/router/difficulty.ts";
@@ -68,7 +69,55 @@ describe("router status and rollback", () => {
   });
 });
 
+describe("router set and forget", () => {
+  const reply = (call: string, body: unknown) => service.canned.set(call, [{ status: 200, body }]);
+  const STATE = { target: { max_risk: 0.1 }, threshold: 0.2, weights_version: "w", outcomes: 7 };
+
+  it("send what is named alone, and show what holds from then on", async () => {
+    reply("PUT /admin/router", STATE);
+    const { out } = await run(routerSet, [], { "max-risk": "0.1", "shadow-rate": ".05" });
+    expect(out).toMatch(/^target +at most 10 % of the edge's answers wrong$/m);
+    reply("PUT /admin/router", STATE);
+    await run(routerSet, [], { "keep-text": "off", "auto-calibrate": "on" });
+    reply("PUT /admin/router", STATE);
+    await run(routerSet, [], { target: '{"max_risk": 0.1, "confidence": 0.9}' });
+    expect(service.bodies.map((body) => JSON.parse(body))).toEqual([
+      { target: { max_risk: 0.1 }, shadow_rate: 0.05 },
+      { keep_text: false, auto_calibrate: true },
+      { target: { max_risk: 0.1, confidence: 0.9 } },
+    ]);
+  });
+
+  it("refuse two targets, none of anything, and what is no number", async () => {
+    const two = { "max-risk": "0.1", "backend-share": "0.3" };
+    await expect(run(routerSet, [], two)).rejects.toThrow("--max-risk and --backend-share");
+    await expect(run(routerSet, [])).rejects.toThrow("name what changes");
+    await expect(run(routerSet, [], { "shadow-rate": "few" })).rejects.toThrow(
+      '--shadow-rate is a number, not "few"',
+    );
+    await expect(run(routerSet, [], { target: "0.1" })).rejects.toThrow("--target is a JSON obj");
+    expect(service.calls).toEqual([]);
+  });
+
+  it("forget what was recorded, when that is said", async () => {
+    reply("GET /admin/router", STATE);
+    await expect(run(routerForget, [])).rejects.toThrow("forgets 7 answers with their questions");
+    reply("DELETE /admin/router/outcomes", { deleted: 7 });
+    expect((await run(routerForget, [], { yes: true })).out).toBe("forgot 7 answers");
+    expect(service.calls.filter((call) => call.startsWith("DELETE"))).toHaveLength(1);
+  });
+});
+
 describe("router calibrate", () => {
+  it("names the command that has labels collected, where there are none", async () => {
+    const error = { message: "no labels were collected", code: "invalid_request", type: "x" };
+    service.canned.set("POST /admin/router/calibrate", [{ status: 400, body: { error } }]);
+    await expect(run(routerCalibrate, [])).rejects.toMatchObject({
+      message: "no labels were collected (invalid_request)",
+      remedy: expect.stringContaining("npx brink router set --shadow-rate 0.05"),
+    });
+  });
+
   it("sends the difficulty and the verdict of every answer, and counts abstentions", async () => {
     const { out } = await run(routerCalibrate, [], { data, namespace: "docs" });
     const { labels, abstained, replace } = service.router.calibrated!;
