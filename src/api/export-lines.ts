@@ -34,14 +34,24 @@ export function exportLines(
   });
 }
 
+/** Numbers nearer to 1970 than this many ms are read as seconds where they are submitted. */
+const READ_AS_SECONDS_MS = 1e11;
+
 /** What a submitted document would leave out is left out. */
 function exportLine(document: ExportedDocument): string {
-  const { embedding, content_type, ...rest } = document;
+  const { embedding, content_type, time, expires_at, ...rest } = document;
   const line = {
     ...rest,
+    time: exportTime(time),
+    expires_at: expires_at === null ? null : exportTime(expires_at),
     content_type: content_type === "text/plain" ? null : content_type,
     embedding: embedding === null ? null : toBase64(embedding),
   };
   const given = Object.entries(line).filter(([, value]) => value !== null);
   return `${JSON.stringify(Object.fromEntries(given))}\n`;
+}
+
+/** A time as it is read back: in ms, and from 1966 to 1973 in ISO 8601, which has no unit. */
+function exportTime(unixMs: number): number | string {
+  return Math.abs(unixMs) < READ_AS_SECONDS_MS ? new Date(unixMs).toISOString() : unixMs;
 }

@@ -260,16 +260,35 @@ it("an export is a document a line, over pages, as the documents endpoint takes 
   expect(response.headers.get("content-type")).toBe("application/x-ndjson");
   const text = await response.text();
   expect(text.split("\n")).toEqual([
-    '{"id":"d0","text":"a\\nb","metadata":{},"time":5}',
-    '{"id":"d2","text":"a\\nb","metadata":{},"time":5,"content_type":"text/markdown",' +
+    '{"id":"d0","text":"a\\nb","metadata":{},"time":2000000000000}',
+    '{"id":"d2","text":"a\\nb","metadata":{},"time":2000000000000,"content_type":"text/markdown",' +
       '"embedding":"AACAPw=="}',
     "",
   ]);
   expect(await outcome(DOCUMENTS, { raw: text, headers: NDJSON })).toEqual([200, null]);
   expect(ingested(service)).toMatchObject([
-    { id: "d0", time: 5_000, content_type: "text/plain", embedding: null },
-    { id: "d2", time: 5_000, content_type: "text/markdown", embedding: Float32Array.of(1) },
+    { id: "d0", time: 2e12, content_type: "text/plain", embedding: null },
+    { id: "d2", time: 2e12, content_type: "text/markdown", embedding: Float32Array.of(1) },
   ]);
+});
+
+it("an export has every time as it is read back, also near 1970", async () => {
+  const { call, outcome, service } = startApi();
+  const times = [-1e11, -99_999_999_999, -14_182_980_000, -1, 0, 5, 99_999_999_999, 1e11, 2e12];
+  const { exportPage } = service.memoryAdmin;
+  service.memoryAdmin.exportPage = async (...args) => {
+    const { documents, cursor } = await exportPage.apply(service.memoryAdmin, args);
+    return {
+      documents: documents.flatMap((one) =>
+        times.map((time) => ({ ...one, id: `${one.id} ${time}`, time, expires_at: time })),
+      ),
+      cursor,
+    };
+  };
+  const text = await (await call(`${NS}/export`)).text();
+  expect(await outcome(DOCUMENTS, { raw: text, headers: NDJSON })).toEqual([200, null]);
+  const read = ingested(service).map(({ time, expires_at }) => [time, expires_at]);
+  expect(read).toEqual([...times, ...times].map((time) => [time, time]));
 });
 
 it("an export that fails on the way is broken off, not cut short", async () => {

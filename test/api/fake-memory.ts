@@ -127,8 +127,8 @@ export class FakeMemory implements MemoryAdmin {
       text: "a\nb",
       title: null,
       metadata: {},
-      expires_at: null,
-      time: 5,
+      expires_at: null as number | null,
+      time: 2e12,
       content_type: page === 0 ? ("text/plain" as const) : ("text/markdown" as const),
       embedding: page === 0 ? null : Float32Array.of(1),
     };
