@@ -92,14 +92,49 @@ export async function openCache(deps: CacheDeps, request: AnswerRequest): Promis
     const policy = await deps.policies.read(caller.tenant, memory?.namespace ?? null);
     const takes = takesOf(request, policy);
     if (takes === null) return BYPASS;
-    const opened = new OpenedCache(deps, request, policy, takes);
-    await deps.trace.time("cache", () => within(CACHE_MS_MAX, () => opened.look()));
-    return opened;
+    const asked = { deps, request, policy, takes };
+    const look = await deps.trace.time("cache", () => within(CACHE_MS_MAX, () => lookUp(asked)));
+    return new OpenedCache(asked, look, look.found && replayFound(asked, look.found));
   }, BYPASS);
 }
 
-/** Whether sampled answers are taken too; null: none are. */
-function takesOf(request: AnswerRequest, { exact }: CachePolicy): "all" | "repeatable" | null {
+/** A request that may get its answer here. */
+interface Asked {
+  deps: CacheDeps;
+  request: AnswerRequest;
+  policy: CachePolicy;
+  /** Whether sampled answers are taken too. */
+  takes: "all" | "repeatable";
+}
+
+/** What the first look into the cache shows. */
+interface Look {
+  keys: CacheKeys;
+  /** As `versionOf` has it. */
+  version: string | null;
+  /** Whether a kept answer is wanted. */
+  reads: boolean;
+  found: Found | null;
+}
+
+/** A kept answer, and how it comes to be this request's. */
+interface Found {
+  id: string;
+  body: Uint8Array;
+  how: Pick<CacheReport, "status" | "question" | "how" | "cosine">;
+}
+
+/** An answer on its way into the cache. */
+interface Entry {
+  answer: KeptAnswer;
+  /** As it was when the cache was opened. */
+  version: string;
+  sampled: boolean;
+  edgeAnswer: string | null;
+}
+
+/** Null: no answers are taken. */
+function takesOf(request: AnswerRequest, { exact }: CachePolicy): Asked["takes"] | null {
   const wished = request.cache !== undefined;
   if (exact === "off" || (exact === "asked" && !wished)) return null;
   if (exact === "all" || request.cache === "on") return "all";
@@ -112,152 +147,152 @@ function asksRouter({ model, route }: AnswerRequest): boolean {
   return ["auto", "edge", READER_ID].includes(route ?? model);
 }
 
+/** One round trip: the memory's version and the answer are asked for together. Changes nothing: one
+ *  that took too long ends while the answer is made anew, and that is the one that counts. */
+async function lookUp(asked: Asked): Promise<Look> {
+  const { deps, request } = asked;
+  const router = asksRouter(request) ? await deps.router(request.caller.tenant) : null;
+  const routing = router?.revision ?? null;
+  const keys = await cacheKeys(request, { engines: deps.engines, routing });
+  const { id } = keys;
+  // What is compared with a backend is a sample of all questions, also of those asked again.
+  const sampled = router !== null && deps.draw < router.shadow_rate;
+  const reads = request.cache !== "refresh" && !sampled;
+  const [version, kept] = await Promise.all([
+    versionOf(deps, request),
+    reads ? objectOf(asked, id).find(id) : null,
+  ]);
+  const holds = kept !== null && kept.version === version && isTaken(asked, kept);
+  const found = holds ? { id, body: kept.body, how: { status: "hit" as const } } : null;
+  return { keys, version, reads, found };
+}
+
+/** The kept answer as this request's, which is counted and recorded. */
+function replayFound({ deps, request }: Asked, { id, body, how }: Found): AnswerStream {
+  const answer = openAnswer(body);
+  const { outcome, usage } = answer;
+  const { prompt_tokens = 0, completion_tokens = 0 } = usage ?? {};
+  const usd = usage && deps.costOf(outcome.engine, usage);
+  cacheTotals[how.status === "hit" ? "hits" : "semantic"] += 1;
+  cacheTotals.prompt_tokens_saved += prompt_tokens;
+  cacheTotals.completion_tokens_saved += completion_tokens;
+  cacheTotals.usd_saved += usd ?? 0;
+  const saved = { prompt_tokens, completion_tokens, usd };
+  const { trace_id, at: answered_at } = outcome;
+  const { trace_id: now, conversation = null } = request;
+  const again = { ...outcome, trace_id: now, at: Date.now(), conversation, cache: id };
+  const told = { outcome: { ...again, cost_usd: 0 }, revision: -1 };
+  deps.record(request.caller.tenant, { ...told, routed: false, sample: null });
+  const { trace } = deps;
+  Object.assign(trace, { cache: how.status, model: answer.model });
+  return replay(answer, { ...how, trace_id, answered_at, saved }, trace.timingsMs);
+}
+
+function objectOf({ deps, request }: Asked, hash: string): CachePort {
+  return deps.object(request.caller.tenant, sliceOf(hash));
+}
+
+function isTaken({ takes }: Asked, { sampled }: { sampled: boolean }): boolean {
+  return !sampled || takes === "all";
+}
+
 class OpenedCache implements AnswerCache {
-  readonly #deps: CacheDeps;
-  readonly #request: AnswerRequest;
-  readonly #policy: CachePolicy;
-  readonly #takes: "all" | "repeatable";
-  hit: AnswerStream | null = null;
-  #keys!: CacheKeys;
-  #version: string | null = null;
-  #reads = true;
+  readonly #asked: Asked;
+  readonly #look: Look;
+  readonly hit: AnswerStream | null;
   #outcome: Outcome | null = null;
 
-  constructor(
-    deps: CacheDeps,
-    request: AnswerRequest,
-    policy: CachePolicy,
-    takes: "all" | "repeatable",
-  ) {
-    this.#deps = deps;
-    this.#request = request;
-    this.#policy = policy;
-    this.#takes = takes;
-  }
-
-  /** One round trip: the memory's version and the answer are asked for together. */
-  async look(): Promise<void> {
-    const { tenant } = this.#request.caller;
-    const router = asksRouter(this.#request) ? await this.#deps.router(tenant) : null;
-    const routing = router?.revision ?? null;
-    this.#keys = await cacheKeys(this.#request, { engines: this.#deps.engines, routing });
-    const { id } = this.#keys;
-    // What is compared with a backend is a sample of all questions, also of those asked again.
-    const sampled = router !== null && this.#deps.draw < router.shadow_rate;
-    this.#reads = this.#request.cache !== "refresh" && !sampled;
-    const [version, found] = await Promise.all([
-      versionOf(this.#deps, this.#request),
-      this.#reads ? this.#object(id).find(id) : null,
-    ]);
-    this.#version = version;
-    if (found !== null && found.version === version && this.#isTaken(found))
-      this.hit = this.#replay(openAnswer(found.body), { status: "hit" }, id);
+  constructor(asked: Asked, look: Look, hit: AnswerStream | null) {
+    this.#asked = asked;
+    this.#look = look;
+    this.hit = hit;
   }
 
   async like(question: string, edgeAnswer: string | null): Promise<AnswerStream | null> {
-    const { scope } = this.#keys;
-    const { semantic, cosine_min } = this.#policy;
-    if (!semantic || scope === null || this.#version === null || !this.#reads) return null;
-    const find = () => this.#findLike(scope, question, edgeAnswer, cosine_min);
-    return unless(() => within(CACHE_MS_MAX, find), null);
+    const { keys, version, reads } = this.#look;
+    const { scope } = keys;
+    if (!this.#asked.policy.semantic || scope === null || version === null || !reads) return null;
+    return unless(async () => {
+      const find = () => this.#findLike(scope, version, question, edgeAnswer);
+      const found = await within(CACHE_MS_MAX, find);
+      return found && replayFound(this.#asked, found);
+    }, null);
   }
 
-  async #findLike(scope: string, question: string, edgeAnswer: string | null, cosineMin: number) {
-    const bounds = { k: CACHE_CANDIDATES, cosineMin };
-    const vector = await this.#deps.embed();
-    const near = await this.#object(scope).near(scope, this.#version!, vector, bounds);
-    for (const candidate of near.filter((one) => this.#isTaken(one))) {
+  /** Changes nothing, as `lookUp`. */
+  async #findLike(
+    scope: string,
+    version: string,
+    question: string,
+    edgeAnswer: string | null,
+  ): Promise<Found | null> {
+    const { deps, policy } = this.#asked;
+    const bounds = { k: CACHE_CANDIDATES, cosineMin: policy.cosine_min };
+    const vector = await deps.embed();
+    const near = await objectOf(this.#asked, scope).near(scope, version, vector, bounds);
+    for (const candidate of near.filter((one) => isTaken(this.#asked, one))) {
+      const { id, question: answered, cosine } = candidate;
       const how = likenessOf(question, edgeAnswer, candidate);
-      const found = how && (await this.#object(candidate.id).find(candidate.id));
-      if (!found || found.version !== this.#version) continue;
-      const { question: answered, cosine } = candidate;
-      const likeness = { status: "semantic" as const, question: answered, how, cosine };
-      return this.#replay(openAnswer(found.body), likeness, candidate.id);
+      const kept = how && (await objectOf(this.#asked, id).find(id));
+      if (!kept || kept.version !== version) continue;
+      return { id, body: kept.body, how: { status: "semantic", question: answered, how, cosine } };
     }
     return null;
   }
 
   keeping(stream: AnswerStream, edgeAnswer: string | null): Keeping {
-    const cache = this.#reads ? "miss" : "refresh";
+    const { version, reads } = this.#look;
+    const { deps, request } = this.#asked;
+    const cache = reads ? "miss" : "refresh";
     if (cache === "miss") cacheTotals.misses += 1;
-    if (this.#version === null) return { cache, taps: [] };
+    if (version === null) return { cache, taps: [] };
     const keep = (answer: Omit<KeptAnswer, "outcome">) => {
       const outcome = this.#outcome;
       const { engine } = answer.report;
-      const sampled = engine !== READER_ID && !isRepeatable(this.#request.parameters);
-      const taken = !sampled || this.#takes === "all";
+      const sampled = engine !== READER_ID && !isRepeatable(request.parameters);
+      const taken = isTaken(this.#asked, { sampled });
       if (outcome === null || !taken || !isWanted(answer.report)) return;
-      const kept = { ...answer, outcome };
-      this.#deps.keepAlive(unless(() => this.#store(kept, sampled, edgeAnswer), undefined));
+      const entry = { answer: { ...answer, outcome }, version, sampled, edgeAnswer };
+      deps.keepAlive(unless(() => this.#store(entry), undefined));
     };
     return { cache, taps: [recorded(stream, keep)] };
   }
 
   named(outcome: Outcome): Outcome {
-    this.#outcome = { ...outcome, cache: this.#keys.id };
+    this.#outcome = { ...outcome, cache: this.#look.keys.id };
     return this.#outcome;
   }
 
-  async #store(answer: KeptAnswer, sampled: boolean, edgeAnswer: string | null): Promise<void> {
-    const { id, scope } = this.#keys;
-    const version = this.#version!;
+  async #store({ answer, version, sampled, edgeAnswer }: Entry): Promise<void> {
+    const { deps, request, policy } = this.#asked;
+    const { id, scope } = this.#look.keys;
     const body = sealAnswer(answer);
     // What was found while a write came in is of neither version.
-    if (body === null || (await versionOf(this.#deps, this.#request)) !== version) return;
+    if (body === null || (await versionOf(deps, request)) !== version) return;
     const at = Date.now();
-    const expires_at = Math.min(at + this.#policy.ttl_s * 1000, await this.#firstExpiry(answer));
+    const expires_at = Math.min(at + policy.ttl_s * 1000, await this.#firstExpiry(answer));
     if (expires_at <= at) return;
-    const namespace = this.#request.memory?.namespace ?? "";
+    const namespace = request.memory?.namespace ?? "";
     const common = { id, namespace, version, sampled, at, expires_at };
-    await this.#object(id).put({ ...common, body });
+    await objectOf(this.#asked, id).put({ ...common, body });
     cacheTotals.stored += 1;
     const { question, text } = answer.outcome;
     const whole = answer.outcome.whole === true && question !== "";
-    if (!this.#policy.semantic || scope === null || !whole) return;
-    const { qs: vector } = quantizeVector(await this.#deps.embed());
+    if (!policy.semantic || scope === null || !whole) return;
+    const { qs: vector } = quantizeVector(await deps.embed());
     const said = (answer.report.answer ?? text).slice(0, CACHE_ANSWER_CHARS_MAX);
     const asked = { question, edge_answer: edgeAnswer, answer: said, scope, vector };
-    await this.#object(scope).putQuestion({ ...common, ...asked });
+    await objectOf(this.#asked, scope).putQuestion({ ...common, ...asked });
   }
 
   /** When the first of the documents that were found expires, Unix ms. */
   async #firstExpiry({ outcome }: KeptAnswer): Promise<number> {
     const ids = [...new Set(outcome.passages.map(({ document_id }) => document_id))];
-    const { caller, memory } = this.#request;
+    const { deps, request } = this.#asked;
+    const { caller, memory } = request;
     if (memory === null || ids.length === 0) return NEVER;
-    const found = await this.#deps.memory(caller.tenant, memory.namespace).find(ids);
+    const found = await deps.memory(caller.tenant, memory.namespace).find(ids);
     return Math.min(...found.map((one) => (one === null ? 0 : (one.expires_at ?? NEVER))));
-  }
-
-  #isTaken({ sampled }: { sampled: boolean }): boolean {
-    return !sampled || this.#takes === "all";
-  }
-
-  #object(hash: string): CachePort {
-    return this.#deps.object(this.#request.caller.tenant, sliceOf(hash));
-  }
-
-  #replay(
-    answer: KeptAnswer,
-    how: Pick<CacheReport, "status" | "question" | "how" | "cosine">,
-    id: string,
-  ): AnswerStream {
-    const { outcome, usage } = answer;
-    const { prompt_tokens = 0, completion_tokens = 0 } = usage ?? {};
-    const usd = usage && this.#deps.costOf(outcome.engine, usage);
-    cacheTotals[how.status === "hit" ? "hits" : "semantic"] += 1;
-    cacheTotals.prompt_tokens_saved += prompt_tokens;
-    cacheTotals.completion_tokens_saved += completion_tokens;
-    cacheTotals.usd_saved += usd ?? 0;
-    const saved = { prompt_tokens, completion_tokens, usd };
-    const { trace_id, at: answered_at } = outcome;
-    const { trace_id: now, conversation = null } = this.#request;
-    const again = { ...outcome, trace_id: now, at: Date.now(), conversation, cache: id };
-    const told = { outcome: { ...again, cost_usd: 0 }, revision: -1 };
-    this.#deps.record(this.#request.caller.tenant, { ...told, routed: false, sample: null });
-    const { trace } = this.#deps;
-    Object.assign(trace, { cache: how.status, model: answer.model });
-    return replay(answer, { ...how, trace_id, answered_at, saved }, trace.timingsMs);
   }
 }
 

@@ -1,7 +1,8 @@
-import { expect, it } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import type { CachedAnswer, CachedQuestion } from "../../src/ledger/cache-object.ts";
-import { CACHE_ANSWER_CHARS_MAX, CACHE_ENTRY_BYTES_MAX } from "../../src/limits.ts";
+import { CACHE_ANSWER_CHARS_MAX, CACHE_ENTRY_BYTES_MAX, CACHE_MS_MAX } from "../../src/limits.ts";
 import { type CacheDeps, openCache } from "../../src/pipeline/cache.ts";
+import { cacheTotals } from "../../src/pipeline/cache-log.ts";
 import {
   type KeptAnswer,
   openAnswer,
@@ -11,6 +12,8 @@ import {
 import { Trace } from "../../src/pipeline/trace.ts";
 import type { AnswerRequest, AnswerStream } from "../../src/pipeline/types.ts";
 import type { Outcome } from "../../src/router/outcome.ts";
+
+afterEach(() => void vi.useRealTimers());
 
 const REPORT = { route: "backend", engine: "backend:big", reason: "asked", citations: [] };
 
@@ -48,8 +51,8 @@ it("an answer is kept up to CACHE_ENTRY_BYTES_MAX characters, and up to as many 
   expect(sealed(`é${"x".repeat(CACHE_ENTRY_BYTES_MAX - frame - 1)}`)).toBeNull();
 });
 
-/** A cache of nothing, of a policy that keeps all, and what is put into it. */
-function setUp() {
+/** A cache of nothing but `given`, of a policy that keeps all, and what is put into it. */
+function setUp(given: object = {}) {
   const answers: CachedAnswer[] = [];
   const questions: CachedQuestion[] = [];
   const work: Promise<unknown>[] = [];
@@ -58,13 +61,16 @@ function setUp() {
     near: async () => [],
     put: async (answer: CachedAnswer) => void answers.push(answer),
     putQuestion: async (question: CachedQuestion) => void questions.push(question),
+    ...given,
   };
+  const outcomes: unknown[] = [];
   const policy = { exact: "all", semantic: true, cosine_min: 0.9, ttl_s: 60 };
   const deps = {
     ...{ policies: { read: async () => policy }, notes: { read: async () => ({ notes: "off" }) } },
     ...{ object: () => object, memory: () => ({ contentVersion: async () => 2 }) },
     ...{ router: async () => ({ revision: 1, shadow_rate: 0 }), draw: 0.5, engines: [] },
     ...{ embed: async () => Float32Array.of(1, 0), trace: new Trace() },
+    ...{ costOf: () => 1, record: (_: string, told: unknown) => outcomes.push(told) },
     keepAlive: (one: Promise<unknown>) => work.push(one),
   } as unknown as CacheDeps;
   const request = {
@@ -73,7 +79,7 @@ function setUp() {
     messages: [{ role: "user", content: "Why?" }],
     memory: { namespace: "docs", filter: null, k: 5 },
   } as unknown as AnswerRequest;
-  return { answers, questions, work, deps, request };
+  return { answers, questions, work, outcomes, deps, request };
 }
 
 it("of what an answer said so much is kept beside its question", async () => {
@@ -99,3 +105,56 @@ it("of what an answer said so much is kept beside its question", async () => {
       expect(questions[0]!.answer).toBe(text.slice(0, CACHE_ANSWER_CHARS_MAX));
     }
 });
+
+const KEPT = {
+  ...{ version: "off 2", sampled: false },
+  body: sealAnswer({
+    ...keptOf("Because it is.")!,
+    usage: { prompt_tokens: 5, completion_tokens: 3, total_tokens: 8 },
+    outcome: { trace_id: "first", at: 1, engine: "backend:big" } as Outcome,
+  }),
+};
+const NEAR = [{ id: "ab", question: "Why?", edge_answer: null, answer: "Yes.", cosine: 1 }];
+
+/** What a look-up left behind whose call of `method` was answered within CACHE_MS_MAX, or `late`.
+ *  The clock is the test's. */
+async function leftBy(method: "find" | "near", late: boolean) {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const asked = Promise.withResolvers<void>();
+  const answered = Promise.withResolvers<unknown>();
+  const call = () => {
+    asked.resolve();
+    return answered.promise;
+  };
+  const find = async (id: string) => (id === "ab" ? KEPT : null);
+  const { deps, request, outcomes } = setUp(
+    method === "find" ? { find: call } : { find, near: call },
+  );
+  const before = { ...cacheTotals };
+  const opened = openCache(deps, request);
+  const given = opened.then((cache) => (method === "find" ? cache.hit : cache.like("Why?", null)));
+  await asked.promise;
+  if (late) vi.advanceTimersByTime(CACHE_MS_MAX);
+  if (late) await given;
+  answered.resolve(method === "find" ? KEPT : NEAR);
+  const reply = (await given)?.cache ?? null;
+  await new Promise((done) => setImmediate(done)); // what goes on after `given` is done by then
+  const counted = (name: keyof typeof before) => cacheTotals[name] - before[name];
+  const counts = [counted("hits"), counted("semantic"), counted("usd_saved"), counted("failures")];
+  return { reply, counts, cache: deps.trace.cache, outcomes: outcomes.length };
+}
+
+it("what was found in time counts once", async () => {
+  const hit = { reply: "hit", counts: [1, 0, 1, 0], cache: "hit", outcomes: 1 };
+  expect(await leftBy("find", false)).toEqual(hit);
+  const semantic = { reply: "semantic", counts: [0, 1, 1, 0], cache: "semantic", outcomes: 1 };
+  expect(await leftBy("near", false)).toEqual(semantic);
+});
+
+it.each(["find", "near"] as const)(
+  "what was found too late counts for nothing: %s",
+  async (one) => {
+    const nothing = { reply: null, counts: [0, 0, 0, 1], cache: null, outcomes: 0 };
+    expect(await leftBy(one, true)).toEqual(nothing);
+  },
+);
