@@ -125,8 +125,9 @@ function patched(document: PreparedDocument, patch: DocumentPatch): PreparedDocu
   return { ...after, digest: documentDigest(after, brought) };
 }
 
-/** Patches may add up to more than a document may bring at once. */
-function metadataFault(metadata: Metadata): ChangeOutcome["error"] {
+/** Why metadata that a patch came to is refused: patches may add up to more than a document may
+ *  bring at once. Null where it is not. */
+export function metadataFault(metadata: Metadata): ChangeOutcome["error"] {
   const bytes = utf8Length(JSON.stringify(metadata));
   if (bytes <= METADATA_BYTES_MAX) return null;
   const message = `metadata would have ${bytes} bytes of JSON, the limit is ${METADATA_BYTES_MAX}`;

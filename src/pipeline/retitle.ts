@@ -1,7 +1,7 @@
 /** A new title is embedded with every passage of its document, which a patch alone cannot do. */
 import { ServiceError } from "../errors.ts";
 import { RETITLE_ATTEMPTS_MAX } from "../limits.ts";
-import { merged } from "../memory/changes.ts";
+import { merged, metadataFault } from "../memory/changes.ts";
 import type { DocumentPatch } from "../memory/shard-types.ts";
 import type { StoredDocument } from "../memory/types.ts";
 import { type IngestEncoder, type IngestMemory, ingest, versionConflict } from "./ingest.ts";
@@ -13,8 +13,9 @@ export interface RetitleMemory extends IngestMemory {
 
 /** Stores the document as the patch leaves it, embedded anew; its new version, or null where the
  *  patch needs no new vectors: the title stays, or the caller brought the embedding. Throws
- *  `document_not_found`, and `version_conflict` where the version is not the one that is wanted, or
- *  where the document changes whenever it is read. */
+ *  `document_not_found`, `invalid_request` where the metadata gets longer than a document's may be,
+ *  and `version_conflict` where the version is not the one that is wanted, or where the document
+ *  changes whenever it is read. */
 export async function retitle(
   memory: RetitleMemory,
   encoder: () => Promise<IngestEncoder>,
@@ -41,6 +42,8 @@ function patched(stored: StoredDocument, patch: DocumentPatch): SubmittedDocumen
   const { id, text, time, content_type, version } = stored;
   const { title = stored.title, expires_at = stored.expires_at } = patch;
   const metadata = merged(stored.metadata, patch.metadata);
+  const fault = metadataFault(metadata);
+  if (fault !== null) throw new ServiceError(fault.code, fault.message);
   return {
     ...{ id, text, title, metadata, expires_at, time, content_type },
     ...{ if_version: version, embedding: null },

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { METADATA_BYTES_MAX } from "../../src/limits.ts";
 import type { StoredDocument } from "../../src/memory/types.ts";
 import { type IngestEncoder, type Upsert, versionConflict } from "../../src/pipeline/ingest.ts";
 import { type RetitleMemory, retitle } from "../../src/pipeline/retitle.ts";
@@ -58,6 +59,18 @@ it("a title that stays, and a vector that was brought, need nothing of it", asyn
   const brought = start({ ...STORED, brought: true });
   expect(await brought.run({ title: "Herons" })).toBeNull();
   expect(brought.upserts).toEqual([]);
+});
+
+it("patches with titles add up to no more metadata than a document may bring", async () => {
+  const most = METADATA_BYTES_MAX - '{"n":1,"old":true,"more":""}'.length;
+  const { upserts, run } = start(STORED);
+  const patch = (length: number) => ({ title: "Herons", metadata: { more: "x".repeat(length) } });
+  await expect(run(patch(most + 1))).rejects.toMatchObject({
+    code: "invalid_request",
+    message: `metadata would have 16385 bytes of JSON, the limit is ${METADATA_BYTES_MAX}`,
+  });
+  expect(upserts).toEqual([]);
+  expect(await run(patch(most))).toBe(4);
 });
 
 it("a document that changed meanwhile is read again, four times at most", async () => {
