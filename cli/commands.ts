@@ -6,6 +6,7 @@ import { completionCommand } from "./completion.ts";
 import { deploy } from "./deploy.ts";
 import { dev } from "./dev.ts";
 import { doctor } from "./doctor.ts";
+import { documentsList, documentsRemove, documentsShow } from "./documents.ts";
 import { exportCommand } from "./export.ts";
 import { helpCommand } from "./help.ts";
 import { ingest } from "./ingest.ts";
@@ -44,6 +45,9 @@ export const COMMANDS: Command[] = [
   namespacesCreate,
   namespacesStats,
   namespacesDelete,
+  documentsList,
+  documentsShow,
+  documentsRemove,
   notesList,
   notesApprove,
   notesRemove,

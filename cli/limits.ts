@@ -53,6 +53,8 @@ export const CLI_EVENT_CHARS_MAX = 4 * 1024 * 1024;
 export const CLI_DOCTOR_MS_MAX = 10_000;
 export const CLI_CLOCK_OFF_S_MAX = 60;
 export const CLI_DOCTOR_NAMESPACES_MAX = 20;
-// Of traces, as the service bounds a page.
+// Of traces and documents, as the service bounds a page.
 export const CLI_TRACES_PAGE = 20;
 export const CLI_TRACES_PAGE_MAX = 200;
+export const CLI_DOCUMENTS_PAGE = 100;
+export const CLI_DOCUMENTS_PAGE_MAX = 1_000;

@@ -10,6 +10,7 @@ const REMEDIES: Partial<Record<ErrorCode | typeof NOT_BRINK, string>> = {
   forbidden: "use a key with that scope: an admin's npx brink keys create --scopes makes one",
   namespace_forbidden: "use a key for that namespace: npx brink keys limits ID --namespaces A,B",
   namespace_not_found: "npx brink namespaces list shows those there are, create NS makes one",
+  document_not_found: "npx brink documents list NS shows those there are",
   model_not_found: "npx brink models list shows your own, models add puts one there",
   rate_limited: "wait, or raise the limit: npx brink keys limits ID --rpm N --tpm N",
   insufficient_quota: "npx brink keys usage ID shows it, keys limits ID --budget USD raises it",
