@@ -2,8 +2,10 @@
 import { LABELS_KEPT_MAX } from "../limits.ts";
 import type { LabelledScore } from "./calibration.ts";
 
+const SOURCES = ["feedback", "backend"] as const;
+
 export interface NewLabel {
-  source: "feedback" | "backend";
+  source: (typeof SOURCES)[number];
   trace_id: string;
   weights_version: string;
   /** 0..1, by those weights. */
@@ -35,17 +37,18 @@ export class LabelStore {
        ON CONFLICT (source, trace_id) DO UPDATE SET wrong = excluded.wrong`,
       ...[source, trace_id, weights_version, difficulty, wrong === null ? null : Number(wrong)],
     );
-    if (isNew) this.#trim(source);
+    if (isNew) this.#trim();
     return isNew;
   }
 
-  /** Now and then, as it reads all labels of the source. */
-  #trim(source: NewLabel["source"]): void {
+  /** Now and then, as it reads all labels; of both sources, whichever it was that came now: where
+   *  they take turns, only one of them would ever be looked at. */
+  #trim(): void {
     const last = Number(this.#sql.exec("SELECT max(seq) AS seq FROM labels").one().seq);
     if (last % TRIM_EVERY !== 0) return;
     const over = "SELECT seq FROM labels WHERE source = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2";
     const drop = `DELETE FROM labels WHERE source = ?1 AND seq <= (${over})`;
-    this.#sql.exec(drop, source, this.#kept);
+    for (const source of SOURCES) this.#sql.exec(drop, source, this.#kept);
   }
 
   /** How many answers of each source have a verdict. */

@@ -59,16 +59,27 @@ it("a page of outcomes ends before it has more bytes than it may", async () => {
   expect(rest.cursor).toBeNull();
 });
 
+const fill = (source: string, upto: number) => `WITH RECURSIVE more (n) AS (
+    SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < ${upto})
+  INSERT INTO labels (source, trace_id, weights_version, difficulty, wrong)
+    SELECT '${source}', 't' || n, 'theirs', 0.5, 1 FROM more`;
+
+it("so are they where the look comes with a label of the other source", async () => {
+  const router = env.ROUTER.getByName("label bounds of the other");
+  await router.record(recording(outcome("rated")));
+  await runInDurableObject(router, (_, { storage }) => {
+    storage.sql.exec(fill("backend", LABELS_KEPT_MAX + 99));
+  });
+  await router.rate("rated", "bad", true);
+  expect((await router.overview()).labels).toEqual({ feedback: 1, backend: LABELS_KEPT_MAX });
+});
+
 it("of each source's labels the newest are kept", async () => {
   const router = env.ROUTER.getByName("label bounds");
   await router.record(recording(outcome("rated")));
   // All but one that makes it 100 too many, which is when the object looks.
-  const fill = (upto: number) => `WITH RECURSIVE more (n) AS (
-      SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < ${upto})
-    INSERT INTO labels (source, trace_id, weights_version, difficulty, wrong)
-      SELECT 'feedback', 't' || n, 'theirs', 0.5, 1 FROM more`;
   await runInDurableObject(router, (_, { storage }) => {
-    storage.sql.exec(fill(LABELS_KEPT_MAX + 99));
+    storage.sql.exec(fill("feedback", LABELS_KEPT_MAX + 99));
   });
   await router.rate("rated", "bad", true);
   expect((await router.overview()).labels.feedback).toBe(LABELS_KEPT_MAX);
