@@ -27,7 +27,8 @@ export function withIdempotency(route: RouteConfig): RouteConfig {
 
 /** Throws `idempotency_key_in_use` while the same write is under way, and `idempotency_key_reused`
  *  where the key came with another one. A reply of success is kept; what was refused or failed,
- *  whole or in part for a reason that passes, may be tried again. The body is read whole, so NDJSON has BODY_BYTES_MAX at most here. */
+ *  whole or in part for a reason that passes, may be tried again. The body is read whole, so NDJSON
+ *  has BODY_BYTES_MAX at most here. */
 export const idempotent = createMiddleware<ApiEnv>(async (c, next) => {
   const key = c.req.header("idempotency-key");
   if (key === undefined || !isWrite(c.req.method, c.req.path)) return next();
