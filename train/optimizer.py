@@ -51,6 +51,19 @@ class MasterAdamW:
             self.average[name].copy_(state[name])
             self.params[name].data.copy_(master)
 
+    def state(self) -> dict:
+        """All that going on after a break takes."""
+        weights = {"masters": self.masters, "average": self.average}
+        return {**weights, "adam": self.adam.state_dict(), "done": self.done}
+
+    def resume(self, state: dict) -> None:
+        """Goes on from a `state`."""
+        self.load_masters(state["masters"])
+        for name, average in self.average.items():
+            average.copy_(state["average"][name])
+        self.adam.load_state_dict(state["adam"])
+        self.done = state["done"]
+
     def rate(self) -> float:
         """Linear warmup, then a half cosine down to nothing; a part of the peak."""
         part = self.done / self.steps

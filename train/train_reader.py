@@ -125,18 +125,24 @@ def train(
     init: Path | None,
     out: Path,
 ) -> dict[str, Tensor]:
-    """Runs a stage; returns the averaged weights, f32, by name, which `out` holds all along."""
+    """Runs a stage; returns the averaged weights, f32, by name, which `out` holds all along. What
+    a run that breaks off goes on from lies beside it.
+    """
     plan = [
         group
         for i, epoch in enumerate(stage.epochs)
         for group in steps_of(epoch_rows(epoch, sources, SEED + i), SEED + i)
     ]
     tuner = MasterAdamW(model, stage.peak, len(plan), EMA)
-    if init:
+    state = out.with_suffix(".state.pt")
+    if state.exists():
+        tuner.resume(torch.load(state))
+        print(f"going on after step {tuner.done}", flush=True)
+    elif init:
         tuner.load_masters(torch.load(init))
     started, total, tokens = time.time(), 0.0, 0
     model.train()
-    for number, group in enumerate(plan[: stage.steps], 1):
+    for number, group in enumerate(plan[tuner.done : stage.steps], tuner.done + 1):
         for rows in batches_of(group):
             batch = collate(rows, multiple=8)
             loss = loss_of(model, batch) / len(group)
@@ -152,7 +158,16 @@ def train(
             )
             total = 0.0
             torch.save(tuner.average, out)
+            save_whole(tuner.state(), state)
+    state.unlink(missing_ok=True)
     return tuner.average
+
+
+def save_whole(value: dict, path: Path) -> None:
+    """Never leaves half a file in the place of a whole one."""
+    part = path.with_suffix(".part")
+    torch.save(value, part)
+    part.replace(path)
 
 
 def main() -> None:
