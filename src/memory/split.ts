@@ -3,6 +3,7 @@
  *  and one transaction swaps the map. */
 import { assert, ServiceError } from "../errors.ts";
 import { COPY_CATCH_UP_PAGES } from "../limits.ts";
+import { equalOptions } from "./namespace-options.ts";
 import { evenRanges, hashOf, replaced } from "./shard-map.ts";
 import { totalOf } from "./shard-port.ts";
 import type { CopyPage, ShardRange } from "./shard-types.ts";
@@ -48,17 +49,30 @@ export async function stepSplit(context: WorkContext, work: SplitWork): Promise<
   const { store, call } = context;
   const { source, targets } = work;
   if (work.phase === "prepare") {
-    for (const { object } of targets) await call(object, "create", store.options()!);
+    const options = store.options()!;
+    for (const { object } of targets) await call(object, "create", options);
     await call(source.object, "startCopy", copyOf(context, work));
-    store.setWork({ ...work, phase: "copy", cursor: { row: 0, removal: 0 }, failures: 0 });
+    const cursor = { row: 0, removal: 0 };
+    store.setWork({ ...work, phase: "copy", cursor, options, failures: 0 });
     return false;
   }
+  await tellOptions(context, work);
   for (let page = 0; page < context.stepPages; page++) {
     const caughtUp = await copyPage(context, work);
     if (caughtUp || work.behind > COPY_CATCH_UP_PAGES)
       return context.writes.run(() => finish(context, work), true);
   }
   return false;
+}
+
+/** Has the new shards hear of options that changed since they last did: whoever changes them tells
+ *  those of the map alone. They change between two steps and never during one. */
+async function tellOptions({ store, call }: WorkContext, work: SplitWork): Promise<void> {
+  const options = store.options()!;
+  if (work.options !== undefined && equalOptions(work.options, options)) return;
+  for (const { object } of work.targets) await call(object, "configure", options);
+  work.options = options;
+  store.setWork(work);
 }
 
 /** Copies one page and remembers that; whether there was nothing after it. */

@@ -40,6 +40,8 @@ export interface SplitWork extends Copying {
   targets: ShardRange[];
   generation: number;
   cursor: CopyCursor;
+  /** What the targets were told last; absent before they are made. */
+  options?: NamespaceOptions;
   /** The last row that was given when the split began: from there on, it catches up. */
   start_row: number;
   /** Pages copied since it caught up. */

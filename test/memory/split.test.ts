@@ -84,6 +84,24 @@ it("a split goes on after its root is evicted between any two steps", async () =
   await expectSame(memory, twin);
 });
 
+it.each([0, 1, 2])(
+  "options changed after %i steps of a split hold for its shards",
+  async (steps) => {
+    const { stepped, memory, twin, random } = await splitting(`split/options-${steps}`);
+    for (let i = 0; i < steps; i++) await stepped.tick();
+    expect((await stepped.work())?.kind).toBe("split");
+    for (const each of [memory, twin])
+      await each.configure({ ...NAMESPACE_DEFAULTS, k1: 0.1, b: 0 });
+    await settle(stepped);
+    expect((await memory.stats()).shards).toHaveLength(2);
+    await expectSame(memory, twin);
+    await evictDurableObject(stepped);
+    const documents = [someDocument(random, 40), someDocument(random, 40)];
+    for (const each of [memory, twin]) await store(each, documents);
+    await expectSame(memory, twin);
+  },
+);
+
 async function setFault(stepped: Stepped, fault: Fault | null): Promise<void> {
   await runInDurableObject(stepped, (object) => {
     const instance = object as unknown as SteppedMemory;
