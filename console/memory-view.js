@@ -4,7 +4,7 @@ import { factList } from "./bars.js";
 import { confirmed } from "./confirm.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { bytes, count, short } from "./format.js";
-import { showAdd, startAdd } from "./memory-add.js";
+import { resetAdd, showAdd, startAdd } from "./memory-add.js";
 import { showCache, startCache } from "./memory-cache.js";
 import { showDocument } from "./memory-document.js";
 import { showDocuments, startDocuments } from "./memory-documents.js";
@@ -78,6 +78,7 @@ function forget() {
   shown = null;
   counted = null;
   resetSearch();
+  resetAdd();
   resetUpload();
   for (const element of [outcome, stats]) fill(element);
 }

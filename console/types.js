@@ -66,8 +66,12 @@
  * @property {string} id
  * @property {string | null} title
  * @property {Record<string, unknown>} metadata
+ * @property {"text/plain" | "text/markdown" | "text/html"} content_type
+ * @property {number} time When what it tells happened, Unix time in ms.
  * @property {number | null} expires_at Unix time in ms.
+ * @property {number} version From 1; every change adds 1.
  * @property {number} passages
+ * @property {boolean} brought Whether it came with its embedding.
  * @property {number} updated_at Unix time in ms.
  *
  * @typedef {DocumentSummary & { text: string }} StoredDocument
@@ -105,6 +109,7 @@
  * @property {number} unchanged
  * @property {number} passages
  * @property {{ index: number, code: string, message: string }[]} errors
+ * @property {{ version: number }[]} [documents] What is stored now; not for NDJSON.
  *
  * @typedef {object} Target One of the three is there.
  * @property {number} [max_risk]

@@ -18,6 +18,7 @@ const { memoryHash, parseRoute, traceHash } = await load("routes.js");
 const { bytes, cutAt, logShare, passageMark, signed, usd } = await load("format.js");
 const { summandsOf } = await load("arithmetic.js");
 const { batchesOf, contentTypeOf, isLines } = await load("upload-parts.js");
+const { metadataChange, saved, savingCall, timeOf } = await load("document-change.js");
 const { inOrder } = await load("waterfall.js");
 const { call, events, namespacePath, streamChat, useKey } = await load("api.js");
 
@@ -156,6 +157,48 @@ describe("uploads", () => {
       ...["text/markdown", "text/html", "text/plain", "text/plain"],
     ]);
     expect(["a.ndjson", "b.jsonl", "c.json"].map(isLines)).toEqual([true, true, false]);
+  });
+});
+
+describe("changes of a document", () => {
+  const stored = {
+    ...{ id: "d", title: "T", text: "Text.", metadata: { a: 1, b: null, c: [1] }, version: 4 },
+    ...{ content_type: "text/markdown", time: 14_182_940_000, expires_at: null },
+  };
+
+  it("name only what differs, to the version that was read", () => {
+    expect(savingCall(stored, { title: null })).toEqual({
+      method: "PATCH",
+      body: { title: null, if_version: 4 },
+    });
+    const metadata = metadataChange(stored.metadata, { b: null, c: [2], __proto: 1 });
+    expect(metadata).toEqual({ set: { c: [2], __proto: 1 }, removed: ["a"] });
+    expect(savingCall(stored, { metadata, expires_at: null }).body).toEqual({
+      ...{ metadata: { a: null, c: [2], __proto: 1 }, expires_at: null, if_version: 4 },
+    });
+  });
+
+  it("go as a whole document, of its kind and time, where a patch cannot say them", () => {
+    const metadata = metadataChange(stored.metadata, { a: null, b: null });
+    const whole = { ...stored, metadata: { a: null, b: null }, time: "1970-06-14T03:42:20.000Z" };
+    const { version: if_version, ...document } = whole;
+    expect(savingCall(stored, { metadata })).toEqual({
+      method: "POST",
+      body: { documents: [{ ...document, if_version }] },
+    });
+    expect(savingCall({ ...stored, version: 0 }, { title: "U" }).method).toBe("POST");
+    const expires_at = "2099-01-01T00:00:00Z";
+    expect(saved({ ...stored, expires_at: 5 }, { text: "New." }, 5)).toMatchObject({
+      ...{ text: "New.", expires_at: 5, version: 5 },
+    });
+    expect(saved(stored, { expires_at }, 5).expires_at).toBe(Date.parse(expires_at));
+  });
+
+  it("carry times that no reader takes for seconds", () => {
+    expect([0, -1e10, 1e11].map(timeOf)).toEqual([
+      ...["1970-01-01T00:00:00.000Z", "1969-09-07T06:13:20.000Z", "1973-03-03T09:46:40.000Z"],
+    ]);
+    expect([4e14, -7e13, 1e17].map(timeOf)).toEqual([4e14, -7e13, 1e17]);
   });
 });
 

@@ -35,6 +35,76 @@ describe(where, { skip: noBrowser !== null }, () => {
   const on = (look: Look, work: (open: ConsolePage, page: Page) => Promise<void>) =>
     onConsole(browser, service.url, look, work);
 
+  const stored = async (id: string) =>
+    (await service.call("GET", `/admin/namespaces/handbook/documents/${id}`)).body;
+
+  it("editing keeps what a document is and of when, though its time is before 1973", () =>
+    on({}, async ({ show }, page) => {
+      const document = {
+        ...{ id: "moon.md", title: "Moon", text: "# Moon\n\nMen walked on it.\n\n## Crew" },
+        ...{ content_type: "text/markdown", time: "1969-07-20T20:17:40Z" },
+      };
+      await fill(service, "handbook", [{ ...document, metadata: { by: "nasa", crew: 3 } }]);
+      const before = await stored("moon.md");
+      await show("#/memory/handbook/add/moon.md");
+      await page.fill("#add-text", `${document.text}\n\nThree of them.`);
+      await page.click("#add-send");
+      await page.getByText("1 upserted").waitFor();
+      const after = await stored("moon.md");
+      expect(after).toMatchObject({ content_type: "text/markdown", time: before.time, version: 2 });
+      expect(after.text).toContain("Three of them.");
+      await page.fill("#add-title", "The moon");
+      await page.fill("#add-metadata", '{"by": "nasa", "seen": true}');
+      await page.fill("#add-expires", "2099-01-01T00:00:00Z");
+      const patched = page.waitForRequest((request) => request.method() === "PATCH");
+      await page.click("#add-send");
+      expect((await patched).postDataJSON()).toEqual({
+        ...{ title: "The moon", metadata: { seen: true, crew: null }, if_version: 2 },
+        expires_at: "2099-01-01T00:00:00Z",
+      });
+      await page.getByText("its text is as it was").waitFor();
+      expect(await stored("moon.md")).toMatchObject({
+        ...{ title: "The moon", metadata: { by: "nasa", seen: true }, text: after.text },
+        ...{ content_type: "text/markdown", time: before.time, version: 3 },
+      });
+      await page.click("#add-send");
+      await page.getByText("Nothing was changed").waitFor();
+      expect((await stored("moon.md")).version).toBe(3);
+      await fill(service, "handbook", [{ id: "lines", text: "One.\r\nTwo." }]);
+      await show("#/memory/handbook/add/lines");
+      await page.fill("#add-title", "Lines");
+      await page.click("#add-send");
+      await page.getByText("its text is as it was").waitFor();
+      expect(await stored("lines")).toMatchObject({ title: "Lines", text: "One.\r\nTwo." });
+    }));
+
+  it("what somebody else changed meanwhile is not undone, and nothing typed is lost", () =>
+    on({ width: 360, scheme: "dark" }, async ({ show }, page) => {
+      const title = "Tea";
+      await fill(service, "handbook", [{ id: "tea", title, text: "Tea is at four." }]);
+      await show("#/memory/handbook/add/tea");
+      await fill(service, "handbook", [{ id: "tea", title: "High tea", text: "Tea is at four." }]);
+      await page.fill("#add-text", "Tea is at five.");
+      await page.click("#add-send");
+      await page.getByText("Somebody else changed or deleted this document").waitFor();
+      expect(await seriousFindings(page)).toEqual([]);
+      expect(await stored("tea")).toMatchObject({ title: "High tea", text: "Tea is at four." });
+      await page.getByRole("link", { name: "Show theirs" }).click();
+      await page.locator("#memory-document h4", { hasText: "High tea" }).waitFor();
+      await page.goBack();
+      expect(await page.inputValue("#add-text")).toBe("Tea is at five.");
+      await page.getByRole("button", { name: "Save mine over it" }).click();
+      await page.getByText("1 upserted").waitFor();
+      expect(await stored("tea")).toMatchObject({ title: "High tea", text: "Tea is at five." });
+      expect(await page.inputValue("#add-title")).toBe("High tea");
+      await service.call("DELETE", "/admin/namespaces/handbook/documents/tea");
+      await page.fill("#add-title", "Late tea");
+      await page.click("#add-send");
+      await page.getByRole("button", { name: "Save mine over it" }).click();
+      await page.getByText("1 upserted").waitFor();
+      expect(await stored("tea")).toMatchObject({ title: "Late tea", text: "Tea is at five." });
+    }));
+
   it("another namespace's figures are never shown under a namespace's name", () =>
     on({}, async ({ show }, page) => {
       await fill(service, "empty", [{ id: "one", text: "Only this." }]);
