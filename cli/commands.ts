@@ -20,7 +20,13 @@ import {
   namespacesList,
   namespacesStats,
 } from "./namespaces.ts";
-import { notesApprove, notesList, notesRemove } from "./notes.ts";
+import {
+  namespacesCancel,
+  namespacesCompact,
+  namespacesJobs,
+  namespacesSplit,
+} from "./namespaces-work.ts";
+import { notesApprove, notesList, notesPolicy, notesRemove } from "./notes.ts";
 import { routerCalibrate } from "./router-calibrate.ts";
 import { routerReport } from "./router-report.ts";
 import { routerForget, routerSet } from "./router-set.ts";
@@ -44,6 +50,10 @@ export const COMMANDS: Command[] = [
   namespacesList,
   namespacesCreate,
   namespacesStats,
+  namespacesJobs,
+  namespacesCompact,
+  namespacesSplit,
+  namespacesCancel,
   namespacesDelete,
   documentsList,
   documentsShow,
@@ -51,6 +61,7 @@ export const COMMANDS: Command[] = [
   notesList,
   notesApprove,
   notesRemove,
+  notesPolicy,
   cacheShow,
   cacheSet,
   cacheClear,

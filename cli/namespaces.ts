@@ -97,12 +97,13 @@ export const namespacesStats: Command = {
       "GET",
       `${namespacePath(name)}/stats`,
     )) as MemoryStats;
-    if (!values.json) console.log(describe(stats));
+    if (!values.json) console.log(describeStats(stats));
     return stats;
   },
 };
 
-function describe(stats: MemoryStats): string {
+/** What a namespace holds, by shards where there are several, and what it works on. */
+export function describeStats(stats: MemoryStats): string {
   const { documents, passages, archived_passages, terms, avgdl, shards, work } = stats;
   const lines = [
     table([

@@ -1,10 +1,10 @@
-/** `brink notes`: list, approve, remove. */
-import type { NotePage, NoteView } from "../src/pipeline/notes-types.ts";
+/** `brink notes`: list, approve, remove, policy. */
+import type { NotePage, NotePolicy, NoteView } from "../src/pipeline/notes-types.ts";
 import { connect } from "./client.ts";
-import { type Command, SERVICE_OPTIONS, UsageError } from "./command.ts";
+import { type Command, numberOf, SERVICE_OPTIONS, UsageError } from "./command.ts";
 import { namespacePath } from "./ingest-job.ts";
 import { oneName } from "./namespaces.ts";
-import { paragraph, showTime, terminalWidth } from "./table.ts";
+import { paragraph, showTime, table, terminalWidth } from "./table.ts";
 
 const ANSWER_LINES = 4;
 
@@ -63,6 +63,36 @@ export const notesRemove: Command = {
     const reply = await connect(values).call("DELETE", path);
     if (!values.json) console.log(`removed ${id}`);
     return reply;
+  },
+};
+
+export const notesPolicy: Command = {
+  name: "notes policy",
+  args: "NS",
+  summary: "Show what becomes a note, or set it: what is named changes.",
+  options: {
+    notes: {
+      type: "string",
+      value: "WHICH",
+      choices: ["off", "rated", "agreed"],
+      help: "nothing, and none answers; what was rated good; also what engines agree on",
+    },
+    "ttl-days": { type: "string", value: "N", help: "how long a note lives, 365 at most" },
+    ...SERVICE_OPTIONS,
+  },
+  async run(positionals, values) {
+    const path = `${namespacePath(oneName(positionals))}/note-policy`;
+    const { notes, "ttl-days": days } = values;
+    const changes = {
+      ...(notes === undefined ? {} : { notes }),
+      ...(days === undefined ? {} : { ttl_days: numberOf("ttl-days", String(days)) }),
+    };
+    const client = connect(values);
+    const changed = Object.keys(changes).length > 0;
+    const reply = await (changed ? client.call("PUT", path, changes) : client.call("GET", path));
+    const policy = reply as NotePolicy;
+    if (!values.json) console.log(table(Object.entries(policy).map(([k, v]) => [k, String(v)])));
+    return policy;
   },
 };
 

@@ -11,6 +11,12 @@ import {
   namespacesList,
   namespacesStats,
 } from "../../cli/namespaces.ts";
+import {
+  namespacesCancel,
+  namespacesCompact,
+  namespacesJobs,
+  namespacesSplit,
+} from "../../cli/namespaces-work.ts";
 import { search } from "../../cli/search.ts";
 import { poll, snapshot } from "../../cli/snapshot.ts";
 import { bar, paragraph, table } from "../../cli/table.ts";
@@ -262,6 +268,33 @@ it("namespaces are made, listed, counted and, with --yes, deleted", async () => 
   );
   reply("DELETE /admin/namespaces/docs", { id: "docs", deleted: true });
   expect((await run(namespacesDelete, ["docs"], { yes: true })).out).toBe("deleted docs");
+});
+
+it("a namespace's jobs are listed, and its work begun and called off", async () => {
+  const path = "/admin/namespaces/docs";
+  const times = { created_at: 0, updated_at: 90_000_000 };
+  const counts = { lines: 9, bytes: 90, upserted: 5, unchanged: 3, passages: 8, error_count: 1 };
+  const job = { id: "j1", name: "a.ndjson", state: "open", ...counts, ...times };
+  reply(`GET ${path}/jobs`, { jobs: [job] }, { jobs: [] });
+  const { out } = await run(namespacesJobs, ["docs"]);
+  expect(out).toMatch(/^j1 +a.ndjson +open +9 +5 +3 +1 +1970-01-02 01:00$/m);
+  expect((await run(namespacesJobs, ["docs"])).out).toBe("no jobs");
+  const work = { kind: "split", phase: "copy", documents: 2, error: null };
+  const stats = {
+    ...{ documents: 7, passages: 8, archived_passages: 0, terms: 90, avgdl: 1 },
+    ...{ sqlite_bytes: 1, resident_bytes: 1, shards: [], work },
+  };
+  reply(`POST ${path}/split`, stats, stats);
+  expect((await run(namespacesSplit, ["docs"])).out).toContain("a split runs (copy): 2 documents");
+  await run(namespacesSplit, ["docs"], { shard: "g1-0" });
+  reply(`POST ${path}/compact`, { ...stats, work: null });
+  expect((await run(namespacesCompact, ["docs"])).out).toMatch(/^passages +8$/m);
+  reply(`POST ${path}/compact?rebuild=true`, { ...stats, work: null });
+  await run(namespacesCompact, ["docs"], { rebuild: true });
+  expect(service.bodies.slice(2)).toEqual(["{}", '{"shard":"g1-0"}', "", ""]);
+  reply(`DELETE ${path}/work`, { cancelled: true }, { cancelled: false });
+  expect((await run(namespacesCancel, ["docs"])).out).toBe("called off");
+  expect((await run(namespacesCancel, ["docs"])).out).toBe("nothing runs");
 });
 
 it("tables, bars and paragraphs keep their widths", () => {

@@ -1,6 +1,6 @@
 /** Notes from the command line, against a service over HTTP. */
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { notesApprove, notesList, notesRemove } from "../../cli/notes.ts";
+import { notesApprove, notesList, notesPolicy, notesRemove } from "../../cli/notes.ts";
 import { NOTE } from "../api/fake-notes.ts";
 import { FakeBrink } from "./fake-brink.ts";
 import { runCommand } from "./said.ts";
@@ -36,4 +36,21 @@ it("a note is approved and removed by its id", async () => {
   reply(`DELETE ${NOTES}/a%2Fb`, { id: "a/b", deleted: true });
   expect((await runCommand(notesRemove, ["docs", "a/b"], values)).out).toContain("removed a/b");
   await expect(runCommand(notesRemove, ["docs"], values)).rejects.toThrow("name a namespace");
+});
+
+it("what becomes a note is shown, and changed by what is named alone", async () => {
+  const path = "/admin/namespaces/docs/note-policy";
+  const values = { url: service.url };
+  reply(`GET ${path}`, { notes: "rated", ttl_days: 30 });
+  const { out } = await runCommand(notesPolicy, ["docs"], values);
+  expect(out).toBe("notes     rated\nttl_days  30");
+  for (const changes of [{ notes: "off" }, { "ttl-days": "7" }]) {
+    reply(`PUT ${path}`, { notes: "off", ttl_days: 7 });
+    await runCommand(notesPolicy, ["docs"], { ...values, ...changes });
+  }
+  const sent = service.bodies.slice(1).map((body) => JSON.parse(body));
+  expect(sent).toEqual([{ notes: "off" }, { ttl_days: 7 }]);
+  await expect(runCommand(notesPolicy, ["docs"], { ...values, "ttl-days": "" })).rejects.toThrow(
+    "--ttl-days is a number",
+  );
 });
