@@ -1,6 +1,6 @@
 /** The JSON texts of a schema as a grammar over automata. */
 import { GRAMMAR_DEPTH_MAX } from "../limits.ts";
-import { Characters, charClasses } from "./json-text.ts";
+import { Characters, charClasses, isPlain, Shorter } from "./json-text.ts";
 import { inRange, numberText } from "./number-text.ts";
 import type { SchemaReader } from "./schema-reader.ts";
 import {
@@ -221,11 +221,17 @@ export class JsonGrammar {
 function stringOf({ string, path }: Shape): Terminal {
   const { min, max, patterns } = string;
   const contents = patterns.map(({ content }) => content);
-  const counted = min > 0 || max < Number.POSITIVE_INFINITY;
-  if (contents.length === 0) return new Characters(min, max);
-  if (contents.length === 1 && !counted) return contents[0]!;
-  const all = counted ? [...contents, new Characters(min, max)] : contents;
-  return combine(all, [], charClasses(contents), path);
+  if (contents.length === 0 || min > max) return new Characters(min, max);
+  const all = (...counted: Characters[]) =>
+    contents.length + counted.length === 1
+      ? contents[0]!
+      : combine([...contents, ...counted], [], charClasses(contents), path);
+  if (min === 0 && max === Number.POSITIVE_INFINITY) return all();
+  if (!contents.some(isPlain)) return all(new Characters(min, max));
+  const content = all();
+  // Mostly the shortest has minLength anyway, and then there is nothing to count.
+  const longer = min > content.distance(content.start) ? all(new Characters(min)) : content;
+  return max < Number.POSITIVE_INFINITY ? new Shorter(longer, max) : longer;
 }
 
 /** Those of the values that are of the shape's type and within its bounds. */

@@ -230,5 +230,49 @@ export class Characters implements Terminal {
   }
 }
 
+/** Whether each character of what an automaton of JSON string contents accepts is one byte: none is
+ *  above U+007F, and none is written with a backslash. */
+export function isPlain(content: Dfa): boolean {
+  for (let state = 0; state < content.size; state++) {
+    if (content.step(state, 0x5c) !== DEAD) return false;
+    for (let byte = 0x80; byte < 256; byte++) if (content.step(state, byte) !== DEAD) return false;
+  }
+  return true;
+}
+
+/** Those strings of a plain automaton that have at most `max` characters. States are computed: in a
+ *  table each would be there once for every count, and 200 times a maxLength of 254 is too many. */
+export class Shorter implements Terminal {
+  readonly start: number;
+  private readonly content: Dfa;
+  private readonly max: number;
+
+  constructor(content: Dfa, max: number) {
+    this.content = content;
+    this.max = max;
+    this.start = content.start;
+  }
+
+  // A state is count * size + the content's own.
+  step(state: number, byte: number): number {
+    const { size } = this.content;
+    const after = this.content.step(state % size, byte);
+    if (after === DEAD) return DEAD;
+    const next = (Math.floor(state / size) + 1) * size + after;
+    return this.distance(next) === Number.POSITIVE_INFINITY ? DEAD : next;
+  }
+
+  accepts(state: number): boolean {
+    return this.content.accepts(state % this.content.size);
+  }
+
+  distance(state: number): number {
+    const { size } = this.content;
+    const distance = this.content.distance(state % size);
+    const left = this.max - Math.floor(state / size);
+    return distance <= left ? distance : Number.POSITIVE_INFINITY;
+  }
+}
+
 /** More than the states inside a character. */
 const STRIDE = 64;

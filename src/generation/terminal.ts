@@ -54,6 +54,11 @@ export class Dfa implements Terminal {
     return this.next.byteLength + this.distances.byteLength + this.classes.of.length;
   }
 
+  /** How many states it has. */
+  get size(): number {
+    return this.accepting.length;
+  }
+
   step(state: number, byte: number): number {
     return this.next[state * this.classes.count + this.classes.of[byte]!]!;
   }

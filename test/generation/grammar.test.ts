@@ -9,7 +9,7 @@ import type { Json } from "../../src/generation/schema-shape.ts";
 import { DEAD, type Terminal } from "../../src/generation/terminal.ts";
 import { GRAMMAR_STATES_MAX } from "../../src/limits.ts";
 import { FakeModel, fakeTokenizer, hash } from "./fake-model.ts";
-import { REAL_SCHEMAS, randomSchema } from "./schemas.ts";
+import { accepts, formatOf, REAL_SCHEMAS, randomSchema } from "./schemas.ts";
 
 const tokenizer = fakeTokenizer(
   [
@@ -61,11 +61,6 @@ function wishful(seed: number): FakeModel {
 const ajv = new Ajv2020({ strict: false, multipleOfPrecision: 9 });
 // The package's types describe its CommonJS form.
 (addFormats as unknown as (target: Ajv2020) => void)(ajv);
-
-const formatOf = (schema: Json, strict = false) => ({
-  type: "json_schema",
-  json_schema: { name: "answer", schema, strict },
-});
 
 async function answer(seed: number, grammar: Grammar | null, max_tokens: number) {
   const generator = new Generator(wishful(seed), tokenizer);
@@ -154,17 +149,6 @@ describe("answers", () => {
     }
   });
 });
-
-/** Whether a text is one that an answer may be. */
-function accepts(schema: Json, text: string): boolean {
-  const { automaton } = grammarOf(formatOf(schema))!;
-  let state: typeof automaton.start | null = automaton.start;
-  for (const byte of new TextEncoder().encode(text)) {
-    state = automaton.step(state, byte);
-    if (state === null) return false;
-  }
-  return state.complete;
-}
 
 const OPERAND: Json = { anyOf: [{ $ref: "#/$defs/e" }, { type: "null" }] };
 const operation = (required: string, l: Json, op: Json): Json => ({

@@ -1,4 +1,5 @@
 /** JSON Schemas to generate for: a seeded generator, and schemas as applications write them. */
+import { grammarOf } from "../../src/generation/grammar.ts";
 import type { Json } from "../../src/generation/schema-shape.ts";
 import { hash } from "./fake-model.ts";
 
@@ -277,3 +278,23 @@ export const REAL_SCHEMAS: readonly Fields[] = [
   { type: "object" },
   { type: "number" },
 ];
+
+export const formatOf = (schema: Json, strict = false) => ({
+  type: "json_schema",
+  json_schema: { name: "answer", schema, strict },
+});
+
+/** Tells whether a text is one that an answer may be. */
+export function acceptor(schema: Json): (text: string) => boolean {
+  const { automaton } = grammarOf(formatOf(schema))!;
+  return (text) => {
+    let state: typeof automaton.start | null = automaton.start;
+    for (const byte of new TextEncoder().encode(text)) {
+      state = automaton.step(state, byte);
+      if (state === null) return false;
+    }
+    return state.complete;
+  };
+}
+
+export const accepts = (schema: Json, text: string) => acceptor(schema)(text);
