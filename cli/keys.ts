@@ -26,6 +26,7 @@ interface Key {
   tenant: string;
   scopes: string[];
   namespaces: string[] | null;
+  default_namespace: string | null;
   expires_at: number | null;
   disabled: boolean;
   requests_per_minute: number | null;
@@ -81,7 +82,14 @@ export const keysCreate: Command = {
     if (positionals.length > 0) throw new UsageError("name nothing beside the options");
     const tenant = values.tenant === undefined ? {} : { tenant: values.tenant };
     const body = { ...settingsOf(values), ...tenant };
-    return showNew((await connect(values).call("POST", "/admin/keys", body)) as NewKey, values);
+    const key = (await connect(values).call("POST", "/admin/keys", body)) as NewKey;
+    showNew(key, values);
+    if (!values.json && key.scopes.includes("inference") && key.default_namespace === null)
+      console.error(
+        "it has no default namespace: what it asks must name memory.namespace to be answered from\n" +
+          `memory, or npx brink keys limits ${key.id} --default-namespace NS sets one`,
+      );
+    return key;
   },
 };
 
@@ -93,9 +101,12 @@ export const keysList: Command = {
   async run(_, values) {
     const reply = (await connect(values).call("GET", "/admin/keys")) as { keys: Key[] };
     if (values.json) return reply;
-    const head = ["id", "name", "scopes", "limits", "requests", "USD", "last used"];
+    const head = [
+      ...["id", "name", "scopes", "namespaces", "limits"],
+      ...["requests", "USD", "last used"],
+    ];
     const rows = reply.keys.map((key) => [
-      ...[key.id, key.name ?? "", key.scopes.join(" "), showLimits(key)],
+      ...[key.id, key.name ?? "", key.scopes.join(" "), showNamespaces(key), showLimits(key)],
       ...[key.usage?.requests ?? 0, showUsd(key.usage?.cost_usd ?? 0), key.usage?.last_day ?? "-"],
     ]);
     console.log(reply.keys.length === 0 ? "no keys" : table([head, ...rows]));
@@ -221,10 +232,20 @@ function showLimits(key: Key): string {
     key.requests_per_minute === null ? "" : `${key.requests_per_minute} requests/min`,
     key.tokens_per_minute === null ? "" : `${key.tokens_per_minute} tokens/min`,
     key.budget_usd === null ? "" : `USD ${key.budget_usd} ${PERIODS[key.budget_period]}`,
-    key.expires_at === null ? "" : `until ${showTime(key.expires_at)}`,
+    key.expires_at === null ? "" : showEnd(key.expires_at, Date.now()),
     key.disabled ? "disabled" : "",
   ].filter((limit) => limit !== "");
   return limits.length === 0 ? "none" : limits.join(", ");
+}
+
+function showEnd(unixMs: number, nowMs: number): string {
+  return `${unixMs <= nowMs ? "expired" : "until"} ${showTime(unixMs)}`;
+}
+
+/** Those that a key may read, and where a question looks that names none. */
+function showNamespaces({ namespaces, default_namespace }: Key): string {
+  const all = namespaces === null ? "all" : namespaces.join(" ");
+  return default_namespace === null ? all : `${all}, default ${default_namespace}`;
 }
 
 const PERIODS: Record<string, string> = { day: "a day", month: "a month", total: "in all" };

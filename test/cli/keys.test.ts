@@ -41,6 +41,31 @@ it("a key is made of the options, and its text stands alone on a line", async ()
   await expect(runCommand(keysCreate, ["x"], url())).rejects.toThrow("nothing beside");
 });
 
+it("a key that asks is told to have no default namespace, in a remark of its own", async () => {
+  const create = async (made: object, values: object = {}) => {
+    reply("POST /admin/keys", { ...showKey({ ...KEY, ...made }), key: "brink-new" });
+    const { out, said } = await runCommand(keysCreate, [], { ...url(), ...values });
+    return [out, said.includes("must name memory.namespace")];
+  };
+  expect(await create({ namespaces: ["docs"] })).toEqual(["brink-new", true]);
+  expect(await create({})).toEqual(["brink-new", true]);
+  expect(await create({ default_namespace: "docs" })).toEqual(["brink-new", false]);
+  expect(await create({ scopes: ["admin:read"] })).toEqual(["brink-new", false]);
+  expect(await create({}, { json: true })).toEqual(["", false]);
+});
+
+it("the list says what each key may read, and which have expired", async () => {
+  const listed = [
+    { ...KEY, namespaces: ["docs", "hr"], default_namespace: "hr", expires_at: 0, usage: null },
+    { ...KEY, id: "k2", expires_at: Date.now() + 60_000, usage: null },
+  ];
+  reply("GET /admin/keys", { keys: listed.map(showListedKey) });
+  const { out } = await runCommand(keysList, [], url());
+  expect(out).toMatch(/^id +name +scopes +namespaces +limits /);
+  expect(out).toMatch(/^k1 .* docs hr, default hr +USD 5 a month, expired 1970-01-01 00:00 /m);
+  expect(out).toMatch(/^k2 .* all +USD 5 a month, until 2/m);
+});
+
 it("keys are listed with their limits and use", async () => {
   reply("GET /admin/keys", { keys: (await keys.list(CALLER)).map(showListedKey) });
   const { out } = await runCommand(keysList, [], url());
