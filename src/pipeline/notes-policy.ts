@@ -1,6 +1,7 @@
 /** Each namespace's policy of notes: kept in the ledger, remembered by the isolate for a while. */
 import type { LedgerObject } from "../ledger/ledger-object.ts";
 import { NOTE_TTL_DAYS_DEFAULT, NOTES_CACHE_ENTRIES_MAX, NOTES_CACHE_MS_MAX } from "../limits.ts";
+import { reachLedger } from "./ledger-call.ts";
 import type { NotePolicy } from "./notes-types.ts";
 
 export const NOTE_POLICY_DEFAULT: NotePolicy = {
@@ -15,6 +16,7 @@ type Known = NotePolicy & { made: boolean };
 
 const remembered = new Map<string, { known: Known; until: number }>();
 
+/** Every method throws `ledger_unavailable` where the ledger does not answer in time. */
 export class NotePolicies {
   readonly #settings: () => Settings;
 
@@ -47,12 +49,14 @@ export class NotePolicies {
   /** The ledger merges, not the isolate: others change other fields of the setting meanwhile. */
   async #patch(tenant: string, namespace: string, patch: Partial<Known> | null): Promise<Known> {
     const text = JSON.stringify(patch);
-    const stored = await this.#settings().patchSetting(tenant, settingOf(namespace), text);
+    const setting = settingOf(namespace);
+    const stored = await reachLedger(() => this.#settings().patchSetting(tenant, setting, text));
     return this.#remember(tenant, namespace, stored);
   }
 
   async #load(tenant: string, namespace: string): Promise<Known> {
-    const stored = await this.#settings().getSetting(tenant, settingOf(namespace));
+    const setting = settingOf(namespace);
+    const stored = await reachLedger(() => this.#settings().getSetting(tenant, setting));
     return this.#remember(tenant, namespace, stored);
   }
 
