@@ -11,6 +11,7 @@ export type Standing = "alone" | "instructed" | "dependent";
 const HARMLESS = new Set([
   ..."temperature top_p top_k min_p seed max_tokens max_completion_tokens user".split(" "),
   ..."presence_penalty frequency_penalty repetition_penalty store metadata".split(" "),
+  ..."safety_identifier prompt_cache_key".split(" "),
 ]);
 
 export function standingOf({ messages, memory, parameters }: AnswerRequest): Standing {

@@ -55,6 +55,8 @@ it("only a question that hangs on nothing else stands alone", () => {
     return standingOf(request as unknown as AnswerRequest);
   };
   expect(standing({})).toBe("alone");
+  const named = { user: "u", safety_identifier: "s", prompt_cache_key: "p", metadata: {} };
+  expect(standing({ parameters: named })).toBe("alone");
   expect(standing({ messages: [system, user] })).toBe("instructed");
   for (const rest of [
     { messages: [user, { role: "assistant", content: "Now." }, user] },
