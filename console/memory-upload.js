@@ -4,7 +4,15 @@ import { byId, el, fill } from "./dom.js";
 import { bytes, plural } from "./format.js";
 import { errorNotice } from "./notice.js";
 import { memoryHash } from "./routes.js";
-import { batchesOf, contentTypeOf, isLines } from "./upload-parts.js";
+import {
+  batchesOf,
+  checkName,
+  contentTypeOf,
+  ENDINGS,
+  isLines,
+  textOf,
+  UnfitFile,
+} from "./upload-parts.js";
 
 /** @typedef {import("./types.js").IngestOutcome} IngestOutcome */
 
@@ -31,6 +39,7 @@ let running = null;
 /** @param {() => void} changed called when documents were taken */
 export function startUpload(changed) {
   onChange = changed;
+  input.accept = ENDINGS.join(",");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (running === null) void upload([...(input.files ?? [])]);
@@ -118,15 +127,25 @@ function makeLine(name, size) {
  * @param {(bytes: number) => void} onBytes */
 async function sendFile(file, target, signal, tell, onBytes) {
   tell("is sent…");
+  /** @type {IngestOutcome} */
+  const outcome = { upserted: 0, unchanged: 0, passages: 0, errors: [] };
   try {
-    const outcome = isLines(file.name)
-      ? await sendLines(file, target, signal, onBytes)
-      : await sendText(file, target, signal, onBytes);
+    checkName(file.name);
+    if (isLines(file.name)) await sendLines(file, target, signal, onBytes, outcome);
+    else Object.assign(outcome, await sendText(file, target, signal, onBytes));
     tell(...describeOutcome(outcome, file.name, target));
   } catch (error) {
-    if (signal.aborted) tell("stopped");
-    else tell(errorNotice(error));
+    const { upserted, unchanged, errors } = outcome;
+    const some = upserted + unchanged + errors.length > 0;
+    const before = some ? describeOutcome(outcome, file.name, target) : [];
+    tell(...before, signal.aborted ? "stopped" : describeFault(error));
   }
+}
+
+/** @param {unknown} error */
+function describeFault(error) {
+  if (error instanceof UnfitFile) return el("p", { class: "fault", role: "alert" }, error.message);
+  return errorNotice(error);
 }
 
 /** @param {File} file
@@ -140,7 +159,7 @@ async function sendText(file, target, signal, onBytes) {
   const document = {
     id: file.name,
     title: file.name.replace(/\.[^.]+$/, ""),
-    text: await file.text(),
+    text: textOf(await file.arrayBuffer(), file.name),
     content_type: contentTypeOf(file.name),
   };
   const body = { documents: [document] };
@@ -153,10 +172,9 @@ async function sendText(file, target, signal, onBytes) {
  * @param {File} file
  * @param {string} target
  * @param {AbortSignal} signal
- * @param {(bytes: number) => void} onBytes */
-async function sendLines(file, target, signal, onBytes) {
-  /** @type {IngestOutcome} */
-  const all = { upserted: 0, unchanged: 0, passages: 0, errors: [] };
+ * @param {(bytes: number) => void} onBytes
+ * @param {IngestOutcome} all to which each part's outcome is added */
+async function sendLines(file, target, signal, onBytes, all) {
   for await (const { text, size, before } of batchesOf(file.stream())) {
     const path = namespacePath(target, "documents");
     /** @type {IngestOutcome} */
@@ -167,7 +185,6 @@ async function sendLines(file, target, signal, onBytes) {
     all.errors.push(...part.errors.map((one) => ({ ...one, index: one.index + before })));
     onBytes(size);
   }
-  return all;
 }
 
 /** @param {IngestOutcome} outcome

@@ -17,7 +17,7 @@ const { readEvents } = await load("sse.js");
 const { memoryHash, parseRoute, traceHash } = await load("routes.js");
 const { bytes, cutAt, logShare, passageMark, signed, usd } = await load("format.js");
 const { summandsOf } = await load("arithmetic.js");
-const { batchesOf, contentTypeOf, isLines } = await load("upload-parts.js");
+const { batchesOf, checkName, contentTypeOf, isLines, textOf } = await load("upload-parts.js");
 const { metadataChange, saved, savingCall, timeOf } = await load("document-change.js");
 const { inOrder } = await load("waterfall.js");
 const { call, events, namespacePath, streamChat, useKey } = await load("api.js");
@@ -129,7 +129,7 @@ describe("explanations", () => {
 });
 
 describe("uploads", () => {
-  const partsOf = async (...pieces: string[]) => {
+  const partsOf = async (...pieces: (string | Uint8Array)[]) => {
     const parts = [];
     for await (const part of batchesOf(bodyOf(...pieces))) parts.push(part);
     return parts as { text: string; size: number; before: number }[];
@@ -150,6 +150,32 @@ describe("uploads", () => {
     expect(await partsOf("\n\n")).toEqual([]);
     expect(await partsOf("a\n\nb")).toEqual([{ text: "a\n\nb", size: 5, before: 0 }]);
     await expect(partsOf("x".repeat(4 * 1024 * 1024 + 1))).rejects.toThrow("4 MiB");
+  });
+
+  it("are cut within letters and line ends without harm, whatever comes with a chunk", async () => {
+    const file = new TextEncoder().encode('\ufeff{"text": "ü 中"}\r\n\n{"text": "é"}');
+    const whole = [{ text: '{"text": "ü 中"}\r\n\n{"text": "é"}', size: 36, before: 0 }];
+    for (let i = 0; i <= file.length; i++)
+      expect(await partsOf(file.slice(0, i), file.slice(i))).toEqual(whole);
+  });
+
+  it("refuse what is not UTF-8 by its name or line, and send what stands before it", async () => {
+    expect(textOf(Buffer.from("\ufeffcafé"), "a.txt")).toBe("café");
+    expect(() => textOf(Buffer.from("café", "latin1"), "a.txt")).toThrow("a.txt is not UTF-8");
+    const parts: string[] = [];
+    const read = async () => {
+      const latin = Buffer.from('{"text": "é"}\n', "latin1");
+      const body = bodyOf('{"text": "a"}\n{"text": "b"}\n', latin, '{"text": "c"}\n');
+      for await (const { text } of batchesOf(body)) parts.push(text);
+    };
+    await expect(read()).rejects.toThrow("line 3 is not UTF-8. Save the file");
+    expect(parts).toEqual(['{"text": "a"}\n{"text": "b"}']);
+  });
+
+  it("refuse a file by the end of its name", () => {
+    for (const name of ["a.MD", "b.htm", "c.text", "d.jsonl"]) checkName(name);
+    for (const name of ["a.pdf", "md", "b.md.zip"])
+      expect(() => checkName(name), name).toThrow(`${name} is not taken`);
   });
 
   it("know a file by its name's end", () => {

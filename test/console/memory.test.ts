@@ -105,6 +105,29 @@ describe(where, { skip: noBrowser !== null }, () => {
       expect(await stored("tea")).toMatchObject({ title: "Late tea", text: "Tea is at five." });
     }));
 
+  it("a file that is not UTF-8, or of no kind that is taken, is refused by name", () =>
+    on({ width: 360 }, async ({ show }, page) => {
+      await show("#/memory/handbook/add");
+      const file = (name: string, buffer: Buffer) => ({ name, mimeType: "text/plain", buffer });
+      await page.setInputFiles("#upload-files", [
+        file("menu.txt", Buffer.from("Le café est à midi.", "latin1")),
+        file("plan.pdf", Buffer.from("%PDF-1.7")),
+        file("lines.ndjson", Buffer.from('{"id": "l1", "text": "x"}\n{"text": "\xe9"}', "latin1")),
+        file("good.txt", Buffer.from("Le café est à midi.")),
+      ]);
+      await page.click("#upload-send");
+      await page.getByText("4 of 4 files").waitFor();
+      const [menu, plan, lines, good] = await page.locator(".upload-state").allTextContents();
+      expect(menu).toMatch(/^menu\.txt is not UTF-8\. Save the file/);
+      expect(plan).toMatch(/^plan\.pdf is not taken/);
+      expect(lines).toMatch(/^1 taken, 1 passage line 2 is not UTF-8\. Save the file/);
+      expect(good).toContain("1 taken");
+      expect((await stored("good.txt")).text).toBe("Le café est à midi.");
+      for (const id of ["menu.txt", "plan.pdf"])
+        expect((await stored(id)).error.code).toBe("document_not_found");
+      expect(await seriousFindings(page)).toEqual([]);
+    }));
+
   it("another namespace's figures are never shown under a namespace's name", () =>
     on({}, async ({ show }, page) => {
       await fill(service, "empty", [{ id: "one", text: "Only this." }]);
