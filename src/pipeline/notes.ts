@@ -181,7 +181,7 @@ function withoutMarks(text: string, passages: number): string {
 }
 
 /** Stores a note, unless it is an answer to a question that a correction or an administrator
- *  answered; whether it did. What engines agreed on so far gives way to it. */
+ *  answered; whether it did. */
 async function keep(
   deps: NoteDeps,
   tenant: string,
@@ -189,19 +189,20 @@ async function keep(
   note: Note,
 ): Promise<boolean> {
   await makeNotes(deps, tenant, namespace);
-  const active = noteStore(deps, tenant, namespace, "active");
-  const pending = noteStore(deps, tenant, namespace, "pending");
   if (note.kind === "answer") {
-    const known = await active.get(note.id);
+    const known = await noteStore(deps, tenant, namespace, "active").get(note.id);
     if (known !== null && isVouched(known)) return false;
   }
-  const vector = await deps.embed(note.question);
-  await (note.state === "active" ? active : pending).put(note, vector);
-  if (note.state === "active") {
-    const waiting = await pending.get(note.id);
-    if (waiting?.learned_by === "agreement") await pending.remove(note.id);
-  }
+  await put(deps, tenant, namespace, note);
   return true;
+}
+
+/** Stores a note where its state says. One that answers replaces what waits under its id, too:
+ *  whoever names a note by its id must not get hold of another. */
+async function put(deps: NoteDeps, tenant: string, namespace: string, note: Note): Promise<void> {
+  const vector = await deps.embed(note.question);
+  await noteStore(deps, tenant, namespace, note.state).put(note, vector);
+  if (note.state === "active") await noteStore(deps, tenant, namespace, "pending").remove(note.id);
 }
 
 /** Whether somebody wrote it who may write. */
@@ -233,7 +234,7 @@ export async function replaceNote(
 ): Promise<Note> {
   const id = after.state === "active" ? await noteIdOf(after.question) : after.id;
   const note = { ...after, id };
-  await noteStore(deps, tenant, namespace, note.state).put(note, await deps.embed(note.question));
+  await put(deps, tenant, namespace, note);
   if (note.state !== before.state || id !== before.id)
     await noteStore(deps, tenant, namespace, before.state).remove(before.id);
   return note;
