@@ -1,4 +1,5 @@
 /** What an ingest sends, a line of NDJSON each, whatever it was read from. */
+import { cutText } from "../index/cut.ts";
 import { markdownBlocks } from "../index/markdown-blocks.ts";
 import { TITLE_CHARS_MAX } from "../src/limits.ts";
 
@@ -43,7 +44,7 @@ export function textItem(
 
 function firstHeading(text: string): string | undefined {
   const heading = markdownBlocks(text).sections[0]?.heading_path.at(-1);
-  return heading ? heading.slice(0, TITLE_CHARS_MAX) : undefined;
+  return heading ? cutText(heading, TITLE_CHARS_MAX) : undefined;
 }
 
 /** The documents of a JSON text: an array of them, `{"documents": [...]}`, or one. */

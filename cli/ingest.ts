@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
+import { cutText } from "../index/cut.ts";
 import { DOCUMENT_LINE_BYTES_MAX, JOB_NAME_CHARS_MAX } from "../src/limits.ts";
 import type { Job } from "../src/memory/jobs.ts";
 import { type Client, connect, ReplyError } from "./client.ts";
@@ -203,8 +204,8 @@ async function openJob(
     }
     const name =
       fingerprint === null
-        ? label.slice(0, JOB_NAME_CHARS_MAX)
-        : `${label.slice(0, JOB_NAME_CHARS_MAX - 17)} ${fingerprint}`;
+        ? cutText(label, JOB_NAME_CHARS_MAX)
+        : `${cutText(label, JOB_NAME_CHARS_MAX - 17)} ${fingerprint}`;
     const open =
       fingerprint === null || values.restart ? null : await findJob(client, namespace, name);
     return open ?? (await createJob(client, namespace, name));

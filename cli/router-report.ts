@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bootstrap, type Figure } from "../eval/report.ts";
 import { auroc, expectedCalibrationError } from "../eval/scores.ts";
+import { cutText } from "../index/cut.ts";
 import { type Client, connect } from "./client.ts";
 import { type Command, CommandError, SERVICE_OPTIONS, UsageError, type Values } from "./command.ts";
 import { startProgress } from "./progress.ts";
@@ -308,5 +309,5 @@ function toExample({ question, answer, expected, difficulty, wrong }: Judged): E
 }
 
 function clip(text: string): string {
-  return text.length <= EXAMPLE_CHARS_MAX ? text : `${text.slice(0, EXAMPLE_CHARS_MAX)}…`;
+  return text.length <= EXAMPLE_CHARS_MAX ? text : `${cutText(text, EXAMPLE_CHARS_MAX)}…`;
 }

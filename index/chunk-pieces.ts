@@ -1,7 +1,8 @@
 /** What passages are packed from: sentences, lines, and parts of those that are too long. */
 import { PASSAGE_CHARS_MAX, PASSAGE_TOKENS_MAX } from "../src/limits.ts";
 import type { CountTokens } from "./chunk-tokens.ts";
-import { type Block, lines, type Span, trimmed, wholeCharacter } from "./sentences.ts";
+import { wholeCharacter } from "./cut.ts";
+import { type Block, lines, type Span, trimmed } from "./sentences.ts";
 
 export interface Piece extends Span {
   tokens: number;

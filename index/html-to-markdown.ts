@@ -3,6 +3,7 @@
 import { Tokenizer, type TokenizerCallbacks } from "htmlparser2";
 import { ServiceError } from "../src/errors.ts";
 import { DOCUMENT_CHARS_MAX, TITLE_CHARS_MAX } from "../src/limits.ts";
+import { cutText } from "./cut.ts";
 import { BLOCK, HEADINGS, HIDDEN, TRACKED, VOID } from "./html-elements.ts";
 import { MarkdownWriter } from "./html-writer.ts";
 
@@ -85,7 +86,7 @@ class HtmlReader implements TokenizerCallbacks {
         { param: "text" },
       );
     const title = collapse(this.title ?? "") || this.firstHeading;
-    return { text, title: title === null ? null : title.slice(0, TITLE_CHARS_MAX) };
+    return { text, title: title === null ? null : cutText(title, TITLE_CHARS_MAX) };
   }
 
   ontext(start: number, end: number): void {

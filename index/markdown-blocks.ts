@@ -2,6 +2,7 @@
  *  tables. Only blocks are parsed; nothing is rendered. */
 import Markdown, { type MarkdownIt, type Token } from "markdown-it";
 import { HEADING_CHARS_MAX, MARKDOWN_DEPTH_MAX } from "../src/limits.ts";
+import { cutText } from "./cut.ts";
 import { Anchors, readHeading } from "./markdown-headings.ts";
 import { type Block, lines, trimmed } from "./sentences.ts";
 
@@ -100,7 +101,7 @@ class Outline {
   add(level: number, inline: string): void {
     const { text, own } = readHeading(this.md, inline);
     while (this.above.length > 0 && this.above.at(-1)!.level >= level) this.above.pop();
-    this.above.push({ level, text: text.slice(0, HEADING_CHARS_MAX) });
+    this.above.push({ level, text: cutText(text, HEADING_CHARS_MAX) });
     const anchor = own ?? this.anchors.next(text);
     if (anchor !== null) this.anchors.take(anchor);
     this.sections.push({ heading_path: this.above.map((heading) => heading.text), anchor });

@@ -1,6 +1,7 @@
 /** What a Markdown heading says, and the anchor that leads to it. */
 import type { MarkdownIt } from "markdown-it";
 import { ANCHOR_CHARS_MAX, HEADING_CHARS_MAX } from "../src/limits.ts";
+import { cutText } from "./cut.ts";
 
 const MARKUP = /[\\`*_[\]<>&!~]/;
 /** An anchor that the author chose, as Pandoc and PHP Markdown Extra write it. */
@@ -17,7 +18,7 @@ export function readHeading(md: MarkdownIt, inline: string): { text: string; own
 
 function withoutMarkup(md: MarkdownIt, inline: string): string {
   // Markup of a heading of any length would be read again and again: a cut one has no anchor.
-  const cut = inline.slice(0, 4 * HEADING_CHARS_MAX);
+  const cut = cutText(inline, 4 * HEADING_CHARS_MAX);
   if (!MARKUP.test(cut)) return cut.replace(/\s+/g, " ").trim();
   let text = "";
   for (const token of md.parseInline(cut, {})[0]?.children ?? [])

@@ -1,5 +1,6 @@
 /** Where a text's sentences stand. Offsets are UTF-16 units of the text as it was given. */
 import type { WinkMethods } from "wink-nlp";
+import { wholeCharacter } from "./cut.ts";
 
 /** `[start, end)` in UTF-16 units; begins and ends with a character that is no whitespace. */
 export interface Span {
@@ -117,13 +118,6 @@ function windowEnd(text: string, start: number, end: number): number {
   const space = Math.max(window.lastIndexOf(" "), window.lastIndexOf("\n"));
   if (space >= half) return start + space;
   return wholeCharacter(text, start + WINDOW_CHARS_MAX);
-}
-
-/** The offset, moved back by one where it would part a surrogate pair. */
-export function wholeCharacter(text: string, at: number): number {
-  return /[\ud800-\udbff]/.test(text[at - 1] ?? "") && /[\udc00-\udfff]/.test(text[at] ?? "")
-    ? at - 1
-    : at;
 }
 
 /** Finds the sentences that wink reports in the text again. wink may change whitespace but no

@@ -69,6 +69,15 @@ describe("a folder", () => {
     expect(stored()["sub/a.html"]).not.toHaveProperty("title");
   });
 
+  it("has titles and a job's name cut to whole characters, as the service wants", async () => {
+    const names = ["a", "b", "c"].map((before) => `${before}${"😀".repeat(55)}.md`);
+    write(Object.fromEntries(names.map((name) => [name, `# a${"😀".repeat(300)}\n\nText.\n`])));
+    await run(names);
+    for (const name of names) expect(stored()[name]!.title).toBe(`a${"😀".repeat(99)}`);
+    const [job] = [...service.jobs.values()];
+    expect(job!.name).toMatch(/😀 [0-9a-f]{16}$/u);
+  });
+
   it("is read without hidden files, node_modules, links and files of other kinds", async () => {
     write({
       "d/a.txt": "a",

@@ -193,6 +193,18 @@ it("100,000 nested, unclosed or wrongly closed elements convert", () => {
   }
 });
 
+it("a title that is cut ends with a whole character", () => {
+  for (const [before, kept] of [
+    ["", 500],
+    ["a", 499],
+  ] as const) {
+    const title = before + "😀".repeat(600);
+    const cut = before + "😀".repeat(kept);
+    expect(htmlToMarkdown(`<title>${title}</title><p>Text`).title).toBe(cut);
+    expect(htmlToMarkdown(`<h1>${title}</h1><p>Text`).title).toBe(cut);
+  }
+});
+
 it("a page whose text is longer than a document's is refused", () => {
   const page = "<ul><li><ol><li>".repeat(4) + "<br>text".repeat(60_000);
   expect(() => htmlToMarkdown(page)).toThrow(/characters of text, the limit is 500000/);

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { chunk } from "../../index/chunk.ts";
 import { markdownBlocks } from "../../index/markdown-blocks.ts";
-import { PASSAGE_TOKENS_MAX } from "../../src/limits.ts";
+import { HEADING_CHARS_MAX, PASSAGE_TOKENS_MAX } from "../../src/limits.ts";
 import { countTokens, expectLossless } from "./passages.ts";
 
 const seed = 20261124;
@@ -122,6 +122,15 @@ it("a fence that fits a passage is not cut, a longer one is cut between its line
   const passages = await chunk(text, countTokens, "text/markdown");
   expect(passages.length).toBeGreaterThan(3);
   for (const { end } of passages.slice(0, -1)) expect(text[end]).toBe("\n");
+});
+
+it("a heading that is cut ends with a whole character, with markup and without", () => {
+  for (const before of ["", "a", "*b* ", "*b* a", "**".repeat(398), `${"**".repeat(398)}a`]) {
+    const text = `# ${before}${"😀".repeat(500)}\n\nText.\n`;
+    const [heading] = markdownBlocks(text).sections[0]!.heading_path;
+    expect(heading!.isWellFormed()).toBe(true);
+    expect(heading!.length).toBeLessThanOrEqual(HEADING_CHARS_MAX);
+  }
 });
 
 it("a heading is not parted from what follows it", async () => {
