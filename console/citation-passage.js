@@ -33,7 +33,7 @@ async function show(citation, namespace, place) {
   const { quote, passage_id } = citation;
   fill(place, loadingNotice("Reading the passage…"));
   const named = namespace === null ? {} : { namespace };
-  const body = { ...named, query: quote.slice(0, QUERY_CHARS), k: HITS };
+  const body = { ...named, query: quote.slice(0, QUERY_CHARS).toWellFormed(), k: HITS };
   try {
     /** @type {{ hits: Hit[] }} */
     const { hits } = await call("/v1/memory/search", { method: "POST", body });

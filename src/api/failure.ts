@@ -1,4 +1,5 @@
 /** What a client is told of a failure: OpenAI's error shape and the code's status. */
+import { cutText } from "../../index/cut.ts";
 import { ERROR_CODES, toldCodeOf } from "../errors.ts";
 import { ERROR_CHARS_MAX } from "../limits.ts";
 
@@ -39,8 +40,10 @@ export function describeFailure(error: unknown): { status: number; body: ErrorBo
   };
 }
 
+/** Messages quote others that may be cut anywhere: no half of a surrogate pair is handed on. */
 function cut(text: string): string {
-  return text.length <= ERROR_CHARS_MAX ? text : `${text.slice(0, ERROR_CHARS_MAX - 1)}…`;
+  const whole = text.toWellFormed();
+  return whole.length <= ERROR_CHARS_MAX ? whole : `${cutText(whole, ERROR_CHARS_MAX - 1)}…`;
 }
 
 /** The platform's own words are for the log. */

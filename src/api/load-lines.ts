@@ -1,4 +1,5 @@
 /** Documents from a stream of lines into a namespace: in batches, stored as they come. */
+import { cutText } from "../../index/cut.ts";
 import {
   DOCUMENTS_PER_CALL_MAX,
   LINE_ERROR_CHARS_MAX,
@@ -110,7 +111,7 @@ function addErrors(counts: LineCounts, errors: readonly ItemError[]): void {
   counts.error_count += errors.length;
   const room = LINE_ERRORS_KEPT_MAX - counts.errors.length;
   for (const { index, code, message } of errors.slice(0, Math.max(0, room)))
-    counts.errors.push({ index, code, message: message.slice(0, LINE_ERROR_CHARS_MAX) });
+    counts.errors.push({ index, code, message: cutText(message, LINE_ERROR_CHARS_MAX) });
 }
 
 /** Adds what became of the lines that follow. */

@@ -1,4 +1,5 @@
 /** What the attempts of one answer share. */
+import { cutText } from "../../index/cut.ts";
 import { loggedOf, ServiceError } from "../errors.ts";
 import { BACKEND_ATTEMPTS_MAX } from "../limits.ts";
 import type { BackendFailure } from "./backend-failure.ts";
@@ -76,13 +77,13 @@ export class BackendCall {
     const others = members.filter((member) => !this.failures.has(member));
     const full = others.filter((member) => member.full() !== null);
     const unasked = others.map((m) => `${m.name}: ${m.unwell() ?? m.full() ?? "it was not asked"}`);
-    const facts = [...said, ...unasked].join("; ").slice(0, MESSAGE_CHARS);
+    const facts = cutText([...said, ...unasked].join("; "), MESSAGE_CHARS);
     if (failures.length === 0 && full.length > 0)
       return new ServiceError("backend_busy", `no backend has a free place: ${facts}`);
     const late = failures.length > 0 && failures.every(([, { kind }]) => kind === "timed_out");
     const code = late ? "backend_timeout" : "backend_unavailable";
     const cause = failures.at(-1)?.[1];
-    const lines = [...logged, ...unasked].join("; ").slice(0, MESSAGE_CHARS);
+    const lines = cutText([...logged, ...unasked].join("; "), MESSAGE_CHARS);
     return new ServiceError(code, `no backend could answer: ${facts}`, {
       cause,
       logged: `no backend could answer: ${lines}`,

@@ -1,4 +1,5 @@
 /** Reads OpenAI-shaped completions, which come from outside and may hold anything. */
+import { cutText } from "../../index/cut.ts";
 import { BackendFailure } from "./backend-failure.ts";
 import type { EnginePiece, Usage } from "./engine.ts";
 
@@ -51,13 +52,13 @@ export function readErrorMessage(text: string): string {
     // Not JSON: the text itself is the message.
   }
   const line = said.replace(/\s+/g, " ").trim();
-  return line.length > MESSAGE_CHARS_SHOWN ? `${line.slice(0, MESSAGE_CHARS_SHOWN)}...` : line;
+  return line.length > MESSAGE_CHARS_SHOWN ? `${cutText(line, MESSAGE_CHARS_SHOWN)}...` : line;
 }
 
 function describeError(body: unknown): string {
   const error = fields(body)?.error;
   const said = string(error) || string(fields(error)?.message) || string(fields(body)?.message);
-  return said.slice(0, MESSAGE_CHARS_SHOWN);
+  return cutText(said, MESSAGE_CHARS_SHOWN);
 }
 
 /** A backend that answered, but not with what it should have. */

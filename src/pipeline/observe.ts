@@ -1,4 +1,5 @@
 /** What an answer leaves behind once its last piece is out, or its reader left. */
+import { cutText } from "../../index/cut.ts";
 import type { Usage } from "../engine/engine.ts";
 import type { EdgeAnswer } from "../engine/reader.ts";
 import { OUTCOME_CHARS_MAX } from "../limits.ts";
@@ -68,7 +69,7 @@ export function observed(
 
 /** What an outcome has of the reader's answer, or null. */
 export function answerKept({ answer }: EdgeAnswer): string | null {
-  return answer?.slice(0, OUTCOME_CHARS_MAX) ?? null;
+  return answer === null ? null : cutText(answer, OUTCOME_CHARS_MAX);
 }
 
 function outcomeOf(work: Observed, report: BrinkReport, text: string, whole: boolean): Outcome {
@@ -80,11 +81,11 @@ function outcomeOf(work: Observed, report: BrinkReport, text: string, whole: boo
     at: Date.now(),
     namespace: request.memory?.namespace ?? null,
     conversation: request.conversation ?? null,
-    question: question.slice(0, OUTCOME_CHARS_MAX),
+    question: cutText(question, OUTCOME_CHARS_MAX),
     route,
     engine,
     edge_answer: edge === null ? null : answerKept(edge.reading),
-    text: text.slice(0, OUTCOME_CHARS_MAX),
+    text: cutText(text, OUTCOME_CHARS_MAX),
     difficulty_before: before?.score ?? null,
     // What was known before reading is no score of an answer, which labels are about.
     difficulty: edge === null ? null : difficulty,

@@ -176,6 +176,30 @@ it("an endless body is let go of", async () => {
   expect(sent).toBeLessThan(70 << 20);
 });
 
+it("an error quotes a request by whole characters", async () => {
+  const { call } = startApi();
+  for (const before of ["", "a"]) {
+    const field = before + "😀".repeat(1_000);
+    const documents = [{ text: "x" }, { text: "x", [field]: 1 }];
+    const init = [
+      { json: { documents } },
+      {
+        raw: documents.map((one) => JSON.stringify(one)).join("\n"),
+        headers: { "content-type": "application/x-ndjson" },
+      },
+    ];
+    for (const each of init) {
+      const reply = await (await call("/admin/namespaces/docs/documents", each)).json();
+      const [error] = (reply as { errors: { message: string }[] }).errors;
+      expect(error!.message.isWellFormed()).toBe(true);
+    }
+    const { error } = (await (
+      await call("/v1/chat/completions", { json: { [field]: 1 } })
+    ).json()) as { error: { message: string; param: string } };
+    expect(error.message.isWellFormed() && error.param.isWellFormed()).toBe(true);
+  }
+});
+
 it("an error quotes no more of a request than its bound", async () => {
   const { call } = startApi();
   const long = "x".repeat(100_000);

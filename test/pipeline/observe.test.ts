@@ -3,9 +3,8 @@ import { OUTCOME_CHARS_MAX } from "../../src/limits.ts";
 import { type Answered, type Observed, observed } from "../../src/pipeline/observe.ts";
 import type { BrinkReport } from "../../src/pipeline/types.ts";
 
-/** What an answer leaves behind whose question and texts have so many characters. */
-function answeredOf(chars: number): Answered {
-  const text = "x".repeat(chars);
+/** What an answer leaves behind whose question and texts are this one. */
+function answeredOf(text: string): Answered {
   const messages = [{ role: "user", content: text }];
   const work = {
     request: {
@@ -21,16 +20,27 @@ function answeredOf(chars: number): Answered {
   const tap = observed(work, { model: "auto", report }, (one) => {
     answered = one;
   });
-  tap.piece({ text: text.slice(1) });
-  tap.piece({ text: text.slice(0, 1), finish_reason: "stop" });
+  tap.piece({ text: text.slice(0, -2) });
+  tap.piece({ text: text.slice(-2), finish_reason: "stop" });
   tap.ended(true);
   return answered!;
 }
 
+it("texts of an outcome are cut to whole characters", () => {
+  const pairs = "😀".repeat(OUTCOME_CHARS_MAX);
+  for (const before of ["", "a"]) {
+    const { question, text, edge_answer } = answeredOf(before + pairs).outcome;
+    for (const kept of [question, text, edge_answer!]) {
+      expect(kept.isWellFormed()).toBe(true);
+      expect(kept.length).toBe(OUTCOME_CHARS_MAX - before.length);
+    }
+  }
+});
+
 it("texts of an outcome are cut, and an answer that was cut stands for none", () => {
   const whole = "x".repeat(OUTCOME_CHARS_MAX);
   for (const more of [0, 1]) {
-    const answered = answeredOf(OUTCOME_CHARS_MAX + more);
+    const answered = answeredOf(whole + "x".repeat(more));
     expect(answered.outcome).toMatchObject({ question: whole, text: whole, edge_answer: whole });
     expect(answered.outcome.standing).toBe(more === 0 ? "alone" : "dependent");
   }

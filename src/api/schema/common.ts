@@ -1,5 +1,6 @@
 /** What the schemas share: field types, and the one place where a mismatch becomes an error. */
 import { z } from "@hono/zod-openapi";
+import { cutText } from "../../../index/cut.ts";
 import { ServiceError } from "../../errors.ts";
 import { DOCUMENT_ID_CHARS_MAX, NAMESPACE_PATTERN } from "../../limits.ts";
 
@@ -19,7 +20,7 @@ export function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   const unsupported = issue.code === "custom" && issue.params?.unsupported === true;
   throw new ServiceError(
     unsupported ? "unsupported_parameter" : "invalid_request",
-    `${param || "the body"}: ${fact}`.slice(0, 500),
+    cutText(`${param || "the body"}: ${fact}`, 500),
     param === "" ? {} : { param },
   );
 }
