@@ -28,9 +28,10 @@ export async function noteIdOf(question: string): Promise<string> {
 }
 
 /** What a rating teaches. A good backend answer becomes a note; a bad rating takes a note that gave
- *  the answer out of use, and with a correction that becomes the question's note, or, where the
- *  caller may not write, waits for an administrator. Answers of the edge, of notes, and those
- *  written with notes in the prompt teach nothing: notes never feed on their own output. */
+ *  the answer, or was learned from it, out of use, and with a correction that becomes the
+ *  question's note, or, where the caller may not write, waits for an administrator. Answers of the
+ *  edge, of notes, and those written with notes in the prompt teach nothing: notes never feed on
+ *  their own output. */
 export async function learnNote(
   deps: NoteDeps,
   caller: Caller,
@@ -214,13 +215,28 @@ async function doubt(
   deps: NoteDeps,
   caller: Caller,
   namespace: string,
-  { engine, notes }: Outcome,
+  outcome: Outcome,
 ): Promise<void> {
-  if (engine !== NOTE_ID || notes[0] === undefined) return;
-  const note = await noteStore(deps, caller.tenant, namespace, "active").get(notes[0]);
+  const note = await noteBehind(deps, caller.tenant, namespace, outcome);
   if (note === null) return;
   if (isVouched(note) && !mayDo(caller, "memory:write")) return;
   await replaceNote(deps, caller.tenant, namespace, note, { ...note, state: "pending" });
+}
+
+/** The note that gave the answer, or else the one that was learned from it, or from another that
+ *  said the same; null where there is none. What somebody vouched for since is not from it. */
+async function noteBehind(
+  deps: NoteDeps,
+  tenant: string,
+  namespace: string,
+  { engine, notes, standing, question, text, passages }: Outcome,
+): Promise<Note | null> {
+  const active = noteStore(deps, tenant, namespace, "active");
+  if (engine === NOTE_ID) return notes[0] === undefined ? null : active.get(notes[0]);
+  if (standing === undefined || standing === "dependent") return null;
+  const note = await active.get(await noteIdOf(question));
+  const said = withoutMarks(text, passages.length);
+  return note !== null && !isVouched(note) && note.answer === said ? note : null;
 }
 
 /** Puts a note in the place of another, where its state says: one that answers has the id of its

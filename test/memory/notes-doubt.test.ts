@@ -1,6 +1,6 @@
 /** Notes that are taken out of use, by a rating or by hand, and what comes of them. */
 import { expect, it } from "vitest";
-import { NOTE_ID } from "../../src/pipeline/notes.ts";
+import { NOTE_ID, noteAgreed } from "../../src/pipeline/notes.ts";
 import { backendOutcome, QUESTION, start } from "./noting.ts";
 
 /** What a note's answer leaves behind. */
@@ -35,4 +35,37 @@ it("so does one that an administrator approves", async () => {
   expect(await notes.patch(admin, "docs", id, { state: "active" })).toMatchObject({ id });
   expect(await list("pending")).toEqual([]);
   expect(await answerTo(QUESTION)).toBe("It leaves at 07:45.");
+});
+
+it("the last rating of an answer counts for the note that was learned from it", async () => {
+  const { learn, answerTo, rateBad, list, user } = await start("changed mind");
+  const rated = backendOutcome();
+  expect(await learn(rated)).toBe("note");
+  await rateBad(backendOutcome({ text: "At 07:40 [1]." })); // another answer to the question
+  await rateBad(backendOutcome({ standing: "dependent" }));
+  expect(await answerTo(QUESTION)).toBe("It leaves at 07:40.");
+  await rateBad(rated);
+  expect(await answerTo(QUESTION)).toBe(null);
+  expect(await list("pending")).toMatchObject([{ answer: "It leaves at 07:40." }]);
+  expect(await learn(rated)).toBe("note");
+  expect(await learn(rated, user, "It leaves at 07:45.")).toBe("pending");
+  expect(await answerTo(QUESTION)).toBe(null);
+});
+
+it("what was agreed on is set aside by a bad rating from any key", async () => {
+  const { deps, answerTo, rateBad, user } = await start("agreed badly", { notes: "agreed" });
+  const agreed = backendOutcome({ edge_answer: "07:40" });
+  await noteAgreed(deps, user, agreed);
+  expect(await answerTo(QUESTION)).toBe("It leaves at 07:40.");
+  await rateBad(agreed);
+  expect(await answerTo(QUESTION)).toBe(null);
+});
+
+it("who may write vouches for a correction against a bad rating of the same answer", async () => {
+  const { learn, answerTo, rateBad, writer } = await start("vouched");
+  const right = "It leaves at 07:40.";
+  await learn(backendOutcome({ text: "At noon." }), writer, right);
+  await rateBad(backendOutcome());
+  await rateBad(backendOutcome(), writer);
+  expect(await answerTo(QUESTION)).toBe(right);
 });

@@ -98,8 +98,9 @@ it("a correction of who may not write waits for an administrator", async () => {
   const { learn, answerTo, list, notes, admin, user, writer } = await start("poison");
   await learn(backendOutcome());
   const lie = "It leaves at midnight.";
-  expect(await learn(backendOutcome(), user, lie)).toBe("pending");
-  expect(await learn(backendOutcome(), user, "It never leaves.")).toBe("pending");
+  const other = backendOutcome({ trace_id: "t2", text: "At 07:40 [1]." });
+  expect(await learn(other, user, lie)).toBe("pending");
+  expect(await learn(other, user, "It never leaves.")).toBe("pending");
   expect(await answerTo(QUESTION)).toBe("It leaves at 07:40.");
   const waiting = await list("pending");
   expect(waiting.map(({ answer }) => answer)).toEqual([lie, "It never leaves."]);
