@@ -1,5 +1,6 @@
 /** Reads request bodies: bounded, decoded strictly, and as JSON that is safe to store. */
 import { GatheredBytes } from "../../index/bytes.ts";
+import { cutText } from "../../index/cut.ts";
 import { ServiceError } from "../errors.ts";
 import { BODY_BYTES_MAX, BODY_DRAIN_BYTES_MAX, JSON_DEPTH_MAX } from "../limits.ts";
 import { received } from "./client-left.ts";
@@ -89,7 +90,7 @@ export function parseJson(text: string, what = "the body"): unknown {
     return JSON.parse(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : "unreadable";
-    throw new ServiceError("invalid_json", `${what} is not JSON: ${reason.slice(0, 200)}`, {
+    throw new ServiceError("invalid_json", `${what} is not JSON: ${cutText(reason, 200)}`, {
       cause,
     });
   }
@@ -107,8 +108,9 @@ export function checkJson(root: unknown): void {
       typeof step === "number" ? `${at}[${step}]` : at === "" ? step : `${at}.${step}`,
     "",
   );
-  throw new ServiceError("invalid_request", `${place.slice(0, 200) || "the body"} ${fault.fact}`, {
-    param: place.slice(0, 200),
+  const shown = cutText(place, 200);
+  throw new ServiceError("invalid_request", `${shown || "the body"} ${fault.fact}`, {
+    param: shown,
   });
 }
 

@@ -1,5 +1,6 @@
 /** Answers that are given again: what `answer.ts` calls before it does anything, and of what it
  *  did. No answer fails for want of the cache. */
+import { cutText } from "../../index/cut.ts";
 import { quantizeVector } from "../../index/vectors.ts";
 import { READER_ID } from "../engine/reader.ts";
 import { codeOf } from "../errors.ts";
@@ -280,7 +281,7 @@ class OpenedCache implements AnswerCache {
     const whole = answer.outcome.whole === true && question !== "";
     if (!policy.semantic || scope === null || !whole) return;
     const { qs: vector } = quantizeVector(await deps.embed());
-    const said = (answer.report.answer ?? text).slice(0, CACHE_ANSWER_CHARS_MAX);
+    const said = cutText(answer.report.answer ?? text, CACHE_ANSWER_CHARS_MAX);
     const asked = { question, edge_answer: edgeAnswer, answer: said, scope, vector };
     await objectOf(this.#asked, scope).putQuestion({ ...common, ...asked });
   }
