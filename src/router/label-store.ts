@@ -41,6 +41,10 @@ export class LabelStore {
     return isNew;
   }
 
+  remove(source: NewLabel["source"], traceId: string): void {
+    this.#sql.exec("DELETE FROM labels WHERE source = ? AND trace_id = ?", source, traceId);
+  }
+
   /** Now and then, as it reads all labels; of both sources, whichever it was that came now: where
    *  they take turns, only one of them would ever be looked at. */
   #trim(): void {

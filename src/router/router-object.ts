@@ -167,6 +167,7 @@ export class RouterObject extends DurableObject {
       this.#engineLabels.correct(engine, traceId, rating === "bad");
       if (wrong !== null && difficulty !== null && edge_answer !== null)
         this.#label("feedback", { ...recorded, difficulty, revision, wrong });
+      else this.#labels.remove("feedback", traceId); // the last rating counts
       return true;
     });
   }

@@ -66,6 +66,18 @@ it("an outcome is found by its trace, rated and labelled, after an eviction too"
   expect((await router.overview()).labels).toEqual({ backend: 0, feedback: 1 });
 });
 
+it("a rating that says nothing of the reader's answer takes an earlier one's label", async () => {
+  const router = env.ROUTER.getByName("withdrawn");
+  const engine = "backend:big";
+  await router.record({ ...recording("a", { engine, at: Date.now() }), sample: { wrong: false } });
+  await router.rate("a", "good", true);
+  expect(await router.find("a")).toMatchObject({ label: { wrong: true, source: "feedback" } });
+  await router.rate("a", "bad", null);
+  const label = { wrong: false, source: "backend" };
+  expect(await router.find("a")).toMatchObject({ rating: "bad", label });
+  expect((await router.overview()).labels).toEqual({ backend: 1, feedback: 0 });
+});
+
 it("the ring keeps its number, its bytes and its time, and no more", async () => {
   const router = env.SMALL_ROUTER.getByName("ring");
   for (let i = 0; i < 25; i++) await router.record(recording(`t${i}`));
