@@ -101,13 +101,13 @@ export function riskUpperBound(n: number, k: number, confidence: number): number
   return high;
 }
 
-/** P(Bin(n, p) <= k) for whole n <= CALIBRATION_SCORES_MAX. Summed downwards from k until terms no
- *  longer count: O(sqrt(n)). */
+/** P(Bin(n, p) <= k) for whole n and k. Summed downwards from k until terms no longer count:
+ *  O(sqrt(n)). */
 export function binomialTail(n: number, p: number, k: number): number {
   if (p <= 0 || k >= n) return 1;
   if (p >= 1) return 0;
-  const logs = logFactorials();
-  const logTerm = logs[n]! - logs[k]! - logs[n - k]! + k * Math.log(p) + (n - k) * Math.log1p(-p);
+  const choices = logFactorial(n) - logFactorial(k) - logFactorial(n - k);
+  const logTerm = choices + k * Math.log(p) + (n - k) * Math.log1p(-p);
   let term = Math.exp(logTerm);
   if (term === 0) return k > n * p ? 1 : 0; // beyond what a double holds, either way
   let sum = term;
@@ -116,6 +116,14 @@ export function binomialTail(n: number, p: number, k: number): number {
     sum += term;
   }
   return Math.min(1, sum);
+}
+
+/** log(n!) for whole n: from a table, and beyond it by Stirling's series, whose first term left out
+ *  is below 1e-24 there: what the table lacks would turn every bound on more answers into k / n. */
+function logFactorial(n: number): number {
+  if (n <= CALIBRATION_SCORES_MAX) return logFactorials()[n]!;
+  const series = 1 / (12 * n) - 1 / (360 * n ** 3);
+  return (n + 0.5) * Math.log(n) - n + 0.5 * Math.log(2 * Math.PI) + series;
 }
 
 let factorials: Float64Array | null = null;

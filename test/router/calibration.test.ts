@@ -109,6 +109,19 @@ it("the upper bound is where the binomial tail meets the tolerated error", () =>
   expect(riskUpperBound(50, 5, 0.95)).toBeCloseTo(0.1988, 4);
 });
 
+// By bisection of the tail, summed from 0 in numbers of 40 digits (mpmath).
+it.each([
+  [19_999, 200, 0.95, 0.011237272875],
+  [20_000, 200, 0.95, 0.011236711362],
+  [20_001, 200, 0.95, 0.011236149906],
+  [25_000, 250, 0.95, 0.01109846977],
+  [25_000, 0, 0.95, 0.000119822112],
+  [1_000_000, 300, 0.95, 0.000330089282],
+  [1_000_000, 5_000, 0.99, 0.005166551324],
+])("the upper bound of %d answers of which %d are wrong is exact", (n, k, confidence, exact) => {
+  expect(Math.abs(riskUpperBound(n, k, confidence) - exact)).toBeLessThan(2e-9);
+});
+
 it("a file's pairs become labelled scores, and one beyond 0..1 is a bug", () => {
   const file = { version: "a", scores: [[0.25, 1]] as [number, number][], abstained: 3 };
   expect(readCalibration(file)).toEqual({
