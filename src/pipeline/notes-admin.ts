@@ -1,7 +1,7 @@
 /** The tending of notes: between what the API asks and the objects that hold them. */
 import { ServiceError } from "../errors.ts";
 import type { MemoryAccess } from "./memory-admin.ts";
-import { refreshSources, replaceNote } from "./notes.ts";
+import { refreshSources, replaceNote, setAside } from "./notes.ts";
 import { areStale, type NoteDeps, noteStore } from "./notes-find.ts";
 import type { NotePolicies } from "./notes-policy.ts";
 import type { Note, NoteAdmin, NotePage, NotePatch, NotePolicy, NoteView } from "./notes-types.ts";
@@ -44,9 +44,9 @@ export class NamespaceNotes implements NoteAdmin {
     const note: Note = { ...before, ...(expires_at === undefined ? {} : { expires_at }) };
     if (answer !== undefined) Object.assign(note, { answer, learned_by: "admin" });
     if (confirm) note.sources = await refreshSources(this.#deps, caller.tenant, namespace, note);
-    note.state = state ?? note.state;
-    const after = await replaceNote(this.#deps, caller.tenant, namespace, before, note);
-    return this.#view(caller, namespace, after);
+    const after = state === "pending" ? setAside(note) : { ...note, state: state ?? note.state };
+    const stored = await replaceNote(this.#deps, caller.tenant, namespace, before, after);
+    return this.#view(caller, namespace, stored);
   }
 
   async remove(caller: Caller, namespace: string, id: string): Promise<void> {

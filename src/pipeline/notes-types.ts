@@ -22,7 +22,8 @@ export interface Note {
   edge_answer: string | null;
   /** The documents behind the answer, as they were; one that changed since makes the note stale. */
   sources: NoteSource[];
-  /** How often a backend has given the answer, up to what policy "agreed" asks for. */
+  /** How often a backend has given the answer, up to what policy "agreed" asks for; 0 once the note
+   *  was set aside. */
   seen: number;
   /** Unix ms. */
   learned_at: number;

@@ -108,7 +108,7 @@ export async function noteAgreed(
   if (note === null || note.answer.length > NOTE_AGREED_CHARS_MAX) return;
   await makeNotes(deps, tenant, namespace);
   const waiting = await noteStore(deps, tenant, namespace, "pending").get(note.id);
-  if (waiting !== null && waiting.learned_by !== "agreement") return; // an administrator's to judge
+  if (waiting !== null && isForAdmin(waiting)) return;
   const same = waiting !== null && saysTheSame(waiting.answer, note.answer);
   const seen = same ? waiting.seen + 1 : 1;
   const { edge_answer } = outcome;
@@ -206,6 +206,9 @@ async function put(deps: NoteDeps, tenant: string, namespace: string, note: Note
   if (note.state === "active") await noteStore(deps, tenant, namespace, "pending").remove(note.id);
 }
 
+/** Whether a note that waits is an administrator's to judge: all but what engines may yet agree on. */
+const isForAdmin = ({ learned_by, seen }: Note) => learned_by !== "agreement" || seen === 0;
+
 /** Whether somebody wrote it who may write. */
 const isVouched = ({ kind, learned_by }: Note) => kind === "correction" || learned_by === "admin";
 
@@ -220,11 +223,17 @@ async function doubt(
   const note = await noteBehind(deps, caller.tenant, namespace, outcome);
   if (note === null) return;
   if (isVouched(note) && !mayDo(caller, "memory:write")) return;
-  await replaceNote(deps, caller.tenant, namespace, note, { ...note, state: "pending" });
+  await replaceNote(deps, caller.tenant, namespace, note, setAside(note));
+}
+
+/** The note out of use, so that no agreement brings it back. */
+export function setAside(note: Note): Note {
+  return { ...note, state: "pending", seen: 0 };
 }
 
 /** The note that gave the answer, or else the one that was learned from it, or from another that
- *  said the same; null where there is none. What somebody vouched for since is not from it. */
+ *  said the same, if only as one to agree on; null where there is none. What somebody vouched for
+ *  since is not from it. */
 async function noteBehind(
   deps: NoteDeps,
   tenant: string,
@@ -232,11 +241,13 @@ async function noteBehind(
   { engine, notes, standing, question, text, passages }: Outcome,
 ): Promise<Note | null> {
   const active = noteStore(deps, tenant, namespace, "active");
+  const pending = noteStore(deps, tenant, namespace, "pending");
   if (engine === NOTE_ID) return notes[0] === undefined ? null : active.get(notes[0]);
   if (standing === undefined || standing === "dependent") return null;
-  const note = await active.get(await noteIdOf(question));
+  const id = await noteIdOf(question);
   const said = withoutMarks(text, passages.length);
-  return note !== null && !isVouched(note) && note.answer === said ? note : null;
+  const known = await Promise.all([active.get(id), pending.get(id)]);
+  return known.find((note) => note && !isVouched(note) && note.answer === said) ?? null;
 }
 
 /** Puts a note in the place of another, where its state says: one that answers has the id of its

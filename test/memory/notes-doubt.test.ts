@@ -1,5 +1,6 @@
 /** Notes that are taken out of use, by a rating or by hand, and what comes of them. */
 import { expect, it } from "vitest";
+import { NOTE_AGREED_TIMES } from "../../src/limits.ts";
 import { NOTE_ID, noteAgreed } from "../../src/pipeline/notes.ts";
 import { backendOutcome, QUESTION, start } from "./noting.ts";
 
@@ -68,4 +69,33 @@ it("who may write vouches for a correction against a bad rating of the same answ
   await rateBad(backendOutcome());
   await rateBad(backendOutcome(), writer);
   expect(await answerTo(QUESTION)).toBe(right);
+});
+
+it("engines that agree once more do not bring back what was set aside", async () => {
+  const one = await start("agreed again", { notes: "agreed" });
+  const { deps, answerTo, rateBad, learn, list, notes, admin, user } = one;
+  const agreed = backendOutcome({ edge_answer: "07:40" });
+  const agree = async () => {
+    for (let i = 0; i < NOTE_AGREED_TIMES; i++) await noteAgreed(deps, user, agreed);
+    return answerTo(QUESTION);
+  };
+  expect(await agree()).toBe("It leaves at 07:40.");
+  const { id } = (await list())[0]!;
+  await rateBad(noteOutcome(id));
+  expect(await agree()).toBe(null);
+  expect(await list("pending")).toMatchObject([{ id, learned_by: "agreement", seen: 0 }]);
+  expect((await notes.patch(admin, "docs", id, { state: "active" })).state).toBe("active");
+  expect(await answerTo(QUESTION)).toBe("It leaves at 07:40.");
+  await notes.patch(admin, "docs", id, { state: "pending" });
+  expect(await agree()).toBe(null);
+  expect(await learn(agreed)).toBe("note"); // what is rated good is
+  expect(await answerTo(QUESTION)).toBe("It leaves at 07:40.");
+});
+
+it("what was rated bad before engines agreed on it is not agreed on", async () => {
+  const { deps, answerTo, rateBad, user } = await start("rated early", { notes: "agreed" });
+  await noteAgreed(deps, user, backendOutcome());
+  await rateBad(backendOutcome());
+  for (let i = 0; i < NOTE_AGREED_TIMES; i++) await noteAgreed(deps, user, backendOutcome());
+  expect(await answerTo(QUESTION)).toBe(null);
 });

@@ -39,7 +39,9 @@ export const NoteReply = z
     engine: z.string(),
     edge_answer: z.string().nullable().openapi({ description: "What the reader had answered." }),
     sources: z.array(z.object({ document_id: z.string(), version: z.int() })),
-    seen: z.int().openapi({ description: "How often a backend has given the answer." }),
+    seen: z.int().openapi({
+      description: "How often a backend has given the answer; 0 once the note was set aside.",
+    }),
     learned_at: z.number().openapi({ description: "Unix time in ms." }),
     used_at: z.number().openapi({ description: "Unix time in ms, to the day." }),
     expires_at: z.number().openapi({ description: "Unix time in ms." }),
