@@ -197,11 +197,7 @@ export class SchemaReader {
         exclusiveMax: bound("exclusiveMaximum", infinite),
         multiples,
       },
-      string: {
-        min: count("minLength", 0),
-        max: count("maxLength", infinite),
-        patterns: this.patterns(schema, path),
-      },
+      string: this.string(schema, path),
       array: {
         prefix: this.schemas(schema, "prefixItems", path),
         items: this.schema(schema.items ?? true, `${path}.items`),
@@ -235,30 +231,33 @@ export class SchemaReader {
     return (values as Json[]).filter((value) => canonical(value) === only);
   }
 
-  /** A pattern's automaton. What all patterns of the schema took to read has a bound, each counted
-   *  once. */
-  private pattern(source: string, path: string): Pattern {
-    const pattern = patternOf(source, path);
-    if (!this.sources.has(source)) this.work += pattern.work;
-    this.sources.add(source);
+  /** The automaton of a pattern or a format. What all of the schema took to read has a bound, each
+   *  counted once. */
+  private pattern(sources: readonly string[], path: string): Pattern {
+    const pattern = patternOf(sources, path);
+    if (!this.sources.has(pattern.source)) this.work += pattern.work;
+    this.sources.add(pattern.source);
     if (this.work > GRAMMAR_WORK_MAX)
       refuseSchema(path, `the schema's patterns take more than ${GRAMMAR_WORK_MAX} steps`);
     return pattern;
   }
 
-  private patterns(schema: Fields, path: string) {
+  private string(schema: Fields, path: string): Shape["string"] {
     const { pattern, format } = schema;
-    const found = [];
+    const patterns = [];
+    let max = counted(schema, "maxLength", Number.POSITIVE_INFINITY, path);
     if (pattern !== undefined) {
       if (typeof pattern !== "string") refuseSchema(path, "pattern is a string");
-      found.push(this.pattern(pattern, `${path}.pattern`));
+      patterns.push(this.pattern([pattern], `${path}.pattern`));
     }
     if (format !== undefined) {
       if (typeof format !== "string" || !Object.hasOwn(FORMATS, format))
         refuseSchema(path, `format ${String(format).slice(0, 80)} is not supported`);
-      found.push(this.pattern(FORMATS[format]!, `${path}.format`));
+      const known = FORMATS[format]!;
+      patterns.push(this.pattern(known.patterns, `${path}.format`));
+      max = Math.min(max, known.max);
     }
-    return found;
+    return { min: counted(schema, "minLength", 0, path), max, patterns };
   }
 
   private object(schema: Fields, path: string): ObjectShape {
@@ -272,7 +271,7 @@ export class SchemaReader {
     };
     const properties = fields("properties");
     const patterns = fields("patternProperties").map(
-      ([source, part]) => [this.pattern(source, `${path}.patternProperties`), part] as const,
+      ([source, part]) => [this.pattern([source], `${path}.patternProperties`), part] as const,
     );
     const required = schema.required ?? [];
     if (!Array.isArray(required) || !required.every((name) => typeof name === "string"))

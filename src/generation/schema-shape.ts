@@ -1,10 +1,10 @@
 /** What one alternative of a JSON Schema asks for, keyword by keyword, and both of two. */
 import { ServiceError } from "../errors.ts";
 import { GRAMMAR_PATTERNS_BYTES_MAX, GRAMMAR_WORK_MAX } from "../limits.ts";
-import { contentOf } from "./json-text.ts";
+import { charClasses, contentOf } from "./json-text.ts";
 import { ANY_NUMBER, type NumberRange } from "./number-text.ts";
 import { parsePattern } from "./regex.ts";
-import type { Dfa } from "./terminal.ts";
+import { combine, type Dfa } from "./terminal.ts";
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type Schema = boolean | { [key: string]: Json };
@@ -30,7 +30,9 @@ export interface ObjectShape {
   readonly max: number;
 }
 
+/** Of one regular expression, or of several that are all found. */
 export interface Pattern {
+  /** Equal for equal expressions only. */
   readonly source: string;
   /** The contents of the JSON strings in which it is found. */
   readonly content: Dfa;
@@ -72,10 +74,11 @@ export function refuseSchema(path: string, fact: string): never {
 
 const patterns = new Map<string, Pattern>();
 
-/** A pattern's automaton; those used last are kept, since schemas repeat them, up to
- *  GRAMMAR_PATTERNS_BYTES_MAX. */
-export function patternOf(source: string, path: string): Pattern {
-  const pattern = patterns.get(source) ?? readPattern(source, path);
+/** The automaton of these expressions together; those used last are kept, since schemas repeat
+ *  them, up to GRAMMAR_PATTERNS_BYTES_MAX. */
+export function patternOf(sources: readonly string[], path: string): Pattern {
+  const source = JSON.stringify(sources);
+  const pattern = patterns.get(source) ?? { source, ...readPattern(sources, path) };
   patterns.delete(source);
   patterns.set(source, pattern);
   let bytes = 0;
@@ -86,14 +89,16 @@ export function patternOf(source: string, path: string): Pattern {
   return pattern;
 }
 
-function readPattern(source: string, path: string): Pattern {
+function readPattern(sources: readonly string[], path: string): Omit<Pattern, "source"> {
   let work = 0;
   const spend = (more: number) => {
     work += more;
     if (work > GRAMMAR_WORK_MAX) refuseSchema(path, `takes more than ${GRAMMAR_WORK_MAX} steps`);
   };
-  const content = contentOf(parsePattern(source, path, spend), path, spend);
-  return { source, content, work };
+  const contents = sources.map((one) => contentOf(parsePattern(one, path, spend), path, spend));
+  const content =
+    contents.length === 1 ? contents[0]! : combine(contents, [], charClasses(contents), path);
+  return { content, work };
 }
 
 const utf8 = new TextEncoder();
