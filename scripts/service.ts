@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
 import { OPTIONAL_WORKERS, wranglerEnv, writeMainConfig } from "./workers.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -125,14 +126,14 @@ function toEnvFile(variables: Record<string, string>): string {
 /** The last lines that the child printed, kept for an error message. */
 function collectLog(child: ChildProcess, onLog?: (line: string) => void): string[] {
   const tail: string[] = [];
-  for (const stream of [child.stdout, child.stderr])
-    stream?.setEncoding("utf8").on("data", (text: string) => {
-      for (const line of text.split("\n").filter((part) => part.trim() !== "")) {
-        tail.push(line);
-        if (tail.length > 40) tail.shift();
-        onLog?.(line);
-      }
-    });
+  const take = (line: string) => {
+    if (line.trim() === "") return;
+    tail.push(line);
+    if (tail.length > 40) tail.shift();
+    onLog?.(line);
+  };
+  // Whole lines: what a read brings may end within one.
+  for (const input of [child.stdout!, child.stderr!]) createInterface({ input }).on("line", take);
   return tail;
 }
 

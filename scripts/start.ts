@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { withoutAnswered } from "./answered-errors.ts";
 import { exitOnSignals, LOCAL_ADMIN_KEY, LOCAL_KEY, startService } from "./service.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -36,7 +37,7 @@ const service = await startService({
   state: process.env.BRINK_STATE || join(root, ".brink"),
   variables,
   onnx: process.env.BRINK_ONNX === "1",
-  onLog: (line) => console.error(line),
+  onLog: withoutAnswered((line) => console.error(line)),
   onProgress: (detail) => {
     if (detail !== last) console.log(detail);
     last = detail;

@@ -3,7 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { checkAnswer, checkHealth, curlLine, makeFirstKey } from "../../scripts/deploy-check.ts";
 import { freePort } from "../../scripts/service.ts";
 import { runBrink } from "../support/brink-cli.ts";
@@ -74,6 +74,22 @@ it("the doctor finds a fresh service well, and tells keys apart", async () => {
     1,
     expect.stringContaining("brink-wr…: the key is unknown or was revoked"),
   ]);
+});
+
+it("the terminal has the service's failures, and of a caller's mistakes nothing", async () => {
+  const authorization = "Bearer brink-admin";
+  const missing = await fetch(`${url}/admin/namespaces/none/stats`, { headers: { authorization } });
+  expect(missing.status).toBe(404);
+  const messages = [{ role: "user", content: "hi" }];
+  const failed = await fetch(`${url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization, "content-type": "application/json" },
+    body: JSON.stringify({ model: "backend", memory: false, messages }),
+  });
+  expect(failed.status).toBe(503);
+  // Printed in their order: what was thrown before is there by then, or never.
+  await vi.waitUntil(() => printed.includes('"status":503'), { timeout: 10_000 });
+  expect(printed).not.toContain("Uncaught");
 });
 
 it("what npm run deploy asks of a deployment is answered, and asked again as well", async () => {
