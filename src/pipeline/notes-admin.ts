@@ -1,9 +1,10 @@
 /** The tending of notes: between what the API asks and the objects that hold them. */
 import { ServiceError } from "../errors.ts";
 import type { MemoryAccess } from "./memory-admin.ts";
-import { refreshSources, replaceNote, setAside } from "./notes.ts";
+import { replaceNote, setAside } from "./notes.ts";
 import { areStale, type NoteDeps, noteStore } from "./notes-find.ts";
 import type { NotePolicies } from "./notes-policy.ts";
+import { refreshSources } from "./notes-sources.ts";
 import type { Note, NoteAdmin, NotePage, NotePatch, NotePolicy, NoteView } from "./notes-types.ts";
 import type { Caller } from "./types.ts";
 

@@ -81,7 +81,8 @@ export function noteReason({ how, cosine, difficulty, note }: FoundMatch): strin
 
 /** Where a note is from, for `brink.note`. */
 export function noteReport({ how, cosine, note }: FoundMatch): NonNullable<BrinkReport["note"]> {
-  const { id, question, kind, learned_by, learned_at, engine, trace_id, sources } = note;
+  const { id, question, kind, learned_by, learned_at, engine, trace_id } = note;
+  const sources = note.sources.map(({ document_id, version }) => ({ document_id, version }));
   return { id, question, kind, learned_by, learned_at, engine, trace_id, sources, how, cosine };
 }
 

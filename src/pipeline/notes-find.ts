@@ -3,6 +3,7 @@ import { NOTE_TOUCH_MS, NOTES_IN_PROMPT_MAX } from "../limits.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
 import { matchOf, type NoteMatch } from "./notes-match.ts";
 import type { NotePolicies } from "./notes-policy.ts";
+import { isUnchanged } from "./notes-sources.ts";
 import { type NoteMemory, NoteStore, noteMemories } from "./notes-store.ts";
 import type { Note, NoteCandidate } from "./notes-types.ts";
 
@@ -110,9 +111,9 @@ export async function areStale(
   const ids = [...new Set(notes.flatMap(({ sources }) => sources.map((one) => one.document_id)))];
   if (ids.length === 0) return notes.map(() => false);
   const found = await deps.memory(tenant, namespace).find(ids);
-  const versions = new Map(ids.map((id, i) => [id, found[i]?.version ?? null]));
+  const now = new Map(ids.map((id, i) => [id, found[i]]));
   return notes.map(({ sources }) =>
-    sources.some(({ document_id, version }) => versions.get(document_id) !== version),
+    sources.some((source) => !isUnchanged(source, now.get(source.document_id))),
   );
 }
 

@@ -34,6 +34,8 @@ export interface Note {
 export interface NoteSource {
   document_id: string;
   version: number;
+  /** SHA-256 of what was stored, in hexadecimal digits; absent in notes of earlier releases. */
+  digest?: string;
 }
 
 /** A note that a search found near a question. */

@@ -5,14 +5,13 @@ import {
   NOTE_AGREED_TIMES,
   NOTE_ANSWER_CHARS_MAX,
   NOTE_QUESTION_CHARS_MAX,
-  NOTE_SOURCES_MAX,
-  READER_PASSAGES,
 } from "../limits.ts";
 import type { Outcome } from "../router/outcome.ts";
 import { sha256Hex } from "./digest.ts";
 import { makeNotes, type NoteDeps, noteStore } from "./notes-find.ts";
 import { saysTheSame } from "./notes-match.ts";
-import type { Note, NotePolicy, NoteSource } from "./notes-types.ts";
+import { sourcesOf } from "./notes-sources.ts";
+import type { Note, NotePolicy } from "./notes-types.ts";
 import { citedNumbers } from "./prompt.ts";
 import { type Caller, mayDo } from "./types.ts";
 
@@ -152,28 +151,6 @@ async function noteOf(outcome: Outcome, policy: NotePolicy, now: number): Promis
   };
 }
 
-/** The documents that the answer marks, or else the first that were read, in the version that was
- *  read; null where one changed since, so that nobody knows what the answer is worth now. */
-async function sourcesOf(
-  deps: NoteDeps,
-  tenant: string,
-  { namespace, text, passages }: Outcome,
-): Promise<NoteSource[] | null> {
-  const marked = citedNumbers(text, passages.length).map((number) => passages[number - 1]!);
-  const behind = marked.length > 0 ? marked : passages.slice(0, READER_PASSAGES);
-  const read = new Map(behind.map(({ document_id, version }) => [document_id, version]));
-  const ids = [...read.keys()].slice(0, NOTE_SOURCES_MAX);
-  if (ids.length === 0) return [];
-  const found = await deps.memory(tenant, namespace!).find(ids);
-  const sources = ids.map((document_id, i) => {
-    return { document_id, version: found[i]?.version ?? 0 };
-  });
-  const changed = sources.some(({ document_id, version }) => {
-    return version === 0 || version !== (read.get(document_id) ?? version);
-  });
-  return changed ? null : sources;
-}
-
 /** The text without its [n] marks, which mean nothing beside other passages. */
 function withoutMarks(text: string, passages: number): string {
   const marks = /(?<!\s)\s*\[\d{1,3}(?:\s*,\s*\d{1,3}){0,15}\]/g;
@@ -265,20 +242,4 @@ export async function replaceNote(
   if (note.state !== before.state || id !== before.id)
     await noteStore(deps, tenant, namespace, before.state).remove(before.id);
   return note;
-}
-
-/** A note's sources as they are now, without those that are gone. */
-export async function refreshSources(
-  deps: NoteDeps,
-  tenant: string,
-  namespace: string,
-  { sources }: Note,
-): Promise<NoteSource[]> {
-  if (sources.length === 0) return [];
-  const ids = sources.map(({ document_id }) => document_id);
-  const found = await deps.memory(tenant, namespace).find(ids);
-  return ids.flatMap((document_id, i) => {
-    const version = found[i]?.version;
-    return version === undefined ? [] : [{ document_id, version }];
-  });
 }

@@ -29,7 +29,7 @@ it("a good backend answer answers the same question, in other words too", async 
     how: "word for word",
     note: { trace_id: "t1", engine: "backend:big", learned_by: "rating" },
   });
-  expect(match!.note.sources).toEqual([{ document_id: "ferry", version: 1 }]);
+  expect(match!.note.sources).toMatchObject([{ document_id: "ferry", version: 1 }]);
 });
 
 it.each([

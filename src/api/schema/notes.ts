@@ -38,7 +38,15 @@ export const NoteReply = z
     trace_id: z.string().openapi({ description: "The answer that it was learned from." }),
     engine: z.string(),
     edge_answer: z.string().nullable().openapi({ description: "What the reader had answered." }),
-    sources: z.array(z.object({ document_id: z.string(), version: z.int() })),
+    sources: z.array(
+      z.object({
+        document_id: z.string(),
+        version: z.int(),
+        digest: z.string().optional().openapi({
+          description: "SHA-256 of the document: with another one it has changed.",
+        }),
+      }),
+    ),
     seen: z.int().openapi({
       description: "How often a backend has given the answer; 0 once the note was set aside.",
     }),

@@ -1,0 +1,47 @@
+/** By what a note goes stale, on real memory objects. */
+import { expect, it } from "vitest";
+import { noteStore } from "../../src/pipeline/notes-find.ts";
+import { embedWords, prepared, store } from "./documents.ts";
+import { backendOutcome, QUESTION, start } from "./noting.ts";
+
+const FERRY = prepared("ferry", "The ferry to Skagen leaves at 07:40.");
+const LATER = prepared("ferry", "The ferry to Skagen leaves at 08:10.");
+
+it("a document that was removed and came back otherwise makes a note stale", async () => {
+  const { learn, answerTo, list, notes, memory, admin } = await start("loaded anew");
+  await learn(backendOutcome());
+  await memory.remove(["ferry"]);
+  await store(memory, [LATER]);
+  expect((await memory.get("ferry"))!.version).toBe(1); // as it was at the learning
+  expect(await answerTo(QUESTION)).toBe(null);
+  const [note] = await list();
+  expect(note).toMatchObject({ stale: true });
+  expect(await notes.patch(admin, "docs", note!.id, { confirm: true })).toMatchObject({
+    stale: false,
+  });
+  await memory.remove(["ferry"]);
+  await store(memory, [FERRY]);
+  expect(await answerTo(QUESTION)).toBe(null);
+});
+
+it("one that says the same again does not", async () => {
+  const { learn, answerTo, memory } = await start("said again");
+  await learn(backendOutcome());
+  await store(memory, [LATER]);
+  expect(await answerTo(QUESTION)).toBe(null);
+  await store(memory, [FERRY]);
+  expect((await memory.get("ferry"))!.version).toBe(3);
+  expect(await answerTo(QUESTION)).toBe("It leaves at 07:40.");
+});
+
+it("a note that was stored without digests goes by versions", async () => {
+  const { learn, answerTo, list, deps, memory } = await start("undigested");
+  await learn(backendOutcome());
+  const { stale: _, ...note } = (await list())[0]!;
+  const sources = [{ document_id: "ferry", version: 1 }];
+  const old = { ...note, sources };
+  await noteStore(deps, "undigested", "docs", "active").put(old, embedWords(QUESTION));
+  expect(await answerTo(QUESTION)).toBe("It leaves at 07:40.");
+  await store(memory, [LATER]);
+  expect(await answerTo(QUESTION)).toBe(null);
+});
