@@ -2,6 +2,23 @@
  *  not meanings: names and addresses in words stay. */
 import { TRACE_TEXT_CHARS_MAX } from "../limits.ts";
 
+/** What stands before a secret's value. */
+const SECRET = /(?:key|token|secret|password|passwd|pwd)["'`]?\s{0,4}[:=]\s{0,4}/;
+
+/** A value in quotes runs to the one that closes, whatever is between. */
+const QUOTED = ['"', "'", "`"].map((mark): [RegExp, string] => {
+  const value = `(?:[^${mark}\\\\\\n]|\\\\.){4,4000}`;
+  return [new RegExp(`(${SECRET.source}${mark})${value}`, "gi"), "$1[key]"];
+});
+
+/** Letters of any script, as RFC 6531 has them. Where words have no spaces between, what stands
+ *  before an address may go with it. */
+const EMAIL = (() => {
+  const [letter, local] = ["[\\p{L}\\p{M}\\p{N}-]", "[\\p{L}\\p{M}\\p{N}_.%+-]"];
+  const domain = `${letter}{1,63}(?:\\.${letter}{1,63}){1,8}`;
+  return new RegExp(`(?<!${local})${local}{1,254}@${domain}`, "gu");
+})();
+
 /** Every repetition has a bound and none can match in two ways what another matches too, so the
  *  time is linear in the text's length. */
 const FORMS: [RegExp, string][] = [
@@ -10,46 +27,83 @@ const FORMS: [RegExp, string][] = [
   // JSON web tokens: three parts of base64url, of which the first is an object.
   [/(?<![\w-])eyJ[\w-]{5,4000}\.[\w-]{2,4000}\.?[\w-]{0,1000}/g, "[key]"],
   [/\b(bearer|basic|token)(\s{1,4})[A-Za-z0-9._~+/=-]{8,4000}/gi, "$1$2[key]"],
-  [/(:\/\/)[^\s/:@]{1,100}:[^\s/@]{1,200}@/g, "$1[key]@"],
+  // A user may be missing, as in Redis'.
+  [/(:\/\/)[^\s/:@]{0,100}:[^\s/@]{1,200}@/g, "$1[key]@"],
   // NAME=VALUE and "name": "value" of what is called a secret.
-  [/((?:key|token|secret|password|passwd|pwd)"?\s{0,4}[:=]\s{0,4}"?)[^\s",;]{4,400}/gi, "$1[key]"],
+  ...QUOTED,
+  [new RegExp(`(${SECRET.source}"?)(?!["'\`]?\\[key\\])[^\\s",;]{4,400}`, "gi"), "$1[key]"],
   // Keys of providers: a short prefix of their own and a long random tail.
   [/(?<![\w-])(?:sk|pk|rk|brink|gh[opsu]|glpat|xox[abprs])[-_][\w-]{12,400}/g, "[key]"],
   [/\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g, "[key]"],
   [/\bgithub_pat_[A-Za-z0-9_]{20,400}/g, "[key]"],
-  [/(?<![\w.%+-])[\w.%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}/g, "[email]"],
+  [EMAIL, "[email]"],
 ];
 
-/** Digits with single separators between, as cards and telephones are written. */
-const NUMBER = /(?<![\w.])\+?\(?\d(?:[ ()./-]{0,2}\d){6,24}(?![\w])/g;
+/** Dates, which stay, and which what stands beside them is no part of. */
+const DATE =
+  /(?<![\w./-])((?:\d{4}-[01]\d-[0-3]\d|[0-3]?\d\.[01]?\d\.\d{4}|[0-3]?\d\/[0-3]?\d\/\d{4})(?!\d))/;
+
+/** Groups of digits, of which some may be a card's. */
+const GROUPS = /(?<![\w.])\d{1,19}(?:[\p{Zs}\p{Pd}()./]{1,3}\d{1,19}){0,4000}(?!\w)/gu;
+
+/** Digits with single separators between, as telephones are written. */
+const NUMBER = /(?<![\w.])\+?\(?\d(?:[\p{Zs}\p{Pd}()./]{0,2}\d){6,24}(?!\w)/gu;
 
 /** The text, redacted and cut to TRACE_TEXT_CHARS_MAX. It is cut to twice that first, so that what
  *  the cut leaves of a secret is still known as one. */
 export function redact(text: string, charsMax: number = TRACE_TEXT_CHARS_MAX): string {
   let kept = text.slice(0, 2 * charsMax).toWellFormed();
   for (const [form, instead] of FORMS) kept = kept.replace(form, instead);
-  kept = kept.replace(NUMBER, (found) => nameNumber(found) ?? found);
+  kept = kept
+    .split(DATE)
+    .map((part, i) => (i % 2 === 1 ? part : redactNumbers(part)))
+    .join("");
   return kept.length <= charsMax ? kept : `${kept.slice(0, charsMax).toWellFormed()}…`;
 }
 
-/** 13 to 19 digits that pass the check of card numbers are one; what has an international prefix,
- *  or 9 to 15 digits in groups, is a telephone's. A plain number or a date stays. */
-function nameNumber(found: string): string | null {
-  const digits = found.replace(/\D/g, "");
-  if (digits.length >= 13 && digits.length <= 19 && passesLuhn(digits)) return "[card]";
-  const grouped = /\d[ ()./-]{1,2}\d/.test(found);
-  if (/^\d{4}-\d{2}-\d{2}/.test(found) || digits.length > 15) return null;
-  if (found.startsWith("+") && digits.length >= 7) return "[phone]";
-  return grouped && digits.length >= 9 ? "[phone]" : null;
+function redactNumbers(text: string): string {
+  const cardless = text.replace(GROUPS, (found) => withoutCards(found));
+  return cardless.replace(NUMBER, (found) => (isPhone(found) ? "[phone]" : found));
 }
 
-/** ISO/IEC 7812-1, annex B. */
-function passesLuhn(digits: string): boolean {
-  let sum = 0;
-  for (let i = 0; i < digits.length; i++) {
-    const digit = Number(digits[digits.length - 1 - i]);
-    const doubled = i % 2 === 0 ? digit : 2 * digit;
-    sum += doubled > 9 ? doubled - 9 : doubled;
+/** Whole groups of 13 to 19 digits together that pass the check of card numbers are a card; what
+ *  stands before or behind, as when it expires, is not checked with them. Where several would do
+ *  that overlap, all of them go. */
+function withoutCards(found: string): string {
+  const groups = [...found.matchAll(/\d+/g)];
+  let out = "";
+  let kept = 0; // what lies before this is in `out`, or was a card's
+  for (const [i, { index }] of groups.entries()) {
+    const end = endOfCard(groups, i);
+    if (end === null || end <= kept) continue;
+    if (index >= kept) out += `${found.slice(kept, index)}[card]`;
+    kept = end;
   }
-  return sum % 10 === 0;
+  return out + found.slice(kept);
+}
+
+/** Where the longest card number ends that begins with the first of the groups; null: none does.
+ *  The check is that of ISO/IEC 7812-1, annex B, whose every second digit from the right counts
+ *  twice: both sums are carried on from the left, since where the right end is turns out last. */
+function endOfCard(groups: readonly RegExpExecArray[], first: number): number | null {
+  let end: number | null = null;
+  let [sum, otherSum, digits] = [0, 0, 0];
+  for (let i = first; i < groups.length && digits < 19; i++) {
+    const { 0: group, index } = groups[i]!;
+    for (const char of group) {
+      const [digit, twice] = [Number(char), 2 * Number(char)];
+      [sum, otherSum] = [otherSum + digit, sum + (twice > 9 ? twice - 9 : twice)];
+    }
+    digits += group.length;
+    if (digits >= 13 && digits <= 19 && sum % 10 === 0) end = index + group.length;
+  }
+  return end;
+}
+
+/** What has an international prefix, or 9 to 15 digits in groups, is a telephone's. A plain number
+ *  stays. */
+function isPhone(found: string): boolean {
+  const digits = found.replace(/\D/g, "");
+  if (digits.length > 15) return false;
+  return found.startsWith("+") || (digits.length >= 9 && /\d[^\d]{1,2}\d/.test(found));
 }

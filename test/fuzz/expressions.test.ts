@@ -31,6 +31,7 @@ const MAKE: Record<string, () => Promise<unknown>> = {
   "src/pipeline/cache-match.ts": () => import("../../src/pipeline/cache-match.ts"),
   "src/pipeline/notes-match.ts": () => import("../../src/pipeline/notes-match.ts"),
   "src/pipeline/prompt.ts": () => import("../../src/pipeline/prompt.ts"),
+  "src/pipeline/redact.ts": () => import("../../src/pipeline/redact.ts"),
   "src/router/features-answer.ts": () => import("../../src/router/features-answer.ts"),
 };
 
