@@ -272,6 +272,10 @@ export const GRAMMAR_PROPERTIES_KEPT_MAX = 32;
 // far above what real schemas have, and what a recursive reader takes in a few milliseconds.
 export const GRAMMAR_COUNT_MAX = 1_000;
 export const GRAMMAR_SHAPES_MAX = 4_096;
+// Schemas that lead to each other by $ref or a combination before a value begins: a reader follows
+// them by recursion. Alternatives of one oneOf are compared pair by pair, a thousand in .7 s.
+export const GRAMMAR_REFERENCES_MAX = 256;
+export const GRAMMAR_ONE_OF_MAX = 1_000;
 // Nesting of what is written. JSON_DEPTH_MAX readers accept more.
 export const GRAMMAR_DEPTH_MAX = 24;
 // States kept of the automaton that is built while text is checked: 2 KB each.

@@ -1,6 +1,12 @@
 /** Reads JSON Schema (draft 2020-12, and draft 7's definitions) into shapes. Every keyword is
  *  either held to or refused by name. */
-import { GRAMMAR_COUNT_MAX, GRAMMAR_SHAPES_MAX, GRAMMAR_WORK_MAX } from "../limits.ts";
+import {
+  GRAMMAR_COUNT_MAX,
+  GRAMMAR_ONE_OF_MAX,
+  GRAMMAR_REFERENCES_MAX,
+  GRAMMAR_SHAPES_MAX,
+  GRAMMAR_WORK_MAX,
+} from "../limits.ts";
 import { FORMATS } from "./formats.ts";
 import {
   ANY_SHAPE,
@@ -91,6 +97,8 @@ export class SchemaReader {
     if (known) return known;
     const path = this.paths.get(schema) ?? "the schema";
     if (this.reading.has(schema)) refuseSchema(path, "$ref leads back to itself");
+    if (this.reading.size >= GRAMMAR_REFERENCES_MAX)
+      refuseSchema(path, `more than ${GRAMMAR_REFERENCES_MAX} schemas lead to it`);
     this.reading.add(schema);
     const shapes = this.read(schema, path);
     this.reading.delete(schema);
@@ -119,6 +127,8 @@ export class SchemaReader {
       cross(this.schemas(schema, "anyOf", path).flatMap((part) => this.shapes(part)));
     if (schema.oneOf !== undefined) {
       const parts = this.schemas(schema, "oneOf", path).map((part) => this.shapes(part));
+      if (parts.length > GRAMMAR_ONE_OF_MAX)
+        refuseSchema(path, `oneOf has ${GRAMMAR_ONE_OF_MAX} alternatives at most; anyOf has more`);
       this.choices.push({ parts, path });
       cross(parts.flat());
     }

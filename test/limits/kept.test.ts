@@ -116,14 +116,14 @@ it("grammars of a generator: GRAMMARS_KEPT_MAX", () => {
 
 it("automata of patterns: GRAMMAR_PATTERNS_BYTES_MAX", () => {
   const sourceOf = (i: number) => `^x{${i}}(a|b)*a(a|b){6}$`;
-  const first = patternOf(sourceOf(0), "here");
-  expect(patternOf(sourceOf(0), "here")).toBe(first);
+  const first = patternOf([sourceOf(0)], "here");
+  expect(patternOf([sourceOf(0)], "here")).toBe(first);
   let bytes = first.content.bytes;
   for (let i = 1; bytes <= GRAMMAR_PATTERNS_BYTES_MAX; i++) {
     expect(i).toBeLessThan(1_000);
-    bytes += patternOf(sourceOf(i), "here").content.bytes;
+    bytes += patternOf([sourceOf(i)], "here").content.bytes;
   }
-  expect(patternOf(sourceOf(0), "here")).not.toBe(first);
+  expect(patternOf([sourceOf(0)], "here")).not.toBe(first);
 });
 
 it("ranges of Unicode properties: GRAMMAR_PROPERTIES_KEPT_MAX", async () => {
@@ -135,7 +135,7 @@ it("ranges of Unicode properties: GRAMMAR_PROPERTIES_KEPT_MAX", async () => {
   const read = (name: string) => {
     const property = properties.get(name) ?? names[properties.size]!;
     properties.set(name, property);
-    patternOf(`^[\\p{${property}}]x{${++patterns}}$`, "here"); // a pattern that is new
+    patternOf([`^[\\p{${property}}]x{${++patterns}}$`], "here"); // a pattern that is new
   };
   let asked = 0;
   const { fromCodePoint } = String;

@@ -24,6 +24,8 @@ import {
   GRAMMAR_GROUPS_MAX,
   GRAMMAR_MASKS_MAX,
   GRAMMAR_NFA_STATES_MAX,
+  GRAMMAR_ONE_OF_MAX,
+  GRAMMAR_REFERENCES_MAX,
   GRAMMAR_REPEAT_MAX,
   GRAMMAR_SHAPES_MAX,
   HTML_LIST_DEPTH_MAX,
@@ -141,6 +143,14 @@ const groups = (n: number) => pattern(`^${"(".repeat(n)}a${")".repeat(n)}$`);
 const word = (n: number) => pattern(`^${"ab".repeat(n / 2)}$`);
 const choices = (n: number) =>
   schema({ anyOf: Array.from({ length: n }, (_, i) => ({ const: i })) });
+const oneOf = (n: number) => schema({ oneOf: Array.from({ length: n }, (_, i) => ({ const: i })) });
+/** n schemas, each of which is the next. */
+const references = (n: number) => {
+  const $defs = Object.fromEntries(
+    Array.from({ length: n - 1 }, (_, i) => [`d${i}`, { $ref: `#/$defs/d${i + 1}` }] as const),
+  );
+  return schema({ $ref: "#/$defs/d0", $defs: { ...$defs, [`d${n - 2}`]: { type: "null" } } });
+};
 const named = (n: number) =>
   schema({ type: "object", required: Array.from({ length: n }, (_, i) => `p${i}`) });
 
@@ -160,6 +170,12 @@ it.each<[string, () => unknown, () => unknown]>([
   ],
   ["GRAMMAR_GROUPS_MAX", groups(GRAMMAR_GROUPS_MAX), groups(GRAMMAR_GROUPS_MAX + 1)],
   ["GRAMMAR_SHAPES_MAX", choices(GRAMMAR_SHAPES_MAX / 2 - 1), choices(GRAMMAR_SHAPES_MAX / 2 + 1)],
+  [
+    "GRAMMAR_REFERENCES_MAX",
+    references(GRAMMAR_REFERENCES_MAX),
+    references(GRAMMAR_REFERENCES_MAX + 1),
+  ],
+  ["GRAMMAR_ONE_OF_MAX", oneOf(GRAMMAR_ONE_OF_MAX), oneOf(GRAMMAR_ONE_OF_MAX + 1)],
   ["GRAMMAR_DFA_STATES_MAX", word(GRAMMAR_DFA_STATES_MAX - 2), word(GRAMMAR_DFA_STATES_MAX + 2)],
   [
     "GRAMMAR_NFA_STATES_MAX",
