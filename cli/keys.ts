@@ -86,8 +86,8 @@ export const keysCreate: Command = {
     showNew(key, values);
     if (!values.json && key.scopes.includes("inference") && key.default_namespace === null)
       console.error(
-        "it has no default namespace: what it asks must name memory.namespace to be answered from\n" +
-          `memory, or npx brink keys limits ${key.id} --default-namespace NS sets one`,
+        "it has no default namespace: what it asks must name memory.namespace to be answered\n" +
+          `from memory, or npx brink keys limits ${key.id} --default-namespace NS sets one`,
       );
     return key;
   },

@@ -1,4 +1,4 @@
-/** `brink namespaces`: jobs, compact, split, cancel. What runs in a namespace, and is made to run. */
+/** `brink namespaces`: jobs, compact, split, cancel: what runs in one, or is made to run. */
 import type { Job } from "../src/memory/jobs.ts";
 import type { MemoryStats } from "../src/memory/types.ts";
 import { connect } from "./client.ts";

@@ -8,8 +8,8 @@ const FRAME = /^ {6}at /;
 
 /** Hands on all lines but those on ServiceErrors that a Durable Object's method threw. workerd
  *  reports each as uncaught, but it has crossed RPC to the main Worker, which has answered it: a
- *  404 is no failure of the service's, and of a failure (5xx) it writes a line of its own. Bugs have
- *  other names, and alarms catch what they throw. Of a message of several lines the first goes. */
+ *  404 is no failure of the service's, and of a failure (5xx) it writes a line of its own. Bugs
+ *  have other names, alarms catch what they throw. Of a message of several lines the first goes. */
 export function withoutAnswered(print: (line: string) => void): (line: string) => void {
   let within = false;
   return (line) => {

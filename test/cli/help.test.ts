@@ -133,7 +133,7 @@ it("bash completes commands, verbs, options and their values", async () => {
   expect(await offered("brink ingest ")).toEqual([]); // files, which complete -o default offers
 });
 
-it("the lines for ~/.bashrc make a word that works in any folder, and ask no registry", async () => {
+it("the lines for ~/.bashrc make a word for any folder, and ask no registry", async () => {
   const { description } = command("completion");
   expect(description).not.toContain("npx");
   const [, lines] = /in ~\/\.bashrc:\n((?: {2}.*\n)+)/.exec(description!)!;

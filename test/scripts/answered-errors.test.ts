@@ -17,7 +17,7 @@ function kept(lines: readonly string[]): string[] {
   return printed;
 }
 
-it("a ServiceError goes with its frames, however many follow each other, with colours or not", () => {
+it("a ServiceError goes with its frames, however many follow, in colours or not", () => {
   const plain = ["✘ [ERROR] Uncaught ServiceError: a name Error", FRAMES[0]!];
   expect(kept([...ANSWERED, ...ANSWERED, ...plain])).toEqual([]);
 });
