@@ -62,7 +62,7 @@ export function describeThreshold(threshold) {
 }
 
 /** Short facts beside each other, each under its name.
- * @param {[name: string, value: string][]} facts */
+ * @param {[name: string, value: string | Node][]} facts */
 export function factList(facts) {
   const items = facts.map(([name, value]) =>
     el("div", {}, el("dt", {}, name), el("dd", {}, value)),

@@ -46,6 +46,13 @@ export function moment(ms) {
   return new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
 
+/** Unix ms as a field for a date and a time takes it: local, to the minute.
+ * @param {number} ms */
+export function localMinute(ms) {
+  const shift = new Date(ms).getTimezoneOffset() * 60_000;
+  return new Date(ms - shift).toISOString().slice(0, 16);
+}
+
 /** Unix ms as a local time with seconds, and the date unless it is today.
  * @param {number} ms */
 export function instant(ms) {

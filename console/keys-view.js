@@ -3,75 +3,72 @@ import { explainAbsence } from "./absence.js";
 import { call } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
-import { count, moment } from "./format.js";
+import { count, moment, plural } from "./format.js";
+import { editKey, showKeysForm, startKeysForm } from "./keys-form.js";
+import { forgetKeyTexts, showKeyText } from "./keys-texts.js";
 import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js";
+import { keyTracesHash } from "./routes.js";
 import { session, watchSession } from "./session.js";
 
-/** @typedef {import("./types.js").Key} Key */
+/** @typedef {import("./types.js").Key} Key
+ *  @typedef {"Edit" | "Disable" | "Rotate" | "Revoke"} Verb */
+
+const NAMESPACES_SHOWN = 4;
 
 const view = byId("keys", HTMLElement);
 const list = byId("keys-list", HTMLElement);
-const form = byId("keys-form", HTMLFormElement);
-const formTitle = byId("keys-form-title", HTMLElement);
-const send = byId("keys-send", HTMLButtonElement);
-const cancel = byId("keys-cancel", HTMLButtonElement);
 const outcome = byId("keys-outcome", HTMLElement);
-const field = {
-  name: byId("keys-name", HTMLInputElement),
-  scope: byId("keys-scope", HTMLSelectElement),
-  rpm: byId("keys-rpm", HTMLInputElement),
-  tpm: byId("keys-tpm", HTMLInputElement),
-  budget: byId("keys-budget", HTMLInputElement),
-  period: byId("keys-period", HTMLSelectElement),
-};
 const beginRead = newestOnly();
 
-/** The key that the form changes; null: it makes one. @type {Key | null} */
-let edited = null;
+/** The key in whose name what is shown was read. */
+let usedKey = "";
 
 export function startKeysView() {
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    void whileBusy(send, saveKey);
-  });
-  cancel.addEventListener("click", () => {
-    edit(null);
-    list.focus(); // the button that had it is gone
-  });
+  startKeysForm(saveKey, () => list.focus());
   watchSession(() => {
-    fill(outcome); // it may hold another tenant's new key
-    edit(null);
-    if (!view.hidden) showKeys();
+    // A namespace that was made is no reason to forget what is shown; another key is.
+    if (session.key !== usedKey) {
+      usedKey = session.key;
+      forgetKeyTexts();
+      editKey(null);
+      for (const element of [outcome, list]) fill(element);
+    }
+    if (!view.hidden) void showKeys();
   });
 }
 
-/** Shows the keys, as far as the key in use may see them. */
-export function showKeys() {
+/** Shows the keys, as far as the key in use may see them. A list that is there stays until the new
+ *  one is: emptied, it would take the focus and the place in the page with it. */
+export async function showKeys() {
   const isNewest = beginRead();
-  form.hidden = true;
-  if (session.role !== "admin")
+  if (session.role !== "admin") {
+    showKeysForm(false);
     return fill(list, explainAbsence("Keys can be seen with an admin key."));
-  fill(list, loadingNotice("Reading the keys…"));
-  call("/admin/keys").then(
-    ({ keys }) => {
-      if (isNewest()) showList(keys);
-    },
-    (error) => {
-      if (isNewest()) fill(list, errorNotice(error, showKeys));
-    },
-  );
+  }
+  if (list.querySelector("table") === null) fill(list, loadingNotice("Reading the keys…"));
+  list.setAttribute("aria-busy", "true");
+  try {
+    const { keys } = await call("/admin/keys");
+    if (isNewest()) showList(keys);
+  } catch (error) {
+    if (isNewest()) fill(list, errorNotice(error, showKeys));
+  } finally {
+    if (isNewest()) list.removeAttribute("aria-busy");
+  }
 }
 
-const COLUMNS = ["Name", "Scopes", "Limits", "Requests", "Cost", "Last used", "Actions"];
+const COLUMNS = [
+  ...["Name", "Scopes", "Namespaces", "Limits", "Requests", "Cost", "Last used", "Actions"],
+];
 
 /** @param {Key[]} keys */
 function showList(keys) {
-  form.hidden = false;
+  showKeysForm(true);
   if (keys.length === 0) return fill(list, emptyNotice("No keys yet but the fixed ones."));
   const head = el("tr", {}, ...COLUMNS.map((name) => el("th", { scope: "col" }, name)));
   const body = el("tbody", {}, ...keys.map(describeKey));
   const caption = el("caption", { class: "faint" }, "Use is of the last 30 days.");
-  const table = el("table", { class: "card wide" }, caption, el("thead", {}, head), body);
+  const table = el("table", { class: "card wide keys" }, caption, el("thead", {}, head), body);
   const region = { class: "scroll", role: "region", tabindex: 0, "aria-label": "The keys" };
   fill(list, el("div", region, table));
 }
@@ -79,138 +76,195 @@ function showList(keys) {
 /** @param {Key} key */
 function describeKey(key) {
   const { name, id, scopes, usage } = key;
-  const label = name ?? id;
-  const toggle = key.disabled ? "Enable" : "Disable";
   return el(
     "tr",
     {},
-    el("td", {}, label),
-    el("td", {}, scopes.join(", ")),
-    el("td", {}, describeLimits(key)),
+    el(
+      "th",
+      { scope: "row" },
+      name === null ? null : el("span", {}, name),
+      el("code", { class: "under" }, id),
+      ...badges(key),
+    ),
+    el("td", {}, ...wholeWords(scopes)),
+    el("td", {}, ...describeNamespaces(key)),
+    el("td", {}, ...wholeWords(limitsOf(key))),
     el("td", {}, count(usage?.requests ?? 0)),
     el("td", {}, `$${(usage?.cost_usd ?? 0).toFixed(4)}`),
-    el("td", {}, usage?.last_day ?? "never"),
-    el(
-      "td",
-      {},
-      action("Edit", label, async () => edit(key)),
-      " ",
-      action(toggle, label, () => change(key)),
-      " ",
-      action("Rotate", label, () => rotate(key)),
-      " ",
-      action("Revoke", label, () => revoke(key)),
-    ),
+    el("td", {}, el("span", { class: "whole" }, usage?.last_day ?? "never")),
+    el("td", {}, el("p", { class: "actions" }, ...makeActions(key))),
   );
 }
 
-/** A button whose name for screen readers says of which key it is.
- * @param {string} verb
- * @param {string} label
- * @param {() => Promise<void>} work */
-function action(verb, label, work) {
-  const button = el("button", { type: "button", "aria-label": `${verb} ${label}` }, verb);
-  button.addEventListener("click", () => void whileBusy(button, work));
-  return button;
+/** @param {Key} key */
+function makeActions(key) {
+  const { id } = key;
+  const label = key.name ?? id;
+  /** A button whose name for screen readers says of which key it is.
+   * @param {Verb} verb
+   * @param {() => Promise<void>} work
+   * @param {string} [words] */
+  const action = (verb, work, words = verb) => {
+    const named = { "aria-label": `${words} ${label}`, "data-key": id, "data-verb": verb };
+    const button = el("button", { type: "button", ...named }, words);
+    button.addEventListener("click", () => void whileBusy(button, work));
+    return button;
+  };
+  const traces = { class: "button", href: keyTracesHash(id), "aria-label": `Traces of ${label}` };
+  return [
+    action("Edit", async () => editKey(key)),
+    action("Disable", () => toggle(key), key.disabled ? "Enable" : "Disable"),
+    action("Rotate", () => rotate(key)),
+    action("Revoke", () => revoke(key)),
+    el("a", traces, "Traces"),
+  ];
+}
+
+/** With commas between them. A line ends at a space alone: not within "requests/min", nor at the
+ *  hyphens of a namespace.
+ * @param {string[]} items */
+function wholeWords(items) {
+  if (items.length === 0) return ["none"];
+  const words = items.join(", ").split(" ");
+  return words.flatMap((word) => [el("span", { class: "whole" }, word), " "]);
+}
+
+/** @param {Key} key */
+function badges({ disabled, expires_at }) {
+  const expired = expires_at !== null && expires_at <= Date.now();
+  return [
+    disabled ? el("span", { class: "badge wanted" }, "disabled") : null,
+    expired ? el("span", { class: "badge bad" }, "expired") : null,
+  ];
+}
+
+/** @param {Key} key */
+function describeNamespaces({ namespaces, default_namespace: preset }) {
+  const names = namespaces === null ? ["all"] : namespaces;
+  const under = (/** @type {string} */ text) => el("span", { class: "faint under whole" }, text);
+  const note = preset === null ? "no default" : `default: ${preset}`;
+  return [
+    ...(names.length <= NAMESPACES_SHOWN
+      ? wholeWords(names)
+      : [
+          el(
+            "details",
+            {},
+            el("summary", { class: "whole" }, plural(names.length, "namespace")),
+            ...wholeWords(names),
+          ),
+        ]),
+    namespaces === null && preset === null ? null : under(note),
+  ];
 }
 
 const PERIODS = { day: "a day", month: "a month", total: "in all" };
 
 /** @param {Key} key */
-function describeLimits(key) {
-  const limits = [
-    key.requests_per_minute === null ? "" : `${count(key.requests_per_minute)} requests/min`,
-    key.tokens_per_minute === null ? "" : `${count(key.tokens_per_minute)} tokens/min`,
-    key.budget_usd === null ? "" : `$${key.budget_usd} ${PERIODS[key.budget_period]}`,
-    key.expires_at === null ? "" : `until ${moment(key.expires_at)}`,
-    key.disabled ? "disabled" : "",
+function limitsOf(key) {
+  const { requests_per_minute: rpm, tokens_per_minute: tpm, budget_usd, expires_at } = key;
+  const until = expires_at !== null && expires_at <= Date.now() ? "expired" : "until";
+  return [
+    rpm === null ? "" : `${count(rpm)} requests/min`,
+    tpm === null ? "" : `${count(tpm)} tokens/min`,
+    budget_usd === null ? "" : `$${budget_usd} ${PERIODS[key.budget_period]}`,
+    expires_at === null ? "" : `${until} ${moment(expires_at)}`,
   ].filter((limit) => limit !== "");
-  return limits.length === 0 ? "none" : limits.join(", ");
 }
 
-/** Sends a change, tells of it or of its failure, and reads the list again.
+/** Sends a change, tells of it or of its failure, and reads the list again. The button that had
+ *  the focus is made anew by that, or is disabled: the focus goes where the work says.
  * @param {string} doing
- * @param {() => Promise<Node>} work */
+ * @param {() => Promise<{ told: Node | null, focus: () => HTMLElement }>} work */
 async function tell(doing, work) {
+  const asked = session.key;
   fill(outcome, loadingNotice(doing));
   try {
-    fill(outcome, await work());
-    showKeys();
+    const { told, focus } = await work();
+    if (session.key !== asked) return;
+    fill(outcome, told);
+    await showKeys();
+    const now = document.activeElement;
+    const lost = now === null || now === document.body || now.matches(":disabled");
+    if (lost || !now.checkVisibility()) focus().focus();
   } catch (error) {
-    fill(outcome, errorNotice(error));
+    if (session.key === asked) fill(outcome, errorNotice(error));
   }
 }
 
-/** Fills the form with a key, or empties it for a new one.
- * @param {Key | null} key */
-function edit(key) {
-  edited = key;
-  form.reset();
-  cancel.hidden = key === null;
-  formTitle.textContent = key === null ? "New key" : `Change ${key.name ?? key.id}`;
-  send.textContent = key === null ? "Make key" : "Save changes";
-  // Scopes that the list has not are left as they are.
-  field.scope.disabled = false;
-  if (key === null) return;
-  const text = (/** @type {number | null} */ limit) => (limit === null ? "" : String(limit));
-  field.name.value = key.name ?? "";
-  field.scope.value = key.scopes.join(" ");
-  field.scope.disabled = field.scope.selectedIndex === -1;
-  field.rpm.value = text(key.requests_per_minute);
-  field.tpm.value = text(key.tokens_per_minute);
-  field.budget.value = text(key.budget_usd);
-  field.period.value = key.budget_period;
-  field.name.focus();
+/** A key's button in the list; the list itself where the key has gone from it.
+ * @param {string} id
+ * @param {Verb} verb
+ * @returns {() => HTMLElement} */
+function buttonOf(id, verb) {
+  const isIt = (/** @type {HTMLElement} */ { dataset }) =>
+    dataset.key === id && dataset.verb === verb;
+  return () => [...list.querySelectorAll("button")].find(isIt) ?? list;
 }
 
-function saveKey() {
-  /** @param {HTMLInputElement} input */
-  const number = ({ value }) => (value === "" ? null : Number(value));
-  const body = {
-    name: field.name.value.trim() || null,
-    ...(field.scope.disabled ? {} : { scopes: field.scope.value.split(" ") }),
-    requests_per_minute: number(field.rpm),
-    tokens_per_minute: number(field.tpm),
-    budget_usd: number(field.budget),
-    budget_period: field.period.value,
-  };
-  const changed = edited;
-  return tell(changed === null ? "Making the key…" : "Changing the key…", async () => {
-    const { key } =
-      changed === null
-        ? await call("/admin/keys", { method: "POST", body })
-        : await call(pathOf(changed.id), { method: "PATCH", body });
-    edit(null);
-    if (changed === null) return showText(key);
-    return doneNotice(`${body.name ?? changed.id} is changed, everywhere within 30 seconds.`);
+/** @param {Key | null} changed
+ *  @param {Record<string, unknown>} body */
+function saveKey(changed, body) {
+  if (changed !== null) {
+    const { id } = changed;
+    return tell("Changing the key…", async () => {
+      await call(pathOf(id), { method: "PATCH", body });
+      editKey(null);
+      const told = doneNotice(`${body.name ?? id} is changed, everywhere within 30 seconds.`);
+      return { told, focus: buttonOf(id, "Edit") };
+    });
+  }
+  return tell("Making the key…", async () => {
+    const { id, name, key } = await call("/admin/keys", { method: "POST", body });
+    editKey(null);
+    return shown(name ?? id, key);
   });
 }
 
-/** @param {string} text of a key */
-function showText(text) {
-  return doneNotice(
-    el("p", {}, "The key, which is shown this once: keep it now."),
-    el("p", {}, el("code", {}, text)),
-  );
+/** @param {string} label
+ *  @param {string} text
+ *  @param {string} [more] */
+function shown(label, text, more) {
+  const notice = showKeyText(label, text, more);
+  return { told: null, focus: () => notice };
 }
 
 /** @param {Key} key */
-function change({ id, name, disabled }) {
+function toggle({ id, name, disabled }) {
   return tell("Changing the key…", async () => {
     await call(pathOf(id), { method: "PATCH", body: { disabled: !disabled } });
     const state = disabled ? "enabled" : "disabled, everywhere within 30 seconds";
-    return doneNotice(`${name ?? id} is ${state}.`);
+    return { told: doneNotice(`${name ?? id} is ${state}.`), focus: buttonOf(id, "Disable") };
   });
 }
 
+/** How long the text that a key had goes on working, by its seconds. @type {[string, string][]} */
+const GRACES = [
+  ["0", "30 seconds at most"],
+  ["3600", "an hour"],
+  ["86400", "a day"],
+  ["604800", "7 days"],
+  ["1209600", "14 days"],
+];
+
 /** @param {Key} key */
 async function rotate({ id, name }) {
-  const title = `Rotate ${name ?? id}?`;
-  const text = "It gets another text. The one it has stops working within 30 seconds.";
-  if (!(await confirmed({ title, text, action: "Rotate" }))) return;
+  const label = name ?? id;
+  const options = GRACES.map(([value, words]) => el("option", { value }, words));
+  const grace = el("select", {}, ...options);
+  const question = {
+    title: `Rotate ${label}?`,
+    text: "It gets another text. Where the one it has is still in use, give it time.",
+    action: "Rotate",
+    more: el("label", {}, "The one it has goes on working for", grace),
+  };
+  if (!(await confirmed(question))) return;
+  const grace_seconds = Number(grace.value);
+  const words = grace.selectedOptions[0]?.textContent;
   await tell("Rotating the key…", async () => {
-    const { key } = await call(`${pathOf(id)}/rotate`, { method: "POST", body: {} });
-    return showText(key);
+    const body = { grace_seconds };
+    const { key } = await call(`${pathOf(id)}/rotate`, { method: "POST", body });
+    return shown(label, key, grace_seconds > 0 ? `The one it had works for ${words} more.` : "");
   });
 }
 
@@ -221,7 +275,7 @@ async function revoke({ id, name }) {
   if (!(await confirmed({ title, text, action: "Revoke" }))) return;
   await tell("Revoking the key…", async () => {
     await call(pathOf(id), { method: "DELETE" });
-    return doneNotice(`${name ?? id} is revoked.`);
+    return { told: doneNotice(`${name ?? id} is revoked.`), focus: () => list };
   });
 }
 

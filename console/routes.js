@@ -5,7 +5,8 @@
 
 /** @typedef {object} TracesRoute
  * @property {"traces"} view
- * @property {string | null} id Null: all of them. */
+ * @property {string | null} id Null: all of them.
+ * @property {string | null} key Those of this key alone; null: as the filter has it. */
 
 /** @typedef {object} MemoryRoute
  * @property {"memory"} view
@@ -23,14 +24,15 @@ export function parseRoute(hash) {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
   const [view, namespace, section, id] = path.split("/").map(decode);
   if (view === "router" || view === "keys") return { view };
-  if (view === "traces") return { view, id: namespace || null };
+  const given = new URLSearchParams(query);
+  if (view === "traces") return { view, id: namespace || null, key: given.get("key") };
   if (view !== "memory") return { view: "ask" };
   return {
     view,
     namespace: namespace || null,
     section: /** @type {Section} */ (SECTIONS.includes(section ?? "") ? section : "search"),
     id: id || null,
-    quote: new URLSearchParams(query).get("quote"),
+    quote: given.get("quote"),
   };
 }
 
@@ -57,4 +59,10 @@ export function memoryHash(namespace, section, id = null, quote = null) {
 /** @param {string} id */
 export function traceHash(id) {
   return `#/traces/${encodeURIComponent(id)}`;
+}
+
+/** The requests of a key.
+ * @param {string} id */
+export function keyTracesHash(id) {
+  return `#/traces?${new URLSearchParams({ key: id })}`;
 }

@@ -4,7 +4,7 @@ import { barList, difficultyMeter, factList } from "./bars.js";
 import { byId, el, fill, newestOnly } from "./dom.js";
 import { count, fixed, instant, milliseconds, passageMark, signed, usd } from "./format.js";
 import { errorNotice, loadingNotice } from "./notice.js";
-import { memoryHash } from "./routes.js";
+import { keyTracesHash, memoryHash } from "./routes.js";
 import { scrolling } from "./scrolling.js";
 import { waterfall } from "./waterfall.js";
 
@@ -53,13 +53,13 @@ function describe(trace) {
 function describeRequest(trace) {
   const { trace_id, endpoint, status, error, at, duration_ms, key, namespace, parent } = trace;
   const failed = status >= 400 || error !== null;
-  /** @type {[string, string | null][]} */
+  /** @type {[string, string | Node | null][]} */
   const facts = [
     ["Status", error === null ? String(status) : `${status} ${error}`],
     ["When", instant(at)],
     ["Took", milliseconds(Math.round(duration_ms))],
     ["First token", trace.first_token_ms === null ? null : milliseconds(trace.first_token_ms)],
-    ["Key", key],
+    ["Key", el("a", { href: keyTracesHash(key) }, key)],
     ["Namespace", namespace],
     ["Asked for", trace.asked],
     ["Cache", trace.cache],
@@ -73,7 +73,7 @@ function describeRequest(trace) {
     { class: failed ? "card failed-request" : "card" },
     el("h3", {}, endpoint),
     el("p", { class: "faint" }, "trace ", el("code", {}, trace_id)),
-    factList(/** @type {[string, string][]} */ (known)),
+    factList(/** @type {[string, string | Node][]} */ (known)),
   );
 }
 

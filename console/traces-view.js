@@ -4,13 +4,14 @@ import { call } from "./api.js";
 import { bar } from "./bars.js";
 import { confirmed } from "./confirm.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
-import { fixed, instant, milliseconds, usd } from "./format.js";
+import { clip, fixed, instant, milliseconds, usd } from "./format.js";
 import { emptyNotice, errorNotice, loadingNotice } from "./notice.js";
 import { traceHash } from "./routes.js";
 import { session, watchSession } from "./session.js";
 import { hideTrace, showTrace } from "./trace-view.js";
 
-/** @typedef {import("./types.js").TraceSummary} TraceSummary */
+/** @typedef {import("./types.js").TraceSummary} TraceSummary
+ *  @typedef {import("./types.js").Key} Key */
 
 const PAGE_TRACES = 25;
 
@@ -24,13 +25,14 @@ const older = byId("traces-older", HTMLButtonElement);
 const pageNumber = byId("traces-page", HTMLElement);
 const forget = byId("traces-forget", HTMLButtonElement);
 const beginRead = newestOnly();
+const beginKeys = newestOnly();
 
 /** Each under its name in the API. */
 const filters = {
   route: byId("traces-route", HTMLSelectElement),
   status: byId("traces-status", HTMLInputElement),
   min_ms: byId("traces-min", HTMLInputElement),
-  key: byId("traces-key", HTMLInputElement),
+  key: byId("traces-key", HTMLSelectElement),
 };
 
 /** The cursor of each page up to the one that is shown; the first has none.
@@ -67,10 +69,15 @@ export function startTracesView() {
 }
 
 /** Shows one request, or the list.
- * @param {string | null} id */
-export function showTraces(id) {
+ * @param {string | null} id
+ * @param {string | null} [key] whose requests alone are listed; null: as the filter is */
+export function showTraces(id, key = null) {
   shownId = id;
   const isAdmin = session.role === "admin";
+  if (key !== null) {
+    cursors = [null];
+    offerKeys([], key);
+  }
   form.hidden = !isAdmin;
   all.hidden = isAdmin && id !== null;
   if (isAdmin && id !== null) {
@@ -78,10 +85,34 @@ export function showTraces(id) {
     return showTrace(id);
   }
   hideTrace();
-  if (isAdmin) return read();
+  if (isAdmin) {
+    void readKeys();
+    return read();
+  }
   beginRead();
   pages.hidden = true;
   fill(list, explainAbsence("Traces can be seen with an admin key."));
+}
+
+/** Offers the keys that there are. Where they cannot be read, the list of requests says why. */
+async function readKeys() {
+  const isNewest = beginKeys();
+  const { keys } = await call("/admin/keys").catch(() => ({ keys: [] }));
+  if (isNewest()) offerKeys(keys, filters.key.value);
+}
+
+/** One that is chosen and not in the list has been revoked: its requests may still be there.
+ * @param {Key[]} keys
+ * @param {string} chosen */
+function offerKeys(keys, chosen) {
+  const all = new Map([
+    ["", "any"],
+    ["operator", "the fixed keys"],
+  ]);
+  for (const { id, name } of keys) all.set(id, name === null ? id : `${clip(name, 40)} (${id})`);
+  if (!all.has(chosen)) all.set(chosen, chosen);
+  fill(filters.key, ...[...all].map(([id, words]) => el("option", { value: id }, words)));
+  filters.key.value = chosen;
 }
 
 async function forgetAll() {

@@ -156,6 +156,8 @@
  * @property {string} id
  * @property {string | null} name
  * @property {string[]} scopes
+ * @property {string[] | null} namespaces That it may read; null: all.
+ * @property {string | null} default_namespace
  * @property {number | null} expires_at Unix ms.
  * @property {boolean} disabled
  * @property {number | null} requests_per_minute

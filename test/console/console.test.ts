@@ -14,7 +14,7 @@ const page = read("index.html");
 /** The console is JavaScript, which tsc does not look into from here; one test below checks it. */
 const load = (name: string) => import(new URL(`../../console/${name}`, import.meta.url).href);
 const { readEvents } = await load("sse.js");
-const { memoryHash, parseRoute, traceHash } = await load("routes.js");
+const { keyTracesHash, memoryHash, parseRoute, traceHash } = await load("routes.js");
 const { bytes, cutAt, logShare, passageMark, signed, usd } = await load("format.js");
 const { summandsOf } = await load("arithmetic.js");
 const { batchesOf, checkName, contentTypeOf, isLines, textOf } = await load("upload-parts.js");
@@ -73,8 +73,9 @@ describe("routes", () => {
       expect(parseRoute(hash)).toEqual({ view: "ask" });
     expect(parseRoute("#/memory/docs/document/%")).toMatchObject({ id: "%", quote: null });
     expect(parseRoute("#/memory")).toMatchObject({ namespace: null, section: "search" });
-    expect(parseRoute("#/traces")).toEqual({ view: "traces", id: null });
-    expect(parseRoute(traceHash("a/b %"))).toEqual({ view: "traces", id: "a/b %" });
+    expect(parseRoute("#/traces")).toEqual({ view: "traces", id: null, key: null });
+    expect(parseRoute(traceHash("a/b %"))).toMatchObject({ view: "traces", id: "a/b %" });
+    expect(parseRoute(keyTracesHash("a&b %"))).toEqual({ view: "traces", id: null, key: "a&b %" });
   });
 
   it("encode every step of an admin path", () => {
