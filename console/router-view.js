@@ -6,6 +6,7 @@ import { byId, el, fill, newestOnly } from "./dom.js";
 import { count, fixed, moment } from "./format.js";
 import { emptyNotice, errorNotice, loadingNotice } from "./notice.js";
 import { accuracyChart, liveChart, reliabilityChart, riskChart } from "./router-charts.js";
+import { hideSettings, showSettings, startSettings } from "./router-settings.js";
 import { hideTarget, nameTarget, showTarget, startTarget } from "./router-target.js";
 import { clearVersions, showVersions } from "./router-versions.js";
 import { session, watchSession } from "./session.js";
@@ -31,6 +32,7 @@ let shown = null;
 
 export function startRouterView() {
   startTarget(showRouter, drawCharts);
+  startSettings();
   watchSession(() => {
     fill(outcome);
     showModels();
@@ -42,6 +44,7 @@ export function startRouterView() {
 export function showRouter() {
   const isNewest = beginRead();
   hideTarget();
+  hideSettings();
   clearVersions();
   for (const element of [charts, more]) fill(element);
   if (session.role !== "admin")
@@ -55,6 +58,7 @@ export function showRouter() {
       showState(router);
       showTarget(router, curves.points[0]?.usd_per_1k ?? null);
       drawCharts(null);
+      showSettings(router);
       showVersions(showRouter);
     },
     (error) => {

@@ -131,7 +131,12 @@
  * @property {{ answers: number, said: number,
  *   wrong: { value: number, low: number, high: number } }[]} reliability
  *
- * @typedef {RouterChoice & RouterRest} RouterState
+ * @typedef {object} RouterSettings
+ * @property {number} shadow_rate The share of questions compared.
+ * @property {boolean} keep_text
+ * @property {boolean} auto_calibrate
+ *
+ * @typedef {RouterChoice & RouterSettings & RouterRest} RouterState
  *
  * @typedef {object} RouterRest
  * @property {string} weights_version

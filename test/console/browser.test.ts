@@ -173,6 +173,31 @@ describe(where, { skip: noBrowser !== null }, () => {
       expect(set.body.target).toEqual({ max_risk: 0.3 });
     }));
 
+  it("what the router records and compares is set, and texts go only once that was said", () =>
+    on({}, async ({ show }, page) => {
+      await show("#/router");
+      const settings = async () => {
+        const { body } = await backed.service.call("GET", "/admin/router");
+        const { shadow_rate, keep_text, auto_calibrate } = body;
+        return { shadow_rate, keep_text, auto_calibrate };
+      };
+      await page.fill("#settings-shadow", "0.05");
+      await page.uncheck("#settings-automatic");
+      await page.click("#settings-send");
+      await page.locator("#settings-outcome", { hasText: "Saved." }).waitFor();
+      const set = { shadow_rate: 0.05, keep_text: true, auto_calibrate: false };
+      expect(await settings()).toEqual(set);
+      await page.uncheck("#settings-texts");
+      await page.click("#settings-send");
+      await page.click("#confirm-cancel");
+      expect(await settings()).toEqual(set);
+      await page.check("#settings-texts");
+      await page.fill("#settings-shadow", "0");
+      await page.check("#settings-automatic");
+      await page.click("#settings-send");
+      await expect.poll(settings).toEqual({ ...set, shadow_rate: 0, auto_calibrate: true });
+    }));
+
   it("documents come a page at a time, there and back", () =>
     on({}, async ({ show }, page) => {
       const documents = Array.from({ length: 21 }, (_, i) => ({ id: `d${i}`, text: `Text ${i}.` }));
