@@ -33,6 +33,6 @@ endpoint(
   },
 );
 
-function describeHit({ bm25, cosine, explain, vector: _, ...shown }: SearchHit) {
+function describeHit({ bm25, cosine, explain, vector: _, digest: __, ...shown }: SearchHit) {
   return explain === undefined ? shown : { ...shown, explain: { bm25, cosine, ...explain } };
 }

@@ -114,6 +114,8 @@ export interface ShownPassage {
   title: string | null;
   metadata: Metadata;
   version: number;
+  /** Of the document; a shard of an earlier release does not tell. */
+  digest?: string;
   seq: number;
   /** `[start, end)` of `text` in UTF-16 units of the document, joined neighbours included. */
   start: number;

@@ -3,7 +3,7 @@ import { dequantizeVector } from "../../index/vectors.ts";
 import type { CodebookTable } from "./codebook-table.ts";
 import { LinkTable } from "./link-table.ts";
 import type { ShownPassage, ShowRequest } from "./shard-types.ts";
-import { AMONG, type SqlRow } from "./sql.ts";
+import { AMONG, digestFrom, type SqlRow } from "./sql.ts";
 
 /** The passages asked for that are still there, in the order asked. */
 export function showPassages(
@@ -13,7 +13,7 @@ export function showPassages(
 ): ShownPassage[] {
   const select = `SELECT p.row, p.start, p."end", p.text, p.heading_path, p.anchor,
       ${vectors ? "p.vector" : "NULL AS vector"}, p.codebook,
-      d.id, d.title, d.metadata, d.version, d.first, d.passages
+      d.id, d.title, d.metadata, d.version, d.digest, d.first, d.passages
     FROM passages p JOIN documents d ON d.row = p.document
     WHERE p.row ${AMONG}`;
   const links = new LinkTable(sql);
@@ -45,6 +45,7 @@ function shownFrom(
     title: row.title as string | null,
     metadata: JSON.parse(String(row.metadata)),
     version: Number(row.version),
+    digest: digestFrom(row.digest!),
     seq: Number(row.row) - Number(row.first),
     heading_path: row.heading_path === null ? [] : JSON.parse(String(row.heading_path)),
     anchor: row.anchor as string | null,

@@ -201,6 +201,8 @@ export interface SearchHit {
   heading_path?: string[];
   anchor?: string | null;
   version?: number;
+  /** Of the document, as PreparedDocument has it. */
+  digest?: string;
   /** Passages that say the same and were linked to this one. */
   duplicates?: { document_id: string; passage_id: string }[];
   /** Of an iterative search: which of its searches found the hit; its scores are that one's. */

@@ -92,8 +92,8 @@ function outcomeOf(work: Observed, report: BrinkReport, text: string, whole: boo
     features: edge?.features ?? null,
     threshold: edge?.threshold ?? -1,
     weights_version: edge?.router.model.version ?? "",
-    passages: hits.map(({ document_id, passage_id, version }) => {
-      return { document_id, passage_id, version };
+    passages: hits.map(({ document_id, passage_id, version, digest }) => {
+      return { document_id, passage_id, version, digest };
     }),
     notes,
     cost_usd: null,

@@ -19,7 +19,8 @@ export interface Outcome {
   features: Record<string, number> | null;
   threshold: number;
   weights_version: string;
-  passages: { document_id: string; passage_id: string; version?: number }[];
+  /** What was read, each with its document's version and digest then. */
+  passages: { document_id: string; passage_id: string; version?: number; digest?: string }[];
   /** Document ids of the notes that stood in the prompt or gave the answer. */
   notes: string[];
   cost_usd: number | null;

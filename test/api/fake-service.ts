@@ -53,6 +53,7 @@ export const HIT: SearchHit = {
   metadata: { language: "en" },
   start: 0,
   end: 24,
+  digest: "ab".repeat(32),
   bm25: 2.5,
   cosine: 0.8,
 };

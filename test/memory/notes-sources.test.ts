@@ -1,7 +1,7 @@
 /** By what a note goes stale, on real memory objects. */
 import { expect, it } from "vitest";
 import { noteStore } from "../../src/pipeline/notes-find.ts";
-import { embedWords, prepared, store } from "./documents.ts";
+import { embedWords, hitsOf, type Memory, prepared, store } from "./documents.ts";
 import { backendOutcome, QUESTION, start } from "./noting.ts";
 
 const FERRY = prepared("ferry", "The ferry to Skagen leaves at 07:40.");
@@ -44,4 +44,30 @@ it("a note that was stored without digests goes by versions", async () => {
   expect(await answerTo(QUESTION)).toBe("It leaves at 07:40.");
   await store(memory, [LATER]);
   expect(await answerTo(QUESTION)).toBe(null);
+});
+
+/** What an answer leaves behind that read `other` first, then `ferry`. */
+async function readFrom(memory: Memory) {
+  await store(memory, [prepared("other", "The ferry to Skagen has a kitchen.")]);
+  const found = await hitsOf(memory, { ...SEARCH, vector: embedWords("ferry Skagen") });
+  const hits = ["other", "ferry"].map((id) => found.find((hit) => hit.document_id === id)!);
+  const passages = hits.map(({ document_id, passage_id, version, digest }) => {
+    return { document_id, passage_id, version, digest };
+  });
+  return passages;
+}
+
+const SEARCH = { query: "", k: 8, mode: "vector", filter: null, explain: false } as const;
+
+it("what was loaded anew between the answer and its rating is not learned", async () => {
+  const { learn, memory } = await start("loaded late");
+  const passages = await readFrom(memory);
+  await memory.remove(["ferry"]);
+  await store(memory, [LATER]);
+  const outcome = backendOutcome({ passages, text: "It leaves at 07:40 [2]." });
+  expect(outcome.passages.map(({ version }) => version)).toEqual([1, 1]);
+  expect(await learn(outcome)).toBe(null);
+  await memory.remove(["ferry"]);
+  await store(memory, [FERRY]);
+  expect(await learn(outcome)).toBe("note");
 });

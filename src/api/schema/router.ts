@@ -308,6 +308,7 @@ export const OutcomesReply = z
             document_id: z.string(),
             passage_id: z.string(),
             version: z.int().optional(),
+            digest: z.string().optional(),
           }),
         ),
         notes: z.array(z.string()),
