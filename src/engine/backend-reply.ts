@@ -65,7 +65,9 @@ export async function* attempt(of: Attempt): AsyncGenerator<EnginePiece> {
       return;
     }
     reader = reply.body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
-    const parser = reply.events ? new StreamParser(reply) : new WholeParser(reply);
+    const parser = reply.events
+      ? new StreamParser(reply, of.request.hidden)
+      : new WholeParser(reply);
     for (let length = 0; !parser.ended; ) {
       const { done, value } = await watch.race(reader.read());
       watch.rest();
@@ -95,11 +97,13 @@ class StreamParser implements ReplyParser {
   ended = false;
   readonly #reply: OpenReply;
   readonly #events = new SseReader();
+  readonly #tellHidden: (bytes: number) => void;
   #finish: string | null = null;
   #usage: Usage | null = null;
 
-  constructor(reply: OpenReply) {
+  constructor(reply: OpenReply, tellHidden: (bytes: number) => void = () => {}) {
     this.#reply = reply;
+    this.#tellHidden = tellHidden;
   }
 
   *read(bytes: Uint8Array | null): Iterable<EnginePiece> {
@@ -108,7 +112,8 @@ class StreamParser implements ReplyParser {
         yield this.#end();
         return;
       }
-      const { finish_reason, usage, ...piece } = readChunk(data, this.#reply.translate);
+      const { finish_reason, usage, hidden, ...piece } = readChunk(data, this.#reply.translate);
+      if (hidden > 0) this.#tellHidden(hidden);
       this.#finish = finish_reason ?? this.#finish;
       this.#usage = usage ?? this.#usage;
       if (piece.text !== "" || piece.tool_calls !== undefined) yield piece;

@@ -1,4 +1,5 @@
 /** Reads OpenAI-shaped completions, which come from outside and may hold anything. */
+import { utf8Length } from "../../index/bytes.ts";
 import { cutText } from "../../index/cut.ts";
 import { BackendFailure } from "./backend-failure.ts";
 import type { EnginePiece, Usage } from "./engine.ts";
@@ -26,9 +27,9 @@ export function readCompletion(text: string, translate = asItIs): EnginePiece {
 }
 
 /** One event of a stream as a piece, empty where it only has what Brink does not hand on (a role,
- *  reasoning). A refusal is handed on as text. Throws `backend_unavailable` for an error event
- *  and for anything that is not a chunk. */
-export function readChunk(text: string, translate = asItIs): EnginePiece {
+ *  reasoning); of that `hidden` has the bytes, since they are paid for. A refusal is handed on as
+ *  text. Throws `backend_unavailable` for an error event and for anything that is not a chunk. */
+export function readChunk(text: string, translate = asItIs): EnginePiece & { hidden: number } {
   const body = translate(parseObject(text, "a part of the stream"));
   if (body.error != null) throw broken(`the stream broke off: ${describeError(body)}`);
   const choice = firstChoice(body);
@@ -40,7 +41,13 @@ export function readChunk(text: string, translate = asItIs): EnginePiece {
     ...(toolCalls.length > 0 ? { tool_calls: toolCalls } : {}),
     ...(finish === "" ? {} : { finish_reason: finish }),
     ...usagePart(body),
+    hidden: hiddenBytes(delta),
   };
+}
+
+/** Providers name reasoning differently, and some send it under two names. */
+function hiddenBytes({ content: _, refusal: __, role: ___, ...others }: Fields): number {
+  return Math.max(0, ...Object.values(others).map((value) => utf8Length(string(value))));
 }
 
 /** What an error body says, on one line and cut: OpenAI's `error.message`, else its text. */

@@ -1,4 +1,5 @@
 /** One request's use: what it may take, what it takes, and what is recorded of that. */
+import { utf8Length } from "../../index/bytes.ts";
 import type { Engine, EnginePiece, EngineRequest, Served, Usage } from "../engine/engine.ts";
 import { READER_ID } from "../engine/reader.ts";
 import { codeOf, ServiceError } from "../errors.ts";
@@ -194,13 +195,16 @@ class MeteredEngine implements Engine {
     const { request, held } = await this.#hold(asked);
     let told: Usage | null = null;
     let served: Served | undefined;
-    let chars = 0;
+    let bytes = 0;
     let began = false;
     let failure: unknown = null;
+    const hidden = (more: number) => {
+      bytes += more;
+    };
     try {
-      for await (const piece of this.#engine.answer(request)) {
+      for await (const piece of this.#engine.answer({ ...request, hidden })) {
         began = true;
-        chars += charsOf(piece);
+        bytes += bytesOf(piece);
         told = piece.usage ?? told;
         served ??= piece.served;
         yield piece;
@@ -211,13 +215,15 @@ class MeteredEngine implements Engine {
     } finally {
       // An engine that refused at once took nothing; one that was left or timed out may have read.
       const refused = !began && !request.signal.aborted && codeOf(failure) !== "backend_timeout";
-      const guess = () => usage.guessTokens(this.#prompted(request), chars);
+      const guess = () => usage.guessTokens(this.#prompted(request), bytes);
       const tokens = refused ? NO_TOKENS : (told ?? guess());
       const own = usage.priceOf(meter.prices, served?.id ?? this.id, tokens);
-      const { lost, lostNanos } = lostOf(served, meter.prices);
-      const nanos = (own ?? 0) + lostNanos;
-      if (!refused) meter.used(usage.sum([tokens, ...lost]), own === null ? null : nanos);
-      if (held !== null) meter.settle(held, nanos);
+      const lost = lostOf(served, meter.prices, () => guess().prompt_tokens);
+      const all = lost.reduce((sum, { nanos }) => sum + nanos, own ?? 0);
+      const nanos = Math.min(all, held?.nanos ?? all); // a budget is never overrun
+      const tokensInAll = usage.sum([tokens, ...lost.map((one) => one.tokens)]);
+      if (!refused) meter.used(tokensInAll, own === null ? null : nanos);
+      if (held !== null) meter.settle(held.id, nanos);
     }
   }
 
@@ -230,8 +236,15 @@ class MeteredEngine implements Engine {
   }
 
   /** Holds the most that the answer can cost, and gives the request the bound that makes it so. */
-  async #hold(asked: EngineRequest): Promise<{ request: EngineRequest; held: string | null }> {
+  async #hold(asked: EngineRequest): Promise<{ request: EngineRequest; held: Held | null }> {
     if (!this.#meter.hasBudget) return { request: asked, held: null };
+    const unpriced = this.kind === "backend" ? usage.unpricedOf(asked.parameters) : null;
+    if (unpriced !== null)
+      throw new ServiceError(
+        "unsupported_parameter",
+        `${unpriced}: a key with a budget cannot ask for what the configured prices do not cover`,
+        { param: unpriced },
+      );
     const tokens = usage.mostTokens(this.#prompted(asked));
     const one = usage.priceOf(this.#meter.prices, this.id, tokens);
     if (one === null)
@@ -244,24 +257,32 @@ class MeteredEngine implements Engine {
     const most = asked.hedgeMs == null ? one : 2 * one; // two may be asked
     if (most === 0) return { request: asked, held: null };
     const request = { ...asked, parameters: usage.withBound(asked.parameters) };
-    return { request, held: await this.#meter.hold(most) };
+    const id = await this.#meter.hold(most);
+    return { request, held: id === null ? null : { id, nanos: most } };
   }
 }
 
-/** What attempts used that another backend was faster than, where they told. */
-function lostOf(served: Served | undefined, prices: usage.PriceList) {
-  const attempts = served?.attempts.filter((attempt) => attempt.usage !== undefined) ?? [];
-  const costs = attempts.map(
-    ({ backend, usage: used }) => usage.priceOf(prices, `backend:${backend}`, used!) ?? 0,
-  );
-  const lostNanos = costs.reduce((all, nanos) => all + nanos, 0);
-  return { lost: attempts.map((attempt) => attempt.usage!), lostNanos };
+/** What is held of a budget. */
+interface Held {
+  id: string;
+  nanos: number;
+}
+
+/** What attempts used that another backend answered after or faster than: what they told, else the
+ *  prompt where they may have read it. */
+function lostOf(served: Served | undefined, prices: usage.PriceList, promptTokens: () => number) {
+  return (served?.attempts ?? []).flatMap(({ backend, outcome, usage: told }) => {
+    const read = outcome === "timed_out" || outcome === "abandoned";
+    if (told === undefined && !read) return [];
+    const tokens = told ?? { prompt_tokens: promptTokens(), completion_tokens: 0 };
+    return [{ tokens, nanos: usage.priceOf(prices, `backend:${backend}`, tokens) ?? 0 }];
+  });
 }
 
 const NO_TOKENS = { prompt_tokens: 0, completion_tokens: 0 };
 
-function charsOf({ text, tool_calls }: EnginePiece): number {
-  return text.length + (tool_calls === undefined ? 0 : JSON.stringify(tool_calls).length);
+function bytesOf({ text, tool_calls }: EnginePiece): number {
+  return utf8Length(text) + (tool_calls === undefined ? 0 : utf8Length(JSON.stringify(tool_calls)));
 }
 
 /** The pieces up to the one that tells what was used: the reader's are two, and both are there. */

@@ -52,7 +52,20 @@ export function sum(all: readonly Tokens[]): Tokens {
  *  vocabulary, as all in use are, stands for a byte at least, and the JSON of the messages has more
  *  bytes than any provider's template adds. Parts of other kinds than text count PART_TOKENS_MAX
  *  each. */
-export function mostTokens({ messages, parameters }: EngineRequest): Tokens {
+export function mostTokens(request: EngineRequest): Tokens {
+  const { tools, n } = request.parameters;
+  const preamble = Array.isArray(tools) && tools.length > 0 ? TOOLS_PREAMBLE_TOKENS : 0;
+  const { bytes, parts } = sizeOf(request);
+  const answers = typeof n === "number" ? n : 1;
+  return {
+    prompt_tokens: bytes + parts * PART_TOKENS_MAX + preamble,
+    completion_tokens: answers * (answerBound(request.parameters) ?? BUDGET_ANSWER_TOKENS),
+  };
+}
+
+/** What the engine reads: the bytes of the texts, tools and schemas, and how many parts are others
+ *  than text. */
+function sizeOf({ messages, parameters }: EngineRequest): { bytes: number; parts: number } {
   let parts = 0;
   const texts = messages.map((message) => {
     if (!Array.isArray(message.content)) return message;
@@ -60,14 +73,7 @@ export function mostTokens({ messages, parameters }: EngineRequest): Tokens {
     parts += message.content.length - content.length;
     return { ...message, content };
   });
-  const { tools, n } = parameters;
-  const preamble = Array.isArray(tools) && tools.length > 0 ? TOOLS_PREAMBLE_TOKENS : 0;
-  const bytes = utf8Length(JSON.stringify({ ...parameters, messages: texts }));
-  const answers = typeof n === "number" ? n : 1;
-  return {
-    prompt_tokens: bytes + parts * PART_TOKENS_MAX + preamble,
-    completion_tokens: answers * (answerBound(parameters) ?? BUDGET_ANSWER_TOKENS),
-  };
+  return { bytes: utf8Length(JSON.stringify({ ...parameters, messages: texts })), parts };
 }
 
 /** The greater of the request's own bounds of an answer's tokens; null where it has none. */
@@ -82,18 +88,34 @@ export function withBound(parameters: Record<string, unknown>): Record<string, u
   return { ...parameters, max_tokens: BUDGET_ANSWER_TOKENS };
 }
 
-/** What an answer took whose engine did not say, or was left before it could: some BYTES_PER_TOKEN
- *  characters a token. Parts of other kinds than text are not counted. */
-export function guessTokens({ messages }: EngineRequest, answerChars: number): Tokens {
-  const chars = messages.reduce((sum, { content }) => sum + textChars(content), 0);
+/** What an answer took whose engine did not say, or was left before it could: a token for each
+ *  BYTES_PER_TOKEN bytes of all that the engine reads and of `answerBytes`, and PART_TOKENS_MAX for
+ *  a part of another kind than text. Whoever leaves early must not pay less for it than who stays:
+ *  a budget would bound nothing. */
+export function guessTokens(request: EngineRequest, answerBytes: number): Tokens {
+  const { bytes, parts } = sizeOf(request);
   return {
-    prompt_tokens: Math.ceil(chars / BYTES_PER_TOKEN),
-    completion_tokens: Math.ceil(answerChars / BYTES_PER_TOKEN),
+    prompt_tokens: Math.ceil(bytes / BYTES_PER_TOKEN) + parts * PART_TOKENS_MAX,
+    completion_tokens: Math.ceil(answerBytes / BYTES_PER_TOKEN),
   };
 }
 
-function textChars(content: EngineRequest["messages"][number]["content"]): number {
-  if (content === null) return 0;
-  if (typeof content === "string") return content.length;
-  return content.reduce((sum, { text }) => sum + (typeof text === "string" ? text.length : 0), 0);
+/** Fields by which providers choose another model or sell what is not paid by the token. */
+const UNPRICED = [
+  ...["models", "fallbacks", "provider", "route", "plugins", "transforms"],
+  ...["web_search_options", "search_parameters"],
+];
+const PRICED_TIERS = ["auto", "default", "flex"];
+const PRICED_TOOLS = ["function", "custom"];
+
+/** The first parameter whose price the configured ones say nothing of; null where there is none. */
+export function unpricedOf(parameters: Record<string, unknown>): string | null {
+  const { service_tier: tier, tools } = parameters;
+  if (tier != null && !PRICED_TIERS.includes(tier as string)) return "service_tier";
+  const other = (tool: unknown) => {
+    const { type } = (tool ?? {}) as { type?: unknown };
+    return !PRICED_TOOLS.includes(type as string);
+  };
+  if (Array.isArray(tools) && tools.some(other)) return "tools";
+  return UNPRICED.find((name) => parameters[name] != null) ?? null;
 }

@@ -63,6 +63,25 @@ it("tool calls are handed on, whole and streamed", async () => {
   expect(streamed.all[0]!.tool_calls).toEqual([{ index: 0, ...call }]);
 });
 
+it("reasoning is not handed on, and how much of it came is told once", async () => {
+  const delta = (fields: object) => JSON.stringify({ choices: [{ delta: fields }] });
+  const thought = "Denke nach: übrig";
+  const datas = [
+    delta({ role: "assistant", content: "", reasoning_content: thought }),
+    delta({ reasoning: thought, reasoning_content: thought }), // some send it under two names
+    delta({ content: "42" }),
+    "[DONE]",
+  ];
+  server.script({ chunks: [events(datas)], ending: "end" });
+  let bytes = 0;
+  const hidden = (more: number) => {
+    bytes += more;
+  };
+  const { all } = await collect(engine().answer(ask(true, { hidden })));
+  expect(all.map(({ text }) => text)).toEqual(["42", ""]);
+  expect(bytes).toBe(2 * Buffer.byteLength(thought));
+});
+
 it("a stream cut at every byte reads the same", async () => {
   const all = new TextEncoder().encode(events(streamReply({ text: "naïve 𝔸nswer ✓" })));
   server.script({ chunks: Array.from(all, (byte) => Uint8Array.of(byte)), ending: "end" });

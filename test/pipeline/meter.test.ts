@@ -3,7 +3,7 @@ import type { Engine, EnginePiece, EngineRequest } from "../../src/engine/engine
 import { codeOf, ServiceError } from "../../src/errors.ts";
 import type { Reservation } from "../../src/ledger/quota-types.ts";
 import type { KeyRecord } from "../../src/ledger/types.ts";
-import { SETTLE_ATTEMPTS_MAX, SETTLE_PAUSE_MS } from "../../src/limits.ts";
+import { PART_TOKENS_MAX, SETTLE_ATTEMPTS_MAX, SETTLE_PAUSE_MS } from "../../src/limits.ts";
 import { Meter, type QuotaPort } from "../../src/pipeline/meter.ts";
 import { tapped } from "../../src/pipeline/tap.ts";
 import type { AnswerStream, BrinkReport } from "../../src/pipeline/types.ts";
@@ -76,6 +76,9 @@ function asking(signal = new AbortController().signal): EngineRequest {
   return { ...rest, messages, parameters, signal };
 }
 
+/** A fourth of the bytes of {"max_tokens":10,"messages":[{"role":"user","content":"question"}]}. */
+const PROMPT_TOKENS = 17;
+
 async function drain(pieces: AsyncIterable<EnginePiece>): Promise<string> {
   let text = "";
   for await (const piece of pieces) text += piece.text;
@@ -114,8 +117,72 @@ it("an answer that its reader leaves, or that breaks off, is paid for by a guess
     else await expect(pieces.next()).rejects.toThrow("it broke off");
     await Promise.all(kept);
     const guessed = engine === speaks ? 2 : 3; // tokens of "four " and of "four more"
-    expect(calls.at(-1)).toEqual(["settle", (2 + 2 * guessed) * 1_000]);
+    expect(calls.at(-1)).toEqual(["settle", (PROMPT_TOKENS + 2 * guessed) * 1_000]);
   }
+});
+
+it("who leaves pays for tools, parts and hidden reasoning as who stays does", async () => {
+  const { calls, quota } = openQuota();
+  const { meter, kept } = meterOf(quota, { budget_usd: 1 });
+  const thinks = engineOf(async function* ({ hidden }) {
+    hidden!(4_000);
+    yield { text: "42" };
+    yield { text: "and on", usage: USAGE };
+  });
+  const image = { type: "image_url", image_url: { url: "data:,A" } };
+  const description = "word ".repeat(2_000);
+  const tools = [{ type: "function", function: { name: "f", description } }];
+  const pieces = meter
+    .engine(thinks)
+    .answer({
+      ...asking(),
+      messages: [{ role: "user", content: [{ type: "text", text: "Read it" }, image] }],
+      parameters: { max_tokens: 10_000, tools },
+    })
+    [Symbol.asyncIterator]();
+  await pieces.next();
+  await pieces.return!();
+  await Promise.all(kept);
+  const settled = Number(calls.at(-1)![1]);
+  const least = PART_TOKENS_MAX + description.length / 4 + 2 * (4_000 / 4);
+  expect(settled).toBeGreaterThan(least * 1_000);
+  expect(settled).toBeLessThanOrEqual(Number(calls[0]![1]));
+});
+
+it("a backend that timed out, or was slower, costs its prompt, within the hold", async () => {
+  const { calls, quota } = openQuota();
+  const { meter, kept } = meterOf(quota, { budget_usd: 1 });
+  const prices = { input_per_mtok: 1, output_per_mtok: 1 };
+  meter.prices.backends = ["a", "b", "c"].map((name) => ({ name, prices }));
+  const attempts = (["timed_out", "abandoned", "failed", "rate_limited"] as const).map(
+    (outcome, i) => ({ backend: "abca"[i]!, outcome, ms: 3 }),
+  );
+  const pool = { ...speaks, id: "backend" };
+  const settledOf = async (more: typeof attempts) => {
+    calls.length = 0;
+    pool.answer = async function* () {
+      const served = { id: "backend:b", model: "m", attempts: more };
+      yield { text: "x", served, usage: USAGE };
+    };
+    await drain(meter.engine(pool).answer(asking()));
+    await Promise.all(kept);
+    const settled = calls.find(([name]) => name === "settle")![1];
+    return [Number(calls[0]![1]), Number(settled)] as const;
+  };
+  expect((await settledOf(attempts))[1]).toBe(15_000 + 2 * PROMPT_TOKENS * 1_000);
+  const [held, settled] = await settledOf(Array.from({ length: 20 }, () => attempts[0]!));
+  expect(settled).toBe(held);
+});
+
+it("a key with a budget cannot ask a backend for what its prices do not cover", async () => {
+  const { calls, quota } = openQuota();
+  const { meter } = meterOf(quota, { budget_usd: 1 });
+  const bought = { ...asking(), parameters: { models: ["dear/model"] } };
+  const refused = await drain(meter.engine(speaks).answer(bought)).catch((error) => error);
+  expect([codeOf(refused), refused.param]).toEqual(["unsupported_parameter", "models"]);
+  expect(calls).toEqual([]);
+  const free = meterOf(quota).meter;
+  expect(await drain(free.engine(speaks).answer(bought))).toBe("four more");
 });
 
 it("an engine that refuses at once costs nothing; one that timed out may have read", async () => {
@@ -127,7 +194,8 @@ it("an engine that refuses at once costs nothing; one that timed out may have re
     });
     const { meter } = meterOf(quota, { budget_usd: 1 });
     await expect(drain(meter.engine(fails).answer(asking()))).rejects.toThrow("no");
-    expect(calls.at(-1)).toEqual(["settle", code === "backend_timeout" ? 2_000 : 0]);
+    const read = PROMPT_TOKENS * 1_000;
+    expect(calls.at(-1)).toEqual(["settle", code === "backend_timeout" ? read : 0]);
   }
 });
 

@@ -1,7 +1,14 @@
 import { expect, it } from "vitest";
 import type { ChatMessage, EngineRequest } from "../../src/engine/engine.ts";
 import { PART_TOKENS_MAX } from "../../src/limits.ts";
-import { guessTokens, mostTokens, priceOf, pricesOf, withBound } from "../../src/pipeline/usage.ts";
+import {
+  guessTokens,
+  mostTokens,
+  priceOf,
+  pricesOf,
+  unpricedOf,
+  withBound,
+} from "../../src/pipeline/usage.ts";
 
 const BIG = { input_per_mtok: 0.1, output_per_mtok: 0.4 };
 const priced = (prices: typeof BIG | null) => [{ name: "big", prices }];
@@ -67,7 +74,33 @@ it("each choice is held for by its own bound, the greater of two, or by 4,096", 
   expect(withBound({ max_completion_tokens: 5 })).toEqual({ max_completion_tokens: 5 });
 });
 
-it("what nobody counted is guessed from the texts", () => {
-  const asked = request([user("four"), user([{ type: "text", text: "and eight" }]), user(null)]);
-  expect(guessTokens(asked, 9)).toEqual({ prompt_tokens: 4, completion_tokens: 3 });
+it("what nobody counted is guessed from all that is read", () => {
+  const text = "and eight ".repeat(100);
+  const asked = request([user(text), user([{ type: "text", text }]), user(null)]);
+  const { prompt_tokens, completion_tokens } = guessTokens(asked, 9);
+  expect(completion_tokens).toBe(3);
+  expect(prompt_tokens).toBe(Math.ceil(mostTokens(asked).prompt_tokens / 4));
+  expect(prompt_tokens).toBeGreaterThan((2 * text.length) / 4);
+  const tools = [{ type: "function", function: { name: "f", description: text } }];
+  expect(guessTokens(request([user("x")], { tools }), 0).prompt_tokens).toBeGreaterThan(250);
+  const image = { type: "image_url", image_url: { url: "data:,A" } };
+  const pictured = request([user([{ type: "text", text: "x" }, image])]);
+  expect(guessTokens(pictured, 0).prompt_tokens).toBeGreaterThan(PART_TOKENS_MAX);
+  const cjk = guessTokens(request([user("日本語".repeat(100))]), 0).prompt_tokens;
+  expect(cjk).toBeGreaterThan(200); // three bytes a character
+});
+
+it("what the prices do not cover is known by its name", () => {
+  const tool = (type: string) => ({ tools: [{ type: "function" }, { type }] });
+  for (const [parameters, name] of [
+    [{ models: ["dear/model"] }, "models"],
+    [{ plugins: [{ id: "web" }] }, "plugins"],
+    [{ web_search_options: {} }, "web_search_options"],
+    [{ service_tier: "priority" }, "service_tier"],
+    [tool("web_search"), "tools"],
+    [{ tools: [null] }, "tools"],
+    [{ ...tool("custom"), service_tier: "flex", temperature: 1, models: null }, null],
+    [{}, null],
+  ] as const)
+    expect(unpricedOf(parameters), JSON.stringify(parameters)).toBe(name);
 });
