@@ -131,7 +131,7 @@ export const patterns: Target = {
     show(pattern);
     let read: ReturnType<typeof patternOf>;
     try {
-      read = patternOf(pattern, "the schema");
+      read = patternOf([pattern], "the schema");
     } catch (error) {
       return refusalOf(error);
     }
