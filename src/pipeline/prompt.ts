@@ -89,11 +89,19 @@ function attribute(text: string): string {
   return defuse(text).replaceAll('"', "'").replace(/\s+/g, " ");
 }
 
+/** What does not show: format characters, and others that are ignored where nothing draws them. */
+const UNSEEN = "\\p{Cf}\\p{Default_Ignorable_Code_Point}";
+
+/** From a letter of ASCII to its wide form. */
+const WIDE_BY = 0xfee0;
+const alike = (letter: string) =>
+  `[${letter}${String.fromCharCode(letter.charCodeAt(0) + WIDE_BY)}]`;
+
 /** A beginning of one of our tags, as a model might read it: in any case, with white space or what
- *  does not show in between, and with a wide bracket or another slash. */
+ *  does not show in between, and with a wide bracket, wide letters or another slash. */
 const TAG = new RegExp(
-  `[<\uff1c\ufe64](?=[\\s\\p{Cf}/\uff0f\u2044\u2215]*(?:${["passage", "correction"]
-    .map((name) => [...name].join("[\\p{Cf}]*"))
+  `[<\uff1c\ufe64](?=[\\s${UNSEEN}/\uff0f\u2044\u2215]*(?:${["passage", "correction"]
+    .map((name) => [...name].map(alike).join(`[${UNSEEN}]*`))
     .join("|")}))`,
   "giu",
 );

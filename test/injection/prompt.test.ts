@@ -19,7 +19,13 @@ function hit(text: string, title: string | null = null): SearchHit {
 const question = { role: "user" as const, content: "When does it open?" };
 const quiet = hit("It opens at nine.");
 /** A tag of ours, as a lenient reader would see it. */
-const TAGS = /[<\uff1c\ufe64][\s\p{Cf}/]*(?:p\p{Cf}*a\p{Cf}*s|c\p{Cf}*o\p{Cf}*r)/giu;
+const UNSEEN = "\\p{Cf}\\p{DI}";
+const BEGINNINGS = ["pas", "cor"].map((letters) =>
+  [...letters]
+    .map((letter) => `[${letter}${String.fromCharCode(letter.charCodeAt(0) + 0xfee0)}]`)
+    .join(`[${UNSEEN}]*`),
+);
+const TAGS = new RegExp(`[<\uff1c\ufe64][\\s${UNSEEN}/]*(?:${BEGINNINGS.join("|")})`, "giu");
 
 it("there are injections of every kind, each with a question of its own", () => {
   expect(INJECTIONS.length).toBeGreaterThanOrEqual(40);
