@@ -4,7 +4,6 @@ import type { FoundDocument } from "../memory/store.ts";
 import type { Outcome } from "../router/outcome.ts";
 import type { NoteDeps } from "./notes-find.ts";
 import type { Note, NoteSource } from "./notes-types.ts";
-import { citedNumbers } from "./prompt.ts";
 
 /** A document as it was when it was read; without a digest where an earlier release wrote it down,
  *  without either where that is not known. */
@@ -20,17 +19,18 @@ export function isUnchanged({ version, digest }: Read, found: Found): boolean {
   return version === undefined || version === found.version;
 }
 
-/** The documents that the answer marks, or else the first that were read, as they were read; null
- *  where one changed since, so that nobody knows what the answer is worth now. */
+/** The documents that the answer cites, or else the first that were read, as they were read; null
+ *  where one changed since, so that nobody knows what the answer is worth now. The text's
+ *  marks do not tell: the reader's [1] is its evidence, wherever that was among what it read. */
 export async function sourcesOf(
   deps: NoteDeps,
   tenant: string,
-  { namespace, text, passages }: Outcome,
+  { namespace, passages, cited = [] }: Outcome,
 ): Promise<NoteSource[] | null> {
-  const marked = citedNumbers(text, passages.length).map((number) => passages[number - 1]!);
-  const behind = marked.length > 0 ? marked : passages.slice(0, READER_PASSAGES);
-  const read = new Map<string, Read>(behind.map((passage) => [passage.document_id, passage]));
-  const ids = [...read.keys()].slice(0, NOTE_SOURCES_MAX);
+  const read = new Map<string, Read>(passages.map((passage) => [passage.document_id, passage]));
+  const first = passages.slice(0, READER_PASSAGES).map(({ document_id }) => document_id);
+  const behind = cited.filter((id) => read.has(id));
+  const ids = [...new Set(behind.length > 0 ? behind : first)].slice(0, NOTE_SOURCES_MAX);
   if (ids.length === 0) return [];
   const found = await deps.memory(tenant, namespace!).find(ids);
   const same = ids.every((id, i) => isUnchanged(read.get(id)!, found[i]));

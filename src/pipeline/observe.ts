@@ -2,7 +2,7 @@
 import { cutText } from "../../index/cut.ts";
 import type { Usage } from "../engine/engine.ts";
 import type { EdgeAnswer } from "../engine/reader.ts";
-import { OUTCOME_CHARS_MAX } from "../limits.ts";
+import { NOTE_SOURCES_MAX, OUTCOME_CHARS_MAX } from "../limits.ts";
 import type { SearchHit } from "../memory/types.ts";
 import type { Outcome } from "../router/outcome.ts";
 import type { ActiveRouter } from "../router/router-types.ts";
@@ -72,6 +72,12 @@ export function answerKept({ answer }: EdgeAnswer): string | null {
   return answer === null ? null : cutText(answer, OUTCOME_CHARS_MAX);
 }
 
+/** A note is no document of the namespace. */
+function documentsCited({ citations }: BrinkReport): string[] {
+  const documents = citations.filter(({ note }) => !note).map(({ document_id }) => document_id);
+  return [...new Set(documents)].slice(0, NOTE_SOURCES_MAX);
+}
+
 function outcomeOf(work: Observed, report: BrinkReport, text: string, whole: boolean): Outcome {
   const { request, question, hits, before, edge, notes } = work;
   const { route, engine, difficulty } = report;
@@ -95,6 +101,7 @@ function outcomeOf(work: Observed, report: BrinkReport, text: string, whole: boo
     passages: hits.map(({ document_id, passage_id, version, digest }) => {
       return { document_id, passage_id, version, digest };
     }),
+    cited: documentsCited(report),
     notes,
     cost_usd: null,
     standing: kept ? standingOf(request) : "dependent",

@@ -21,6 +21,9 @@ export interface Outcome {
   weights_version: string;
   /** What was read, each with its document's version and digest then. */
   passages: { document_id: string; passage_id: string; version?: number; digest?: string }[];
+  /** Ids of the documents that the answer cites, the first NOTE_SOURCES_MAX; absent in outcomes of
+   *  earlier releases. */
+  cited?: string[];
   /** Document ids of the notes that stood in the prompt or gave the answer. */
   notes: string[];
   cost_usd: number | null;

@@ -1,5 +1,6 @@
 /** By what a note goes stale, on real memory objects. */
 import { expect, it } from "vitest";
+import { NOTE_ID } from "../../src/pipeline/notes.ts";
 import { noteStore } from "../../src/pipeline/notes-find.ts";
 import { embedWords, hitsOf, type Memory, prepared, store } from "./documents.ts";
 import { backendOutcome, QUESTION, start } from "./noting.ts";
@@ -46,7 +47,7 @@ it("a note that was stored without digests goes by versions", async () => {
   expect(await answerTo(QUESTION)).toBe(null);
 });
 
-/** What an answer leaves behind that read `other` first, then `ferry`. */
+/** What the reader's answer leaves behind: it read `other` first, and its evidence is in `ferry`. */
 async function readFrom(memory: Memory) {
   await store(memory, [prepared("other", "The ferry to Skagen has a kitchen.")]);
   const found = await hitsOf(memory, { ...SEARCH, vector: embedWords("ferry Skagen") });
@@ -54,17 +55,40 @@ async function readFrom(memory: Memory) {
   const passages = hits.map(({ document_id, passage_id, version, digest }) => {
     return { document_id, passage_id, version, digest };
   });
-  return passages;
+  const edge = { route: "edge" as const, engine: "brink-reader", text: "07:40 [1]" };
+  return { ...edge, passages, cited: ["ferry"] };
 }
 
 const SEARCH = { query: "", k: 8, mode: "vector", filter: null, explain: false } as const;
 
+it("a correction hangs on what the corrected answer cites, whatever its marks say", async () => {
+  const { learn, answerTo, list, memory, writer } = await start("corrected");
+  const read = backendOutcome(await readFrom(memory));
+  const noted = { ...read, engine: NOTE_ID, notes: ["note-1"], text: "At 07:40. [1] [2]" };
+  for (const outcome of [read, noted]) {
+    expect(await learn(outcome, writer, "It leaves at 07:45.")).toBe("note");
+    expect((await list())[0]!.sources).toMatchObject([{ document_id: "ferry", version: 1 }]);
+  }
+  await store(memory, [prepared("other", "The ferry to Skagen has no kitchen.")]);
+  expect(await answerTo(QUESTION)).toBe("It leaves at 07:45.");
+  await store(memory, [LATER]);
+  expect(await answerTo(QUESTION)).toBe(null);
+});
+
+it("an answer that cites nothing hangs on what was read first", async () => {
+  const { learn, list, memory } = await start("uncited");
+  const { passages } = await readFrom(memory);
+  expect(await learn(backendOutcome({ passages, cited: [] }))).toBe("note");
+  const ids = (await list())[0]!.sources.map(({ document_id }) => document_id);
+  expect(ids).toEqual(["other", "ferry"]);
+});
+
 it("what was loaded anew between the answer and its rating is not learned", async () => {
   const { learn, memory } = await start("loaded late");
-  const passages = await readFrom(memory);
+  const { passages } = await readFrom(memory);
   await memory.remove(["ferry"]);
   await store(memory, [LATER]);
-  const outcome = backendOutcome({ passages, text: "It leaves at 07:40 [2]." });
+  const outcome = backendOutcome({ passages, cited: ["ferry"] });
   expect(outcome.passages.map(({ version }) => version)).toEqual([1, 1]);
   expect(await learn(outcome)).toBe(null);
   await memory.remove(["ferry"]);

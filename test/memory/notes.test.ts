@@ -159,7 +159,7 @@ it("so many corrections are for a prompt, the nearest", async () => {
   }
 });
 
-it("a note hangs on so many documents, those that its answer marks first", async () => {
+it("a note hangs on so many documents, the first that its answer cites", async () => {
   const { learn, list, memory } = await start("sources");
   const ids = Array.from({ length: NOTE_SOURCES_MAX + 1 }, (_, i) => `d${i}`);
   const stored = await store(
@@ -168,13 +168,13 @@ it("a note hangs on so many documents, those that its answer marks first", async
   );
   expect(stored).toHaveLength(ids.length);
   const passages = ids.map((id) => ({ document_id: id, passage_id: `${id}#0`, version: 1 }));
-  const marked = (upto: number) => ids.slice(0, upto).map((_, i) => `[${i + 1}]`);
   for (const [upto, question] of [
     [NOTE_SOURCES_MAX, "Which ferries leave?"],
     [NOTE_SOURCES_MAX + 1, "Who leaves?"],
   ] as const) {
-    const text = `All of them. ${marked(upto).join(" ")}`;
-    expect(await learn(backendOutcome({ question, text, passages }))).toBe("note");
+    const text = "All of them.";
+    const cited = ids.slice(0, upto);
+    expect(await learn(backendOutcome({ question, text, passages, cited }))).toBe("note");
     const note = (await list()).find((one) => one.question === question)!;
     const sources = note.sources.map(({ document_id }) => document_id);
     expect(sources).toEqual(ids.slice(0, NOTE_SOURCES_MAX));

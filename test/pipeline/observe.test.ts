@@ -1,11 +1,14 @@
 import { expect, it } from "vitest";
-import { OUTCOME_CHARS_MAX } from "../../src/limits.ts";
+import { NOTE_SOURCES_MAX, OUTCOME_CHARS_MAX } from "../../src/limits.ts";
 import type { SearchHit } from "../../src/memory/types.ts";
 import { type Answered, type Observed, observed } from "../../src/pipeline/observe.ts";
-import type { BrinkReport } from "../../src/pipeline/types.ts";
+import type { BrinkReport, Citation } from "../../src/pipeline/types.ts";
 
 /** What an answer leaves behind whose question and texts are this one. */
-function answeredOf(text: string, { hits = [] }: { hits?: SearchHit[] } = {}): Answered {
+function answeredOf(
+  text: string,
+  { hits = [], citations = [] }: { hits?: SearchHit[]; citations?: Citation[] } = {},
+): Answered {
   const messages = [{ role: "user", content: text }];
   const work = {
     request: {
@@ -15,8 +18,8 @@ function answeredOf(text: string, { hits = [] }: { hits?: SearchHit[] } = {}): A
     ...{ question: text, hits, before: null, corrections: [], notes: [] },
     edge: { reading: { answer: text }, router: { model: { version: "w" } } },
   } as unknown as Observed;
-  const report = () =>
-    ({ route: "backend", engine: "backend:big", difficulty: 0.5 }) as unknown as BrinkReport;
+  const told = { route: "backend", engine: "backend:big", difficulty: 0.5, citations };
+  const report = () => told as unknown as BrinkReport;
   let answered: Answered | null = null;
   const tap = observed(work, { model: "auto", report }, (one) => {
     answered = one;
@@ -45,6 +48,19 @@ it("texts of an outcome are cut, and an answer that was cut stands for none", ()
     expect(answered.outcome).toMatchObject({ question: whole, text: whole, edge_answer: whole });
     expect(answered.outcome.standing).toBe(more === 0 ? "alone" : "dependent");
   }
+});
+
+it("an outcome names the documents that are cited, each once, so many, and no note", () => {
+  const cite = (document_id: string, i: number, rest: Partial<Citation> = {}): Citation => {
+    const passage_id = `${document_id}#0`;
+    return { mark: i + 1, document_id, passage_id, title: null, quote: "x", score: 1, ...rest };
+  };
+  const ids = Array.from({ length: NOTE_SOURCES_MAX }, (_, i) => `d${i}`);
+  const citations = [cite("note-1", 0, { note: true }), ...["d0", ...ids].map((id) => cite(id, 1))];
+  expect(answeredOf("It is so.", { citations }).outcome.cited).toEqual(ids);
+  citations.push(cite("one more", 1));
+  expect(answeredOf("It is so.", { citations }).outcome.cited).toEqual(ids);
+  expect(answeredOf("It is so.").outcome.cited).toEqual([]);
 });
 
 it("an outcome tells in which state documents were read", () => {

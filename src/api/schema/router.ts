@@ -311,6 +311,9 @@ export const OutcomesReply = z
             digest: z.string().optional(),
           }),
         ),
+        cited: z.array(z.string()).optional().openapi({
+          description: "The documents that the answer cites.",
+        }),
         notes: z.array(z.string()),
         cost_usd: z.number().nullable(),
         standing: z.enum(["alone", "instructed", "dependent"]).optional().openapi({
