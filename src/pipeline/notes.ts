@@ -183,7 +183,7 @@ async function put(deps: NoteDeps, tenant: string, namespace: string, note: Note
   if (note.state === "active") await noteStore(deps, tenant, namespace, "pending").remove(note.id);
 }
 
-/** Whether a note that waits is an administrator's to judge: all but what engines may yet agree on. */
+/** Whether a note that waits is an administrator's to judge, and not for engines to agree on. */
 const isForAdmin = ({ learned_by, seen }: Note) => learned_by !== "agreement" || seen === 0;
 
 /** Whether somebody wrote it who may write. */
