@@ -47,10 +47,12 @@ export async function* webItems(start: string, options: CrawlOptions): AsyncGene
       yield fault(page.url, reply.fault);
       continue;
     }
-    if (page.depth > 0 && new URL(reply.url).origin !== origin) continue; // led elsewhere
+    const elsewhere = new URL(reply.url).origin !== origin;
+    if (page.depth > 0 && elsewhere) continue;
     seen.add(reply.url);
     const links = reply.type === "text/html" ? readLinks(reply) : { index: true, links: [] };
-    if (links.index || page.depth === 0) yield* pageItems(reply, options.prefix);
+    const named = page.depth === 0 && !elsewhere;
+    if (links.index || page.depth === 0) yield* pageItems(reply, options.prefix, named);
     if (page.depth >= options.depth) continue;
     for (const url of links.links) {
       if (seen.has(url) || new URL(url).origin !== origin) continue;
@@ -121,9 +123,13 @@ async function readBody(response: Response, bytesMax: number): Promise<Uint8Arra
   return Buffer.concat(parts);
 }
 
-async function* pageItems(page: Fetched, prefix: string): AsyncGenerator<Item> {
+/** A page as a document, its id its address. Documents that a page holds have the ids that it
+ *  gives them, and so replace whichever they like: only where it is the page that was `named`. */
+async function* pageItems(page: Fetched, prefix: string, named: boolean): AsyncGenerator<Item> {
   const { url, type, text, bytes } = page;
-  if (type === "json") yield* jsonItems(url, text, bytes);
+  if (!named && (type === "json" || type === "lines"))
+    yield fault(url, "it is JSON, whose documents are read only where its own address is named");
+  else if (type === "json") yield* jsonItems(url, text, bytes);
   else if (type === "lines")
     yield* lineItems(url, once(Buffer.from(text)), DOCUMENT_LINE_BYTES_MAX);
   else {

@@ -61,10 +61,11 @@ export const ingest: Command = {
     "NDJSON (.ndjson, .jsonl) and JSON hold documents as the API takes them; a .md, .html or\n" +
     ".txt file is a document, its id the path below the folder that was named. Folders are\n" +
     "read whole, but for hidden files and node_modules. A page is a document, its id the\n" +
-    "address; --depth follows its links on the same origin, as robots.txt allows. - reads\n" +
-    "NDJSON from stdin. What was stored before and has not changed is left alone. After a\n" +
-    "break, the same call goes on where the files' job broke off. Refused documents are told\n" +
-    "with file and line, and the exit status is then 1.",
+    "address; --depth follows its links on the same origin, as robots.txt allows. JSON and\n" +
+    "NDJSON there hold documents only at the address that is named: linked ones are left out.\n" +
+    "- reads NDJSON from stdin. What was stored before and has not changed is left alone.\n" +
+    "After a break, the same call goes on where the files' job broke off. Refused documents\n" +
+    "are told with file and line, and the exit status is then 1.",
   options: {
     namespace: { type: "string", value: "NS", help: "where the documents go" },
     create: { type: "boolean", help: "make the namespace if there is none" },

@@ -75,6 +75,27 @@ it("a page is a document by what its type says", async () => {
   expect(asked).not.toContain("/robots.txt");
 });
 
+it("linked JSON names no documents: only that at the address that was named", async () => {
+  const forged = '{"id":"policy","text":"pay","metadata":{"url":"https://bank.example/"}}';
+  pages = {
+    "/": links("/a", "/data.json", "/moved", "/data.ndjson"),
+    "/a": { body: "<p>a" },
+    "/data.json": { type: "application/json", body: `[${forged}]` },
+    "/moved": { status: 302, location: "/named.json", body: "" },
+    "/named.json": { type: "application/json", body: forged },
+    "/data.ndjson": { type: "application/x-ndjson", body: `${forged}\n` },
+  };
+  const why = "it is JSON, whose documents are read only where its own address is named";
+  expect(ids(await items("/", { depth: 1 }))).toEqual([
+    ...["/", "/a", `/data.json ${why}`, `/named.json ${why}`, `/data.ndjson ${why}`],
+  ]);
+  expect(ids(await items("/data.json", { depth: 1 }))).toEqual(["policy"]);
+  expect(ids(await items("/moved"))).toEqual(["policy"]);
+  const { port } = new URL(site);
+  pages["/other"] = { status: 302, location: `http://localhost:${port}/named.json`, body: "" };
+  expect(ids(await items("/other"))).toEqual([`http://localhost:${port}/named.json ${why}`]);
+});
+
 it("links are followed so deep, on the same origin, once each, and so many", async () => {
   pages = {
     "/": links(
