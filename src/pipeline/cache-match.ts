@@ -5,12 +5,14 @@ import { STOPWORDS } from "../../index/terms.ts";
 import {
   compareWords,
   FRAME,
+  isEqual,
   isReadAlike,
   isWordForWord,
   NUMBER_WORDS,
   polarOf,
   wordsOf,
 } from "./notes-match.ts";
+import { normalOf, piecesOf } from "./question-pieces.ts";
 
 /** What was asked before, and what came of it. */
 export interface AnsweredQuestion {
@@ -39,7 +41,7 @@ export function likenessOf(
   // Who leaves a tense out leaves it open; but no question is of two.
   const tensed = ours.tenses.length > 0 && theirs.tenses.length > 0;
   if (tensed && !isEqual(ours.tenses, theirs.tenses)) return null;
-  if (isEqual(ours.words, theirs.words)) return "the same words";
+  if (ours.words.length > 0 && isEqual(ours.words, theirs.words)) return "the same words";
   if (!difference.ordered || !isEqual(ours.turns, theirs.turns)) return null;
   // What looks like a typing error in a name may be another name.
   if (!one.names.isSubsetOf(new Set(other.stems))) return null;
@@ -78,52 +80,40 @@ const TURNS = set(`
   from onto out off against without than nor unless per between among over under through via toward
   towards within beyond behind never only except all any some every each both either neither other
   another same different mine yours he him his she her hers them its now here today tomorrow
-  yesterday age`);
-
-const SIGN = /[+*/=<>%^$€£¥&|~#@°±≤≥≠]|(?<![\p{L}\p{N}])[-−–](?=\d)|(?<=\d)-(?=\d)|(?<=\s)-(?=\s)/u;
-const TOKEN = new RegExp(
-  `${/[\p{L}\p{M}]+(?:[’'][\p{L}\p{M}]+)?|\d+(?:[.,]\d+)*/u.source}|${SIGN.source}`,
-  "gu",
-);
+  yesterday age answer say`);
 
 /** How people begin and end a question without asking anything. */
 const POLITE = [
-  /^(hi|hello|hey)\b[,.! ]*/,
-  /^(please,? )?((can|could|would|will) you )?(please )?(tell me|let me know) /,
-  /^(i would|i'd) like to know /,
-  /^i want to know /,
-  /^do you know /,
-  /,? please\b(?=[\s?.!]*$)/,
+  /^(hi|hello|hey)\b[,.! ]*/i,
+  /^(please,? )?((can|could|would|will) you )?(please )?(tell me|let me know) /i,
+  /^(i would|i'd) like to know /i,
+  /^i want to know /i,
+  /^do you know /i,
+  /,? please\b(?=[\s?.!]*$)/i,
 ];
 
 function bearersOf(question: string): Bearers {
-  let text = question.normalize("NFKC").toLowerCase().replaceAll("’", "'").trim();
+  let text = normalOf(question).trim();
   for (const phrase of POLITE) text = text.replace(phrase, "");
   const words: string[] = [];
   const tenses: Bearers["tenses"] = [];
   let before = "";
-  for (const [found] of text.matchAll(TOKEN)) {
-    const bare = found.replace(/('s|'m|'re|'ve|'ll|'d)$/, "");
+  for (const { kind, plain, letter } of piecesOf(text)) {
+    const bare = kind === "word" ? plain.replace(/('s|'m|'re|'ve|'ll|'d)$/, "") : plain;
     if (/^(did|was|were|had)(n't)?$/.test(bare)) tenses.push("past");
-    else if (/^(do|does|is|are|has|have)(n't)?$/.test(bare) || CONTRACTED.test(found))
+    else if (/^(do|does|is|are|has|have)(n't)?$/.test(bare) || CONTRACTED.test(plain))
       tenses.push("present");
+    const asked = ASKED_FOR.has(bare) && /^(what|which)$/.test(before);
     if (/n't$/.test(bare) || bare === "cannot") words.push("not");
-    else if (!DROPPABLE.has(bare) && !(ASKED_FOR.has(bare) && /^(what|which)$/.test(before)))
-      words.push(plain(bare));
+    else if (letter || !(DROPPABLE.has(bare) || asked)) words.push(NUMBER_WORDS.get(bare) ?? bare);
     before = bare;
   }
   return { words, turns: words.flatMap(turnOf), tenses };
 }
-
-const plain = (word: string) => NUMBER_WORDS[word] ?? word.replace(/(?<=\d),(?=\d)/g, "");
 
 function turnOf(word: string): string[] {
   const polar = polarOf(word);
   if (polar !== null) return [polar];
   const little = TURNS.has(word) || FRAME.has(word) || STOPWORDS.has(word);
   return little || !/^\p{L}/u.test(word) ? [word] : [];
-}
-
-function isEqual(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((word, i) => word === b[i]);
 }

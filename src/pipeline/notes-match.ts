@@ -2,12 +2,17 @@
  *  semantic hit, which alone takes "in 1990" for "in 1991". */
 import { STOPWORDS, stem } from "../../index/terms.ts";
 import type { Note } from "./notes-types.ts";
+import { normalOf, type Piece, piecesOf } from "./question-pieces.ts";
 
 export interface QuestionWords {
   /** Content stems in order. */
   stems: string[];
-  /** Numbers, in digits. */
+  /** Numbers, in digits, in order. */
   numbers: Set<string>;
+  /** Single letters that name something, in lower case; they are stems and names as well. */
+  letters: string[];
+  /** Signs with the numbers and letters between, in order; empty where there is no sign. */
+  formula: string[];
   /** Stems of capitalized words that begin no sentence. */
   names: Set<string>;
   /** Words of which a change turns the question round: ordinals, extremes, directions, negation. */
@@ -23,7 +28,7 @@ const set = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s
 export const FRAME: ReadonlySet<string> = set(`
   what which who whom whose when where why how many much name tell know like please can could would
   will you me i my we us do does did done is are was were be been being has have had may might must
-  should shall about regarding reading question answer say give find year date time place person
+  should shall about regarding reading question give find year date time place person
   people kind type sort number reason called named also 's s t`);
 
 const POLAR = set(`
@@ -44,72 +49,76 @@ const POLAR = set(`
   monday tuesday wednesday thursday friday saturday sunday spring summer autumn winter`);
 
 /** Words of POLAR by other names. */
-const POLAR_FORMS: Record<string, string> = {
-  began: "begin",
-  begun: "begin",
-  start: "begin",
-  started: "begin",
-  ended: "end",
-  finish: "end",
-  finished: "end",
-  big: "large",
-  bigger: "larger",
-  biggest: "largest",
-};
+const POLAR_FORMS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    began: "begin",
+    begun: "begin",
+    start: "begin",
+    started: "begin",
+    ended: "end",
+    finish: "end",
+    finished: "end",
+    big: "large",
+    bigger: "larger",
+    biggest: "largest",
+  }),
+);
 
-export const NUMBER_WORDS: Record<string, string> = {
-  zero: "0",
-  one: "1",
-  two: "2",
-  three: "3",
-  four: "4",
-  five: "5",
-  six: "6",
-  seven: "7",
-  eight: "8",
-  nine: "9",
-  ten: "10",
-  eleven: "11",
-  twelve: "12",
-  twenty: "20",
-  hundred: "100",
-  thousand: "1000",
-  million: "1000000",
-  billion: "1000000000",
-};
-
-const WORD = /[\p{L}\p{M}]+(?:[’'][\p{L}\p{M}]+)?|\d+(?:[.,]\d+)*/gu;
+export const NUMBER_WORDS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    zero: "0",
+    one: "1",
+    two: "2",
+    three: "3",
+    four: "4",
+    five: "5",
+    six: "6",
+    seven: "7",
+    eight: "8",
+    nine: "9",
+    ten: "10",
+    eleven: "11",
+    twelve: "12",
+    twenty: "20",
+    hundred: "100",
+    thousand: "1000",
+    million: "1000000",
+    billion: "1000000000",
+  }),
+);
 
 /** O(characters). */
 export function wordsOf(question: string): QuestionWords {
-  const text = question.normalize("NFKC");
-  const stems: string[] = [];
-  const numbers = new Set<string>();
-  const names = new Set<string>();
-  const polar = new Set<string>();
-  let begins = true;
-  let until = 0;
-  for (const { 0: found, index } of text.matchAll(WORD)) {
-    if (/[.?!:]\s/.test(text.slice(until, index))) begins = true;
-    until = index + found.length;
-    const lower = found.toLowerCase().replaceAll("’", "'");
-    if (/n't$/.test(lower) || lower === "cannot") polar.add("not");
-    const word = lower.replace(/(n't|'s|'m|'re|'ve|'ll|'d)$/, "");
-    if (/^\d/.test(word)) numbers.add(word.replaceAll(",", ""));
-    else if (NUMBER_WORDS[word] !== undefined) numbers.add(NUMBER_WORDS[word]!);
-    else if (polarOf(word) !== null) polar.add(polarOf(word)!);
-    else if (isContent(word, found)) {
-      stems.push(stem(word));
-      if (!begins && /^\p{Lu}/u.test(found)) names.add(stem(word));
-    }
-    begins = false;
+  const kind = kindOf(normalOf(question).toLowerCase());
+  const words: QuestionWords = {
+    ...{ stems: [], numbers: new Set(), letters: [], formula: [] },
+    ...{ names: new Set(), polar: new Set(), kind },
+  };
+  const pieces = piecesOf(question);
+  for (const piece of pieces) addPiece(words, piece);
+  if (!pieces.some((piece) => piece.kind === "sign")) words.formula = [];
+  return words;
+}
+
+function addPiece(words: QuestionWords, { kind, found, plain, begins, letter }: Piece): void {
+  const { stems, numbers, letters, formula, names, polar } = words;
+  if (/n't$/.test(plain) || plain === "cannot") polar.add("not");
+  const word = plain.replace(/(n't|'s|'m|'re|'ve|'ll|'d)$/, "");
+  const number = kind === "number" ? plain : NUMBER_WORDS.get(word);
+  if (kind === "sign" || number !== undefined || letter) formula.push(number ?? plain);
+  if (kind === "sign") return;
+  if (letter) letters.push(word);
+  if (number !== undefined) numbers.add(number);
+  else if (polarOf(word) !== null) polar.add(polarOf(word)!);
+  else if (letter || isContent(word, found)) {
+    stems.push(stem(word));
+    if (letter || (!begins && /^\p{Lu}/u.test(found))) names.add(stem(word));
   }
-  return { stems, numbers, names, polar, kind: kindOf(text.toLowerCase()) };
 }
 
 /** The word of POLAR that a lower-case word is, under whatever name; null: none. */
 export function polarOf(word: string): string | null {
-  const form = POLAR_FORMS[word] ?? word;
+  const form = POLAR_FORMS.get(word) ?? word;
   return POLAR.has(form) ? form : null;
 }
 
@@ -145,7 +154,7 @@ function kindOf(text: string): Kind | null {
 /** How the words of a question that is asked differ from those of one that was answered. */
 export interface Difference {
   /** What makes them different questions whatever else is alike; null: nothing does. */
-  fact: "number" | "opposite" | "question word" | "name" | null;
+  fact: "number" | "opposite" | "question word" | "sign" | "name" | null;
   /** Content stems of the one that the other lacks, and the share of all that both have. */
   extra: [number, number];
   shared: number;
@@ -165,36 +174,42 @@ export function compareWords(asked: QuestionWords, answered: QuestionWords): Dif
 }
 
 function factOf(a: QuestionWords, b: QuestionWords, only: string[], others: string[]) {
-  if (a.numbers.symmetricDifference(b.numbers).size > 0) return "number";
+  if (!isEqual([...a.numbers], [...b.numbers])) return "number";
   if (a.polar.symmetricDifference(b.polar).size > 0) return "opposite";
   if (a.kind !== null && b.kind !== null && a.kind !== b.kind) return "question word";
-  // A name on one side alone may be what the other leaves unsaid; one for another is another.
+  if (!isEqual(a.formula, b.formula)) return "sign";
+  if (!isEqual(a.letters.toSorted(), b.letters.toSorted())) return "name";
+  // Another name on one side alone may be what the other leaves unsaid; one for another is another.
   const names = [only.some((word) => a.names.has(word)), others.some((word) => b.names.has(word))];
   if (names[0] ? others.length > 0 : names[1] && only.length > 0) return "name";
   return null;
 }
 
-/** What each list has alone, and how many members pair up: equal, or one typing error apart. */
+/** What each list has alone, and how many members pair up: equal, or one typing error apart. What
+ *  the answered question says twice must be asked twice, since it may have been said to a purpose;
+ *  the other way round it adds nothing. */
 function align(asked: readonly string[], answered: readonly string[]) {
-  const others = [...new Set(answered)];
-  const order = new Map(others.map((word, i) => [word, i]));
+  const others: (string | null)[] = [...answered];
   const only: string[] = [];
   let common = 0;
   let last = -1;
   let ordered = true;
-  for (const word of new Set(asked)) {
+  for (const word of asked) {
     const exact = others.indexOf(word);
-    const at = exact >= 0 ? exact : others.findIndex((other) => isTypo(word, other));
-    if (at < 0) {
-      only.push(word);
-      continue;
-    }
-    const [found] = others.splice(at, 1);
-    common += 1;
-    ordered &&= order.get(found!)! > last;
-    last = order.get(found!)!;
+    const at =
+      exact >= 0 ? exact : others.findIndex((other) => other !== null && isTypo(word, other));
+    if (at >= 0) {
+      others[at] = null;
+      common += 1;
+      ordered &&= at > last;
+      last = at;
+    } else if (!answered.includes(word)) only.push(word);
   }
-  return { only, others, common, ordered };
+  return { only, others: others.filter((word) => word !== null), common, ordered };
+}
+
+export function isEqual(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((word, i) => word === b[i]);
 }
 
 /** Whether words of five letters or more are one edit or one exchange of neighbours apart. */
@@ -252,14 +267,16 @@ const COSINE_MIN = 0.6;
 const AGREEING_COSINE_MIN = 0.75;
 const SHARED_MIN = 0.5;
 
-/** But for case, white space and the mark at the end. */
+/** But for case, white space and the mark at the end, unless that is a sign, as in "5!". */
 export function isWordForWord(asked: string, answered: string): boolean {
-  return plain(asked) === plain(answered);
+  return plain(asked) === plain(answered) && isEqual(signsOf(asked), signsOf(answered));
 }
 
+const signsOf = (text: string) =>
+  piecesOf(text).flatMap(({ kind, plain }) => (kind === "sign" ? [plain] : []));
+
 const plain = (text: string) =>
-  text
-    .normalize("NFKC")
+  normalOf(text)
     .toLowerCase()
     .replace(/\s+/g, " ")
     .replace(/(?<![\s?.!])[\s?.!]+$/, "")

@@ -28,9 +28,9 @@ const MAKE: Record<string, () => Promise<unknown>> = {
     return ChatTemplate.from(metadata, loadTokenizer(metadata));
   },
   "src/model/pretokenize.ts": () => import("../../src/model/pretokenize.ts"),
-  "src/pipeline/cache-match.ts": () => import("../../src/pipeline/cache-match.ts"),
   "src/pipeline/notes-match.ts": () => import("../../src/pipeline/notes-match.ts"),
   "src/pipeline/prompt.ts": () => import("../../src/pipeline/prompt.ts"),
+  "src/pipeline/question-pieces.ts": () => import("../../src/pipeline/question-pieces.ts"),
   "src/pipeline/redact.ts": () => import("../../src/pipeline/redact.ts"),
   "src/router/features-answer.ts": () => import("../../src/router/features-answer.ts"),
 };
