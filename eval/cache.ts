@@ -3,7 +3,7 @@
 import { type Likeness, likenessOf } from "../src/pipeline/cache-match.ts";
 import { CACHE_POLICY_DEFAULT } from "../src/pipeline/cache-policy.ts";
 import { EDITS, FINE_EDITS } from "./question-edits.ts";
-import { dot, type Pair, pairsOf, readings, someOf } from "./question-pairs.ts";
+import { dot, type Pair, pairsOf, readings, signPairsOf, someOf } from "./question-pairs.ts";
 import { mulberry32 } from "./random.ts";
 import { bootstrapMean, type EvalOptions, type EvalReport, showProgress } from "./report.ts";
 import { readSquad } from "./squad.ts";
@@ -33,6 +33,7 @@ export async function evaluateCache({ data, limit }: EvalOptions): Promise<EvalR
   const chosen = someOf(all, Math.min(limit, QUESTIONS), random);
   const edits = [...EDITS, ...FINE_EDITS];
   const pairs = chosen.flatMap((question) => pairsOf(question, all, random, edits));
+  for (const question of chosen) pairs.push(...signPairsOf(question, random));
   const judge = judgeOf(await readings(all));
   const judged = pairs.map((pair, i) => {
     showProgress("pairs", i + 1, pairs.length);

@@ -1,7 +1,7 @@
 /** Does a note answer the questions that ask the same, and no others? Pairs of questions, by how
  *  they were made. */
 import { matchOf } from "../src/pipeline/notes-match.ts";
-import { dot, pairsOf, readings, someOf } from "./question-pairs.ts";
+import { dot, pairsOf, readings, signPairsOf, someOf } from "./question-pairs.ts";
 import { mulberry32 } from "./random.ts";
 import { bootstrapMean, type EvalOptions, type EvalReport, showProgress } from "./report.ts";
 import { type Question, readSquad } from "./squad.ts";
@@ -19,6 +19,7 @@ export async function evaluateNotes({ data, limit }: EvalOptions): Promise<EvalR
   const random = mulberry32(20_261_130);
   const chosen = someOf(all, Math.min(limit, QUESTIONS), random);
   const pairs = chosen.flatMap((question) => pairsOf(question, all, random));
+  for (const question of chosen) pairs.push(...signPairsOf(question, random));
   const ask = await asker(all);
   const sets = new Map<string, { hits: number[]; near: number }>();
   const others: number[] = [];

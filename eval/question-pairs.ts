@@ -2,7 +2,7 @@
  *  the models say of them. */
 import { loadModels } from "./models.ts";
 import { paraphrase } from "./paraphrase.ts";
-import { EDITS, type Edit, namesIn } from "./question-edits.ts";
+import { EDITS, type Edit, namesIn, SIGN_EDITS } from "./question-edits.ts";
 import { showProgress } from "./report.ts";
 import { f1Score, type Question } from "./squad.ts";
 
@@ -61,6 +61,21 @@ export function pairsOf(
       pairs.push(pair("other: on the same paragraph", false, other.question));
   }
   return pairs;
+}
+
+/** The pairs of one question that differ in a sign, a letter or a digit of another script; beside
+ *  pairsOf, whose draws they would change. */
+export function signPairsOf(answered: Question, random: () => number): Pair[] {
+  const names = namesIn(answered.question);
+  return SIGN_EDITS.flatMap(({ name, apply, prepare }) => {
+    const { question } = answered;
+    const prepared = prepare === undefined ? question : prepare(question, random);
+    const asked = prepared && apply(prepared, names, random);
+    if (!asked || asked === prepared) return [];
+    return [
+      { set: `other: ${name}`, same: false, asked, answered: { ...answered, question: prepared } },
+    ];
+  });
 }
 
 /** Whether what an edit put in was left there: rewording may drop the little word that was edited,
