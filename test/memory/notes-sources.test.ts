@@ -47,7 +47,7 @@ it("a note that was stored without digests goes by versions", async () => {
   expect(await answerTo(QUESTION)).toBe(null);
 });
 
-/** What the reader's answer leaves behind: it read `other` first, and its evidence is in `ferry`. */
+/** What an answer of the reader leaves behind that read `other` first and cites `ferry`. */
 async function readFrom(memory: Memory) {
   await store(memory, [prepared("other", "The ferry to Skagen has a kitchen.")]);
   const found = await hitsOf(memory, { ...SEARCH, vector: embedWords("ferry Skagen") });
