@@ -5,8 +5,10 @@ import { mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/prom
 import { basename, join } from "node:path";
 import { CommandError } from "./command.ts";
 import { startProgress } from "./progress.ts";
+import { fetchAlong, leadsInward } from "./redirects.ts";
 
-/** Where the file lies once it is whole. A partial file goes on where it ended as long as the
+/** Where the file lies once it is whole. Stores of models redirect to where the bytes are; a public
+ *  one may not lead into a private network. A partial file goes on where it ended as long as the
  *  server's validator (ETag or Last-Modified) is the same; otherwise it begins anew. Throws
  *  CommandError. */
 export async function download(url: string, folder: string, silent: boolean): Promise<string> {
@@ -53,9 +55,8 @@ export async function download(url: string, folder: string, silent: boolean): Pr
 }
 
 async function request(url: string, headers: Record<string, string>): Promise<Response> {
-  const response = await fetch(url, {
-    headers: { ...headers, "accept-encoding": "identity" },
-  }).catch((error: Error) => {
+  const init = { headers: { ...headers, "accept-encoding": "identity" } };
+  const { response } = await fetchAlong(url, init, leadsInward).catch((error: Error) => {
     throw new CommandError(`${url} cannot be fetched: ${String(error.cause ?? error.message)}`);
   });
   if ((response.ok && response.body !== null) || response.status === 416) return response;

@@ -11,6 +11,7 @@ import {
   CLI_PAGE_PAUSE_MS_MAX,
   CLI_ROBOTS_BYTES_MAX,
 } from "./limits.ts";
+import { fetchAlong, leadsInward, leavesOrigin, RedirectRefusal } from "./redirects.ts";
 
 const AGENT = "brink-ingest";
 
@@ -42,16 +43,15 @@ export async function* webItems(start: string, options: CrawlOptions): AsyncGene
   for (let fetched = 0; queue.length > 0 && fetched < options.pagesMax; fetched++) {
     const page = queue.shift()!;
     if (fetched > 0) await wait(pauseMs);
-    const reply = await fetchPage(page.url);
+    const reply = await fetchPage(page);
+    if (reply === null) continue;
     if ("fault" in reply) {
       yield fault(page.url, reply.fault);
       continue;
     }
-    const elsewhere = new URL(reply.url).origin !== origin;
-    if (page.depth > 0 && elsewhere) continue;
     seen.add(reply.url);
     const links = reply.type === "text/html" ? readLinks(reply) : { index: true, links: [] };
-    const named = page.depth === 0 && !elsewhere;
+    const named = page.depth === 0 && new URL(reply.url).origin === origin;
     if (links.index || page.depth === 0) yield* pageItems(reply, options.prefix, named);
     if (page.depth >= options.depth) continue;
     for (const url of links.links) {
@@ -83,12 +83,15 @@ const READ: Record<string, string> = {
   "application/jsonl": "lines",
 };
 
-async function fetchPage(url: string): Promise<Fetched | { fault: string }> {
+/** Null: it is a linked page, and led to another origin, which is as little followed as a link. */
+async function fetchPage({ url, depth }: Page): Promise<Fetched | { fault: string } | null> {
   try {
-    const response = await fetch(url, {
+    const init = {
       headers: { "user-agent": AGENT, accept: `${Object.keys(READ).join(", ")};q=0.9` },
       signal: AbortSignal.timeout(CLI_PAGE_MS_MAX),
-    });
+    };
+    const reached = await fetchAlong(url, init, depth === 0 ? leadsInward : leavesOrigin);
+    const { response } = reached;
     const header = response.headers.get("content-type") ?? "";
     const [type = ""] = header.toLowerCase().split(";");
     const kind = READ[type.trim()];
@@ -101,11 +104,12 @@ async function fetchPage(url: string): Promise<Fetched | { fault: string }> {
     if (bytes === null) return { fault: `it has more than ${CLI_FILE_BYTES_MAX} bytes` };
     const charset = /charset="?([\w-]+)/i.exec(header)?.[1] ?? "utf-8";
     const text = new TextDecoder(charset).decode(bytes);
-    const final = addressOf(response.url, url) ?? url;
+    const final = addressOf(reached.url, url)!;
     // Markdown is often served as plain text.
     const named = kind === "text/plain" && /\.(md|markdown)$/i.test(new URL(final).pathname);
     return { url: final, type: named ? "text/markdown" : kind, text, bytes: bytes.length };
   } catch (error) {
+    if (depth > 0 && error instanceof RedirectRefusal) return null;
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     return { fault: `it cannot be fetched: ${(cause as Error).message || (cause as Error).name}` };
   }
@@ -174,18 +178,20 @@ export function addressOf(href: string, base: string): string | null {
 type Robots = ReturnType<typeof robotsParser>;
 
 /** Null: the site has none, and all may be read. One that fails means that nothing may (RFC 9309,
- *  2.3.1.4). */
+ *  2.3.1.4), as does one that is at another origin: what it says stays unknown. */
 async function fetchRobots(origin: string): Promise<Robots | null> {
   const url = `${origin}/robots.txt`;
+  const none = () => robotsParser(url, "User-agent: *\nDisallow: /");
   try {
-    const response = await fetch(url, {
+    const init = {
       headers: { "user-agent": AGENT },
       signal: AbortSignal.timeout(CLI_PAGE_MS_MAX),
-    });
-    if (response.status >= 500) return robotsParser(url, "User-agent: *\nDisallow: /");
+    };
+    const { response } = await fetchAlong(url, init, leavesOrigin);
+    if (response.status >= 500) return none();
     const body = response.ok ? await readBody(response, CLI_ROBOTS_BYTES_MAX) : null;
     return body === null ? null : robotsParser(url, new TextDecoder().decode(body));
-  } catch {
-    return null;
+  } catch (error) {
+    return error instanceof RedirectRefusal ? none() : null;
   }
 }

@@ -121,8 +121,12 @@ async function fetchSource(url: string, cache: string, silent: boolean): Promise
   const { weight_map } = JSON.parse(await readFile(path, "utf8")) as {
     weight_map: Record<string, string>;
   };
-  for (const shard of new Set(Object.values(weight_map)))
-    await download(new URL(basename(shard), url).href, folder, silent);
+  for (const shard of new Set(Object.values(weight_map))) {
+    // Resolved as an address, such a name may lead to any host: `\\host\file`, `http:host`.
+    if (!/^[\w.-]+$/.test(shard))
+      throw new CommandError(`the index names a file elsewhere: ${shard}`);
+    await download(new URL(shard, url).href, folder, silent);
+  }
   return path;
 }
 
