@@ -10,6 +10,7 @@ import { showDocument } from "./memory-document.js";
 import { showDocuments, startDocuments } from "./memory-documents.js";
 import { showNotes, startNotes } from "./memory-notes.js";
 import { resetSearch, showSearch, startSearch } from "./memory-search.js";
+import { showUpkeep, showWork, startUpkeep } from "./memory-upkeep.js";
 import { resetUpload } from "./memory-upload.js";
 import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js";
 import { memoryHash, parseRoute } from "./routes.js";
@@ -54,6 +55,7 @@ export function startMemoryView() {
   startSearch();
   startDocuments(refreshStats);
   startAdd(refreshStats);
+  startUpkeep(refreshStats);
   startNotes();
   startCache();
   form.addEventListener("submit", (event) => {
@@ -80,6 +82,7 @@ function forget() {
   resetSearch();
   resetAdd();
   resetUpload();
+  showUpkeep(null);
   for (const element of [outcome, stats]) fill(element);
 }
 
@@ -100,6 +103,7 @@ export function showMemory(route) {
   shown = namespace;
   currentName.textContent = namespace;
   removeButton.hidden = !isAdmin;
+  showUpkeep(isAdmin ? namespace : null);
   showSections(namespace, route.section);
   if (isAdmin) refreshStats();
   else fill(stats);
@@ -191,6 +195,7 @@ function showStats(reply, namespace) {
   ];
   if (options) facts.push(["BM25", `per ${options.bm25_unit}, k1 ${options.k1}, b ${options.b}`]);
   fill(stats, factList(facts));
+  showWork(reply);
 }
 
 async function create() {

@@ -61,6 +61,9 @@
  * @property {number} avgdl
  * @property {number} sqlite_bytes
  * @property {number} resident_bytes
+ * @property {unknown[]} shards
+ * @property {{ kind: "split" | "snapshot" | "restore", documents: number, error: string | null }
+ *   | null} work What runs.
  *
  * @typedef {object} DocumentSummary
  * @property {string} id

@@ -148,6 +148,31 @@ describe(where, { skip: noBrowser !== null }, () => {
       await page.locator("#memory-stats dl").waitFor();
     }));
 
+  it("a namespace is compacted and split when it is asked for", () =>
+    on({ width: 360 }, async ({ show }, page) => {
+      const documents = Array.from({ length: 8 }, (_, i) => ({ id: `d${i}`, text: `Text ${i}.` }));
+      await fill(service, "grown", documents);
+      await show("#/memory/grown/search");
+      await page.getByText("Upkeep").click();
+      await page.getByText("1 shard; no work runs.").waitFor();
+      expect(await seriousFindings(page)).toEqual([]);
+      await page.click("#upkeep-compact");
+      await page.getByText("Compacted: 8 passages").waitFor();
+      await page.click("#upkeep-split");
+      await page.getByText("The split has begun.").waitFor();
+      const state = async () => {
+        const { shards, work } = (await service.call("GET", "/admin/namespaces/grown/stats")).body;
+        return [shards.length, work];
+      };
+      await expect.poll(state, { timeout: 20_000 }).toEqual([2, null]);
+      await page.click("#upkeep-look");
+      await page.getByText("2 shards; no work runs.").waitFor();
+      await show("#/memory/handbook/search");
+      await page.getByText("Upkeep").click();
+      await page.getByText("1 shard; no work runs.").waitFor();
+      expect(await page.textContent("#upkeep-outcome")).toBe("");
+    }));
+
   it("a text that scrolls can be reached and scrolled by keyboard, a short one is no stop", () =>
     on({ height: 500 }, async ({ show }, page) => {
       const text = Array.from({ length: 200 }, (_, i) => `Line ${i} of the long text.`).join("\n");
