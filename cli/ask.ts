@@ -15,7 +15,7 @@ import {
 import { CLI_EVENT_CHARS_MAX } from "./limits.ts";
 import { parseObject } from "./namespaces.ts";
 import { SEARCH_MODES } from "./search.ts";
-import { paint, paragraph, printable, terminalWidth } from "./table.ts";
+import { oneLine, paint, paragraph, printable, terminalWidth } from "./table.ts";
 
 const QUOTE_LINES = 3;
 /** The process exits with it where the memory had no answer, so that a script can ask elsewhere. */
@@ -155,7 +155,7 @@ function describe(brink: BrinkReport, ms: number): string {
   const { route, wanted, engine, difficulty, reason, citations, timings_ms } = brink;
   const style = paint(process.stderr);
   const quotes = citations.map(({ title, document_id, quote }, i) => {
-    const name = printable(title === null ? document_id : `${title} (${document_id})`);
+    const name = oneLine(title === null ? document_id : `${title} (${document_id})`);
     const text = paragraph(quote, terminalWidth(), "      ", QUOTE_LINES);
     return `  ${style("bold", `[${i + 1}]`)} ${name}\n${style("dim", text)}`;
   });
@@ -164,8 +164,8 @@ function describe(brink: BrinkReport, ms: number): string {
   const stages = Object.entries(timings_ms).map(([name, took]) => `${name} ${took.toFixed(0)}`);
   const parts = stages.length === 0 ? "" : ` (${stages.join(", ")})`;
   const facts = [
-    `${style("bold", "route")}       ${went}: ${engine}`,
-    `${style("bold", "reason")}      ${printable(reason)}`,
+    `${style("bold", "route")}       ${oneLine(`${went}: ${engine}`)}`,
+    `${style("bold", "reason")}      ${oneLine(reason)}`,
     `${style("bold", "difficulty")}  ${hard}`,
     `${style("bold", "time")}        ${ms.toFixed(0)} ms${parts}`,
   ];

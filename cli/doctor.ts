@@ -4,7 +4,7 @@ import type { Check } from "./check.ts";
 import { type Command, serviceOptions, UsageError } from "./command.ts";
 import { checkMachine } from "./doctor-machine.ts";
 import { checkService } from "./doctor-service.ts";
-import { paint } from "./table.ts";
+import { oneLine, paint } from "./table.ts";
 
 const COLORS = { ok: "green", warn: "yellow", fail: "red" } as const;
 
@@ -30,8 +30,11 @@ function describe(checks: readonly Check[]): string {
   const style = paint(process.stdout);
   const width = Math.max(...checks.map(({ name }) => name.length));
   const lines = checks.flatMap(({ name, state, detail, remedy }) => {
-    const line = `${style(COLORS[state], state.padEnd(4))}  ${name.padEnd(width)}  ${detail}`;
-    return remedy === null ? [line] : [line, `${" ".repeat(width + 8)}${style("bold", remedy)}`];
+    // What is looked at may be no Brink, and its words may be anything.
+    const fact = oneLine(`${name.padEnd(width)}  ${detail}`);
+    const line = `${style(COLORS[state], state.padEnd(4))}  ${fact}`;
+    if (remedy === null) return [line];
+    return [line, `${" ".repeat(width + 8)}${style("bold", oneLine(remedy))}`];
   });
   const counts = (["ok", "warn", "fail"] as const).map((state) => {
     return `${checks.filter((check) => check.state === state).length} ${state}`;

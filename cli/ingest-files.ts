@@ -19,6 +19,7 @@ import {
   CLI_FOLDER_DEPTH_MAX,
   CLI_JSON_BYTES_MAX,
 } from "./limits.ts";
+import { oneLine } from "./table.ts";
 
 export type FileKind = TextType | "lines" | "json";
 
@@ -90,7 +91,9 @@ async function walk(
     if (entry.name.startsWith(".") || entry.name === "node_modules") continue;
     if (entry.isDirectory()) {
       if (depth + 1 >= CLI_FOLDER_DEPTH_MAX)
-        throw new CommandError(`${path} is more than ${CLI_FOLDER_DEPTH_MAX} folders deep`);
+        throw new CommandError(
+          `${oneLine(path)} is more than ${CLI_FOLDER_DEPTH_MAX} folders deep`,
+        );
       await walk(root, path, depth + 1, named, found);
     } else if (entry.isFile()) {
       const kind = KINDS[extname(entry.name).toLowerCase()] ?? named;

@@ -33,6 +33,7 @@ import {
   CLI_PAGES_MAX,
 } from "./limits.ts";
 import { type Progress, startCounter, startProgress } from "./progress.ts";
+import { oneLine } from "./table.ts";
 
 const TYPES: Record<string, FileKind> = {
   text: "text/plain",
@@ -168,8 +169,8 @@ function refuseSameIds(files: readonly SourceFile[]): void {
     const other = paths.get(name);
     if (other !== undefined && other !== path)
       throw new CommandError(
-        `${other} and ${path} would both have the id ${name}: ingest them in two calls, ` +
-          "one with --prefix",
+        oneLine(`${other} and ${path} would both have the id ${name}: `) +
+          "ingest them in two calls, one with --prefix",
       );
     paths.set(name, path);
   }
@@ -230,7 +231,9 @@ async function send(sender: JobSender, sources: Sources, progress: Progress): Pr
     progress.end();
     if (sources.fingerprint === null) await sender.forget().catch(() => {});
     else if (error instanceof ReplyError && error.passes)
-      throw new CommandError(`${error.message}\nthe same call again goes on with ${sender.job.id}`);
+      throw new CommandError(
+        `${oneLine(error.message)}\nthe same call again goes on with ${sender.job.id}`,
+      );
     throw error;
   }
   progress.end();
@@ -243,7 +246,7 @@ function resultOf(namespace: string, sender: JobSender): IngestResult {
 }
 
 function describeError({ source, code, message }: ItemError): string {
-  return `${source}: ${message}${code === null ? "" : ` (${code})`}`;
+  return oneLine(`${source}: ${message}${code === null ? "" : ` (${code})`}`);
 }
 
 function summarize(result: IngestResult, { others }: Sources): void {

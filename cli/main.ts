@@ -1,10 +1,13 @@
 /** `npx brink`: the command line for operators. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { inspect } from "node:util";
+import { ReplyError } from "./client.ts";
 import { type Command, CommandError, parseCommand, UsageError } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { describeCommand, findCommand, refuseUnknown, spellHelp } from "./help.ts";
 import { remedyFor } from "./remedies.ts";
+import { oneLine, printable } from "./table.ts";
 
 const WRONG_USE = 2;
 
@@ -37,19 +40,29 @@ async function run(command: Command, rest: string[]): Promise<number> {
     return 0;
   }
   const result = await command.run(positionals, values);
-  if (values.json) console.log(JSON.stringify(result, null, 2));
+  if (values.json) console.log(toJson(result));
   return command.exitCode?.(result) ?? 0;
 }
 
-/** Says it on stderr, and with --json on stdout as a document. */
+/** As JSON that is also safe to look at: JSON.stringify leaves DEL and the C1 controls as they are,
+ *  and a terminal may obey those. */
+function toJson(value: unknown): string | undefined {
+  return JSON.stringify(value, null, 2)?.replace(/[\u007f-\u009f]/g, (control) => {
+    return `\\u00${control.charCodeAt(0).toString(16)}`;
+  });
+}
+
+/** Says it on stderr, and with --json on stdout as a document. A message may quote a file, a page
+ *  or a service, which must not command the terminal. */
 function fail(error: unknown, name: string | undefined, json: boolean): number {
   const usage = error instanceof UsageError;
   const known = usage || error instanceof CommandError || (error as Error)?.name === "ServiceError";
   const message = error instanceof Error ? error.message : String(error);
   const code = usage ? "usage" : ((error as { code?: string | null })?.code ?? null);
   const remedy = (error as { remedy?: string | null })?.remedy ?? remedyFor(code);
-  if (json) console.log(JSON.stringify({ error: { message, code, remedy } }, null, 2));
-  console.error(known ? message : error);
+  if (json) console.log(toJson({ error: { message, code, remedy } }));
+  if (error instanceof ReplyError) console.error(oneLine(message));
+  else console.error(printable(known ? message : inspect(error)));
   if (remedy !== null) console.error(remedy);
   if (!usage) return 1;
   const listed = name === undefined || name === "help";

@@ -18,6 +18,7 @@ import { addOnnx } from "./onnx-add.ts";
 import { findOnnx } from "./onnx-folder.ts";
 import { showBytes, startProgress } from "./progress.ts";
 import type { SourceModel } from "./source.ts";
+import { oneLine } from "./table.ts";
 import { uploadModel } from "./upload.ts";
 
 const FLOATS = new Set(["F32", "F16", "BF16"]);
@@ -251,13 +252,15 @@ async function forget(target: string): Promise<void> {
   await rm(recordOf(target), { force: true });
 }
 
+/** Names of tensors are the file's, which may be anybody's. */
 function describe({ errors, kept }: Prepared): void {
-  const width = Math.max(0, ...errors.map(({ name }) => name.length));
+  const width = Math.max(0, ...errors.map(({ name }) => oneLine(name).length));
+  const column = (name: string) => oneLine(name).padEnd(width);
   for (const { name, from, to, rmse, max } of errors)
     console.log(
-      `${name.padEnd(width)}  ${from} -> ${to}  rmse ${(100 * rmse).toFixed(3)} %` +
+      `${column(name)}  ${from} -> ${to}  rmse ${(100 * rmse).toFixed(3)} %` +
         `  max ${max.toPrecision(3)}`,
     );
   for (const name of kept)
-    console.log(`${name.padEnd(width)}  stays F32: its rows are no whole number of 32`);
+    console.log(`${column(name)}  stays F32: its rows are no whole number of 32`);
 }

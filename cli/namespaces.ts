@@ -4,7 +4,7 @@ import { connect } from "./client.ts";
 import { type Command, CommandError, SERVICE_OPTIONS, UsageError } from "./command.ts";
 import { namespacePath } from "./ingest-job.ts";
 import { showBytes } from "./progress.ts";
-import { showTime, table } from "./table.ts";
+import { oneLine, showTime, table } from "./table.ts";
 
 interface Namespace {
   name: string;
@@ -136,7 +136,7 @@ export function describeStats(stats: MemoryStats): string {
 
 /** One line on long work that runs. */
 export function describeWork({ kind, phase, documents, error }: WorkStatus): string {
-  const trouble = error === null ? "" : `; it is tried again after: ${error}`;
+  const trouble = error === null ? "" : `; it is tried again after: ${oneLine(error)}`;
   return `a ${kind} runs (${phase}): ${documents} documents${trouble}`;
 }
 

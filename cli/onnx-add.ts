@@ -12,6 +12,7 @@ import { CommandError, type Values } from "./command.ts";
 import { type OnnxFolder, readBeside } from "./onnx-folder.ts";
 import { manifestOf } from "./onnx-manifest.ts";
 import { showBytes } from "./progress.ts";
+import { oneLine } from "./table.ts";
 import { uploadParts } from "./upload.ts";
 
 /** What `--json` prints. Errors: CommandError and ServiceError, before anything is sent, with what
@@ -36,7 +37,7 @@ export async function addOnnx(
   const graph = await chooseGraph(folder, name, tokenizer.length, manifest.max_tokens);
   const model = await readFile(graph);
   splitOnnx(model);
-  if (!silent) console.log(`${graph}: ${describe(manifest)}`);
+  if (!silent) console.log(oneLine(`${graph}: ${describe(manifest)}`));
   const content = Buffer.concat([tokenizer, model]);
   const source = {
     bytes: content.length,

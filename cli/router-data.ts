@@ -12,6 +12,7 @@ import {
   CLI_LABEL_FAULTS_SHOWN,
   CLI_LABELS_MAX,
 } from "./limits.ts";
+import { oneLine } from "./table.ts";
 
 /** What is known of the right answer: the answers that would do (none: the memory has no answer),
  *  or how somebody judged the one that the edge gave then. */
@@ -63,7 +64,7 @@ export async function readLabelled(values: Values): Promise<LabelledData> {
     const why = fault ?? refuse(fields!);
     if (why !== null) {
       refused++;
-      if (refused <= CLI_LABEL_FAULTS_SHOWN) console.error(`${source}: ${why}`);
+      if (refused <= CLI_LABEL_FAULTS_SHOWN) console.error(oneLine(`${source}: ${why}`));
       continue;
     }
     if (questions.length === CLI_LABELS_MAX)

@@ -3,7 +3,7 @@ import { SEARCH_K_DEFAULT, SEARCH_K_MAX } from "../src/limits.ts";
 import { connect } from "./client.ts";
 import { type Command, countOf, serviceOptions, UsageError } from "./command.ts";
 import { parseObject } from "./namespaces.ts";
-import { bar, paragraph, printable, table, terminalWidth } from "./table.ts";
+import { bar, oneLine, paragraph, table, terminalWidth } from "./table.ts";
 
 /** What the service explains of a hit; what it leaves out is not shown. */
 interface Explanation {
@@ -82,15 +82,15 @@ function describeHit(hit: Hit, rank: number, best: number): string {
   const above = [hit.title, ...(hit.heading_path ?? [])].filter((part) => part);
   const share = bar(best > 0 ? hit.score / best : 0);
   const lines = [
-    `${String(rank).padStart(2)}  ${hit.score.toFixed(4)} ${share} ${printable(hit.document_id)}`,
+    `${String(rank).padStart(2)}  ${hit.score.toFixed(4)} ${share} ${oneLine(hit.document_id)}`,
   ];
   // A title that is also the first heading is told once.
   const names = above.filter((part, i) => part !== above[i - 1]);
-  if (names.length > 0) lines.push(`    ${printable(names.join(" > "))}`);
+  if (names.length > 0) lines.push(`    ${oneLine(names.join(" > "))}`);
   lines.push(paragraph(hit.text, terminalWidth(), "    ", LINES_SHOWN));
   if (hit.duplicates?.length)
     lines.push(
-      `    also in ${hit.duplicates.map((other) => printable(other.document_id)).join(", ")}`,
+      `    also in ${hit.duplicates.map((other) => oneLine(other.document_id)).join(", ")}`,
     );
   if (hit.explain) lines.push(explainHit(hit.explain));
   return lines.join("\n");
@@ -109,7 +109,7 @@ function explainHit(explain: Explanation): string {
       `tf ${tf}, df ${df}`,
     ]);
   const lines = table(rows).split("\n");
-  if (fusion) lines.push(fusion);
+  if (fusion) lines.push(oneLine(fusion));
   return lines.map((line) => `    ${line}`).join("\n");
 }
 

@@ -15,9 +15,16 @@ export function printable(text: string): string {
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
 }
 
-/** The rows with each column as wide as its widest cell; numbers are right-aligned. */
+/** The same as one line: a name or a message that has line breaks could print lines of its own that
+ *  look like the command's. */
+export function oneLine(text: string): string {
+  return printable(text.replace(/[\t\n\v\f\r\u0085\u2028\u2029]+/g, " "));
+}
+
+/** The rows with each column as wide as its widest cell; numbers are right-aligned. What a cell
+ *  holds is shown as one line. */
 export function table(rows: readonly (string | number)[][]): string {
-  const cells = rows.map((row) => row.map(String));
+  const cells = rows.map((row) => row.map((cell) => oneLine(String(cell))));
   const widths = (cells[0] ?? []).map((_, i) => Math.max(...cells.map((row) => row[i]!.length)));
   return cells
     .map((row, r) =>

@@ -3,7 +3,7 @@ import type { TracePage, TraceRecord, TraceSummary } from "../src/ledger/trace-t
 import { connect } from "./client.ts";
 import { type Command, countOf, SERVICE_OPTIONS, UsageError, type Values } from "./command.ts";
 import { CLI_TRACES_PAGE, CLI_TRACES_PAGE_MAX } from "./limits.ts";
-import { paragraph, printable, showTime, table, terminalWidth } from "./table.ts";
+import { oneLine, paragraph, showTime, table, terminalWidth } from "./table.ts";
 import { showMs, waterfall } from "./waterfall.ts";
 
 const TEXT_LINES = 6;
@@ -45,9 +45,9 @@ function rowOf(trace: TraceSummary): (string | number)[] {
   return [
     ...[trace_id, showTime(at), Math.round(duration_ms)],
     error === null ? String(status) : `${status} ${error}`,
-    printable(endpoint),
+    endpoint,
     route ?? "",
-    printable(engine ?? ""),
+    engine ?? "",
     difficulty === null ? "" : difficulty.toFixed(3),
   ];
 }
@@ -100,7 +100,7 @@ function describe(trace: TraceRecord): string {
     ...(parent === null ? [] : [`under the caller's trace ${parent.trace_id}`]),
     ...describeAnswer(trace),
   ];
-  const parts = [lines.map(printable).join("\n"), waterfall(trace, terminalWidth())];
+  const parts = [lines.map(oneLine).join("\n"), waterfall(trace, terminalWidth())];
   if (trace.texts !== null) {
     const { question, answer } = trace.texts;
     const shown = [question, answer].map((text, i) =>

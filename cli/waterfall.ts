@@ -1,6 +1,6 @@
 /** A request's spans on a time line, in characters. */
 import type { TraceRecord, TraceSpan } from "../src/ledger/trace-types.ts";
-import { printable } from "./table.ts";
+import { oneLine } from "./table.ts";
 
 const NAME_CHARS_MAX = 34;
 const TIMES_CHARS = 22;
@@ -17,7 +17,7 @@ export function waterfall(trace: TraceRecord, width: number): string {
   const totalMs = Math.max(trace.duration_ms, ...trace.spans.map(endOf), 0.01);
   const line = (name: string, startMs: number, ms: number, error: string | null) => {
     const times = `${showMs(startMs).padStart(9)}  ${showMs(ms).padStart(9)}`;
-    const failed = error === null ? "" : ` ${printable(error)}`;
+    const failed = error === null ? "" : ` ${oneLine(error)}`;
     const drawn = bar(startMs / totalMs, (startMs + ms) / totalMs, chars, failed !== "");
     return `${name.padEnd(nameChars)} ${times}  ${drawn}${failed}`.trimEnd();
   };
@@ -55,7 +55,7 @@ function ordered(spans: readonly TraceSpan[]): { span: TraceSpan; depth: number 
 }
 
 function nameOf({ name, attributes: { backend, kind } }: TraceSpan): string {
-  return printable(backend === undefined ? name : `${name} ${backend} (${kind})`);
+  return oneLine(backend === undefined ? name : `${name} ${backend} (${kind})`);
 }
 
 function endOf({ start_ms, duration_ms }: TraceSpan): number {
