@@ -18,7 +18,7 @@ import { runCommand } from "./said.ts";
 const EVIL = "\u001b]0;owned\u0007\u001b[2J\u009b2J\r\ndocs: 1 stored\u007f";
 const SHOWN = "]0;owned[2J2J docs: 1 stored";
 /** A terminal obeys these; the first two of all controls only place what follows. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are looked for
 const COMMANDS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;
 
 let folder: string;
