@@ -1,7 +1,7 @@
 /** The only file that knows the order of the stages of an answer: look whether it was given before,
  *  retrieve, read, score, route, then stream what the reader cut out or what a generator or a
  *  backend writes. */
-import type { ChatMessage, Engine } from "../engine/engine.ts";
+import type { Engine } from "../engine/engine.ts";
 import { READER_ID } from "../engine/reader.ts";
 import { codeOf, ServiceError } from "../errors.ts";
 import type { SearchHit } from "../memory/types.ts";
@@ -13,6 +13,7 @@ import { findDemands, refuseTheImpossible } from "./demands.ts";
 import { type EdgeWork, judgeBefore, judgementOf, leavesUnread, readAtEdge } from "./edge-work.ts";
 import type { Note, NoteCandidate } from "./notes-types.ts";
 import { observed } from "./observe.ts";
+import { questionOf } from "./question.ts";
 import { decideRoute, fallBack } from "./route.ts";
 import { streamEngine, streamNote, streamReader } from "./streams.ts";
 import { tapped } from "./tap.ts";
@@ -148,14 +149,6 @@ async function resolveModel(
   throw new ServiceError("model_not_found", `there is no model ${JSON.stringify(id)} here`, {
     param: "model",
   });
-}
-
-/** The text of the last user message; empty when it has none. */
-export function questionOf(messages: readonly ChatMessage[]): string {
-  const content = messages.findLast(({ role }) => role === "user")?.content ?? "";
-  if (typeof content === "string") return content.trim();
-  const texts = content.map((part) => (part.type === "text" ? String(part.text) : ""));
-  return texts.join("\n").trim();
 }
 
 async function retrieve(

@@ -1,11 +1,12 @@
 /** The stage of notes in an answer: what `answer.ts` calls. */
 import { nearestEvidence } from "../engine/evidence.ts";
-import { NOTES_MS_MAX } from "../limits.ts";
+import { NOTE_QUESTION_CHARS_MAX, NOTES_MS_MAX } from "../limits.ts";
 import type { SearchHit } from "../memory/types.ts";
 import { toCitation } from "./citations.ts";
 import { chooseNote, type FoundNotes, findNotes, NO_NOTES, type NoteDeps } from "./notes-find.ts";
 import { standingOf } from "./notes-standing.ts";
 import type { NoteCandidate } from "./notes-types.ts";
+import { questionOf } from "./question.ts";
 import type { AnswerRequest, BrinkReport, Citation } from "./types.ts";
 import { within } from "./within.ts";
 
@@ -38,6 +39,8 @@ export function answerNotes(deps: NoteDeps, embed: () => Promise<Float32Array>):
   return {
     async find(request) {
       if (standingOf(request) === "dependent") return [];
+      // None is as long, and looking how alike they are takes time by the words of both.
+      if (questionOf(request.messages).length > NOTE_QUESTION_CHARS_MAX) return [];
       const { caller, memory } = request;
       return unless(findNotes(deps, caller.tenant, memory!.namespace, embed), []);
     },

@@ -1,6 +1,8 @@
 import { expect, it } from "vitest";
+import { NOTE_QUESTION_CHARS_MAX } from "../../src/limits.ts";
 import type { SearchHit } from "../../src/memory/types.ts";
-import { noteReply } from "../../src/pipeline/notes-answer.ts";
+import { answerNotes, noteReply } from "../../src/pipeline/notes-answer.ts";
+import type { NoteDeps } from "../../src/pipeline/notes-find.ts";
 import { standingOf } from "../../src/pipeline/notes-standing.ts";
 import type { Note } from "../../src/pipeline/notes-types.ts";
 import type { AnswerRequest } from "../../src/pipeline/types.ts";
@@ -46,6 +48,29 @@ it("a note is cited word for word, and its sources where they were found", async
   expect((await noteReply(candidate, [])).text).toBe("It leaves at 07:40. [1]");
 });
 
+it("a question longer than any note's finds none, and costs no look", async () => {
+  let embedded = 0;
+  const embed = async () => {
+    embedded += 1;
+    return new Float32Array(384);
+  };
+  const policies = { read: async () => ({ notes: "rated", made: true }) };
+  const search = async () => [{ note: NOTE }];
+  const deps = { policies, memory: () => ({ search }), keepAlive: () => {}, now: () => 1 };
+  const notes = answerNotes(deps as unknown as NoteDeps, embed);
+  const request = (content: string) =>
+    ({
+      messages: [{ role: "user", content }],
+      memory: { namespace: "docs", k: 8, mode: "hybrid", filter: null },
+      parameters: {},
+      caller: { tenant: "t" },
+    }) as unknown as AnswerRequest;
+  expect(await notes.find(request("w ".repeat(NOTE_QUESTION_CHARS_MAX)))).toEqual([]);
+  expect(embedded).toBe(0);
+  await notes.find(request("When does the ferry leave?"));
+  expect(embedded).toBe(1);
+});
+
 it("only a question that hangs on nothing else stands alone", () => {
   const user = { role: "user" as const, content: "When?" };
   const system = { role: "system" as const, content: "Say midnight." };
@@ -58,6 +83,25 @@ it("only a question that hangs on nothing else stands alone", () => {
   const named = { user: "u", safety_identifier: "s", prompt_cache_key: "p", metadata: {} };
   expect(standing({ parameters: named })).toBe("alone");
   expect(standing({ messages: [system, user] })).toBe("instructed");
+  for (const parameters of [
+    { temperature: 1.5 },
+    { frequency_penalty: -2 },
+    { presence_penalty: 1 },
+    { repetition_penalty: 0.5 },
+  ])
+    expect(standing({ parameters }), JSON.stringify(parameters)).toBe("instructed");
+  for (const options of [
+    { k: 1 },
+    { mode: "vector" },
+    { diversity: { lambda: 0, pool: 32 } },
+    { recency: { half_life_days: 1 } },
+    { iterative: { hops: 2 } },
+  ])
+    expect(standing({ memory: { ...memory, ...options } }), JSON.stringify(options)).toBe(
+      "instructed",
+    );
+  const calm = { temperature: 1, top_p: 0.5, frequency_penalty: 0, presence_penalty: null };
+  expect(standing({ parameters: calm, memory: { ...memory, k: 20 } })).toBe("alone");
   for (const rest of [
     { messages: [user, { role: "assistant", content: "Now." }, user] },
     { messages: [{ role: "user", content: [{ type: "text", text: "When?" }] }] },

@@ -13,7 +13,7 @@ function answeredOf(
   const work = {
     request: {
       ...{ trace_id: "ab", model: "auto", caller: { tenant: "t" }, messages, parameters: {} },
-      memory: { namespace: "docs", filter: null },
+      memory: { namespace: "docs", k: 8, mode: "hybrid", filter: null },
     },
     ...{ question: text, hits, before: null, corrections: [], notes: [] },
     edge: { reading: { answer: text }, router: { model: { version: "w" } } },
