@@ -56,7 +56,7 @@ export async function replay(
     "questions",
     traffic.map(({ text }) => text),
   );
-  const deps = depsOf(new NotesInMemory());
+  const deps = depsOf();
   const noted = new Set<string>();
   const asked: Asked[] = [];
   for (const [i, ask] of traffic.entries()) {
@@ -123,9 +123,15 @@ function backendOutcome(
   };
 }
 
-function depsOf(notes: NotesInMemory): NoteDeps {
+/** Each name has a memory of its own: what waits for approval lies apart from what answers. */
+function depsOf(): NoteDeps {
+  const memories = new Map<string, NotesInMemory>();
   return {
-    memory: () => notes as unknown as ReturnType<NoteDeps["memory"]>,
+    memory: (_, name) => {
+      const memory = memories.get(name) ?? new NotesInMemory();
+      memories.set(name, memory);
+      return memory as unknown as ReturnType<NoteDeps["memory"]>;
+    },
     policies: {
       read: async () => ({ ...NOTE_POLICY_DEFAULT, made: true }),
       markMade: async () => undefined,
