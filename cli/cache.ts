@@ -69,7 +69,7 @@ export const cacheClear: Command = {
     const reply = (await connect(values).call("DELETE", cachePath(positionals))) as {
       purged: number;
     };
-    if (!values.json) console.log(`forgot ${reply.purged} answers`);
+    if (!values.json) console.log(`forgot ${countOfAnswers(reply.purged)}`);
     return reply;
   },
 };
@@ -103,5 +103,9 @@ function describe({ policy, own, answers, questions, bytes }: CacheState): strin
     own.includes(field) ? "set here" : INHERITED,
   ]);
   const found = questions > 0 ? `, ${questions} of them found in other words too` : "";
-  return `${table(rows)}\n${answers} answers kept${found}, ${showBytes(bytes)}`;
+  return `${table(rows)}\n${countOfAnswers(answers)} kept${found}, ${showBytes(bytes)}`;
+}
+
+function countOfAnswers(count: number): string {
+  return count === 1 ? "1 answer" : `${count} answers`;
 }

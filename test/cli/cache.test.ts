@@ -60,4 +60,7 @@ it("answers are forgotten, and how many there were is told", async () => {
   reply("DELETE /admin/namespaces/docs/cache", { purged: 3 });
   const { out } = await runCommand(cacheClear, ["docs"], { url: service.url });
   expect(out).toContain("forgot 3 answers");
+  reply("DELETE /admin/cache", { purged: 1 });
+  const all = await runCommand(cacheClear, [], { url: service.url });
+  expect(all.out).toBe("forgot 1 answer");
 });
