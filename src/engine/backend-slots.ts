@@ -46,7 +46,10 @@ export class Slots {
     if (this.#line.length >= BACKEND_QUEUE_MAX) return null;
     const { promise, resolve, reject } = Promise.withResolvers<Slot | null>();
     // Whoever ends the wait leaves the line at once, or a place would go to one that has left.
-    const leave = () => this.#line.splice(this.#line.indexOf(resolve), 1);
+    const leave = () => {
+      const at = this.#line.indexOf(resolve);
+      if (at >= 0) this.#line.splice(at, 1); // a place came in the same moment
+    };
     const timer = setTimeout(() => {
       leave();
       resolve(null);

@@ -38,7 +38,10 @@ export class Turns {
       };
       const giveUp = (reason: unknown) => {
         end();
-        this.waiting.splice(this.waiting.indexOf(start), 1);
+        const at = this.waiting.indexOf(start);
+        // Its turn came, begun by the request before it: workerd clears no timer of another request.
+        if (at < 0) return;
+        this.waiting.splice(at, 1);
         reject(reason);
       };
       const leave = () => giveUp(signal!.reason);

@@ -51,3 +51,22 @@ it("who leaves or gives up while waiting takes nobody else's turn", async () => 
   await vi.advanceTimersByTimeAsync(GENERATION_WAIT_MS_MAX);
   (await turns.take())();
 });
+
+it("a timer that the turn before it could not clear takes nobody else's turn", async () => {
+  // In workerd a request clears no timer of another.
+  const clear = vi.spyOn(globalThis, "clearTimeout").mockImplementation(() => {});
+  try {
+    const turns = new Turns();
+    const first = await turns.take();
+    const second = turns.take();
+    first();
+    const end = await second;
+    await vi.advanceTimersByTimeAsync(GENERATION_WAIT_MS_MAX - 1_000);
+    const third = codeFrom(turns.take());
+    await vi.advanceTimersByTimeAsync(2_000);
+    end();
+    expect(await third).toBeNull();
+  } finally {
+    clear.mockRestore();
+  }
+});
