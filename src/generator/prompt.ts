@@ -2,10 +2,11 @@
 import type { ChatMessage } from "../engine/engine.ts";
 import type { GenerateCall } from "../engine/generator-protocol.ts";
 import { ServiceError } from "../errors.ts";
-import { EVIDENCE_TOKENS_MAX, GENERATOR_ANSWER_TOKENS } from "../limits.ts";
+import { ENCODE_TOKENS_MAX, EVIDENCE_TOKENS_MAX, GENERATOR_ANSWER_TOKENS } from "../limits.ts";
 import type { SearchHit } from "../memory/types.ts";
 import { encodeChat } from "../model/chat-template.ts";
 import type { Decoder } from "../model/decoder.ts";
+import { TooLong } from "../model/vocabulary.ts";
 import { buildPrompt, INSTRUCTION } from "../pipeline/prompt.ts";
 
 /** A blank line between two blocks, whatever it is merged with. */
@@ -23,13 +24,7 @@ export function buildIds(
   const count = (text: string) => tokenizer.encode(text).length;
   const encode = (conversation: readonly ChatMessage[]) =>
     encodeChat(tokenizer, template, joinSystem(conversation.map(textOf)));
-  const bare = encode(messages);
-  if (bare.length >= context_length)
-    throw new ServiceError(
-      "context_length_exceeded",
-      `the conversation has ${bare.length} tokens, the model's context ${context_length}`,
-      { param: "messages" },
-    );
+  const bare = encodeOrRefuse(() => encode(messages), context_length);
   const answer = Math.min(
     parameters.max_tokens ?? GENERATOR_ANSWER_TOKENS,
     Math.floor(context_length / 4),
@@ -43,6 +38,22 @@ export function buildIds(
   );
   if (prompt.passages.length === 0) return { ids: bare, passages: 0 };
   return { ids: encode(prompt.messages), passages: prompt.passages.length };
+}
+
+/** The conversation's ids. Throws context_length_exceeded where they fill the context, and where
+ *  there are so many that counting was given up. */
+function encodeOrRefuse(encode: () => number[], contextLength: number): number[] {
+  const refuse = (tokens: string): never => {
+    const message = `the conversation has ${tokens} tokens, the model's context ${contextLength}`;
+    throw new ServiceError("context_length_exceeded", message, { param: "messages" });
+  };
+  try {
+    const ids = encode();
+    return ids.length < contextLength ? ids : refuse(`${ids.length}`);
+  } catch (error) {
+    if (error instanceof TooLong) return refuse(`more than ${ENCODE_TOKENS_MAX}`);
+    throw error;
+  }
 }
 
 function textOf({ role, content, tool_calls }: ChatMessage): TextMessage {

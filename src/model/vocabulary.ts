@@ -38,9 +38,12 @@ export interface VocabularyKind {
   readonly addBos: boolean;
 }
 
-/** Throws invalid_request: a text has more tokens than its caller has room for. */
+/** A text has more tokens than its caller has room for. */
+export class TooLong extends ServiceError {}
+
+/** Throws TooLong, as invalid_request. */
 export function refuseTooLong(tokensMax: number): never {
-  throw new ServiceError("invalid_request", `the text takes more than ${tokensMax} tokens`);
+  throw new TooLong("invalid_request", `the text takes more than ${tokensMax} tokens`);
 }
 
 export class Vocabulary {

@@ -234,11 +234,14 @@ describe("answers", () => {
 
 describe("refusals", () => {
   it("a conversation that is longer than the context is refused with both numbers", async () => {
-    const messages = [{ role: "user", content: "sea ".repeat(2 * CONTEXT) }];
-    await expect(ask({ messages })).rejects.toMatchObject({
-      status: 400,
-      code: "context_length_exceeded",
-    });
+    for (const content of ["sea ".repeat(2 * CONTEXT), "q".repeat(399_000)]) {
+      const messages = [{ role: "user", content }];
+      await expect(ask({ messages })).rejects.toMatchObject({
+        status: 400,
+        code: "context_length_exceeded",
+        param: "messages",
+      });
+    }
   });
 
   it.each<[string, object, string]>([
