@@ -30,8 +30,9 @@ export class Sampler {
     const { temperature = 1, top_k = 0, top_p = 1, min_p = 0 } = sampling;
     const best = argmax(logits);
     assert(best >= 0, "some logit is finite");
-    if (temperature === 0) return best;
-    let count = this.gather(logits, logits[best]!, 1 / temperature);
+    const scale = 1 / temperature;
+    if (scale === Number.POSITIVE_INFINITY) return best; // of 0, and of what is next to it
+    let count = this.gather(logits, logits[best]!, scale);
     if (top_k > 0 && top_k < count) count = this.keepTop(count, top_k, false);
     this.weigh(count);
     if (top_p < 1) count = this.keepTop(count, top_p * this.mass(count), true);

@@ -113,3 +113,10 @@ it("random numbers depend on all of the seed and the stream, and are even", () =
   // Six standard deviations of a binomial of 100,000 at 0.1.
   for (const count of counts) expect(Math.abs(count - 10_000)).toBeLessThan(6 * 95);
 });
+
+it("a temperature next to nothing chooses the best, as nothing does", () => {
+  const logits = Float32Array.of(1, 3, 2, 0);
+  for (const temperature of [0, Number.MIN_VALUE, 1e-310, 1e-300])
+    for (const rest of [{}, { top_p: 0.9 }, { min_p: 0.1 }, { top_k: 2 }])
+      expect(new Sampler(4).choose(logits, { temperature, ...rest }, () => 0.5)).toBe(1);
+});
