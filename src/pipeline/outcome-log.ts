@@ -1,5 +1,11 @@
 /** Answers that this isolate gave and that their tenants' routers have not been told of yet. */
-import { OUTCOME_FLUSH_MS, OUTCOMES_BATCH, OUTCOMES_PENDING_MAX } from "../limits.ts";
+import {
+  FLUSH_MS_MAX,
+  OUTCOME_FLUSH_MS,
+  OUTCOMES_BATCH,
+  OUTCOMES_PENDING_MAX,
+  OUTCOMES_WAITING_MAX,
+} from "../limits.ts";
 import type { Recording } from "../router/router-types.ts";
 import { Flushes } from "./flushes.ts";
 
@@ -16,11 +22,15 @@ export interface OutcomeSink {
 
 /** Gathers recordings by tenant and sends them on together, OUTCOME_FLUSH_MS after the first of
  *  them or once an OUTCOMES_BATCH has come: each call of a router is a write to disk, and one for
- *  every answer would bound how many answers a tenant may get. Those of an isolate that ends within
- *  that time are lost, and so are those beyond OUTCOMES_PENDING_MAX: drift and labels rest on
- *  samples, and an answer that cannot be rated is rare. */
+ *  every answer would bound how many answers a tenant may get. A router has one call under way, so
+ *  that one that does not answer is no other tenant's matter. Recordings of an isolate that ends
+ *  within that time are lost, and so are those beyond OUTCOMES_PENDING_MAX of a tenant and
+ *  OUTCOMES_WAITING_MAX in all: drift and labels rest on samples, and an answer that cannot be rated
+ *  is rare. */
 export class OutcomeLog {
-  #pending = new Map<string, Recording[]>();
+  readonly #pending = new Map<string, Recording[]>();
+  /** By tenant, the Unix ms at which the call under way began. */
+  readonly #calls = new Map<string, number>();
   #waiting = 0;
   /** Those that came since the last flush. */
   #fresh = 0;
@@ -31,41 +41,52 @@ export class OutcomeLog {
   note(tenant: string, recording: Recording, { router, keepAlive }: OutcomeSink): void {
     this.#add(tenant, [recording]);
     this.#fresh += 1;
-    const enough = this.#fresh >= OUTCOMES_BATCH;
-    this.#flushes.gathered(enough, () => this.#send(router), keepAlive);
+    const send = async () => {
+      for (const call of this.#begin(router)) keepAlive(call);
+    };
+    this.#flushes.gathered(this.#fresh >= OUTCOMES_BATCH, send, keepAlive);
   }
 
   /** Sends what there is, of all tenants. Never throws. */
   async flush(router: OutcomeTaker): Promise<void> {
-    await this.#flushes.flush(() => this.#send(router));
+    await Promise.all(this.#begin(router));
+  }
+
+  #begin(router: OutcomeTaker): Promise<void>[] {
+    if (this.#dropped > 0) tell("outcomes dropped", `${this.#dropped} for which there was no room`);
+    [this.#fresh, this.#dropped] = [0, 0];
+    const givenUp = Date.now() - FLUSH_MS_MAX;
+    for (const [tenant, at] of this.#calls) if (at <= givenUp) this.#calls.delete(tenant);
+    const free = [...this.#pending.keys()].filter((tenant) => !this.#calls.has(tenant));
+    return free.map((tenant) => this.#send(tenant, router));
   }
 
   /** What a router did not take is kept for the next time, while there is room. */
-  async #send(router: OutcomeTaker): Promise<void> {
-    if (this.#dropped > 0) tell("outcomes dropped", `${this.#dropped} for which there was no room`);
-    const pending = this.#pending;
-    this.#pending = new Map();
-    [this.#waiting, this.#fresh, this.#dropped] = [0, 0, 0];
-    const sent = Array.from(pending, async ([tenant, recordings]) => {
-      try {
-        await router(tenant).record(...recordings);
-      } catch (error) {
-        tell("outcomes not recorded", String(error));
-        this.#add(tenant, recordings);
-      }
-    });
-    await Promise.all(sent);
+  async #send(tenant: string, router: OutcomeTaker): Promise<void> {
+    const recordings = this.#pending.get(tenant)!;
+    this.#pending.delete(tenant);
+    this.#waiting -= recordings.length;
+    const at = Date.now();
+    this.#calls.set(tenant, at);
+    try {
+      await router(tenant).record(...recordings);
+    } catch (error) {
+      tell("outcomes not recorded", String(error));
+      this.#add(tenant, recordings);
+    } finally {
+      if (this.#calls.get(tenant) === at) this.#calls.delete(tenant);
+    }
   }
 
   #add(tenant: string, recordings: readonly Recording[]): void {
-    if (this.#waiting + recordings.length > OUTCOMES_PENDING_MAX) {
-      this.#dropped += recordings.length;
-      return;
-    }
-    const known = this.#pending.get(tenant);
-    if (known === undefined) this.#pending.set(tenant, [...recordings]);
-    else known.push(...recordings);
-    this.#waiting += recordings.length;
+    const known = this.#pending.get(tenant) ?? [];
+    const own = OUTCOMES_PENDING_MAX - known.length;
+    const room = Math.max(0, Math.min(own, OUTCOMES_WAITING_MAX - this.#waiting));
+    const taken = recordings.slice(0, room);
+    this.#dropped += recordings.length - taken.length;
+    if (taken.length === 0) return;
+    this.#pending.set(tenant, [...known, ...taken]);
+    this.#waiting += taken.length;
   }
 }
 

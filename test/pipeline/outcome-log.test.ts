@@ -1,9 +1,10 @@
 import { expect, it, vi } from "vitest";
 import {
-  FLUSHES_MAX,
+  FLUSH_MS_MAX,
   OUTCOME_FLUSH_MS,
   OUTCOMES_BATCH,
   OUTCOMES_PENDING_MAX,
+  OUTCOMES_WAITING_MAX,
 } from "../../src/limits.ts";
 import { OutcomeLog } from "../../src/pipeline/outcome-log.ts";
 import type { Recording } from "../../src/router/router-types.ts";
@@ -66,43 +67,63 @@ it("what a router did not take is kept for the next time, while there is room", 
   await log.flush(router);
   expect(routers.calls).toEqual([["a", ["1", "2"]]]);
   routers.away = true;
-  const most = OUTCOMES_PENDING_MAX - 1;
-  for (let i = 0; i < most; i++) {
+  for (let i = 0; i < OUTCOMES_PENDING_MAX + 7; i++) {
     log.note("a", recording(`${i}`), sink);
-    if (i % OUTCOMES_BATCH === OUTCOMES_BATCH - 1) await work.at(-1);
+    if (i % OUTCOMES_BATCH === OUTCOMES_BATCH - 1) await Promise.all(work);
   }
   log.note("b", recording("b"), sink);
-  const flush = log.flush(router);
-  log.note("b", recording("c"), sink);
-  await flush; // beside "c", which came since, there is room for those of "a" alone
+  await log.flush(router);
   routers.away = false;
   await log.flush(router);
-  const told = routers.calls.slice(1).map(([tenant, ids]) => [tenant, ids.length]);
-  expect(told.sort()).toEqual([
-    ["a", most],
+  expect(logged.mock.calls.flat().join()).toContain("7 for which there was no room");
+  expect(routers.calls.slice(1).map(([tenant, ids]) => [tenant, ids.length])).toEqual([
+    ["a", OUTCOMES_PENDING_MAX],
     ["b", 1],
   ]);
   logged.mockRestore();
 });
 
-it("while routers hang, what has no room is dropped and told of", async () => {
+it.each<[string, () => Promise<void>]>([
+  ["does not answer", () => new Promise(() => {})],
+  ["fails after a while", () => new Promise((_, fail) => setTimeout(fail, 100, new Error("away")))],
+])("a router that %s is no other tenant's matter", async (_, bad) => {
+  vi.useFakeTimers();
+  const logged = vi.spyOn(console, "error").mockImplementation(() => {});
+  const { routers, router, log, work } = setUp();
+  const sink = {
+    router: (tenant: string) => (tenant === "bad" ? { record: bad } : router(tenant)),
+    keepAlive: (one: Promise<unknown>) => void work.push(one),
+  };
+  const [seconds, rate] = [60, 20];
+  for (let i = 0; i < seconds * rate; i++) {
+    log.note("good", recording(`${i}`), sink);
+    if (i % 4 === 0) log.note("bad", recording(`${i}`), sink);
+    await vi.advanceTimersByTimeAsync(1_000 / rate);
+  }
+  await vi.advanceTimersByTimeAsync(OUTCOME_FLUSH_MS);
+  const delivered = routers.calls.flatMap(([, ids]) => ids);
+  expect(delivered).toEqual(Array.from({ length: seconds * rate }, (_, i) => `${i}`));
+  logged.mockRestore();
+  vi.useRealTimers();
+});
+
+it("while many routers hang, so many outcomes wait in all", async () => {
   const logged = vi.spyOn(console, "error").mockImplementation(() => {});
   const { routers, router, log } = setUp();
-  let begun = 0;
   const hanging = {
-    router: () => ({
-      record: () => {
-        begun += 1;
-        return new Promise<void>(() => {});
-      },
-    }),
+    router: () => ({ record: () => new Promise<void>(() => {}) }),
     keepAlive: () => {},
   };
-  const most = FLUSHES_MAX * OUTCOMES_BATCH + OUTCOMES_PENDING_MAX;
-  for (let i = 0; i < most + 7; i++) log.note("a", recording(`${i}`), hanging);
-  expect(begun).toBe(FLUSHES_MAX);
+  const tenants = (2 * OUTCOMES_WAITING_MAX) / OUTCOMES_PENDING_MAX;
+  for (let t = 0; t < tenants; t++) log.note(`t${t}`, recording("first"), hanging);
+  log.flush(hanging.router); // each has a call under way from now on
+  for (let i = 0; i < OUTCOMES_PENDING_MAX; i++)
+    for (let t = 0; t < tenants; t++) log.note(`t${t}`, recording(`${i}`), hanging);
+  vi.useFakeTimers({ now: Date.now() + FLUSH_MS_MAX });
   await log.flush(router);
-  expect(logged.mock.calls.map(([line]) => line)).toMatchObject([expect.stringContaining("7 for")]);
-  expect(routers.calls.map(([, ids]) => ids.length)).toEqual([OUTCOMES_PENDING_MAX]);
+  const count = routers.calls.reduce((sum, [, ids]) => sum + ids.length, 0);
+  expect(count).toBe(OUTCOMES_WAITING_MAX);
+  expect(logged.mock.calls.flat().join()).toContain("no room");
   logged.mockRestore();
+  vi.useRealTimers();
 });
