@@ -4,6 +4,7 @@ import type { FoundDocument } from "../memory/store.ts";
 import type { Outcome } from "../router/outcome.ts";
 import type { NoteDeps } from "./notes-find.ts";
 import type { Note, NoteSource } from "./notes-types.ts";
+import { citedNumbers } from "./prompt.ts";
 
 /** A document as it was when it was read; without a digest where an earlier release wrote it down,
  *  without either where that is not known. */
@@ -21,12 +22,15 @@ export function isUnchanged({ version, digest }: Read, found: Found): boolean {
 
 /** The documents that the answer cites, or else the first that were read, as they were read; null
  *  where one changed since, so that nobody knows what the answer is worth now. The text's
- *  marks do not tell: the reader's [1] is its evidence, wherever that was among what it read. */
+ *  marks do not tell: the reader's [1] is its evidence, wherever that was among what it read. Of a
+ *  backend's answer they do, which an earlier release kept without the rest. */
 export async function sourcesOf(
   deps: NoteDeps,
   tenant: string,
-  { namespace, passages, cited = [] }: Outcome,
+  { namespace, passages, route, text, cited: told }: Outcome,
 ): Promise<NoteSource[] | null> {
+  const marks = route === "backend" ? citedNumbers(text, passages.length) : [];
+  const cited = told ?? marks.map((number) => passages[number - 1]!.document_id);
   const read = new Map<string, Read>(passages.map((passage) => [passage.document_id, passage]));
   const first = passages.slice(0, READER_PASSAGES).map(({ document_id }) => document_id);
   const behind = cited.filter((id) => read.has(id));

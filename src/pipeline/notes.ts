@@ -1,5 +1,6 @@
 /** Memory that learns: what becomes a note, and what takes one out of use. Notes hold text of
  *  backends and of users: it is data, wherever it goes. */
+import { cutText } from "../../index/cut.ts";
 import {
   NOTE_AGREED_CHARS_MAX,
   NOTE_AGREED_TIMES,
@@ -142,7 +143,7 @@ async function noteOf(outcome: Outcome, policy: NotePolicy, now: number): Promis
     learned_by: "rating",
     trace_id: outcome.trace_id,
     engine: outcome.engine,
-    edge_answer: outcome.edge_answer?.slice(0, NOTE_AGREED_CHARS_MAX) ?? null,
+    edge_answer: outcome.edge_answer && cutText(outcome.edge_answer, NOTE_AGREED_CHARS_MAX),
     sources: [],
     seen: 1,
     learned_at: now,
@@ -176,11 +177,15 @@ async function keep(
 }
 
 /** Stores a note where its state says. One that answers replaces what waits under its id, too:
- *  whoever names a note by its id must not get hold of another. */
+ *  whoever names a note by its id must not get hold of another. Only what was learned from an engine
+ *  does not take the place of what somebody wrote and an administrator is still to judge. */
 async function put(deps: NoteDeps, tenant: string, namespace: string, note: Note): Promise<void> {
   const vector = await deps.embed(note.question);
   await noteStore(deps, tenant, namespace, note.state).put(note, vector);
-  if (note.state === "active") await noteStore(deps, tenant, namespace, "pending").remove(note.id);
+  if (note.state !== "active") return;
+  const pending = noteStore(deps, tenant, namespace, "pending");
+  const waiting = isVouched(note) ? null : await pending.get(note.id);
+  if (waiting === null || !isVouched(waiting)) await pending.remove(note.id);
 }
 
 /** Whether a note that waits is an administrator's to judge, and not for engines to agree on. */

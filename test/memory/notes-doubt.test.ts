@@ -99,3 +99,14 @@ it("what was rated bad before engines agreed on it is not agreed on", async () =
   for (let i = 0; i < NOTE_AGREED_TIMES; i++) await noteAgreed(deps, user, backendOutcome());
   expect(await answerTo(QUESTION)).toBe(null);
 });
+
+it("a good rating does not take away what somebody wrote and an administrator judges", async () => {
+  const { learn, answerTo, list, notes, admin, writer } = await start("judged");
+  expect(await learn(backendOutcome({ text: "At nine." }), writer, "It leaves at 07:45.")).toBe(
+    "note",
+  );
+  await notes.patch(admin, "docs", (await list())[0]!.id, { state: "pending" });
+  expect(await learn(backendOutcome())).toBe("note");
+  expect(await answerTo(QUESTION)).toBe("It leaves at 07:40.");
+  expect((await list("pending")).map(({ answer }) => answer)).toEqual(["It leaves at 07:45."]);
+});

@@ -95,3 +95,14 @@ it("what was loaded anew between the answer and its rating is not learned", asyn
   await store(memory, [FERRY]);
   expect(await learn(outcome)).toBe("note");
 });
+
+it("of an outcome that an earlier release kept, a backend's marks tell", async () => {
+  const { learn, list, memory } = await start("kept before");
+  await store(memory, [prepared("other", "The ferry to Skagen has a kitchen.")]);
+  const passages = ["other", "ferry"].map((document_id) => {
+    return { document_id, passage_id: `${document_id}#0`, version: 1 };
+  });
+  const { cited: _, ...kept } = backendOutcome({ passages, text: "It leaves at 07:40. [2]" });
+  expect(await learn(kept)).toBe("note");
+  expect((await list())[0]!.sources).toMatchObject([{ document_id: "ferry", version: 1 }]);
+});
