@@ -72,7 +72,11 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
       return watched(work, await streamEngine(work, engine, decision), inPrompt);
     } catch (error) {
       const code = codeOf(error);
-      const next = model === "auto" && code !== null ? fallBack(decision, code, left) : null;
+      // What a backend is not to be asked for no edge could do either; a generator's limits are its
+      // own.
+      const refused = engine.kind === "backend" && code === "unsupported_parameter";
+      const others = model === "auto" && code !== null && !refused;
+      const next = others ? fallBack(decision, code, left) : null;
       if (next === null) throw error;
       decision = next;
       if (reads) work.edge ??= await read(work);

@@ -148,6 +148,21 @@ it("with auto, a used up budget leaves the edge's answers, openly", async () => 
   expect(brink.reason).toContain("insufficient_quota");
 });
 
+it("what a budget's prices do not cover is refused, with auto too", async () => {
+  const { key } = await makeKey({ budget_usd: 1 });
+  const asked = backend.requests.length;
+  for (const model of ["backend", "auto"]) {
+    const reply = await post(key, { model, messages: MESSAGES, service_tier: "priority" });
+    const { error } = JSON.parse(await reply.text());
+    expect([reply.status, error.code, error.param]).toEqual([
+      400,
+      "unsupported_parameter",
+      "service_tier",
+    ]);
+  }
+  expect(backend.requests.length).toBe(asked);
+});
+
 it("the official client is told its rate, and meets a RateLimitError beyond it", async () => {
   const { key } = await makeKey({ requests_per_minute: 2, tokens_per_minute: 10_000 });
   const client = clientOf(key);
