@@ -50,8 +50,11 @@ export class AiBackend implements Transport {
     const { signal } = watch;
     const reply = await watch.race(this.#ai.run(this.#model, inputsOf(request), { signal }));
     if (reply instanceof ReadableStream) return { body: reply, events: true, translate };
-    if (typeof reply === "object" && reply !== null)
-      return readCompletion(JSON.stringify(reply), translate);
+    if (typeof reply === "object" && reply !== null) {
+      const { hidden, ...piece } = readCompletion(JSON.stringify(reply), translate);
+      request.hidden?.(hidden);
+      return piece;
+    }
     throw broken("Workers AI gave neither an object nor a stream");
   }
 }

@@ -67,7 +67,7 @@ export async function* attempt(of: Attempt): AsyncGenerator<EnginePiece> {
     reader = reply.body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
     const parser = reply.events
       ? new StreamParser(reply, of.request.hidden)
-      : new WholeParser(reply);
+      : new WholeParser(reply, of.request.hidden);
     for (let length = 0; !parser.ended; ) {
       const { done, value } = await watch.race(reader.read());
       watch.rest();
@@ -134,11 +134,13 @@ class StreamParser implements ReplyParser {
 class WholeParser implements ReplyParser {
   ended = false;
   readonly #reply: OpenReply;
+  readonly #tellHidden: (bytes: number) => void;
   readonly #decoder = new TextDecoder("utf-8");
   #text = "";
 
-  constructor(reply: OpenReply) {
+  constructor(reply: OpenReply, tellHidden: (bytes: number) => void = () => {}) {
     this.#reply = reply;
+    this.#tellHidden = tellHidden;
   }
 
   read(bytes: Uint8Array | null): EnginePiece[] {
@@ -147,7 +149,10 @@ class WholeParser implements ReplyParser {
       return [];
     }
     this.ended = true;
-    return [readCompletion(this.#text + this.#decoder.decode(), this.#reply.translate)];
+    const text = this.#text + this.#decoder.decode();
+    const { hidden, ...piece } = readCompletion(text, this.#reply.translate);
+    this.#tellHidden(hidden);
+    return [piece];
   }
 }
 

@@ -10,9 +10,12 @@ export type Fields = Record<string, unknown>;
 
 const asItIs = (body: Fields) => body;
 
+/** A piece, and of what Brink does not hand on (reasoning) the bytes, since they are paid for. */
+type ReadPiece = EnginePiece & { hidden: number };
+
 /** A whole reply as one piece; `translate` makes OpenAI's shape of another's. Throws
  *  `backend_unavailable` where it is no completion. */
-export function readCompletion(text: string, translate = asItIs): EnginePiece {
+export function readCompletion(text: string, translate = asItIs): ReadPiece {
   const body = translate(parseObject(text, "the reply"));
   const choice = firstChoice(body);
   const message = fields(choice?.message);
@@ -23,13 +26,14 @@ export function readCompletion(text: string, translate = asItIs): EnginePiece {
     ...(toolCalls.length > 0 ? { tool_calls: toolCalls } : {}),
     finish_reason: string(choice.finish_reason) || "stop",
     ...usagePart(body),
+    hidden: hiddenBytes(message),
   };
 }
 
 /** One event of a stream as a piece, empty where it only has what Brink does not hand on (a role,
- *  reasoning); of that `hidden` has the bytes, since they are paid for. A refusal is handed on as
- *  text. Throws `backend_unavailable` for an error event and for anything that is not a chunk. */
-export function readChunk(text: string, translate = asItIs): EnginePiece & { hidden: number } {
+ *  reasoning). A refusal is handed on as text. Throws `backend_unavailable` for an error event
+ *  and for anything that is not a chunk. */
+export function readChunk(text: string, translate = asItIs): ReadPiece {
   const body = translate(parseObject(text, "a part of the stream"));
   if (body.error != null) throw broken(`the stream broke off: ${describeError(body)}`);
   const choice = firstChoice(body);
@@ -45,10 +49,17 @@ export function readChunk(text: string, translate = asItIs): EnginePiece & { hid
   };
 }
 
-/** Providers name reasoning differently, and some send it under two names. */
-function hiddenBytes({ content: _, refusal: __, role: ___, ...others }: Fields): number {
-  return Math.max(0, ...Object.values(others).map((value) => utf8Length(string(value))));
+/** Providers name reasoning differently, some send it under two names, and some as a list. */
+function hiddenBytes(message: Fields): number {
+  const others = Object.entries(message).filter(([name]) => !SHOWN.has(name));
+  const sizes = others.map(([, value]) =>
+    utf8Length(Array.isArray(value) ? JSON.stringify(value) : string(value)),
+  );
+  return Math.max(0, ...sizes);
 }
+
+/** Fields of a message that are handed on, or that no model wrote. */
+const SHOWN = new Set(["content", "refusal", "role", "tool_calls", "annotations"]);
 
 /** What an error body says, on one line and cut: OpenAI's `error.message`, else its text. */
 export function readErrorMessage(text: string): string {

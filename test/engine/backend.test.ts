@@ -80,6 +80,15 @@ it("reasoning is not handed on, and how much of it came is told once", async () 
   const { all } = await collect(engine().answer(ask(true, { hidden })));
   expect(all.map(({ text }) => text)).toEqual(["42", ""]);
   expect(bytes).toBe(2 * Buffer.byteLength(thought));
+  const details = [{ type: "reasoning.text", text: thought }];
+  const message = { role: "assistant", content: "42", reasoning_details: details };
+  const body = JSON.stringify({ choices: [{ message, finish_reason: "stop" }] });
+  server.script({ status: 200, headers: { "content-type": "application/json" }, body });
+  bytes = 0;
+  expect((await collect(engine().answer(ask(false, { hidden })))).all).toEqual([
+    { text: "42", finish_reason: "stop" },
+  ]);
+  expect(bytes).toBe(Buffer.byteLength(JSON.stringify(details)));
 });
 
 it("a stream cut at every byte reads the same", async () => {
