@@ -63,8 +63,8 @@ export const ROUTER_AWAY_MS = 5_000;
 // of a hundred it was 6 to 16.
 export const OUTCOME_FLUSH_MS = 1_000;
 export const OUTCOMES_BATCH = 20;
-// What waits for a router that is slow or did not take it, of a tenant and in all: little beside the
-// isolate's memory.
+// What waits for a router that is slow or did not take it, of a tenant and in all: little beside
+// the isolate's memory.
 export const OUTCOMES_PENDING_MAX = 100;
 export const OUTCOMES_WAITING_MAX = 400;
 // Feedback that comes at once may have to wait for that, where another isolate gave the answer.

@@ -39,7 +39,7 @@ export class Turns {
       const giveUp = (reason: unknown) => {
         end();
         const at = this.waiting.indexOf(start);
-        // Its turn came, begun by the request before it: workerd clears no timer of another request.
+        // Its turn came, begun by the request before: workerd clears no timer of another request.
         if (at < 0) return;
         this.waiting.splice(at, 1);
         reject(reason);

@@ -177,8 +177,8 @@ async function keep(
 }
 
 /** Stores a note where its state says. One that answers replaces what waits under its id, too:
- *  whoever names a note by its id must not get hold of another. Only what was learned from an engine
- *  does not take the place of what somebody wrote and an administrator is still to judge. */
+ *  whoever names a note by its id must not get hold of another. Only what was learned from an
+ *  engine does not take the place of what somebody wrote and an administrator is still to judge. */
 async function put(deps: NoteDeps, tenant: string, namespace: string, note: Note): Promise<void> {
   const vector = await deps.embed(note.question);
   await noteStore(deps, tenant, namespace, note.state).put(note, vector);

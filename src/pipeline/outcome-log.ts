@@ -25,8 +25,8 @@ export interface OutcomeSink {
  *  every answer would bound how many answers a tenant may get. A router has one call under way, so
  *  that one that does not answer is no other tenant's matter. Recordings of an isolate that ends
  *  within that time are lost, and so are those beyond OUTCOMES_PENDING_MAX of a tenant and
- *  OUTCOMES_WAITING_MAX in all: drift and labels rest on samples, and an answer that cannot be rated
- *  is rare. */
+ *  OUTCOMES_WAITING_MAX in all: drift and labels rest on samples, and an answer that cannot be
+ *  rated is rare. */
 export class OutcomeLog {
   readonly #pending = new Map<string, Recording[]>();
   /** By tenant, the Unix ms at which the call under way began. */
