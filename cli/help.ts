@@ -46,7 +46,7 @@ export function findCommand(
 }
 
 /** Those whose name begins with this word and goes on. */
-export function groupOf(commands: readonly Command[], word: string | undefined): Command[] {
+function groupOf(commands: readonly Command[], word: string | undefined): Command[] {
   return commands.filter(({ name }) => name.startsWith(`${word} `));
 }
 
@@ -94,7 +94,7 @@ export function describeCommand(command: Command): string {
 }
 
 /** The table itself, for programs. */
-export function listCommands(commands: readonly Command[]): object {
+function listCommands(commands: readonly Command[]): object {
   return {
     commands: commands.map((command) => {
       const { name, args, summary, description = null, choices = null } = command;

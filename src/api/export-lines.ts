@@ -2,6 +2,7 @@
 import type { ExportedDocument } from "../memory/types.ts";
 import type { MemoryAdmin } from "../pipeline/memory-types.ts";
 import { logFailure } from "./failure.ts";
+import { FIRST_UNIX_MS } from "./schema/documents.ts";
 import { toBase64 } from "./schema/vector.ts";
 
 type ExportPage = Awaited<ReturnType<MemoryAdmin["exportPage"]>>;
@@ -34,9 +35,6 @@ export function exportLines(
   });
 }
 
-/** Numbers nearer to 1970 than this many ms are read as seconds where they are submitted. */
-const READ_AS_SECONDS_MS = 1e11;
-
 /** What a submitted document would leave out is left out. */
 function exportLine(document: ExportedDocument): string {
   const { embedding, content_type, time, expires_at, ...rest } = document;
@@ -51,7 +49,7 @@ function exportLine(document: ExportedDocument): string {
   return `${JSON.stringify(Object.fromEntries(given))}\n`;
 }
 
-/** A time as it is read back: in ms, and from 1966 to 1973 in ISO 8601, which has no unit. */
+/** A time as it is read back: in ms, and near 1970, where numbers are seconds, in ISO 8601. */
 function exportTime(unixMs: number): number | string {
-  return Math.abs(unixMs) < READ_AS_SECONDS_MS ? new Date(unixMs).toISOString() : unixMs;
+  return Math.abs(unixMs) < FIRST_UNIX_MS ? new Date(unixMs).toISOString() : unixMs;
 }

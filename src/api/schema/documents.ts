@@ -19,7 +19,7 @@ import { DeletionFilter } from "./filter.ts";
 import { Embedding, readVector } from "./vector.ts";
 
 /** Unix seconds of this year would be milliseconds of January 1970; no clock says both. */
-const FIRST_UNIX_MS = 1e11;
+export const FIRST_UNIX_MS = 1e11;
 
 const UnixTime = z.number().refine((time) => Math.abs(time) <= TIME_MS_MAX, {
   error: `is no time: a date is at most ${TIME_MS_MAX} ms from 1970`,
