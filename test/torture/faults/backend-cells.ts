@@ -41,7 +41,9 @@ export function backendCells(): Cell[] {
             name,
             group: `backend, ${mode}, by ${access}`,
             slow,
-            alone: false,
+            // An isolate knows so many backends' circuits, and each cell has a backend of its own:
+            // one that takes several questions would be forgotten for others in between.
+            alone: row.before !== undefined,
             fault: row.name !== "answers",
           },
           run: (client: FaultClient) => run(client, { row, mode, access, backend }),
