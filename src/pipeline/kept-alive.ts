@@ -1,3 +1,6 @@
+/** Work that goes on after a reply. */
+import { logEvent } from "./log-event.ts";
+
 /** One request's `waitUntil`, asked for once: each call of it leaves a kilobyte and more that only
  *  a collection of the whole heap takes back. What is handed over while anything is still under
  *  way is waited for with it. A failure is logged: nobody else hears of it. */
@@ -11,7 +14,7 @@ export function keptAlive(
     if (underWay === 0) release();
   };
   const failed = (error: unknown) => {
-    console.error(JSON.stringify({ event: "work after a reply failed", detail: String(error) }));
+    logEvent("work after a reply failed", String(error));
     done();
   };
   return (work) => {

@@ -8,6 +8,7 @@ import {
 } from "../limits.ts";
 import type { Recording } from "../router/router-types.ts";
 import { Flushes } from "./flushes.ts";
+import { logEvent } from "./log-event.ts";
 
 /** A tenant's router. */
 export type OutcomeTaker = (tenant: string) => {
@@ -53,7 +54,8 @@ export class OutcomeLog {
   }
 
   #begin(router: OutcomeTaker): Promise<void>[] {
-    if (this.#dropped > 0) tell("outcomes dropped", `${this.#dropped} for which there was no room`);
+    if (this.#dropped > 0)
+      logEvent("outcomes dropped", `${this.#dropped} for which there was no room`);
     [this.#fresh, this.#dropped] = [0, 0];
     const givenUp = Date.now() - FLUSH_MS_MAX;
     for (const [tenant, at] of this.#calls) if (at <= givenUp) this.#calls.delete(tenant);
@@ -71,7 +73,7 @@ export class OutcomeLog {
     try {
       await router(tenant).record(...recordings);
     } catch (error) {
-      tell("outcomes not recorded", String(error));
+      logEvent("outcomes not recorded", String(error));
       this.#add(tenant, recordings);
     } finally {
       if (this.#calls.get(tenant) === at) this.#calls.delete(tenant);
@@ -88,10 +90,6 @@ export class OutcomeLog {
     this.#pending.set(tenant, [...known, ...taken]);
     this.#waiting += taken.length;
   }
-}
-
-function tell(event: string, detail: string): void {
-  console.error(JSON.stringify({ event, detail }));
 }
 
 /** This isolate's. */

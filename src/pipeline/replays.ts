@@ -3,6 +3,7 @@
 import type { Claim, ReplayObject, StoredReply } from "../ledger/replay-object.ts";
 import { sha256Hex } from "./digest.ts";
 import { reachLedger } from "./ledger-call.ts";
+import { logEvent } from "./log-event.ts";
 
 const IV_BYTES = 12;
 
@@ -58,7 +59,7 @@ async function putDown(call: () => Promise<unknown>): Promise<void> {
     await reachLedger(call);
   } catch (error) {
     const detail = String((error as Error).cause ?? error);
-    console.error(JSON.stringify({ event: "a write's reply is not kept", detail }));
+    logEvent("a write's reply is not kept", detail);
   }
 }
 

@@ -2,6 +2,7 @@
 import type { TraceBatch, TraceRecord } from "../ledger/trace-types.ts";
 import { TRACE_FLUSH_MS, TRACE_TENANTS_MAX, TRACES_BATCH, TRACES_PENDING_MAX } from "../limits.ts";
 import { Flushes } from "./flushes.ts";
+import { logEvent } from "./log-event.ts";
 
 /** Where a finished request goes. */
 export interface TraceSink {
@@ -91,7 +92,7 @@ export class TraceLog {
       this.totals.traces.kept += traces.length;
     } catch (error) {
       this.totals.traces.failed += traces.length;
-      console.error(JSON.stringify({ event: "traces not kept", detail: String(error) }));
+      logEvent("traces not kept", String(error));
       const later = this.#of(tenant);
       // They are few, whatever they count.
       if (later !== null) for (const one of series) grow(later.series, ...one);

@@ -3,6 +3,7 @@ import { dayOf } from "../ledger/periods.ts";
 import type { UsageCounts, UsageEntry } from "../ledger/usage-object.ts";
 import { USAGE_FLUSH_MS, USAGE_PENDING_MAX } from "../limits.ts";
 import { Flushes } from "./flushes.ts";
+import { logEvent } from "./log-event.ts";
 
 /** Where counts go. */
 export interface UsageSink {
@@ -55,7 +56,8 @@ export class UsageLog {
 
   /** What a recorder did not take is kept for the next time. */
   async #send(recorder: UsageSink["recorder"]): Promise<void> {
-    if (this.#dropped > 0) tell("usage dropped", `${this.#dropped} counts, no room for more keys`);
+    if (this.#dropped > 0)
+      logEvent("usage dropped", `${this.#dropped} counts, no room for more keys`);
     const pending = this.#pending;
     [this.#pending, this.#dropped] = [new Map(), 0];
     const tenants = Map.groupBy(pending.values(), ({ tenant }) => tenant);
@@ -63,7 +65,7 @@ export class UsageLog {
       try {
         await recorder(tenant).record(list.map(({ tenant: _, ...entry }) => entry));
       } catch (error) {
-        tell("usage not recorded", String(error));
+        logEvent("usage not recorded", String(error));
         for (const entry of list) this.#add(entry);
       }
     });
@@ -83,10 +85,6 @@ type Pending = UsageEntry & { tenant: string };
 
 function addTo(sums: UsageCounts, counts: Partial<UsageCounts>): void {
   for (const name of COUNTED) sums[name] += counts[name] ?? 0;
-}
-
-function tell(event: string, detail: string): void {
-  console.error(JSON.stringify({ event, detail }));
 }
 
 /** This isolate's. */

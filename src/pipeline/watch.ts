@@ -3,6 +3,7 @@
 import type { Env } from "../env.ts";
 import type { WatchingConfig } from "../env-watching.ts";
 import { dataPointOf } from "./data-point.ts";
+import { logEvent } from "./log-event.ts";
 import { tellGrowth } from "./metric-families.ts";
 import { objectsOf } from "./objects.ts";
 import { exportTraces } from "./otlp-export.ts";
@@ -50,7 +51,7 @@ export function newWatch(
     try {
       tell(trace);
     } catch (error) {
-      console.error(JSON.stringify({ event: "request not told of", detail: String(error) }));
+      logEvent("request not told of", String(error));
     }
   };
 }
