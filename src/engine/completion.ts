@@ -51,11 +51,14 @@ export function readChunk(text: string, translate = asItIs): ReadPiece {
 
 /** Providers name reasoning differently, some send it under two names, and some as a list. */
 function hiddenBytes(message: Fields): number {
-  const others = Object.entries(message).filter(([name]) => !SHOWN.has(name));
-  const sizes = others.map(([, value]) =>
-    utf8Length(Array.isArray(value) ? JSON.stringify(value) : string(value)),
-  );
-  return Math.max(0, ...sizes);
+  let most = 0; // no lists: each chunk of a stream comes by here
+  for (const name in message) {
+    if (SHOWN.has(name)) continue;
+    const value = message[name];
+    const text = Array.isArray(value) ? JSON.stringify(value) : string(value);
+    most = Math.max(most, utf8Length(text));
+  }
+  return most;
 }
 
 /** Fields of a message that are handed on, or that no model wrote. */
