@@ -1,9 +1,10 @@
 /** `brink router calibrate`: sets the router's threshold by the operator's own labels. */
+import type { RouterState } from "../src/pipeline/learning-types.ts";
 import { type Client, connect, ReplyError } from "./client.ts";
 import { type Command, SERVICE_OPTIONS, UsageError } from "./command.ts";
 import { ASK_OPTIONS, judgeAll } from "./router-ask.ts";
 import { DATA_HELP, DATA_OPTIONS, readLabelled } from "./router-data.ts";
-import { describeStatus, readStatus } from "./router-status.ts";
+import { describeState } from "./router-state.ts";
 
 export const routerCalibrate: Command = {
   name: "router calibrate",
@@ -25,9 +26,9 @@ export const routerCalibrate: Command = {
     if (positionals.length > 0) throw new UsageError(`unexpected ${positionals.join(" ")}`);
     const client = connect(values);
     if (values.data === undefined) {
-      const reply = await calibrateByCollected(client);
-      if (!values.json) console.log(describeStatus(await readStatus(client)));
-      return reply;
+      const state = await calibrateByCollected(client);
+      if (!values.json) console.log(describeState(state));
+      return state;
     }
     const data = await readLabelled(values);
     const judged = await judgeAll(client, data, values);
@@ -36,21 +37,21 @@ export const routerCalibrate: Command = {
     const abstained = judged.length - answers.length;
     const body = { labels, abstained, replace: values.add !== true };
     const reply = await client.call("POST", "/admin/router/calibrate", body);
-    const status = await readStatus(client);
+    const status = reply as RouterState;
     const wrong = labels.filter((label) => label.wrong).length;
     if (!values.json)
       console.log(
         `${judged.length} questions: ${answers.length} answers, ${wrong} of them wrong, ` +
-          `${abstained} abstentions\n${describeStatus(status)}`,
+          `${abstained} abstentions\n${describeState(status)}`,
       );
-    return { questions: judged.length, answers: answers.length, wrong, abstained, reply, status };
+    return { questions: judged.length, answers: answers.length, wrong, abstained, status };
   },
 };
 
 /** Without labels it is refused, and what then helps is a command. */
-async function calibrateByCollected(client: Client): Promise<unknown> {
+async function calibrateByCollected(client: Client): Promise<RouterState> {
   try {
-    return await client.call("POST", "/admin/router/calibrate", {});
+    return (await client.call("POST", "/admin/router/calibrate", {})) as RouterState;
   } catch (error) {
     if (error instanceof ReplyError && error.code === "invalid_request")
       error.remedy =

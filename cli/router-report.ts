@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { bootstrap, type Figure } from "../eval/report.ts";
 import { auroc, expectedCalibrationError } from "../eval/scores.ts";
 import { cutText } from "../index/cut.ts";
+import type { RouterState } from "../src/pipeline/learning-types.ts";
 import { type Client, connect } from "./client.ts";
 import { type Command, CommandError, SERVICE_OPTIONS, UsageError, type Values } from "./command.ts";
 import { startProgress } from "./progress.ts";
@@ -22,7 +23,8 @@ import * as statistics from "./report-statistics.ts";
 import { ASK_OPTIONS, type Judged, judgeAll, judgeOutcome } from "./router-ask.ts";
 import { DATA_HELP, DATA_OPTIONS, readLabelled } from "./router-data.ts";
 import { readOutcomes } from "./router-outcomes.ts";
-import { describeTarget, type RouterStatus, readStatus } from "./router-status.ts";
+import { describeTarget } from "./router-state.ts";
+import { readState } from "./router-status.ts";
 
 const FEATURES_SHOWN = 12;
 const EXAMPLES_SHOWN = 8;
@@ -56,15 +58,15 @@ export const routerReport: Command = {
     if (!(backend > 0 && backend <= 1))
       throw new UsageError("--backend-accuracy is a share above 0 and at most 1");
     const client = connect(values);
-    const status = await readStatus(client);
+    const state = await readState(client);
     const { judged, from } = await gather(client, values);
     refuseTooFew(judged);
     const steps = startProgress("measure", MEASURED, values.json === true, (n) => `${n} figures`);
     let done = 0;
-    const figures = figuresOf(judged, status.threshold, () => steps.update(++done));
+    const figures = figuresOf(judged, state.threshold, () => steps.update(++done));
     steps.end();
-    const weights = readWeights(status.weights_version, values);
-    const report = reportOf({ judged, from, status, figures, backend, weights });
+    const weights = readWeights(state.weights_version, values);
+    const report = reportOf({ judged, from, state, figures, backend, weights });
     const out = String(values.out ?? "router-report.html");
     writeFileSync(out, renderReport(report));
     if (!values.json) console.log(`${report.summary.join("\n")}\nwritten to ${out}`);
@@ -181,21 +183,21 @@ function readWeights(version: string, values: Values): Weights | null {
 }
 
 interface Gathered extends Source {
-  status: RouterStatus;
+  state: RouterState;
   figures: Figures;
   backend: number;
   weights: Weights | null;
 }
 
-function reportOf({ judged, from, status, figures, backend, weights }: Gathered): Report {
-  const { threshold, target, weights_version } = status;
+function reportOf({ judged, from, state, figures, backend, weights }: Gathered): Report {
+  const { threshold, target, weights_version } = state;
   const { coverage, risk: keptRisk } = figures;
   const abstained = judged.length - figures.answers;
   const answers = judged.filter(statistics.isAnswer);
   const keptCount = answers.filter(({ difficulty }) => difficulty <= threshold).length;
   const promise: Decision = {
     threshold,
-    maxRisk: target.max_risk ?? null,
+    maxRisk: "max_risk" in target ? target.max_risk : null,
     kept: keptRisk === null ? null : { coverage: coverage.value, risk: keptRisk, kept: keptCount },
   };
   return {
@@ -205,7 +207,7 @@ function reportOf({ judged, from, status, figures, backend, weights }: Gathered)
       ["weights", weights_version],
       ["target", describeTarget(target)],
       ["threshold", threshold < 0 ? "none: the edge keeps nothing" : threshold.toFixed(4)],
-      ...promiseOf(status),
+      ...promiseOf(state),
     ],
     summary: summaryOf(judged.length, figures, promise),
     figures: [
@@ -233,13 +235,10 @@ function reportOf({ judged, from, status, figures, backend, weights }: Gathered)
 }
 
 /** What the service's own calibration expects of the threshold, to hold the figures against. */
-function promiseOf({ expected, calibration }: RouterStatus): [string, string][] {
-  if (expected == null) return [];
+function promiseOf({ expected, calibration }: RouterState): [string, string][] {
   const { coverage, risk, risk_upper } = expected;
-  if (coverage === null || risk === null) return [];
-  const most = risk_upper === null ? "" : `, at most ${share(risk_upper)}`;
-  const by = calibration === undefined ? "" : `, by ${calibration.labels} labels`;
-  return [["promised", `${share(coverage)} kept, ${share(risk)} of it wrong${most}${by}`]];
+  const promised = `${share(coverage)} kept, ${share(risk)} of it wrong, at most`;
+  return [["promised", `${promised} ${share(risk_upper)}, by ${calibration.labels} labels`]];
 }
 
 const NOTES = [

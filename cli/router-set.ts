@@ -1,4 +1,5 @@
 /** `brink router set` and `brink router forget`: what the router aims for, and what it records. */
+import type { RouterState } from "../src/pipeline/learning-types.ts";
 import { connect } from "./client.ts";
 import {
   type Command,
@@ -9,7 +10,8 @@ import {
   type Values,
 } from "./command.ts";
 import { parseObject } from "./namespaces.ts";
-import { describeStatus, type RouterStatus, readStatus } from "./router-status.ts";
+import { describeState } from "./router-state.ts";
+import { readState } from "./router-status.ts";
 
 /** Options that are a target each, and the target's field. */
 const TARGETS = {
@@ -69,9 +71,9 @@ export const routerSet: Command = {
   async run(positionals, values) {
     if (positionals.length > 0) throw new UsageError(`unexpected ${positionals.join(" ")}`);
     const changes = changesOf(values);
-    const status = (await connect(values).call("PUT", "/admin/router", changes)) as RouterStatus;
-    if (!values.json) console.log(describeStatus(status));
-    return status;
+    const state = (await connect(values).call("PUT", "/admin/router", changes)) as RouterState;
+    if (!values.json) console.log(describeState(state));
+    return state;
   },
 };
 
@@ -87,7 +89,7 @@ export const routerForget: Command = {
     if (positionals.length > 0) throw new UsageError(`unexpected ${positionals.join(" ")}`);
     const client = connect(values);
     if (!values.yes) {
-      const { outcomes } = await readStatus(client);
+      const { outcomes } = await readState(client);
       throw new CommandError(`this forgets ${outcomes} answers with their questions: add --yes`);
     }
     const reply = (await client.call("DELETE", "/admin/router/outcomes")) as { deleted: number };

@@ -17,7 +17,8 @@ import {
   type Trained,
   trainOn,
 } from "./router-fit.ts";
-import { percent, readStatus } from "./router-status.ts";
+import { percent } from "./router-state.ts";
+import { readState } from "./router-status.ts";
 import { bar, table } from "./table.ts";
 
 const FEATURES_SHOWN = 8;
@@ -47,7 +48,7 @@ export const routerTrain: Command = {
     if (positionals.length > 0) throw new UsageError(`unexpected ${positionals.join(" ")}`);
     const data = await readLabelled(values);
     const client = connect(values);
-    const active = (await readStatus(client)).weights_version;
+    const active = (await readState(client)).weights_version;
     const judged = await judgeAll(client, data, values);
     const silent = values.json === true;
     const fit = startProgress("fit", 100, silent, () => "the folds");
@@ -87,13 +88,13 @@ export const routerActivate: Command = {
 
 async function activate(client: Client, model: object, values: Values): Promise<unknown> {
   const note = values.note === undefined ? {} : { note: values.note };
-  const before = (await readStatus(client)).weights_version;
+  const before = (await readState(client)).weights_version;
   const reply = await client.call("POST", "/admin/router/versions", {
     model,
     ...note,
     activate: true,
   });
-  const { weights_version } = await readStatus(client);
+  const { weights_version } = await readState(client);
   if (!values.json)
     console.log(
       `${weights_version} is active\nnpx brink router rollback ${before} goes back to what was`,

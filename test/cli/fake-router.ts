@@ -3,18 +3,38 @@
 
 import type { RecordedOutcome } from "../../cli/router-outcomes.ts";
 import { mulberry32 } from "../../eval/random.ts";
+import type { Drift, RouterState, RungState } from "../../src/pipeline/learning-types.ts";
 import { FEATURES } from "../../src/router/features.ts";
+import { NO_SHADOWS, type VersionInfo } from "../../src/router/router-types.ts";
+import type { Target } from "../../src/router/target.ts";
 
 export interface Reply {
   status: number;
   body: unknown;
 }
 
+const UNTESTED = {
+  ...{ alarm: false, promised: 0.2, labels: 0, wrong: 0 },
+  ...{ log_evidence: 0, log_evidence_alarm: 5.3 },
+};
+const QUIET: Drift = {
+  alarm: false,
+  since: null,
+  difficulty: {
+    ...{ alarm: false, questions: 12, window: 500, windows: 0 },
+    ...{ distance: null, bound: null },
+  },
+  risk: UNTESTED,
+  feedback: UNTESTED,
+};
+
 export class FakeRouter {
-  target: Record<string, number> = { max_risk: 0.2, confidence: 0.95 };
+  target: Target = { max_risk: 0.2, confidence: 0.95 };
   threshold = 0.3;
   /** Newest last; the last one is active. */
-  versions: { version: string; note?: string }[] = [{ version: "difficulty-shipped" }];
+  versions: string[] = ["difficulty-shipped"];
+  drift: Drift = QUIET;
+  engines: RungState[] = [];
   outcomes: RecordedOutcome[] = [];
   /** Bodies that came with the last calibration and the last version. */
   calibrated: { labels?: object[]; abstained?: number; replace?: boolean } | null = null;
@@ -34,7 +54,7 @@ export class FakeRouter {
       case "GET /admin/router":
         return { status: 200, body: this.#state() };
       case "GET /admin/router/versions":
-        return { status: 200, body: { versions: this.versions } };
+        return { status: 200, body: { versions: this.#versions() } };
       case "GET /admin/router/outcomes":
         return { status: 200, body: this.#page(url.searchParams) };
       case "POST /admin/router/calibrate":
@@ -50,19 +70,32 @@ export class FakeRouter {
     }
   }
 
-  #state() {
+  #state(): RouterState {
     return {
       target: this.target,
       threshold: this.threshold,
-      weights_version: this.versions.at(-1)!.version,
-      calibration: { version: "calibration-1", source: "shipped", labels: 417 },
+      weights_version: this.versions.at(-1)!,
+      version: "shipped",
+      unfit: null,
+      calibration: { version: "calibration-1", source: "shipped", labels: 417, abstained: 83 },
       expected: {
         ...{ coverage: 0.52, risk: 0.081, risk_upper: 0.119 },
         ...{ backend_share: 0.48, usd_per_1k: null },
       },
-      drift: { alarm: false, psi: 0.01234 },
-      shadow_rate: 0,
+      drift: this.drift,
+      ...{ shadow_rate: 0.05, shadow: { ...NO_SHADOWS, sent: 40, failed: 1, prompt_tokens: 900 } },
+      ...{ keep_text: true, auto_calibrate: false, outcomes: 7 },
+      labels: { backend: 39, feedback: 2 },
+      engines: this.engines,
     };
+  }
+
+  #versions(): VersionInfo[] {
+    return this.versions.map((version, i) => ({
+      ...{ version, created_at: i === 0 ? null : Date.UTC(2026, 10, 30), source: "upload" },
+      ...{ note: i === 0 ? null : "mine", weights_version: `${version}-weights` },
+      ...{ labels: 417, abstained: 83, active: i === this.versions.length - 1 },
+    }));
   }
 
   #answer(body: Record<string, unknown>) {
@@ -91,12 +124,12 @@ export class FakeRouter {
   #take(body: Record<string, unknown>): Reply {
     this.sent = body;
     const { version } = body.model as { version: string };
-    this.versions.push({ version, note: body.note as string });
+    this.versions.push(version);
     return { status: 200, body: { version, active: true } };
   }
 
   #rollBack(version: string): Reply {
-    const at = this.versions.findIndex((one) => one.version === version);
+    const at = this.versions.indexOf(version);
     const error = { message: `no version ${version}`, code: "not_found", type: "x", param: null };
     if (at === -1) return { status: 404, body: { error } };
     this.versions.push(this.versions.splice(at, 1)[0]!);

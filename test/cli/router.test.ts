@@ -36,19 +36,25 @@ const run = (command: Command, args: string[], values: Values = {}) =>
   runCommand(command, args, { url: service.url, ...values });
 
 describe("router status and rollback", () => {
-  it("show what the router promises, and the rest as it came", async () => {
+  it("show what the router promises, and how it keeps to it", async () => {
     const { out } = await run(routerStatus, []);
     expect(out.split("\n")).toEqual([
-      "target            at most 20 % of the edge's answers wrong, with confidence 95 %",
-      "threshold         0.3000: the edge keeps what is no harder",
-      "kept at the edge  52 % of questions",
-      "of these wrong    8.1 %, at most 11.9 % with confidence 95 %",
-      "to the backend    48 %",
-      "weights           difficulty-shipped",
-      "calibration       calibration-1, 417 labels, as shipped: npx brink router calibrate",
-      "drift, alarm      false",
-      "drift, psi        0.0123",
-      "shadow rate       0",
+      "target               at most 20 % of the edge's answers wrong, with confidence 95 %",
+      "threshold            0.3000: the edge keeps what is no harder",
+      "kept at the edge     52 % of questions",
+      "of these wrong       8.1 %, at most 11.9 % with confidence 95 %",
+      "to the backend       48 %",
+      "version              shipped, weights difficulty-shipped",
+      "calibration          calibration-1, 417 labels and 83 abstentions, as shipped: " +
+        "npx brink router calibrate",
+      "drift                no alarm",
+      "  of difficulty      12 of 500 questions in the window that fills",
+      "  of risk, compared  no labels yet",
+      "  of risk, rated     no labels yet",
+      "compared             5 % of questions: 40 asked, 1 failed, 0 let go, 900 tokens",
+      "labels               39 by comparing, 2 by ratings",
+      "calibrates itself    no",
+      "remembered           7 answers, with texts",
     ]);
   });
 
@@ -60,26 +66,49 @@ describe("router status and rollback", () => {
     expect((await run(routerStatus, [])).out).toMatch(/0.4 USD for 1,000 questions/);
   });
 
+  it("say which alarm stands since when, and what engines between may answer", async () => {
+    const { difficulty, risk } = service.router.drift;
+    service.router.drift = {
+      ...{ alarm: true, since: Date.UTC(2026, 10, 30, 9), feedback: risk },
+      difficulty: { ...difficulty, windows: 3, distance: 0.04, bound: 0.09 },
+      risk: { ...risk, alarm: true, labels: 50, wrong: 19, log_evidence: 5.5 },
+    };
+    const rung = { engine: "generator", usd_per_1k: 0.1, labels: 300, wrong: 20 };
+    service.router.engines = [
+      { ...rung, threshold: 0.6, kept: { labels: 90, wrong: 4, risk_upper: 0.1 } },
+      { ...rung, engine: "small", threshold: null, kept: null },
+    ];
+    const { out } = await run(routerStatus, []);
+    expect(out).toMatch(/^drift +ALARM since 2026-11-30 09:00: more answers are wrong than promi/m);
+    expect(out).toMatch(/3 before it, the last 0.040 from the calibration, alarm above 0.090$/m);
+    expect(out).toMatch(
+      /compared +19 of 50 wrong, 20 % promised; evidence 5.50, alarm from 5.30$/m,
+    );
+    expect(out).toMatch(/^generator .*: answers up to 0.6000, 4 of 90 wrong there, at most 10 %$/m);
+    expect(out).toMatch(/^small .*20 of 300 compared wrong: too few labels to be asked first$/m);
+  });
+
   it("go back to a version, list them where none is named, and tell what is refused", async () => {
-    service.router.versions.push({ version: "difficulty-2", note: "mine" });
-    expect((await run(routerRollback, [])).out).toMatch(/version +note\n.*\ndifficulty-2 +mine/);
+    service.router.versions.push("difficulty-2");
+    const { out: listed } = await run(routerRollback, []);
+    expect(listed).toMatch(/^version +made +from +weights +labels +abstained +note\ndifficulty-sh/);
+    expect(listed).toMatch(/^difficulty-2 \(active\) +2026-11-30 00:00 +upload .* 417 +83 +mine$/m);
     const { out } = await run(routerRollback, ["difficulty-shipped"]);
-    expect(out).toMatch(/weights +difficulty-shipped/);
+    expect(out).toMatch(/weights difficulty-shipped/);
     await expect(run(routerRollback, ["x"])).rejects.toThrow("no version x (not_found)");
   });
 });
 
 describe("router set and forget", () => {
   const reply = (call: string, body: unknown) => service.canned.set(call, [{ status: 200, body }]);
-  const STATE = { target: { max_risk: 0.1 }, threshold: 0.2, weights_version: "w", outcomes: 7 };
-
   it("send what is named alone, and show what holds from then on", async () => {
-    reply("PUT /admin/router", STATE);
+    const { result: state } = await run(routerStatus, []);
+    reply("PUT /admin/router", { ...(state as object), target: { max_risk: 0.1 } });
     const { out } = await run(routerSet, [], { "max-risk": "0.1", "shadow-rate": ".05" });
     expect(out).toMatch(/^target +at most 10 % of the edge's answers wrong$/m);
-    reply("PUT /admin/router", STATE);
+    reply("PUT /admin/router", state);
     await run(routerSet, [], { "keep-text": "off", "auto-calibrate": "on" });
-    reply("PUT /admin/router", STATE);
+    reply("PUT /admin/router", state);
     await run(routerSet, [], { target: '{"max_risk": 0.1, "confidence": 0.9}' });
     expect(service.bodies.map((body) => JSON.parse(body))).toEqual([
       { target: { max_risk: 0.1 }, shadow_rate: 0.05 },
@@ -100,7 +129,6 @@ describe("router set and forget", () => {
   });
 
   it("forget what was recorded, when that is said", async () => {
-    reply("GET /admin/router", STATE);
     await expect(run(routerForget, [])).rejects.toThrow("forgets 7 answers with their questions");
     reply("DELETE /admin/router/outcomes", { deleted: 7 });
     expect((await run(routerForget, [], { yes: true })).out).toBe("forgot 7 answers");
@@ -191,7 +219,7 @@ describe("router train", () => {
 
   it("sends the weights with --activate, and says how to go back", async () => {
     const { out } = await run(routerTrain, [], { data, activate: true });
-    const { version } = service.router.versions.at(-1)!;
+    const version = service.router.versions.at(-1)!;
     expect(out).toContain(`${version} is active`);
     expect(out).toContain("npx brink router rollback difficulty-shipped goes back");
   });
