@@ -154,10 +154,10 @@ async function* eventsOf(response: Response): AsyncGenerator<string> {
 function describe(brink: BrinkReport, ms: number): string {
   const { route, wanted, engine, difficulty, reason, citations, timings_ms } = brink;
   const style = paint(process.stderr);
-  const quotes = citations.map(({ title, document_id, quote }, i) => {
+  const quotes = citations.map(({ mark, title, document_id, quote }) => {
     const name = oneLine(title === null ? document_id : `${title} (${document_id})`);
     const text = paragraph(quote, terminalWidth(), "      ", QUOTE_LINES);
-    return `  ${style("bold", `[${i + 1}]`)} ${name}\n${style("dim", text)}`;
+    return `  ${style("bold", `[${mark}]`)} ${name}\n${style("dim", text)}`;
   });
   const went = wanted === undefined ? route : `${route}, though ${wanted} was wanted`;
   const hard = difficulty === null ? "not scored" : difficulty.toFixed(3);

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { describeAnswer, type Shown } from "./demo-answer.ts";
 import { exitOnSignals, LOCAL_KEY, startService } from "./service.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -23,20 +24,8 @@ interface Reply {
     wanted?: string;
     difficulty: number | null;
     reason: string;
-    citations: { document_id: string; quote: string }[];
+    citations: Shown["citations"];
   };
-}
-
-interface Shown {
-  question: string;
-  answer: string | null;
-  text: string;
-  route: string;
-  wanted?: string;
-  difficulty: number | null;
-  reason: string;
-  citations: { document_id: string; quote: string }[];
-  ms: number;
 }
 
 const { values } = parseArgs({ options: { json: { type: "boolean", default: false } } });
@@ -58,7 +47,7 @@ try {
   for (const { kind, question } of QUESTIONS) {
     const answer = await ask(service.url, question);
     shown.push(answer);
-    say(render(kind, answer));
+    say(describeAnswer(kind, answer));
   }
   if (values.json) console.log(JSON.stringify({ questions: shown }, null, 2));
 } finally {
@@ -83,19 +72,7 @@ async function ask(url: string, question: string): Promise<Shown> {
     ...(wanted === undefined ? {} : { wanted }),
     difficulty,
     reason,
-    citations: citations.map(({ document_id, quote }) => ({ document_id, quote })),
+    citations: citations.map(({ mark, document_id, quote }) => ({ mark, document_id, quote })),
     ms: Math.round(performance.now() - startMs),
   };
-}
-
-function render(kind: string, shown: Shown): string {
-  const { question, text, route, wanted, difficulty, reason, citations, ms } = shown;
-  const lines = citations.map(({ document_id }, i) => `  [${i + 1}] ${document_id}`);
-  return `
-(${kind}) ${question}
-${text.replace(/^/gm, "  ")}
-${lines.join("\n")}
-  route ${wanted ? `${route} (wanted ${wanted})` : route}, ${ms} ms
-  difficulty ${difficulty?.toFixed(3)}
-  ${reason}`;
 }

@@ -17,7 +17,10 @@ const BRINK = {
   difficulty: 0.1234,
   reason: "easy",
   citations: [
-    { document_id: "leave", passage_id: "p", title: "Leave", quote: "28 days of leave", score: 1 },
+    {
+      ...{ mark: 3, document_id: "leave", passage_id: "p" },
+      ...{ title: "Leave", quote: "28 days of leave", score: 1 },
+    },
   ],
   timings_ms: { read: 12 },
 };
@@ -36,10 +39,10 @@ const asks = (args: string[], input?: string) =>
 const sent = () => JSON.parse(service.bodies.at(-1)!);
 
 it("the answer goes to stdout, and what it rests on to stderr", async () => {
-  streams(says("28 "), says("days"), { choices: [{ delta: {} }], brink: BRINK }, "[DONE]");
+  streams(says("28 "), says("days [3]"), { choices: [{ delta: {} }], brink: BRINK }, "[DONE]");
   const { code, out, said } = await asks(["How", "many days?", "--namespace", "hr", "--k", "3"]);
-  expect([code, out]).toEqual([0, "28 days\n"]);
-  expect(said).toMatch(/\[1\] Leave \(leave\)\n +28 days of leave/);
+  expect([code, out]).toEqual([0, "28 days [3]\n"]);
+  expect(said).toMatch(/\[3\] Leave \(leave\)\n +28 days of leave/);
   expect(said).toMatch(/route +edge: brink-reader\nreason +easy\ndifficulty +0\.123\ntime +\d+ ms/);
   expect(said).not.toContain("\x1b");
   expect(sent()).toEqual({
