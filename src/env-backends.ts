@@ -1,6 +1,7 @@
 /** The backends of a deployment, read from its variables and secrets and checked. */
 import type { WorkersAi } from "./engine/backend-ai.ts";
 import { refuseAddress } from "./env-address.ts";
+import { type NumberVariable, readNumberVariable } from "./env-number.ts";
 import { ServiceError } from "./errors.ts";
 import {
   BACKEND_CONCURRENCY,
@@ -51,8 +52,8 @@ export interface BackendVariables {
   BACKEND_KEY?: string;
   BACKEND_MODEL?: string;
   /** What it charges, in USD per million tokens; budgets need both. */
-  BACKEND_PRICE_INPUT_PER_MTOK?: string;
-  BACKEND_PRICE_OUTPUT_PER_MTOK?: string;
+  BACKEND_PRICE_INPUT_PER_MTOK?: NumberVariable;
+  BACKEND_PRICE_OUTPUT_PER_MTOK?: NumberVariable;
   /** Several: a JSON array (docs/backends.md). */
   BACKENDS?: string;
   /** The Workers AI binding; absent where it is not bound. */
@@ -125,11 +126,11 @@ const DEFAULTS = {
 
 /** Those of the variables that begin with `whose`; null where neither is set. */
 export function readPrices(whose: "BACKEND" | "EDGE", variables: object): BackendPrices | null {
-  const texts = variables as Record<string, string | undefined>;
+  const given = (name: string) => readNumberVariable((variables as Record<string, unknown>)[name]);
   const [input, output] = [`${whose}_PRICE_INPUT_PER_MTOK`, `${whose}_PRICE_OUTPUT_PER_MTOK`];
-  if (!texts[input] && !texts[output]) return null;
+  if (given(input) === null && given(output) === null) return null;
   const price = (name: string) => {
-    const value = Number(texts[name] || Number.NaN);
+    const value = given(name) ?? Number.NaN;
     if (Number.isFinite(value) && value >= 0) return value;
     throw wrong(`${name} must be USD per million tokens, at least 0`);
   };

@@ -1,12 +1,13 @@
 /** What is kept of requests and who is told, read from a deployment's variables and checked. */
 import { refuseAddress } from "./env-address.ts";
+import { type NumberVariable, readNumberVariable } from "./env-number.ts";
 import { ServiceError } from "./errors.ts";
 import { OTLP_HEADERS_CHARS_MAX, OTLP_HEADERS_MAX, OTLP_SERVICE_CHARS_MAX } from "./limits.ts";
 
 export interface WatchingVariables {
   /** The share of requests whose traces are kept and exported, 0 to 1; 1 where absent. Failed ones
    *  (5xx) always are. */
-  BRINK_TRACE_SAMPLE?: string;
+  BRINK_TRACE_SAMPLE?: NumberVariable;
   /** `redacted`: traces keep questions and answers, redacted and cut. `off`, the default. */
   BRINK_TRACE_TEXT?: string;
   /** `all`, the default: a line a request. `errors`: for those alone that failed (5xx). */
@@ -41,7 +42,7 @@ export interface WatchingConfig {
 /** Throws `misconfigured` naming the variable and what it may be. */
 export function readWatching(variables: WatchingVariables, local: boolean): WatchingConfig {
   const { BRINK_TRACE_SAMPLE, BRINK_TRACE_TEXT, BRINK_LOG, BRINK_LOG_TEXT } = variables;
-  const sample = Number(BRINK_TRACE_SAMPLE || 1);
+  const sample = readNumberVariable(BRINK_TRACE_SAMPLE) ?? 1;
   if (!(sample >= 0 && sample <= 1)) throw wrong("BRINK_TRACE_SAMPLE must be a share from 0 to 1");
   return {
     sample,

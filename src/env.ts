@@ -6,6 +6,7 @@ import {
   readBackends,
   readPrices,
 } from "./env-backends.ts";
+import { type NumberVariable, readNumberVariable } from "./env-number.ts";
 import { readWatching, type WatchingConfig, type WatchingVariables } from "./env-watching.ts";
 import { ServiceError } from "./errors.ts";
 import type { CacheObject } from "./ledger/cache-object.ts";
@@ -57,10 +58,10 @@ export interface Env extends BackendVariables, WatchingVariables {
   /** The model that writes answers where a request names none; none where it is absent. */
   BRINK_GENERATOR_MODEL?: string;
   /** Tokens that a generator's prompt and answer may have together. */
-  BRINK_GENERATOR_CONTEXT?: string;
+  BRINK_GENERATOR_CONTEXT?: NumberVariable;
   /** What the edge's own engines charge, likewise; nothing where both are absent. */
-  EDGE_PRICE_INPUT_PER_MTOK?: string;
-  EDGE_PRICE_OUTPUT_PER_MTOK?: string;
+  EDGE_PRICE_INPUT_PER_MTOK?: NumberVariable;
+  EDGE_PRICE_OUTPUT_PER_MTOK?: NumberVariable;
   /** What becomes of requests while the ledger of keys and limits cannot be reached: `deny`, the
    *  default, or `allow`. */
   LEDGER_UNREACHABLE?: string;
@@ -150,7 +151,7 @@ function readGenerator(env: Env): GeneratorConfig | null {
   }
   if (model !== null && !MODEL_NAME_PATTERN.test(model))
     throw new ServiceError("misconfigured", "BRINK_GENERATOR_MODEL is no model's name");
-  const context = Number(env.BRINK_GENERATOR_CONTEXT || GENERATOR_CONTEXT_DEFAULT);
+  const context = readNumberVariable(env.BRINK_GENERATOR_CONTEXT) ?? GENERATOR_CONTEXT_DEFAULT;
   if (!Number.isInteger(context) || context < 64 || context > GENERATOR_CONTEXT_MAX)
     throw new ServiceError(
       "misconfigured",

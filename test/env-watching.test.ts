@@ -28,9 +28,17 @@ it("a collector is a base, or the very URL for traces, with percent-encoded head
   expect(readWatching(own, false).otlp!.url).toBe("https://traces.example.com/in?x=1");
 });
 
+it("the share of traces is the same in quotes and without, none included", () => {
+  const sampleOf = (BRINK_TRACE_SAMPLE: string | number) =>
+    readWatching({ BRINK_TRACE_SAMPLE }, false).sample;
+  expect(["0", 0, "0.1", 0.1, 1, "", " "].map(sampleOf)).toEqual([0, 0, 0.1, 0.1, 1, 1, 1]);
+});
+
 it.each([
   [{ BRINK_TRACE_SAMPLE: "2" }, "BRINK_TRACE_SAMPLE must be"],
   [{ BRINK_TRACE_SAMPLE: "some" }, "BRINK_TRACE_SAMPLE must be"],
+  [{ BRINK_TRACE_SAMPLE: -1 }, "BRINK_TRACE_SAMPLE must be"],
+  [{ BRINK_TRACE_SAMPLE: true as never }, "BRINK_TRACE_SAMPLE must be"],
   [{ BRINK_TRACE_TEXT: "all" }, "BRINK_TRACE_TEXT must be off or redacted"],
   [{ BRINK_LOG: "none" }, "BRINK_LOG must be all or errors"],
   [{ BRINK_LOG_TEXT: "1" }, "BRINK_LOG_TEXT must be off or redacted"],

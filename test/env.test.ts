@@ -68,6 +68,25 @@ it("a backend's prices are known where both are set", () => {
   expect(readConfig(env({}), "brink.example").prices).toBeNull();
 });
 
+it.each([0, "0"])("a price of %j is one, in quotes or without", (nothing) => {
+  const variables = {
+    ...{ BACKEND_URL: "https://a.example", BACKEND_MODEL: "m" },
+    ...{ BACKEND_PRICE_INPUT_PER_MTOK: nothing, BACKEND_PRICE_OUTPUT_PER_MTOK: nothing },
+    ...{ EDGE_PRICE_INPUT_PER_MTOK: nothing, EDGE_PRICE_OUTPUT_PER_MTOK: 2 },
+  };
+  const { prices, edgePrices } = readConfig(env(variables), "brink.example");
+  expect(prices).toEqual({ input_per_mtok: 0, output_per_mtok: 0 });
+  expect(edgePrices).toEqual({ input_per_mtok: 0, output_per_mtok: 2 });
+});
+
+it.each([0, "0"])("a generator's context of %j is none, in quotes or without", (nothing) => {
+  const bound = { GENERATOR: {}, MODELS: {} } as Partial<Env>;
+  const read = (context: string | number) =>
+    readConfig(env({ ...bound, BRINK_GENERATOR_CONTEXT: context }), "brink.example").generator;
+  expect(() => read(nothing)).toThrow("BRINK_GENERATOR_CONTEXT must be");
+  expect(read(512)!.context).toBe(512);
+});
+
 const A = { name: "a", model: "m", url: "https://a.example/v1" };
 const several = (list: unknown, rest: Record<string, unknown> = {}) =>
   env({ BACKENDS: typeof list === "string" ? list : JSON.stringify(list), ...rest });
