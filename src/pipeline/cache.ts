@@ -252,7 +252,7 @@ class OpenedCache implements AnswerCache {
       const { engine } = answer.report;
       const sampled = engine !== READER_ID && !isRepeatable(request.parameters);
       const taken = isTaken(this.#asked, { sampled });
-      if (outcome === null || !taken || !isWanted(answer.report)) return;
+      if (outcome === null || !taken || stream.standIn || !isWanted(answer.report)) return;
       const entry = { answer: { ...answer, outcome }, version, sampled, edgeAnswer };
       deps.keepAlive(unless(() => this.#store(entry), undefined));
     };

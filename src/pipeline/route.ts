@@ -40,6 +40,8 @@ export interface RouteDecision {
   rung?: string;
   /** Set when a backend was wanted but none could take it. */
   wanted?: "backend";
+  /** Set where another engine was to answer and failed. */
+  standIn?: true;
   reason: string;
 }
 
@@ -98,6 +100,11 @@ export interface Left {
  *  place of a rung, which only a configured backend makes, that backend is asked first; an answer
  *  that must be written has no one below the generator, and goes up to the backend. */
 export function fallBack(failed: RouteDecision, code: string, left: Left): RouteDecision | null {
+  const next = nextAfter(failed, code, left);
+  return next && { ...next, standIn: true };
+}
+
+function nextAfter(failed: RouteDecision, code: string, left: Left): RouteDecision | null {
   const what = failed.rung ?? (failed.engine === "backend" ? "the backend" : "the generator");
   const reason = `${failed.reason}; ${what} failed (${code})`;
   if (failed.rung !== undefined) return toBackend(`${reason}, so the backend answers`);

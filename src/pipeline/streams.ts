@@ -31,6 +31,7 @@ export async function streamReader(
     model: READER_ID,
     route: "edge",
     difficulty: edge.difficulty,
+    standIn: decision.standIn,
     pieces: piecesOf(text, usage),
     report: () => report,
   };
@@ -107,6 +108,7 @@ export async function streamEngine(
     model,
     route: decision.route,
     difficulty: judgementOf(work.before, work.edge).difficulty,
+    standIn: decision.standIn,
     pieces: relay(),
     report: () => ({
       ...describe(work, decision, { engine: id, answer: null, citations }),

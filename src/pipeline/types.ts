@@ -155,6 +155,8 @@ export interface AnswerStream {
   model: string;
   route: "edge" | "backend";
   difficulty: number | null;
+  /** Set where another engine was to answer and failed: the next time it may not. */
+  standIn?: true;
   pieces: AsyncIterable<EnginePiece>;
   /** Absent where no answer was looked for. */
   cache?: Exclude<CacheStatus, "bypass">;

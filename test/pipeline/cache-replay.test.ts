@@ -106,6 +106,22 @@ it("of what an answer said so much is kept beside its question", async () => {
     }
 });
 
+it("an answer in the place of an engine that failed is not kept", async () => {
+  for (const standIn of [undefined, true] as const) {
+    const { answers, work, deps, request } = setUp();
+    const cache = await openCache(deps, request);
+    const outcome = { question: "Why?", text: "Yes.", passages: [], whole: true };
+    cache.named(outcome as unknown as Outcome);
+    const { taps } = cache.keeping({ ...streamOf(), standIn }, null);
+    for (const tap of taps) {
+      tap.piece({ text: "Yes.", finish_reason: "stop" });
+      tap.ended(true);
+    }
+    await Promise.all(work);
+    expect(answers.length).toBe(standIn ? 0 : 1);
+  }
+});
+
 const KEPT = {
   ...{ version: "off 2", sampled: false },
   body: sealAnswer({

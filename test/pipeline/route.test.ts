@@ -124,8 +124,7 @@ it("an answer that must be written goes from a generator that fails up to the ba
   const left = { reader: false, generator: true, backend: true };
   const second = fallBack(decision, "generator_busy", left)!;
   expect(second).toEqual({
-    route: "backend",
-    engine: "backend",
+    ...{ route: "backend", engine: "backend", standIn: true },
     reason:
       "logit_bias needs a generator; the generator failed (generator_busy), so the backend answers",
   });
