@@ -29,7 +29,7 @@ interface Hit {
 interface Reply {
   hits: Hit[];
   took_ms: number;
-  timings_ms?: Record<string, number>;
+  stages_ms?: Record<string, number>;
 }
 
 const LINES_SHOWN = 4;
@@ -40,7 +40,8 @@ export const search: Command = {
   args: "NS QUERY",
   summary: "Search a namespace.",
   description:
-    "With --explain each term's share of the BM25 score is shown, and the vector's part.",
+    "With --explain each term's share of the BM25 score is shown, the vector's part, and how\n" +
+    "long each stage of the search took.",
   options: {
     k: { type: "string", value: "N", help: `how many hits (${SEARCH_K_DEFAULT})` },
     mode: {
@@ -69,10 +70,10 @@ export const search: Command = {
   },
 };
 
-function describe({ hits, took_ms, timings_ms }: Reply): string {
+function describe({ hits, took_ms, stages_ms }: Reply): string {
   const best = hits[0]?.score ?? 1;
   const blocks = hits.map((hit, i) => describeHit(hit, i + 1, best));
-  const stages = Object.entries(timings_ms ?? {}).map(([name, ms]) => `${name} ${round(ms)}`);
+  const stages = Object.entries(stages_ms ?? {}).map(([name, ms]) => `${name} ${round(ms)}`);
   const found = hits.length === 0 ? "nothing found" : `${hits.length} hits`;
   const time = `${found} in ${round(took_ms)} ms`;
   return [...blocks, stages.length === 0 ? time : `${time} (${stages.join(", ")})`].join("\n\n");

@@ -20,6 +20,7 @@ import {
 import { search } from "../../cli/search.ts";
 import { poll, snapshot } from "../../cli/snapshot.ts";
 import { bar, paragraph, table } from "../../cli/table.ts";
+import { SearchReply } from "../../src/api/schema/search-reply.ts";
 import { brink } from "../support/brink-cli.ts";
 import { FakeBrink } from "./fake-brink.ts";
 import { runCommand } from "./said.ts";
@@ -108,7 +109,9 @@ it("a search shows its hits, and why with --explain", async () => {
   const body = {
     hits: [HIT, { ...HIT, score: 0.4, title: null, explain: undefined }],
     took_ms: 3.21,
+    stages_ms: { embed: 1.23, bm25: 0.5 },
   };
+  expect(SearchReply.pick({ stages_ms: true }).parse(body)).toHaveProperty("stages_ms.embed");
   reply("POST /v1/memory/search", body, body);
   const values = { explain: true, k: "2", filter: '{"lang": "en"}', mode: "bm25" };
   const { out } = await run(search, ["docs", "lease", "end"], values);
@@ -133,7 +136,7 @@ it("a search shows its hits, and why with --explain", async () => {
     "    0.75 * ...",
   ]);
   expect(lines[13]).toMatch(/^ 2 {2}0.4000 ██████████ +lease.md$/);
-  expect(lines.at(-1)).toBe("2 hits in 3.2 ms");
+  expect(lines.at(-1)).toBe("2 hits in 3.2 ms (embed 1.2, bm25 0.5)");
   expect((await run(search, ["docs", "x"], { json: true })).result).toEqual(
     JSON.parse(JSON.stringify(body)),
   );
