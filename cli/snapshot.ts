@@ -2,13 +2,13 @@
 
 import { setTimeout as wait } from "node:timers/promises";
 import type { WorkStatus } from "../src/memory/types.ts";
-import { type Client, connect } from "./client.ts";
+import { type Client, connect, ReplyError } from "./client.ts";
 import { type Command, CommandError, SERVICE_OPTIONS, UsageError, type Values } from "./command.ts";
 import { namespacePath } from "./ingest-job.ts";
 import { CLI_POLL_MS } from "./limits.ts";
 import { describeWork } from "./namespaces.ts";
 import { type Progress, showBytes, startCounter } from "./progress.ts";
-import { showTime, table } from "./table.ts";
+import { oneLine, showTime, table } from "./table.ts";
 
 interface Snapshot {
   id: string;
@@ -32,6 +32,8 @@ interface Snapshots {
     error: { code: string; message: string } | null;
   } | null;
 }
+
+const UNTOLD = "no reason is told";
 
 export const snapshot: Command = {
   name: "snapshot",
@@ -69,14 +71,15 @@ async function create(client: Client, path: string, _: string, values: Values): 
     if (!values.json) console.log(`snapshot ${id} has begun`);
     return { id };
   }
+  const at = `${path}/${encodeURIComponent(id)}`;
   const progress = startCounter("snapshot", "documents", values.json === true);
   const made = await poll(progress, async () => {
-    const found = (await client.call("GET", `${path}/${encodeURIComponent(id)}`)) as Snapshot;
+    const found = (await client.callAgain("GET", at)) as Snapshot;
     progress.update(found.documents);
     return found.state === "writing" ? null : found;
   });
   if (made.state === "failed")
-    throw new CommandError(`snapshot ${id} failed: ${made.error?.message ?? "no reason is told"}`);
+    throw new CommandError(`snapshot ${id} failed: ${made.error?.message ?? UNTOLD}`);
   if (!values.json)
     console.log(`snapshot ${id}: ${made.documents} documents, ${showBytes(made.bytes ?? 0)}`);
   return made;
@@ -100,7 +103,15 @@ async function list(client: Client, path: string, _: string, values: Values): Pr
       ),
     );
   if (reply.work !== null) console.log(describeWork(reply.work));
+  if (reply.last_restore !== null) console.log(describeRestore(reply.last_restore));
   return reply;
+}
+
+function describeRestore(restore: NonNullable<Snapshots["last_restore"]>): string {
+  const { state, id, started_at, documents, error } = restore;
+  const of = id === null ? "" : ` of ${id}`;
+  const end = state === "done" ? `${documents} documents` : `failed: ${error?.message ?? UNTOLD}`;
+  return oneLine(`the last restore${of}, begun ${showTime(started_at)}: ${end}`);
 }
 
 async function restore(client: Client, path: string, id: string, values: Values): Promise<unknown> {
@@ -120,13 +131,13 @@ async function restore(client: Client, path: string, id: string, values: Values)
   }
   const progress = startCounter("restore", "documents", values.json === true);
   const done = await poll(progress, async () => {
-    const { work, last_restore } = (await client.call("GET", path)) as Snapshots;
+    const { work, last_restore } = (await client.callAgain("GET", path)) as Snapshots;
     if (work?.kind === "restore") progress.update(work.documents);
     const ended = last_restore !== null && last_restore.started_at !== before?.started_at;
     return ended && work?.kind !== "restore" ? last_restore : null;
   });
   if (done.state === "failed")
-    throw new CommandError(`the restore failed: ${done.error?.message ?? "no reason is told"}`);
+    throw new CommandError(`the restore failed: ${done.error?.message ?? UNTOLD}`);
   if (!values.json) console.log(`restored ${done.documents} documents of ${id}`);
   return done;
 }
@@ -138,7 +149,8 @@ async function remove(client: Client, path: string, id: string, values: Values):
 }
 
 /** Asks until there is an answer, at once and then every `pauseMs`. The service gives up work that
- *  goes on failing, so there is one in the end. */
+ *  goes on failing, so there is one in the end. Where the service stays away, the error says that
+ *  its work does not end with this. */
 export async function poll<T>(
   progress: Pick<Progress, "end">,
   ask: () => Promise<T | null>,
@@ -150,6 +162,10 @@ export async function poll<T>(
       if (answer !== null) return answer;
       await wait(pauseMs);
     }
+  } catch (error) {
+    if (error instanceof ReplyError && error.passes)
+      error.remedy = "what was begun goes on all the same: npx brink snapshot NS list shows it";
+    throw error;
   } finally {
     progress.end();
   }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Command, Values } from "../../cli/command.ts";
 import { exportCommand } from "../../cli/export.ts";
+import { CLI_ATTEMPTS_MAX } from "../../cli/limits.ts";
 import {
   namespacesCreate,
   namespacesDelete,
@@ -206,6 +207,30 @@ it("a restore needs --yes, and is waited for until one that began after it has e
   await expect(run(snapshot, ["docs", "restore", "s1"], { yes: true })).rejects.toThrow(
     /the restore failed/,
   );
+});
+
+it("what passes by itself ends no waiting, and what does not ends the waiting alone", async () => {
+  const pause = { "retry-after": "0" };
+  const busy = { status: 503, body: { error: { message: "busy", code: "memory_busy" } } };
+  const away = Array.from({ length: CLI_ATTEMPTS_MAX }, () => ({ ...busy, headers: pause }));
+  const lost = { status: 0, body: null };
+  const list = (last: object | null) => ({ snapshots: [MADE], work: null, last_restore: last });
+  const done = { state: "done", id: "s1", started_at: 2, documents: 5, error: null };
+  const rests = (...replies: object[]) =>
+    replies.map((one) => ("status" in one ? one : { status: 200, body: one })) as typeof away;
+  service.canned.set(`GET ${SNAPSHOTS}/s1`, rests(lost, away[0]!, MADE, ...away));
+  service.canned.set(`GET ${SNAPSHOTS}`, rests(list(null), away[0]!, list(done), list(done)));
+  reply(`POST ${SNAPSHOTS}`, { id: "s1" }, { id: "s1" });
+  reply(`POST ${SNAPSHOTS}/s1/restore`, {});
+  expect((await run(snapshot, ["docs", "create"])).out).toContain("snapshot s1: 5 documents");
+  const restored = await run(snapshot, ["docs", "restore", "s1"], { yes: true });
+  expect(restored.out).toBe("restored 5 documents of s1");
+  await expect(run(snapshot, ["docs", "create"])).rejects.toMatchObject({
+    message: "busy (memory_busy)",
+    remedy: "what was begun goes on all the same: npx brink snapshot NS list shows it",
+  });
+  const { out } = await run(snapshot, ["docs", "list"]);
+  expect(out).toContain("\nthe last restore of s1, begun 1970-01-01 00:00: 5 documents");
 });
 
 it("what a snapshot command lacks is told", async () => {
