@@ -17,7 +17,7 @@ export function checkMachine(): Check[] {
 function checkNode(): Check {
   const { node } = process.versions;
   if (Number(node.split(".")[0]) >= 24) return ok("node", `${node}, ${process.execPath}`);
-  return fail("node", `${node} is too old`, "install Node 24, or run npm ci, which brings one");
+  return fail("node", `${node} is too old`, "install Node 24");
 }
 
 function checkTools(): Check {
