@@ -1,5 +1,6 @@
 /** `brink router set` and `brink router forget`: what the router aims for, and what it records. */
 import type { RouterState } from "../src/pipeline/learning-types.ts";
+import type { Target } from "../src/router/target.ts";
 import { connect } from "./client.ts";
 import {
   type Command,
@@ -26,8 +27,9 @@ export const routerSet: Command = {
   args: "",
   summary: "Set what the router aims for and what it records: what is named changes.",
   description:
-    "A target is a risk, a share or a budget. --shadow-rate has answers compared with a\n" +
-    "backend's, which is paid for: these are the labels that router calibrate takes.",
+    "A target is a risk, a share or a budget. --max-risk keeps the confidence that was set;\n" +
+    "--target sets both anew. --shadow-rate has answers compared with a backend's, which is\n" +
+    "paid for: these are the labels that router calibrate takes.",
   options: {
     "max-risk": {
       type: "string",
@@ -71,7 +73,12 @@ export const routerSet: Command = {
   async run(positionals, values) {
     if (positionals.length > 0) throw new UsageError(`unexpected ${positionals.join(" ")}`);
     const changes = changesOf(values);
-    const state = (await connect(values).call("PUT", "/admin/router", changes)) as RouterState;
+    const client = connect(values);
+    if (values["max-risk"] !== undefined) {
+      const { target } = await readState(client);
+      changes.target = { ...changes.target, ...confidenceOf(target) };
+    }
+    const state = (await client.call("PUT", "/admin/router", changes)) as RouterState;
     if (!values.json) console.log(describeState(state));
     return state;
   },
@@ -98,8 +105,20 @@ export const routerForget: Command = {
   },
 };
 
-function changesOf(values: Values): Record<string, unknown> {
-  const changes: Record<string, unknown> = {};
+/** What stays of a target that gets another risk. */
+function confidenceOf(target: Target): { confidence?: number } {
+  return "max_risk" in target && target.confidence !== undefined
+    ? { confidence: target.confidence }
+    : {};
+}
+
+interface Changes {
+  target?: object;
+  [field: string]: unknown;
+}
+
+function changesOf(values: Values): Changes {
+  const changes: Changes = {};
   const targets = ["target", ...Object.keys(TARGETS)].filter((name) => values[name] !== undefined);
   if (targets.length > 1)
     throw new UsageError(`a router has one target, not --${targets.join(" and --")}`);

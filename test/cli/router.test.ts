@@ -106,12 +106,16 @@ describe("router set and forget", () => {
     reply("PUT /admin/router", { ...(state as object), target: { max_risk: 0.1 } });
     const { out } = await run(routerSet, [], { "max-risk": "0.1", "shadow-rate": ".05" });
     expect(out).toMatch(/^target +at most 10 % of the edge's answers wrong$/m);
+    service.router.target = { backend_share: 0.3 };
+    reply("PUT /admin/router", state);
+    await run(routerSet, [], { "max-risk": "0.2" });
     reply("PUT /admin/router", state);
     await run(routerSet, [], { "keep-text": "off", "auto-calibrate": "on" });
     reply("PUT /admin/router", state);
     await run(routerSet, [], { target: '{"max_risk": 0.1, "confidence": 0.9}' });
     expect(service.bodies.map((body) => JSON.parse(body))).toEqual([
-      { target: { max_risk: 0.1 }, shadow_rate: 0.05 },
+      { target: { max_risk: 0.1, confidence: 0.95 }, shadow_rate: 0.05 },
+      { target: { max_risk: 0.2 } },
       { keep_text: false, auto_calibrate: true },
       { target: { max_risk: 0.1, confidence: 0.9 } },
     ]);
