@@ -29,7 +29,7 @@ const LAYERS: [string, RegExp][] = [
   ["index", /^index\//],
   ["generation", /^src\/generation\//],
   ["model", /^src\/model\//],
-  ["ground", /^src\/(env|errors|limits)(-[a-z]+)?\.ts$/],
+  ["ground", /^src\/(env|errors|limits|log)(-[a-z]+)?\.ts$/],
 ];
 
 function layerOf(path: string): number {
@@ -94,6 +94,14 @@ it("nothing is left to be done in a comment", () => {
   const marker = /\b(TODO|FIXME|XXX|HACK)\b/;
   const others = code.filter((path) => path !== "test/tidy.test.ts");
   expect(others.filter((path) => marker.test(read(path)))).toEqual([]);
+});
+
+it("what the service logs is JSON", () => {
+  const service = code.filter((path) => path.startsWith("src/"));
+  const calls = service.flatMap((path) =>
+    Array.from(read(path).matchAll(/console\.\w+\((?!JSON\.stringify\()/g), () => path),
+  );
+  expect(calls).toEqual([]);
 });
 
 it("no error code is thrown that the closed list does not have", async () => {

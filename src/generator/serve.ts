@@ -10,6 +10,7 @@ import type {
 import { codeOf, ERROR_CODES } from "../errors.ts";
 import { Turns } from "../generation/turns.ts";
 import type { GenerationPiece, GenerationRequest } from "../generation/types.ts";
+import { logEvent } from "../log-event.ts";
 import { linearMemoryBytes } from "../model/linear-memory.ts";
 import type { ModelStore } from "../store/model-store.ts";
 import { buildIds } from "./prompt.ts";
@@ -162,5 +163,5 @@ export function failedResponse(error: unknown): Response {
 
 function logBug(error: unknown): void {
   if (codeOf(error) !== null) return;
-  console.error(error instanceof Error ? error.stack : String(error));
+  logEvent("generator failed", (error instanceof Error && error.stack) || String(error));
 }

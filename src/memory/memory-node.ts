@@ -13,6 +13,7 @@ import {
   SNAPSHOT_PAGE_DOCUMENTS,
   WORK_RETRY_MS,
 } from "../limits.ts";
+import { logEvent } from "../log-event.ts";
 import kernels from "../model/kernels-module.ts";
 import {
   type Gathered,
@@ -220,7 +221,7 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
     } catch (error) {
       if (namespace !== null && this.#namespace !== namespace) return; // it was destroyed meanwhile
       // The runtime drops an alarm that goes on throwing; this one comes again until it succeeds.
-      console.error(`a memory's alarm: ${error instanceof Error ? error.message : error}`);
+      logEvent("alarm of a memory failed", String(error));
       await this.#scheduleAt(this.now() + WORK_RETRY_MS);
     }
   }

@@ -10,6 +10,7 @@ import {
   TIER_TOP_K_MAX,
   WORK_RETRY_MS,
 } from "../limits.ts";
+import { logEvent } from "../log-event.ts";
 import { CodebookTable } from "./codebook-table.ts";
 import type { SqlRow } from "./sql.ts";
 import {
@@ -106,7 +107,7 @@ export class ShardTier {
       const { matches, complete } = await within(asked, TIER_DEADLINE_MS);
       return complete ? matches.map(nearPassage) : null;
     } catch (error) {
-      console.error(`the vector tier of ${this.#host.name()}: ${messageOf(error)}`);
+      logEvent("vector tier not asked", `${this.#host.name()}: ${messageOf(error)}`);
       return null;
     }
   }
@@ -128,7 +129,7 @@ export class ShardTier {
       await running;
       this.#notBefore = this.#host.now() + TIER_SYNC_MS;
     } catch (error) {
-      console.error(`the vector tier of ${this.#host.name()}: ${messageOf(error)}`);
+      logEvent("vector tier not brought up to date", `${this.#host.name()}: ${messageOf(error)}`);
       this.#notBefore = this.#host.now() + WORK_RETRY_MS;
     }
   }

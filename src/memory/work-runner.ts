@@ -1,6 +1,7 @@
 /** Takes the steps of a namespace's long work, one at a time, and counts its failures. */
 import { codeOf } from "../errors.ts";
 import { WORK_FAILURES_MAX } from "../limits.ts";
+import { logEvent } from "../log-event.ts";
 import { abandonRestore, stepRestore } from "./restore.ts";
 import { abandonSnapshot, stepSnapshot } from "./snapshot.ts";
 import { abandonSplit, stepSplit } from "./split.ts";
@@ -74,7 +75,7 @@ export class WorkRunner {
     if (work === null) return;
     const code = codeOf(error) ?? "internal";
     const message = error instanceof Error ? error.message : String(error);
-    console.error(`${work.kind} of ${store.name()}: ${message}`);
+    logEvent("work of a namespace failed", `${work.kind} of ${store.name()}: ${message}`);
     store.setWork({ ...work, failures: work.failures + 1, error: message });
     const hopeless = code === "snapshot_damaged" || code === "snapshots_not_configured";
     if (!hopeless && work.failures + 1 < WORK_FAILURES_MAX) return;

@@ -3,9 +3,10 @@
 import { cutText } from "../../index/cut.ts";
 import { quantizeVector } from "../../index/vectors.ts";
 import { READER_ID } from "../engine/reader.ts";
-import { codeOf } from "../errors.ts";
+import { codeOf, loggedOf } from "../errors.ts";
 import type { CacheObject } from "../ledger/cache-object.ts";
 import { CACHE_ANSWER_CHARS_MAX, CACHE_CANDIDATES, CACHE_MS_MAX, CACHE_SLICES } from "../limits.ts";
+import { logEvent } from "../log-event.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
 import type { Outcome } from "../router/outcome.ts";
 import type { ActiveRouter, Recording } from "../router/router-types.ts";
@@ -327,7 +328,7 @@ async function unless<T>(work: () => Promise<T>, otherwise: T): Promise<T> {
   } catch (error) {
     if (codeOf(error) === "namespace_not_found") return otherwise; // the answer says so itself
     cacheTotals.failures += 1;
-    console.error(`cache: ${error instanceof Error ? error.message : error}`);
+    logEvent("cache not used", loggedOf(error));
     return otherwise;
   }
 }

@@ -1,5 +1,6 @@
 /** Work that goes on after a reply. */
-import { logEvent } from "./log-event.ts";
+import { loggedOf } from "../errors.ts";
+import { logEvent } from "../log-event.ts";
 
 /** One request's `waitUntil`, asked for once: each call of it leaves a kilobyte and more that only
  *  a collection of the whole heap takes back. What is handed over while anything is still under
@@ -14,7 +15,7 @@ export function keptAlive(
     if (underWay === 0) release();
   };
   const failed = (error: unknown) => {
-    logEvent("work after a reply failed", String(error));
+    logEvent("work after a reply failed", loggedOf(error));
     done();
   };
   return (work) => {

@@ -1,6 +1,8 @@
 /** The stage of notes in an answer: what `answer.ts` calls. */
 import { nearestEvidence } from "../engine/evidence.ts";
+import { loggedOf } from "../errors.ts";
 import { NOTE_QUESTION_CHARS_MAX, NOTES_MS_MAX } from "../limits.ts";
+import { logEvent } from "../log-event.ts";
 import type { SearchHit } from "../memory/types.ts";
 import { toCitation } from "./citations.ts";
 import { chooseNote, type FoundNotes, findNotes, NO_NOTES, type NoteDeps } from "./notes-find.ts";
@@ -32,7 +34,7 @@ export function answerNotes(deps: NoteDeps, embed: () => Promise<Float32Array>):
     try {
       return await within(NOTES_MS_MAX, () => work);
     } catch (error) {
-      console.error(`notes: ${error instanceof Error ? error.message : error}`);
+      logEvent("notes not asked", loggedOf(error));
       return otherwise;
     }
   };

@@ -1,7 +1,7 @@
 /** Sends traces to a collector over OTLP/HTTP. */
 import type { OtlpConfig } from "../env-watching.ts";
 import { OTLP_MS_MAX, OTLP_REPLY_BYTES_MAX, OTLP_RETRY_MS, OTLP_RETRY_MS_MAX } from "../limits.ts";
-import { logEvent } from "./log-event.ts";
+import { logEvent } from "../log-event.ts";
 import { encodeTraces } from "./otlp.ts";
 import type { ExportResult, TenantTrace } from "./trace-log.ts";
 

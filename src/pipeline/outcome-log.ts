@@ -6,9 +6,9 @@ import {
   OUTCOMES_PENDING_MAX,
   OUTCOMES_WAITING_MAX,
 } from "../limits.ts";
+import { logEvent } from "../log-event.ts";
 import type { Recording } from "../router/router-types.ts";
 import { Flushes } from "./flushes.ts";
-import { logEvent } from "./log-event.ts";
 
 /** A tenant's router. */
 export type OutcomeTaker = (tenant: string) => {

@@ -1,7 +1,9 @@
 /** What becomes of an answer once it is out: an outcome, perhaps a label, perhaps a note. */
 import type { Engine, Usage } from "../engine/engine.ts";
 import type { BackendPrices } from "../env.ts";
+import { loggedOf } from "../errors.ts";
 import { SHADOWS_UNDER_WAY_MAX } from "../limits.ts";
+import { logEvent } from "../log-event.ts";
 import { isWrongBy } from "../router/agreement.ts";
 import type { Outcome } from "../router/outcome.ts";
 import type { RouterObject } from "../router/router-object.ts";
@@ -43,8 +45,7 @@ export async function recordAnswer(deps: RecordDeps, answered: Answered): Promis
     learn(deps, answered),
   ]);
   for (const one of done)
-    if (one.status === "rejected")
-      console.error(`learning: ${one.reason instanceof Error ? one.reason.message : one.reason}`);
+    if (one.status === "rejected") logEvent("answer not learned from", loggedOf(one.reason));
 }
 
 /** Draws the sample before it looks at the route or at the answer, and so is the decision to let a

@@ -1,9 +1,9 @@
 /** Writes by idempotency keys. A reply may hold what nobody stores, as a new key's text: it is kept
  *  sealed with what its caller alone has, the API key and the idempotency key. */
 import type { Claim, ReplayObject, StoredReply } from "../ledger/replay-object.ts";
+import { logEvent } from "../log-event.ts";
 import { sha256Hex } from "./digest.ts";
 import { reachLedger } from "./ledger-call.ts";
-import { logEvent } from "./log-event.ts";
 
 const IV_BYTES = 12;
 

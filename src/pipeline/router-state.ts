@@ -1,12 +1,14 @@
 /** What each tenant's answers are routed by: kept in its RouterObject, remembered by the isolate
  *  for a while. */
 import type { BackendPrices } from "../env.ts";
+import { loggedOf } from "../errors.ts";
 import {
   ROUTER_AWAY_MS,
   ROUTER_CACHE_ENTRIES_MAX,
   ROUTER_CACHE_MS_MAX,
   ROUTER_MS_MAX,
 } from "../limits.ts";
+import { logEvent } from "../log-event.ts";
 import { thresholdFor } from "../router/calibration.ts";
 import { parseDifficultyModel } from "../router/difficulty.ts";
 import { ladderOf } from "../router/ladder.ts";
@@ -54,7 +56,7 @@ export class RouterStates {
       const active = snapshot === null ? known!.active : this.#activate(snapshot);
       return remember(tenant, active);
     } catch (error) {
-      console.error(`router: ${error instanceof Error ? error.message : error}`);
+      logEvent("router not read", loggedOf(error));
       return remember(tenant, known?.active ?? this.#activate(UNKNOWN), ROUTER_AWAY_MS);
     }
   }

@@ -1,8 +1,8 @@
 /** Requests that this isolate has served and not told of yet. */
 import type { TraceBatch, TraceRecord } from "../ledger/trace-types.ts";
 import { TRACE_FLUSH_MS, TRACE_TENANTS_MAX, TRACES_BATCH, TRACES_PENDING_MAX } from "../limits.ts";
+import { logEvent } from "../log-event.ts";
 import { Flushes } from "./flushes.ts";
-import { logEvent } from "./log-event.ts";
 
 /** Where a finished request goes. */
 export interface TraceSink {

@@ -2,8 +2,8 @@
 import { dayOf } from "../ledger/periods.ts";
 import type { UsageCounts, UsageEntry } from "../ledger/usage-object.ts";
 import { USAGE_FLUSH_MS, USAGE_PENDING_MAX } from "../limits.ts";
+import { logEvent } from "../log-event.ts";
 import { Flushes } from "./flushes.ts";
-import { logEvent } from "./log-event.ts";
 
 /** Where counts go. */
 export interface UsageSink {

@@ -2,8 +2,8 @@
  *  collector of OpenTelemetry, Workers Analytics Engine and the log. */
 import type { Env } from "../env.ts";
 import type { WatchingConfig } from "../env-watching.ts";
+import { logEvent } from "../log-event.ts";
 import { dataPointOf } from "./data-point.ts";
-import { logEvent } from "./log-event.ts";
 import { tellGrowth } from "./metric-families.ts";
 import { objectsOf } from "./objects.ts";
 import { exportTraces } from "./otlp-export.ts";

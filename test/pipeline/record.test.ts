@@ -1,6 +1,7 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { mulberry32 } from "../../eval/random.ts";
 import type { Engine, EnginePiece, EngineRequest } from "../../src/engine/engine.ts";
+import { ServiceError } from "../../src/errors.ts";
 import { SHADOWS_UNDER_WAY_MAX } from "../../src/limits.ts";
 import { isWrong } from "../../src/pipeline/feedback.ts";
 import type { Answered } from "../../src/pipeline/observe.ts";
@@ -264,4 +265,17 @@ it("a backend that a rung stood in for is nothing to be held against", async () 
   backend.piece = { text: "4 June", finish_reason: "stop", served };
   await recordAnswer(deps, answered({}));
   expect(compared[0]).toMatchObject([{ sent: 2 }, [{ engine: null, wrong: null }]]);
+});
+
+it("what fails is logged as JSON, without the words that a backend quotes", async () => {
+  const logged = vi.spyOn(console, "error").mockImplementation(() => {});
+  const { deps } = setUp();
+  deps.record = () => {
+    const message = "the backend answered 400: When does the lease end?";
+    throw new ServiceError("backend_unavailable", message, { logged: "the backend answered 400" });
+  };
+  await recordAnswer(deps, answered({}));
+  const line = JSON.parse(logged.mock.calls[0]![0]);
+  expect(line).toEqual({ event: "answer not learned from", detail: "the backend answered 400" });
+  logged.mockRestore();
 });
