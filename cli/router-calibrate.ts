@@ -15,7 +15,9 @@ export const routerCalibrate: Command = {
     "The edge is asked each question, and the threshold becomes the greatest that the labels\n" +
     "support: the bound holds for questions like these, if none of them made the weights.\n" +
     "Without --data the labels are those that the service collected: feedback and backends\n" +
-    "that disagreed. Each call makes a version: npx brink router rollback VERSION goes back.",
+    "that disagreed, and --json has null for the questions, answers, wrong and abstained that\n" +
+    "it counts with --data. Each call makes a version: npx brink router rollback VERSION goes\n" +
+    "back.",
   options: {
     ...DATA_OPTIONS,
     add: { type: "boolean", help: "keep the labels that are there" },
@@ -26,9 +28,9 @@ export const routerCalibrate: Command = {
     if (positionals.length > 0) throw new UsageError(`unexpected ${positionals.join(" ")}`);
     const client = connect(values);
     if (values.data === undefined) {
-      const state = await calibrateByCollected(client);
-      if (!values.json) console.log(describeState(state));
-      return state;
+      const status = await calibrateByCollected(client);
+      if (!values.json) console.log(describeState(status));
+      return { questions: null, answers: null, wrong: null, abstained: null, status };
     }
     const data = await readLabelled(values);
     const judged = await judgeAll(client, data, values);

@@ -167,8 +167,12 @@ describe("router calibrate", () => {
   });
 
   it("without a file, lets the service take what it collected", async () => {
-    await run(routerCalibrate, []);
+    const { result } = await run(routerCalibrate, []);
     expect(service.router.calibrated).toEqual({});
+    expect(result).toEqual({
+      ...{ questions: null, answers: null, wrong: null, abstained: null },
+      status: expect.objectContaining({ threshold: 0.42 }),
+    });
     expect(service.router.asked).toEqual([]);
   });
 
