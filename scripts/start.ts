@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { withoutAnswered } from "./answered-errors.ts";
+import { forwardedFrom } from "./forwarded.ts";
 import { exitOnSignals, LOCAL_ADMIN_KEY, LOCAL_KEY, startService } from "./service.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -12,23 +13,11 @@ execFileSync(process.execPath, [join(root, "scripts/build.ts")], { stdio: "inher
 const devVars = join(root, ".dev.vars");
 if (existsSync(devVars)) process.loadEnvFile(devVars);
 
-const forwarded = [
-  ...["BACKEND_URL", "BACKEND_KEY", "BACKEND_MODEL", "BACKENDS", "BRINK_ALLOWED_ORIGINS"],
-  ...["BACKEND_PRICE_INPUT_PER_MTOK", "BACKEND_PRICE_OUTPUT_PER_MTOK"],
-  // The secrets that BACKENDS names; whether it is well formed is the service's to say.
-  ...Array.from(
-    (process.env.BACKENDS ?? "").matchAll(/"key_secret"\s*:\s*"([A-Z][A-Z0-9_]*)"/g),
-    ([, name]) => name!,
-  ),
-  ...["BRINK_TRACE_SAMPLE", "BRINK_TRACE_TEXT", "BRINK_LOG", "BRINK_LOG_TEXT", "OTEL_SERVICE_NAME"],
-  ...["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"],
-  ...["OTEL_EXPORTER_OTLP_HEADERS"],
-  "BRINK_PRELOAD",
-  ...["BRINK_GENERATOR_MODEL", "BRINK_GENERATOR_CONTEXT", "BRINK_ISOLATE_MEMORY_MB"],
-];
 // Cloudflare puts few objects into an isolate of 128 MB; here all share one.
-const variables: Record<string, string> = { BRINK_ISOLATE_MEMORY_MB: "1000" };
-for (const name of forwarded) if (process.env[name]) variables[name] = process.env[name];
+const variables: Record<string, string> = {
+  BRINK_ISOLATE_MEMORY_MB: "1000",
+  ...forwardedFrom(process.env),
+};
 
 exitOnSignals();
 let last = "";

@@ -1,0 +1,28 @@
+/** Which of the environment's variables `npm start` hands to the Worker. */
+
+/** All that the Worker reads but BRINK_LOCAL, which a local service sets itself. */
+export const FORWARDED = [
+  ...["BACKEND_URL", "BACKEND_KEY", "BACKEND_MODEL", "BACKENDS"],
+  ...["BACKEND_PRICE_INPUT_PER_MTOK", "BACKEND_PRICE_OUTPUT_PER_MTOK"],
+  ...["EDGE_PRICE_INPUT_PER_MTOK", "EDGE_PRICE_OUTPUT_PER_MTOK"],
+  ...["BRINK_ADMIN_KEY_SHA256", "BRINK_ALLOWED_ORIGINS", "BRINK_PRELOAD", "LEDGER_UNREACHABLE"],
+  ...["BRINK_GENERATOR_MODEL", "BRINK_GENERATOR_CONTEXT", "BRINK_ISOLATE_MEMORY_MB"],
+  ...["BRINK_TRACE_SAMPLE", "BRINK_TRACE_TEXT", "BRINK_LOG", "BRINK_LOG_TEXT"],
+  ...["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"],
+  ...["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_SERVICE_NAME"],
+];
+
+/** Those that are set, with the secrets that BACKENDS names: whether it is well formed is the
+ *  service's to say. */
+export function forwardedFrom(
+  environment: Record<string, string | undefined>,
+): Record<string, string> {
+  const secrets = Array.from(
+    (environment.BACKENDS ?? "").matchAll(/"key_secret"\s*:\s*"([A-Z][A-Z0-9_]*)"/g),
+    ([, name]) => name!,
+  );
+  const set: Record<string, string> = {};
+  for (const name of [...FORWARDED, ...secrets])
+    if (environment[name]) set[name] = environment[name];
+  return set;
+}
