@@ -30,8 +30,8 @@ export const init: Command = {
   description:
     "What no option says is asked on a terminal, and has a default elsewhere. A profile is in\n" +
     "~/.config/brink/config.json (BRINK_CONFIG), a backend to .dev.vars, which npm start and\n" +
-    "brink dev read. Both are for their owner's eyes alone. Keys are read from BRINK_KEY and\n" +
-    "BACKEND_KEY, or asked for, so that they stand in no history.",
+    "brink dev read. Both are for their owner's eyes alone. Keys are asked for, unseen, and\n" +
+    "stand in no history; BRINK_KEY and BACKEND_KEY, where those are set, are for scripts.",
   options: {
     profile: { type: "string", value: "NAME", help: "what the service is called here (local)" },
     url: { type: "string", value: "URL", help: `where it is (${LOCAL_URL})` },

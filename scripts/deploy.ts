@@ -128,12 +128,12 @@ async function check(url: string, key: string | null): Promise<string | null> {
 
 function describe(deployed: Deployed, url: string): string {
   const { key, inference_key, answer, environment } = deployed;
-  const profile = `BRINK_KEY=${key ?? "..."} npx brink init --profile ${environment} --url ${url}`;
+  const profile = `npx brink init --profile ${environment} --url ${url}`;
   return `${answer === null ? "deployed" : `deployed, and it answers: ${answer}`}
 
 url   ${url}
 key   ${inference_key ?? "npx brink keys create makes one"} (to ask with)
 try   ${curlLine(url, inference_key ?? key)}
-next  ${profile}
+next  ${profile}    # asks for the administrator's key, unseen
       npx brink ingest FOLDER --namespace NS --create`;
 }

@@ -103,6 +103,7 @@ it("the help says which key will do, and what of a namespace is fixed", () => {
   for (const name of ["ask", "search"])
     expect(describeCommand(command(name))).toMatch(/--key KEY +a key with the scope inference, or/);
   expect(describeCommand(command("keys list"))).toMatch(/--key KEY +an admin key \(/);
+  expect(describeCommand(command("init"))).toContain("BRINK_KEY and BACKEND_KEY, where those");
   const { description } = command("namespaces create");
   expect(description).toContain("vector_tier are fixed once the namespace has documents");
 });

@@ -187,6 +187,8 @@ it("production alone makes nothing, keeps the key there is, and prints a call to
   expect(out).toContain(
     `try   curl -s ${url}/v1/chat/completions -H "authorization: Bearer $BRINK_KEY"`,
   );
+  expect(out).toMatch(new RegExp(`^next  npx brink init --profile production --url ${url} `, "m"));
+  expect(out).not.toContain("BRINK_KEY="); // it would stand in the shell's history
   expect(asked).not.toContain("POST /admin/keys");
   expect(out).toContain("it answers: heliotrope");
   expect(out + said).not.toContain(ADMIN_KEY);
