@@ -54,8 +54,8 @@ export async function checkAnswer(
     .message;
   if (ANSWER.test(content)) return content.split("\n")[0]!;
   throw new DeployError(
-    `the deployment answers its question wrongly: ${JSON.stringify(content.slice(0, 200))}\n` +
-      `It is at ${url}; npx wrangler tail shows what it does.`,
+    `the deployment answers its question wrongly: ${JSON.stringify(content.slice(0, 200))}`,
+    `It is at ${url}; npx wrangler tail shows what it does.`,
   );
 }
 

@@ -38,8 +38,10 @@ try {
   else if (deployed.url !== null) console.log(describe(deployed, deployed.url));
 } catch (error) {
   if (!(error instanceof DeployError)) throw error;
-  if (json) console.log(JSON.stringify({ error: { message: error.message, code: null } }));
-  say(error.message);
+  const { message, remedy } = error;
+  if (json) console.log(JSON.stringify({ error: { message, code: null, remedy } }));
+  say(message);
+  if (remedy !== null) say(remedy);
   process.exitCode = 1;
 }
 
@@ -52,7 +54,7 @@ function readPlan(): DeployPlan {
     throw new Error(`--env is ${ENVIRONMENTS.join(" or ")}, not ${plan.environment}`);
   } catch (error) {
     const { message } = error as Error;
-    throw new DeployError(`${message}\nnpx brink help deploy lists the options`);
+    throw new DeployError(message, "npx brink help deploy lists the options");
   }
 }
 

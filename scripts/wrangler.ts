@@ -30,8 +30,16 @@ export interface CallOptions {
   input?: string;
 }
 
-/** A deployment cannot go on; the message says what to do. */
-export class DeployError extends Error {}
+/** A deployment cannot go on. */
+export class DeployError extends Error {
+  /** What to do; null where the message says it. */
+  readonly remedy: string | null;
+
+  constructor(message: string, remedy: string | null = null) {
+    super(message);
+    this.remedy = remedy;
+  }
+}
 
 /** Runs wrangler in the project with these words. BRINK_WRANGLER names another program's script in
  *  its place, as tests do. Never throws for what wrangler itself fails at: see `expectDone`. */
@@ -83,8 +91,8 @@ export async function expectDone(
   const message = called.told.find(({ type }) => type === "command-failed")?.message ?? "";
   const said = message || called.out.trim().slice(-500);
   throw new DeployError(
-    `${step} failed: wrangler ${args[0]} exited with ${called.code}${said ? `: ${said}` : ""}\n` +
-      remedyFor(said),
+    `${step} failed: wrangler ${args[0]} exited with ${called.code}${said ? `: ${said}` : ""}`,
+    remedyFor(said),
   );
 }
 

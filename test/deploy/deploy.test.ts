@@ -205,7 +205,11 @@ it("what is missing in the account is told before anything is built or changed",
   ];
   const several = await deploy(["--json"], { accounts: two });
   expect([several.code, several.shown]).toEqual([1, ["whoami --json"]]);
-  expect(JSON.parse(several.out).error.message).toContain("set CLOUDFLARE_ACCOUNT_ID");
+  const { error } = JSON.parse(several.out);
+  expect([error.message, error.remedy]).toEqual([
+    expect.stringContaining("set CLOUDFLARE_ACCOUNT_ID"),
+    null, // the message says what to do
+  ]);
   const unknown = await runBrink(["deploy", "--env", "testing"]);
   expect([unknown.code, unknown.said]).toEqual([
     2,
@@ -236,10 +240,17 @@ it("each failure of the platform's says what to do", async () => {
   expect([r2.code, r2.said]).toEqual([1, expect.stringContaining("Enable R2 once")]);
   expect(r2.shown.some((call) => /^deploy(?!.*--dry-run)/.test(call))).toBe(false);
   const failures = { "^deploy.*--minify$": "You need to register a workers.dev subdomain" };
-  const domain = await deploy([], { failures });
+  const domain = await deploy(["--json"], { failures });
+  expect(JSON.parse(domain.out)).toEqual({
+    error: {
+      message: expect.stringContaining("wrangler deploy exited with 1: You need to register"),
+      code: null,
+      remedy: expect.stringMatching(/^Register a workers.dev subdomain once/),
+    },
+  });
   expect([domain.code, domain.said]).toEqual([
     1,
-    expect.stringContaining("Register a workers.dev subdomain once"),
+    expect.stringContaining("register a workers.dev subdomain\nRegister a workers.dev subdomain"),
   ]);
   answer = "no idea";
   const wrong = await deploy([]);
