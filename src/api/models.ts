@@ -1,7 +1,8 @@
-/** GET /v1/models and /v1/models/{id} -> 200: what `model` may name. Errors: model_not_found. */
+/** GET /v1/models and /v1/models/{id} -> 200: what `model` may name. Errors: model_not_found, and
+ *  where there may be such a model, model_unavailable and storage_unavailable. */
 import { ServiceError } from "../errors.ts";
 import type { ModelInfo } from "../pipeline/types.ts";
-import { type ApiContext, endpoint, newApi } from "./context.ts";
+import { endpoint, newApi } from "./context.ts";
 import { PathText, parse, z } from "./schema/common.ts";
 import { ModelReply, ModelsReply, NEEDS_KEY, replies } from "./schema/replies.ts";
 
@@ -17,8 +18,8 @@ endpoint(
     responses: replies(200, "Every model this deployment has", ModelsReply),
   },
   async (c) => {
-    const all = await listModels(c);
-    return c.json({ object: "list", data: all.map(describeModel) });
+    const { models } = await c.get("service").models();
+    return c.json({ object: "list", data: models.map(describeModel) });
   },
 );
 
@@ -36,8 +37,9 @@ endpoint(
   },
   async (c) => {
     const { id } = parse(Params, c.req.param());
-    const all = await listModels(c);
-    const model = all.find((candidate) => candidate.id === id);
+    const { models, away } = await c.get("service").models();
+    const model = models.find((candidate) => candidate.id === id);
+    if (model === undefined && away !== null) throw away;
     if (model === undefined)
       throw new ServiceError("model_not_found", `no model ${JSON.stringify(id.slice(0, 100))}`, {
         param: "model",
@@ -45,10 +47,6 @@ endpoint(
     return c.json(describeModel(model));
   },
 );
-
-async function listModels(c: ApiContext): Promise<ModelInfo[]> {
-  return [...(await c.get("service").models()), ...(await c.get("service").generatorModels())];
-}
 
 /** OpenAI's shape; `created` is 0 where a deployment does not know when a model was made. */
 function describeModel({ id, kind, created_at = 0, kernels }: ModelInfo) {

@@ -11,6 +11,7 @@ import { passageText } from "./ingest.ts";
 import { scoreInSteps } from "./rerank.ts";
 import type { Trace } from "./trace.ts";
 import type { MemoryQuery, RerankChoice } from "./types.ts";
+import { unlessAway } from "./without.ts";
 
 export interface RetrieveDeps {
   /** Where the parts' spans go, under `retrieve`. */
@@ -105,8 +106,9 @@ async function rerankHits(
 }
 
 /** Scores by the model that was chosen: Brink's own reranker or an ONNX one; without an id the
- *  first ONNX reranker that the deployment has, or else the reader beside the retrieval's score,
- *  which no reranker knows. Throws `model_not_found`. */
+ *  first ONNX reranker that the deployment has, or else, also where its Worker is away, the reader
+ *  beside the retrieval's score, which no reranker knows. Throws `model_not_found`, and of a model
+ *  that was named `model_unavailable`. */
 export async function scoreHits(
   { model }: RerankChoice,
   query: string,
@@ -117,14 +119,21 @@ export async function scoreHits(
     reranker: () => Promise<Reranker>;
   },
 ): Promise<HitScores> {
-  const chosen = model ?? (await firstReranker(deps.onnx)) ?? READER_ID;
-  if (chosen === READER_ID)
-    return { model: chosen, scores: scoreByReader(await deps.reader(), query, hits) };
   const texts = hits.map(({ title, text }) => passageText(title, text));
-  if (chosen === RERANKER_ID)
-    return { model: chosen, scores: await scoreInSteps(await deps.reranker(), query, texts) };
-  const { scores } = await deps.onnx.rerank(chosen, query, texts);
-  return { model: chosen, scores };
+  if (model === RERANKER_ID)
+    return { model, scores: await scoreInSteps(await deps.reranker(), query, texts) };
+  const byOnnx = async (id: string): Promise<HitScores> => {
+    const { scores } = await deps.onnx.rerank(id, query, texts);
+    return { model: id, scores };
+  };
+  if (model !== null && model !== READER_ID) return byOnnx(model);
+  const byFirst = async () => {
+    const first = await firstReranker(deps.onnx);
+    return first === null ? null : byOnnx(first);
+  };
+  const scored =
+    model === null ? await unlessAway("ONNX reranker not asked", byFirst, () => null) : null;
+  return scored ?? { model: READER_ID, scores: scoreByReader(await deps.reader(), query, hits) };
 }
 
 async function firstReranker(onnx: OnnxModels): Promise<string | null> {

@@ -1,15 +1,13 @@
 /** The service behind the HTTP layer: one request's view of the bindings. */
 import { type BackendPool, poolOf } from "../engine/backend-pool.ts";
-import { GeneratorEngine, readGeneratorStatus } from "../engine/generator.ts";
+import { GeneratorEngine } from "../engine/generator.ts";
 import { OnnxModels } from "../engine/onnx.ts";
-import { READER_ID } from "../engine/reader.ts";
 import type { Config, Env } from "../env.ts";
 import { pricesOf as backendPrices } from "../env-backends.ts";
 import type { Admission } from "../ledger/quota-types.ts";
 import { GENERATOR_CONTEXT_DEFAULT, MODEL_NAME_PATTERN, SEARCH_MS_MAX } from "../limits.ts";
 import type { SearchReply } from "../memory/types.ts";
 import { linearMemoryBytes } from "../model/linear-memory.ts";
-import { RERANKER_ID } from "../model/reranker.ts";
 import type { Recording } from "../router/router-types.ts";
 import { ModelStore } from "../store/model-store.ts";
 import { answer } from "./answer.ts";
@@ -28,6 +26,7 @@ import { reachLedger } from "./ledger-call.ts";
 import { NamespaceAdmin } from "./memory-admin.ts";
 import { Meter, type MeterDeps } from "./meter.ts";
 import { OperatorModels } from "./model-admin.ts";
+import { listModels } from "./model-list.ts";
 import { ENCODER_ID, encoderKernels, loadModels, type Models } from "./models.ts";
 import { NamespaceNotes } from "./notes-admin.ts";
 import { answerNotes } from "./notes-answer.ts";
@@ -325,31 +324,12 @@ export class BrinkService implements types.Service {
     return reachLedger(() => this.#objects.ledger().hasKeys());
   }
 
-  async models(): Promise<types.ModelInfo[]> {
-    const models: types.ModelInfo[] = [
-      { id: "auto", kind: "router" },
-      { id: "edge", kind: "edge" },
-      { id: READER_ID, kind: "edge" },
-      { id: ENCODER_ID, kind: "encoder", kernels: encoderKernels() },
-      { id: RERANKER_ID, kind: "reranker" },
-      ...(await this.#onnx.list()),
-    ];
-    if (this.#backend === null) return models;
-    const ids = ["backend", ...this.#backend.members.map(({ id }) => id)];
-    return [...models, ...ids.map((id) => ({ id, kind: "backend" as const }))];
-  }
-
-  async generatorModels(): Promise<types.ModelInfo[]> {
-    if (this.#store === null || this.#env.GENERATOR === undefined) return [];
-    const [stored, status] = await Promise.all([
-      this.#store.list(),
-      readGeneratorStatus(this.#env.GENERATOR).catch(() => null), // models are there without it
-    ]);
-    const decoders = stored.filter(({ kind }) => kind === "generator");
-    return decoders.map(({ name, created_at }) => {
-      const loaded = status?.loaded?.name === name ? { kernels: status.loaded.kernels } : {};
-      return { id: name, kind: "generator", created_at, ...loaded };
-    });
+  models(): Promise<types.ModelList> {
+    const { GENERATOR: generator } = this.#env;
+    const store = this.#store;
+    const decoders = store === null || generator === undefined ? null : { store, generator };
+    const kernels = encoderKernels();
+    return listModels({ kernels, onnx: this.#onnx, backend: this.#backend, decoders });
   }
 
   #defaultGenerator(): GeneratorEngine | null {

@@ -247,6 +247,12 @@ export interface ModelInfo {
   kernels?: Record<string, string>;
 }
 
+export interface ModelList {
+  models: ModelInfo[];
+  /** Why there may be others: the failure of what knows of them; null where these are all. */
+  away: unknown;
+}
+
 /** A model file on its way in. */
 export interface UploadInfo {
   upload_id: string;
@@ -341,11 +347,8 @@ export interface Service {
   /** Throws `not_found` for an answer that is not remembered or was not the caller's to see. */
   feedback(caller: Caller, request: FeedbackRequest): Promise<FeedbackReply>;
 
-  /** What is built in, the ONNX models where their Worker is bound, and the backend. */
-  models(): Promise<ModelInfo[]>;
-  /** The stored decoders; the one that is loaded with its kernels' variants. Empty where no
-   *  generator is bound. */
-  generatorModels(): Promise<ModelInfo[]>;
+  /** What a request's `model` may name. */
+  models(): Promise<ModelList>;
   /** What this isolate can tell of itself. */
   metrics(): Metrics;
   /** Writes by their idempotency keys. */

@@ -239,6 +239,15 @@ it("an encoder's entry among the models says which kernels it runs on", async ()
   expect(data.find(({ id }) => id === "brink-reader")).not.toHaveProperty("kernels");
 });
 
+it("a model that is not known is no 404 while what may know it is away", async () => {
+  const { call, outcome, service } = startApi();
+  expect(await outcome("/v1/models/mine")).toEqual([404, "model_not_found"]);
+  service.modelsAway = new ServiceError("model_unavailable", "try again");
+  expect(await outcome("/v1/models/mine")).toEqual([503, "model_unavailable"]);
+  expect((await call("/v1/models/tiny")).status).toBe(200);
+  expect((await call("/v1/models")).status).toBe(200);
+});
+
 it("whatever a reply is, nobody keeps it, and a browser does not guess what it is", async () => {
   const { call } = startApi();
   const origins: Record<string, string>[] = [{}, { origin: "https://elsewhere.example" }];

@@ -246,18 +246,19 @@ export class FakeService implements Service {
     return this.#log({ recorded: true as const, learned: null }, "feedback", ...args);
   }
 
+  /** Why the service does not know all models, if it does not. */
+  modelsAway: unknown = null;
+
   async models() {
     const kernels = { gemm_i8: "plain", chosen_by: "timing", precision: "fast" };
-    return [
+    const loaded = { gemv_q4: "relaxed" };
+    const models = [
       { id: "brink-reader", kind: "edge" as const },
       { id: "encoder", kind: "encoder" as const, kernels },
       { id: "backend:org/big", kind: "backend" as const },
+      { id: "tiny", kind: "generator" as const, created_at: 5_500, kernels: loaded },
     ];
-  }
-
-  async generatorModels() {
-    const kernels = { gemv_q4: "relaxed" };
-    return [{ id: "tiny", kind: "generator" as const, created_at: 5_500, kernels }];
+    return { models, away: this.modelsAway };
   }
 
   readonly replays = new FakeReplays();

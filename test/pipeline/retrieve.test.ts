@@ -1,5 +1,5 @@
-import { expect, it } from "vitest";
-import { OnnxModels } from "../../src/engine/onnx.ts";
+import { expect, it, vi } from "vitest";
+import { type OnnxBinding, OnnxModels } from "../../src/engine/onnx.ts";
 import { RERANK_DOCUMENTS_STEP } from "../../src/limits.ts";
 import type { SearchHit, SearchReply, SearchRequest } from "../../src/memory/types.ts";
 import { type PassageReading, type SpanReader, UNREAD } from "../../src/model/reader.ts";
@@ -214,4 +214,24 @@ it("an ONNX reranker is taken where there is one, or by its id", async () => {
   ]);
   const unbound = scoreHits({ model: "cross", depth: 1 }, "q", one, { ...deps, onnx: noOnnx });
   await expect(unbound).rejects.toMatchObject({ code: "model_not_found" });
+});
+
+it("where the ONNX Worker is away the reader takes the place of what nobody named", async () => {
+  const logged = vi.spyOn(console, "error").mockImplementation(() => {});
+  const gone = async () => {
+    throw new Error("Worker exceeded memory limit.");
+  };
+  const cross = { id: "cross", kind: "reranker" };
+  const reader = { read: () => [reading(1)] } as unknown as SpanReader;
+  const one = [hit("a", 0.9)];
+  for (const models of [gone, async () => [cross]]) {
+    const onnx = new OnnxModels({ models, rerank: gone } as unknown as OnnxBinding);
+    const deps = { onnx, reader: async () => reader, reranker: notNeeded };
+    const { model } = await scoreHits({ model: null, depth: 1 }, "q", one, deps);
+    expect(model).toBe("brink-reader");
+    const named = scoreHits({ model: "cross", depth: 1 }, "q", one, deps);
+    await expect(named).rejects.toMatchObject({ code: "model_unavailable" });
+  }
+  expect(logged).toHaveBeenCalledTimes(2);
+  logged.mockRestore();
 });

@@ -58,7 +58,7 @@ const Rerank = z
           .openapi({
             description:
               "An ONNX reranker of GET /v1/models, brink-reader or brink-reranker; by default " +
-              "the first ONNX reranker or, without one, brink-reader.",
+              "the first ONNX reranker or, where there is none just now, brink-reader.",
           }),
         depth: z
           .int()
