@@ -30,8 +30,9 @@ export const BUDGET_DAYS_KEPT = 62;
 // A request under a budget that sets no bound of its answer gets this one, which the backend is
 // then asked to keep: without a bound nothing could be held for it.
 export const BUDGET_ANSWER_TOKENS = 4_096;
-// Most tokens that a part of another kind than text can be: a large image in detail has 48,000 with
-// the dearest of the usual counts. And what a provider's own preamble to tools may add.
+// Most tokens that an image can be: a large one in detail has 48,000 with the dearest of the usual
+// counts. Parts that are neither text nor an image no budget can pay. And what a provider's own
+// preamble to tools may add.
 export const PART_TOKENS_MAX = 50_000;
 export const TOOLS_PREAMBLE_TOKENS = 1_000;
 // A revoked key's counters stay while an isolate may still believe in it, and are then destroyed.

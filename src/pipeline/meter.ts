@@ -238,12 +238,13 @@ class MeteredEngine implements Engine {
   /** Holds the most that the answer can cost, and gives the request the bound that makes it so. */
   async #hold(asked: EngineRequest): Promise<{ request: EngineRequest; held: Held | null }> {
     if (!this.#meter.hasBudget) return { request: asked, held: null };
-    const unpriced = this.kind === "backend" ? usage.unpricedOf(asked.parameters) : null;
+    const unpriced = this.kind === "backend" ? usage.unpricedOf(asked) : null;
     if (unpriced !== null)
       throw new ServiceError(
         "unsupported_parameter",
-        `${unpriced}: a key with a budget cannot ask for what the configured prices do not cover`,
-        { param: unpriced },
+        `${unpriced.what}: a key with a budget cannot ask for what the configured prices do not ` +
+          "cover",
+        { param: unpriced.param },
       );
     const tokens = usage.mostTokens(this.#prompted(asked));
     const one = usage.priceOf(this.#meter.prices, this.id, tokens);

@@ -64,12 +64,12 @@ export function mostTokens(request: EngineRequest): Tokens {
 }
 
 /** What the engine reads: the bytes of the texts, tools and schemas, and how many parts are others
- *  than text. */
+ *  than text. A refusal is text. */
 function sizeOf({ messages, parameters }: EngineRequest): { bytes: number; parts: number } {
   let parts = 0;
   const texts = messages.map((message) => {
     if (!Array.isArray(message.content)) return message;
-    const content = message.content.filter(({ type }) => type === "text");
+    const content = message.content.filter(({ type }) => TEXT_PARTS.includes(type));
     parts += message.content.length - content.length;
     return { ...message, content };
   });
@@ -108,8 +108,21 @@ const UNPRICED = [
 const PRICED_TIERS = ["auto", "default", "flex"];
 const PRICED_TOOLS = ["function", "custom"];
 
-/** The first parameter whose price the configured ones say nothing of; null where there is none. */
-export function unpricedOf(parameters: Record<string, unknown>): string | null {
+const TEXT_PARTS = ["text", "refusal"];
+/** Files, sounds and films have as many tokens as they are long: nothing can be held for them. */
+const PRICED_PARTS = [...TEXT_PARTS, "image_url"];
+
+/** What of the request the configured prices say nothing of: the parameter and, in words, what of
+ *  it; null where there is nothing. */
+export function unpricedOf(request: EngineRequest): { param: string; what: string } | null {
+  const parts = request.messages.flatMap(({ content }) => (Array.isArray(content) ? content : []));
+  const part = parts.find(({ type }) => !PRICED_PARTS.includes(type));
+  if (part !== undefined) return { param: "messages", what: `a content part of type ${part.type}` };
+  const param = unpricedParameter(request.parameters);
+  return param === null ? null : { param, what: param };
+}
+
+function unpricedParameter(parameters: Record<string, unknown>): string | null {
   const { service_tier: tier, tools } = parameters;
   if (tier != null && !PRICED_TIERS.includes(tier as string)) return "service_tier";
   const other = (tool: unknown) => {

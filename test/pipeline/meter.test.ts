@@ -175,14 +175,21 @@ it("a backend that timed out, or was slower, costs its prompt, within the hold",
 });
 
 it("a key with a budget cannot ask a backend for what its prices do not cover", async () => {
-  const { calls, quota } = openQuota();
-  const { meter } = meterOf(quota, { budget_usd: 1 });
-  const bought = { ...asking(), parameters: { models: ["dear/model"] } };
-  const refused = await drain(meter.engine(speaks).answer(bought)).catch((error) => error);
-  expect([codeOf(refused), refused.param]).toEqual(["unsupported_parameter", "models"]);
-  expect(calls).toEqual([]);
-  const free = meterOf(quota).meter;
-  expect(await drain(free.engine(speaks).answer(bought))).toBe("four more");
+  const file = { type: "file", file: { file_id: "file-1" } };
+  const content = [{ type: "text", text: "Read it" }, file];
+  for (const [param, more] of Object.entries<Partial<EngineRequest>>({
+    models: { parameters: { models: ["dear/model"] } },
+    messages: { messages: [{ role: "user", content }] },
+  })) {
+    const bought = { ...asking(), ...more };
+    const { calls, quota } = openQuota();
+    const { meter } = meterOf(quota, { budget_usd: 1 });
+    const refused = await drain(meter.engine(speaks).answer(bought)).catch((error) => error);
+    expect([codeOf(refused), refused.param]).toEqual(["unsupported_parameter", param]);
+    expect(calls).toEqual([]);
+    const free = meterOf(quota).meter;
+    expect(await drain(free.engine(speaks).answer(bought))).toBe("four more");
+  }
 });
 
 it("an engine that refuses at once costs nothing; one that timed out may have read", async () => {

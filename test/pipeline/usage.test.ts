@@ -102,5 +102,31 @@ it("what the prices do not cover is known by its name", () => {
     [{ ...tool("custom"), service_tier: "flex", temperature: 1, models: null }, null],
     [{}, null],
   ] as const)
-    expect(unpricedOf(parameters), JSON.stringify(parameters)).toBe(name);
+    expect(unpricedOf(request([user("x")], parameters))?.param, JSON.stringify(parameters)).toBe(
+      name ?? undefined,
+    );
+});
+
+it("no price covers a part that is neither text nor an image", () => {
+  const asking = (part: { type: string }) => request([user([{ type: "text", text: "x" }, part])]);
+  const file_data = `data:application/pdf;base64,${"A".repeat(1_000)}`;
+  for (const part of [
+    { type: "file", file: { file_data } },
+    { type: "file", file: { file_id: "file-1" } },
+    { type: "input_audio", input_audio: { data: "A", format: "wav" } },
+    { type: "video_url", video_url: { url: "https://films.test/long" } },
+  ])
+    expect(unpricedOf(asking(part))).toEqual({
+      param: "messages",
+      what: `a content part of type ${part.type}`,
+    });
+  const image = { type: "image_url", image_url: { url: "data:,A" } };
+  for (const part of [image, { type: "refusal", refusal: "no" }])
+    expect(unpricedOf(asking(part))).toBeNull();
+});
+
+it("a refusal is held for as the text that it is", () => {
+  const refusal = { type: "refusal", refusal: "no ".repeat(PART_TOKENS_MAX) };
+  const { prompt_tokens } = mostTokens(request([user([refusal])]));
+  expect(prompt_tokens).toBeGreaterThan(refusal.refusal.length);
 });
