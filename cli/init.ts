@@ -29,8 +29,8 @@ export const init: Command = {
   summary: "Write down where a service is and its key, and a local run's backend.",
   description:
     "What no option says is asked on a terminal, and has a default elsewhere. A profile is in\n" +
-    "~/.config/brink/config.json (BRINK_CONFIG), a backend to .dev.vars, which npm start and\n" +
-    "brink dev read. Both are for their owner's eyes alone. Keys are asked for, unseen, and\n" +
+    "~/.config/brink/config.json (BRINK_CONFIG), a backend in the checkout's .dev.vars, which\n" +
+    "npm start and brink dev read. Both are for their owner's eyes alone. Keys are asked for, unseen, and\n" +
     "stand in no history; BRINK_KEY and BACKEND_KEY, where those are set, are for scripts.",
   options: {
     profile: { type: "string", value: "NAME", help: "what the service is called here (local)" },
@@ -76,7 +76,8 @@ async function writeProfile(values: Values, asks: boolean): Promise<Written> {
   return { path, what: `profile ${name}`, replaced: changes };
 }
 
-/** Null where no backend is wanted. */
+/** In the checkout, wherever the command is called: npm start reads it nowhere else. Null where no
+ *  backend is wanted. */
 async function writeBackend(values: Values, asks: boolean): Promise<Written | null> {
   const url = await answer(values["backend-url"], asks, "a backend's URL, for local runs", "");
   if (url === "") {
@@ -88,7 +89,7 @@ async function writeBackend(values: Values, asks: boolean): Promise<Written | nu
   const model = await answer(values["backend-model"], asks, "the backend's model", "");
   if (model === "") throw new UsageError("--backend-model is missing");
   const key = process.env.BACKEND_KEY || (asks ? await askSecret("its key (none)") : "");
-  const path = join(process.cwd(), ".dev.vars");
+  const path = join(root, ".dev.vars");
   const lines = existsSync(path) ? readFileSync(path, "utf8").trimEnd().split("\n") : [HEAD];
   const kept = lines.filter((line) => !/^\s*(export\s+)?BACKEND_(URL|MODEL|KEY)\s*=/.test(line));
   const replaced = kept.length < lines.length;
@@ -103,8 +104,6 @@ async function writeBackend(values: Values, asks: boolean): Promise<Written | nu
     return `${name}='${value}'`;
   });
   writeSecret(path, `${[...kept, ...fresh].join("\n")}\n`);
-  if (path !== join(root, ".dev.vars"))
-    console.error(`npm start reads ${join(root, ".dev.vars")}: this one is elsewhere`);
   return { path, what: "the backend", replaced };
 }
 

@@ -1,14 +1,16 @@
 /** `brink init`, and which service and key a command then takes. */
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { addressOf, serviceUrl } from "../../cli/address.ts";
 import type { Values } from "../../cli/command.ts";
 import { init } from "../../cli/init.ts";
 import { writeProfiles } from "../../cli/profiles.ts";
-import { runBrink } from "../support/brink-cli.ts";
 import { runCommand } from "./said.ts";
+
+const { checkout } = vi.hoisted(() => ({ checkout: { root: "" } }));
+vi.mock("../../cli/run-script.ts", () => checkout);
 
 let folder: string;
 let path: string;
@@ -85,24 +87,30 @@ it("the /v1 that clients of OpenAI's take is no part of where a service is", asy
   expect(await address({ url: `${url}/v1/` })).toMatchObject({ url, key: "k" });
 });
 
-it("a backend goes to .dev.vars, where other variables stay", async () => {
+it("a backend goes to the checkout's .dev.vars, where other variables stay", async () => {
+  checkout.root = folder;
   const vars = join(folder, ".dev.vars");
   writeFileSync(vars, "BRINK_ALLOWED_ORIGINS='https://a.example'\n", { mode: 0o644 });
-  const backend = ["--backend-url", "http://127.0.0.1:9/v1", "--backend-model", "m"];
-  const call = (env: Record<string, string>) =>
-    runBrink(["init", ...backend], { BRINK_CONFIG: path, ...env }, { cwd: folder });
-  expect((await call({ BACKEND_KEY: "sk-1" })).code).toBe(0);
-  const lines = () => readFileSync(vars, "utf8").trim().split("\n");
-  expect(lines()).toEqual([
-    "BRINK_ALLOWED_ORIGINS='https://a.example'",
-    "BACKEND_URL='http://127.0.0.1:9/v1'",
-    "BACKEND_MODEL='m'",
-    "BACKEND_KEY='sk-1'",
-  ]);
-  expect(modeOf(vars)).toBe(0o600);
-  const again = await call({});
-  expect([again.code, again.said]).toEqual([1, expect.stringContaining("would be replaced")]);
-  expect(lines()).toHaveLength(4);
+  const elsewhere = join(folder, "elsewhere");
+  const cwd = vi.spyOn(process, "cwd").mockReturnValue(elsewhere);
+  const backend = { "backend-url": "http://127.0.0.1:9/v1", "backend-model": "m" };
+  try {
+    const { out } = await run(backend, { BACKEND_KEY: "sk-1" });
+    expect(out).toContain(`wrote the backend in ${vars}`);
+    const lines = () => readFileSync(vars, "utf8").trim().split("\n");
+    expect(lines()).toEqual([
+      "BRINK_ALLOWED_ORIGINS='https://a.example'",
+      "BACKEND_URL='http://127.0.0.1:9/v1'",
+      "BACKEND_MODEL='m'",
+      "BACKEND_KEY='sk-1'",
+    ]);
+    expect(modeOf(vars)).toBe(0o600);
+    await expect(run(backend)).rejects.toThrow("would be replaced");
+    expect(lines()).toHaveLength(4);
+    expect(existsSync(elsewhere)).toBe(false);
+  } finally {
+    cwd.mockRestore();
+  }
 });
 
 it("wrong use is refused, and a file that is not ours is left alone", async () => {
