@@ -103,12 +103,12 @@ export function readConfig(env: Env, hostname: string): Config {
   if (adminKeySha256 !== null && !/^[0-9a-f]{64}$/.test(adminKeySha256))
     throw new ServiceError("misconfigured", "BRINK_ADMIN_KEY_SHA256 must be 64 hexadecimal digits");
   const backends = readBackends(env, local);
-  const origins = (env.BRINK_ALLOWED_ORIGINS ?? "").split(",").map((origin) => origin.trim());
+  const origins = readOrigins(env);
   return {
     local,
     preload: readChoice(env, "BRINK_PRELOAD", ["docs", "none"]) === "docs",
     adminKeySha256,
-    allowedOrigins: local ? "*" : origins.filter((origin) => origin !== ""),
+    allowedOrigins: local ? "*" : origins,
     backends,
     prices: expectedPrices(backends),
     edgePrices: readPrices("EDGE", env) ?? { input_per_mtok: 0, output_per_mtok: 0 },
@@ -138,6 +138,27 @@ const LOOPBACK_URL = new RegExp(`^https?://${LOOPBACK}(:\\d+)?/`);
 
 function isLoopback(hostname: string): boolean {
   return LOOPBACK_HOST.test(hostname);
+}
+
+/** Each as a browser sends it in the header Origin, or none would ever match. */
+function readOrigins(env: Env): string[] | "*" {
+  const named = (env.BRINK_ALLOWED_ORIGINS ?? "").split(",").map((origin) => origin.trim());
+  const origins = named.filter((origin) => origin !== "");
+  if (origins.includes("*")) return "*";
+  if (!origins.every(isOrigin))
+    throw new ServiceError(
+      "misconfigured",
+      "BRINK_ALLOWED_ORIGINS must be *, or origins such as https://app.example.com without a path",
+    );
+  return origins;
+}
+
+/** Scheme, host, and port where it is not the scheme's own: not `URL.origin`, which apps' and
+ *  extensions' schemes do not have. */
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text) || text.includes("*")) return false;
+  const { protocol, host } = new URL(text);
+  return text === `${protocol}//${host}`;
 }
 
 function readGenerator(env: Env): GeneratorConfig | null {

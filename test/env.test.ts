@@ -23,6 +23,28 @@ it("origins are a list, open to all on local runs only", () => {
   expect(readConfig(env({ BRINK_LOCAL: "1" }), "localhost").allowedOrigins).toBe("*");
 });
 
+it("an asterisk among the origins is all of them", () => {
+  for (const origins of ["*", "https://a.example, *"]) {
+    const { allowedOrigins } = readConfig(env({ BRINK_ALLOWED_ORIGINS: origins }), "brink.example");
+    expect(allowedOrigins).toBe("*");
+  }
+});
+
+it("an origin is as browsers send it, or the service is misconfigured", () => {
+  const read = (origins: string) =>
+    readConfig(env({ BRINK_ALLOWED_ORIGINS: origins }), "brink.example").allowedOrigins;
+  for (const origin of ["http://localhost:5173", "https://[::1]:8443", "capacitor://localhost"])
+    expect(read(origin)).toEqual([origin]);
+  for (const origin of [
+    ...["https://app.example.com/", "https://app.example.com/chat", "https://App.example.com"],
+    ...["https://app.example.com:443", "https://me@app.example.com", "app.example.com"],
+    ...["https://*.example.com", "null", "https://a.example https://b.example"],
+  ])
+    expect(() => read(`https://a.example, ${origin}`)).toThrow(
+      expect.objectContaining({ code: "misconfigured" }),
+    );
+});
+
 it.each([
   [{ BACKEND_URL: "nonsense", BACKEND_MODEL: "m" }, "BACKEND_URL"],
   [{ BACKEND_URL: "ftp://a.example", BACKEND_MODEL: "m" }, "BACKEND_URL"],
