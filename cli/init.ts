@@ -30,8 +30,9 @@ export const init: Command = {
   description:
     "What no option says is asked on a terminal, and has a default elsewhere. A profile is in\n" +
     "~/.config/brink/config.json (BRINK_CONFIG), a backend in the checkout's .dev.vars, which\n" +
-    "npm start and brink dev read. Both are for their owner's eyes alone. Keys are asked for, unseen, and\n" +
-    "stand in no history; BRINK_KEY and BACKEND_KEY, where those are set, are for scripts.",
+    "npm start and brink dev read. Both are for their owner's eyes alone. Keys are asked for,\n" +
+    "unseen, and stand in no history; BRINK_KEY and BACKEND_KEY, where those are set, are for\n" +
+    "scripts.",
   options: {
     profile: { type: "string", value: "NAME", help: "what the service is called here (local)" },
     url: { type: "string", value: "URL", help: `where it is (${LOCAL_URL})` },
