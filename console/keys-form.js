@@ -1,4 +1,5 @@
 /** The Keys view's form: a new key, or other limits of one that there is. */
+import { changesOf } from "./changes.js";
 import { byId, el, fill, whileBusy } from "./dom.js";
 import { localMinute } from "./format.js";
 import { session } from "./session.js";
@@ -26,15 +27,16 @@ const field = {
 
 /** The key that the form changes; null: it makes one. @type {Key | null} */
 let edited = null;
-/** What the field was filled with: it holds no seconds, so what is untouched is not sent back. */
-let filledExpires = "";
+/** What the form said of it when it was filled, and so says where it is untouched: an end has no
+ *  seconds there, for example. Nothing for a new key. @type {Record<string, unknown>} */
+let filled = {};
 
-/** @param {(edited: Key | null, body: Record<string, unknown>) => Promise<void>} save
+/** @param {(edited: Key | null, changes: Record<string, unknown>) => Promise<void>} save
  *  @param {() => void} left called when a change is given up */
 export function startKeysForm(save, left) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    void whileBusy(send, () => save(edited, readBody()));
+    void whileBusy(send, () => save(edited, changesOf(readBody(), filled)));
   });
   cancel.addEventListener("click", () => {
     editKey(null);
@@ -59,7 +61,7 @@ export function editKey(key) {
   cancel.hidden = key === null;
   title.textContent = key === null ? "New key" : `Change ${key.name ?? key.id}`;
   send.textContent = key === null ? "Make key" : "Save changes";
-  filledExpires = "";
+  filled = {};
   // Scopes that the list has not are left as they are.
   field.scope.disabled = false;
   if (key === null) return offerNamespaces([], "");
@@ -72,8 +74,8 @@ export function editKey(key) {
   field.budget.value = text(key.budget_usd);
   field.period.value = key.budget_period;
   field.expires.value = key.expires_at === null ? "" : localMinute(key.expires_at);
-  filledExpires = field.expires.value;
   offerNamespaces(key.namespaces ?? [], key.default_namespace ?? "");
+  filled = readBody();
   field.name.focus();
 }
 
@@ -133,14 +135,13 @@ function readBody() {
   /** @param {HTMLInputElement} input */
   const number = ({ value }) => (value === "" ? null : Number(value));
   const taken = isAdmin(scopesNow()) ? [] : chosen();
-  const { expires } = field;
-  const expires_at = expires.value === "" ? null : new Date(expires.value).toISOString();
+  const end = field.expires.value;
   return {
     name: field.name.value.trim() || null,
     ...(field.scope.disabled ? {} : { scopes: field.scope.value.split(" ") }),
     namespaces: taken.length === 0 ? null : taken,
     default_namespace: field.preset.value || null,
-    ...(expires.value === filledExpires ? {} : { expires_at }),
+    expires_at: end === "" ? null : new Date(end).toISOString(),
     requests_per_minute: number(field.rpm),
     tokens_per_minute: number(field.tpm),
     budget_usd: number(field.budget),

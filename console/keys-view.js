@@ -1,6 +1,7 @@
 /** The Keys view: the tenant's keys with their limits and use, new ones, changes, and their end. */
 import { explainAbsence } from "./absence.js";
 import { call } from "./api.js";
+import { isNone } from "./changes.js";
 import { confirmed } from "./confirm.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { count, moment, plural } from "./format.js";
@@ -208,10 +209,9 @@ function saveKey(changed, body) {
   if (changed !== null) {
     const { id } = changed;
     return tell("Changing the key…", async () => {
-      await call(pathOf(id), { method: "PATCH", body });
+      const told = isNone(body) ? "Nothing was changed." : await change(id, body);
       editKey(null);
-      const told = doneNotice(`${body.name ?? id} is changed, everywhere within 30 seconds.`);
-      return { told, focus: buttonOf(id, "Edit") };
+      return { told: doneNotice(told), focus: buttonOf(id, "Edit") };
     });
   }
   return tell("Making the key…", async () => {
@@ -219,6 +219,14 @@ function saveKey(changed, body) {
     editKey(null);
     return shown(name ?? id, key);
   });
+}
+
+/** What is to be told of it.
+ * @param {string} id
+ * @param {Record<string, unknown>} body */
+async function change(id, body) {
+  const { name } = await call(pathOf(id), { method: "PATCH", body });
+  return `${name ?? id} is changed, everywhere within 30 seconds.`;
 }
 
 /** @param {string} label

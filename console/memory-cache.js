@@ -1,6 +1,7 @@
 /** Memory, Cache: which answers of the namespace are given again, and how many are kept. */
 import { call, namespacePath } from "./api.js";
 import { factList } from "./bars.js";
+import { changesOf, isNone } from "./changes.js";
 import { confirmed } from "./confirm.js";
 import { byId, fill, newestOnly, whileBusy } from "./dom.js";
 import { bytes, count, plural } from "./format.js";
@@ -23,6 +24,8 @@ const beginRead = newestOnly();
 const INHERITED = "";
 
 let namespace = "";
+/** What the form said when it was filled. @type {Record<string, unknown>} */
+let filled = {};
 
 export function startCache() {
   form.addEventListener("submit", (event) => {
@@ -63,6 +66,7 @@ function show({ policy, own, answers, questions, bytes: size }) {
   semantic.value = ownValue("semantic");
   cosine.value = ownValue("cosine_min");
   ttl.value = ownValue("ttl_s");
+  filled = readForm();
   const inherited = (/** @type {keyof typeof policy} */ field) =>
     own.includes(field) ? "as the tenant's" : `as the tenant's: ${name(policy[field])}`;
   for (const [list, field] of /** @type {const} */ ([
@@ -89,16 +93,22 @@ function name(value) {
   return String(value);
 }
 
-async function savePolicy() {
-  const target = namespace;
+/** Null where the tenant's setting holds. */
+function readForm() {
   /** @param {HTMLInputElement} input */
   const number = ({ value }) => (value === "" ? null : Number(value));
-  const body = {
+  return {
     exact: exact.value === INHERITED ? null : exact.value,
     semantic: semantic.value === INHERITED ? null : semantic.value === "true",
     cosine_min: number(cosine),
     ttl_s: number(ttl),
   };
+}
+
+async function savePolicy() {
+  const target = namespace;
+  const body = changesOf(readForm(), filled);
+  if (isNone(body)) return fill(outcome, doneNotice("Nothing was changed."));
   fill(outcome, loadingNotice("Saving…"));
   try {
     const reply = await call(namespacePath(target, "cache"), { method: "PUT", body });

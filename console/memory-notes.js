@@ -1,5 +1,6 @@
 /** Memory, Notes: what was learned of ratings and corrections, to be looked through and mended. */
 import { call, namespacePath } from "./api.js";
+import { changesOf, isNone } from "./changes.js";
 import { confirmed } from "./confirm.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { count, moment } from "./format.js";
@@ -47,6 +48,8 @@ const LEARNED_BY = {
 };
 
 let namespace = "";
+/** What the form of the policy was filled with. @type {Record<string, unknown>} */
+let filled = {};
 
 export function startNotes() {
   form.addEventListener("submit", (event) => {
@@ -87,6 +90,7 @@ function readPolicy() {
 
 /** @param {{ notes: string, ttl_days: number }} reply */
 function showPolicy({ notes, ttl_days }) {
+  filled = { notes, ttl_days };
   policy.value = notes;
   days.value = String(ttl_days);
   save.disabled = false;
@@ -95,7 +99,9 @@ function showPolicy({ notes, ttl_days }) {
 
 async function savePolicy() {
   const target = namespace;
-  const body = { notes: policy.value, ttl_days: Number(days.value) };
+  const typed = { notes: policy.value, ttl_days: Number(days.value) };
+  const body = changesOf(typed, filled);
+  if (isNone(body)) return fill(outcome, doneNotice("Nothing was changed."));
   fill(outcome, loadingNotice("Saving…"));
   try {
     const reply = await call(namespacePath(target, "note-policy"), { method: "PUT", body });

@@ -1,5 +1,6 @@
 /** The Router view's settings of what is recorded and compared, beside the target. */
 import { call } from "./api.js";
+import { changesOf, isNone } from "./changes.js";
 import { confirmed } from "./confirm.js";
 import { byId, fill, whileBusy } from "./dom.js";
 import { doneNotice, errorNotice, loadingNotice } from "./notice.js";
@@ -46,15 +47,11 @@ async function save() {
     keep_text: texts.checked,
     auto_calibrate: automatic.checked,
   };
-  const changed = Object.entries(typed).filter(
-    ([name, value]) => before[/** @type {keyof RouterSettings} */ (name)] !== value,
-  );
-  if (changed.length === 0) return fill(outcome, doneNotice("Nothing was changed."));
+  const body = changesOf(typed, before);
+  if (isNone(body)) return fill(outcome, doneNotice("Nothing was changed."));
   if (before.keep_text && !typed.keep_text && !(await mayForgetTexts())) return;
   fill(outcome, loadingNotice("Saving…"));
   try {
-    // What was not touched stays, though somebody else set it meanwhile.
-    const body = Object.fromEntries(changed);
     showSettings(await call("/admin/router", { method: "PUT", body }));
     fill(outcome, doneNotice("Saved."));
   } catch (error) {

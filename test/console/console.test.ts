@@ -13,6 +13,7 @@ const page = read("index.html");
 
 /** The console is JavaScript, which tsc does not look into from here; one test below checks it. */
 const load = (name: string) => import(new URL(`../../console/${name}`, import.meta.url).href);
+const { changesOf, isNone } = await load("changes.js");
 const { readEvents } = await load("sse.js");
 const { keyTracesHash, memoryHash, parseRoute, traceHash } = await load("routes.js");
 const { bytes, cutAt, logShare, passageMark, signed, usd } = await load("format.js");
@@ -184,6 +185,19 @@ describe("uploads", () => {
       ...["text/markdown", "text/html", "text/plain", "text/plain"],
     ]);
     expect(["a.ndjson", "b.jsonl", "c.json"].map(isLines)).toEqual([true, true, false]);
+  });
+});
+
+describe("changes of a form", () => {
+  it("are what differs from what it was filled with, and all of a new one", () => {
+    const filled = { name: "a", namespaces: ["x", "y"], budget_usd: null, expires_at: 5 };
+    expect(changesOf({ ...filled, namespaces: ["x", "y"] }, filled)).toEqual({});
+    expect(isNone(changesOf(filled, filled))).toBe(true);
+    const typed = { ...filled, name: null, namespaces: ["x"] };
+    expect(changesOf(typed, { ...filled, disabled: true })).toEqual({
+      ...{ name: null, namespaces: ["x"] },
+    });
+    expect(changesOf(typed, {})).toEqual(typed);
   });
 });
 

@@ -75,6 +75,30 @@ describe(where, { skip: noBrowser !== null }, () => {
       });
     }));
 
+  it("a change undoes none of somebody else's, and none is sent where nothing was changed", () =>
+    on({}, async ({ show }, page) => {
+      const wide = { name: "wide", scopes: ["inference", "memory:write"] };
+      const { id } = await makeKey({ ...wide, namespaces: ["wiki", "handbook"], budget_usd: 9 });
+      const edit = () => row(page, "wide").getByRole("button", { name: "Edit wide" }).click();
+      await show("#/keys");
+      await edit();
+      const narrow = {
+        ...{ scopes: ["inference"], namespaces: ["handbook"], default_namespace: "handbook" },
+        ...{ budget_usd: 1, budget_period: "day", requests_per_minute: 7 },
+      };
+      await service.call("PATCH", `/admin/keys/${id}`, narrow);
+      const patched = page.waitForRequest((request) => request.method() === "PATCH");
+      await page.fill("#keys-name", "wide no more");
+      await page.click("#keys-send");
+      expect((await patched).postDataJSON()).toEqual({ name: "wide no more" });
+      await page.getByText("wide no more is changed").waitFor();
+      expect(await keyNamed("wide no more")).toMatchObject(narrow);
+      await edit();
+      await page.click("#keys-send");
+      await page.getByText("Nothing was changed.").waitFor();
+      expect(await page.textContent("#keys-form-title")).toBe("New key");
+    }));
+
   it("an end that is not touched keeps its seconds, and an expired key is marked", () =>
     on({}, async ({ show }, page) => {
       await makeKey({ name: "late", expires_at: "2020-01-01T00:00:07Z" });

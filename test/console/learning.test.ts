@@ -95,12 +95,14 @@ describe(where, { skip: noBrowser !== null }, () => {
       await page.getByText("Nothing waits for approval.").waitFor();
       await page.selectOption("#notes-state", "active");
       await page.getByText("The porter keeps them.").waitFor();
+      const policy = "/admin/namespaces/handbook/note-policy";
       await page.selectOption("#notes-policy", "off");
-      await page.fill("#notes-days", "7");
+      await service.call("PUT", policy, { ttl_days: 7 }); // somebody else, meanwhile
       await page.click("#notes-save");
       await page.getByText("Saved: it holds").waitFor();
-      const policy = await backed.service.call("GET", "/admin/namespaces/handbook/note-policy");
-      expect(policy.body).toEqual({ notes: "off", ttl_days: 7 });
+      expect((await service.call("GET", policy)).body).toEqual({ notes: "off", ttl_days: 7 });
+      await page.click("#notes-save");
+      await page.getByText("Nothing was changed.").waitFor();
     }));
 
   it("a namespace's cache is set, follows the tenant's again, and is emptied", () =>
@@ -117,6 +119,14 @@ describe(where, { skip: noBrowser !== null }, () => {
       await page.click("#cache-save");
       await page.getByText("Saved.").waitFor();
       expect((await own()).sort()).toEqual(["exact", "ttl_s"]);
+      await backed.service.call("PUT", path, { ttl_s: 60 }); // somebody else, meanwhile
+      await page.fill("#cache-cosine", "0.9");
+      await page.click("#cache-save");
+      await expect.poll(own).toContain("cosine_min");
+      const { policy } = (await backed.service.call("GET", path)).body;
+      expect(policy).toMatchObject({ exact: "all", cosine_min: 0.9, ttl_s: 60 });
+      await page.click("#cache-save");
+      await page.getByText("Nothing was changed.").waitFor();
       const question = { role: "user", content: "What is kept of this?" };
       const request = { model: "backend", messages: [question] };
       const call = { ...request, memory: { namespace: "handbook" } };
@@ -130,6 +140,7 @@ describe(where, { skip: noBrowser !== null }, () => {
       await page.getByText("1 answer forgotten.").waitFor();
       expect(await kept()).toBe(0);
       await page.selectOption("#cache-exact", "");
+      await page.fill("#cache-cosine", "");
       await page.fill("#cache-ttl", "");
       await page.click("#cache-save");
       await page.getByText("Saved.").waitFor();
