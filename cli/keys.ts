@@ -74,7 +74,7 @@ export const keysCreate: Command = {
     tenant: {
       type: "string",
       value: "NAME",
-      help: "another tenant's, which the operator may make",
+      help: "another tenant's, which the operator may make, and that tenant's admins alone tend",
     },
     ...SERVICE_OPTIONS,
   },
@@ -89,9 +89,19 @@ export const keysCreate: Command = {
         "it has no default namespace: what it asks must name memory.namespace to be answered\n" +
           `from memory, or npx brink keys limits ${key.id} --default-namespace NS sets one`,
       );
+    if (!values.json && values.tenant !== undefined) console.error(remarkTenant(key));
     return key;
   },
 };
+
+/** Who made a tenant's key is not who may end it. */
+function remarkTenant({ tenant, scopes }: Key): string {
+  const make = `npx brink keys create --tenant ${tenant} --scopes admin makes one`;
+  return (
+    `keys of tenant ${tenant} are listed, changed and revoked with its own admin keys alone:\n` +
+    (scopes.includes("admin") ? "this is one" : make)
+  );
+}
 
 export const keysList: Command = {
   name: "keys list",

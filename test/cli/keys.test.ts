@@ -54,6 +54,19 @@ it("a key that asks is told to have no default namespace, in a remark of its own
   expect(await create({}, { json: true })).toEqual(["", false]);
 });
 
+it("another tenant's key comes with a remark of who tends it, and of how to be that", async () => {
+  const create = async (scopes: string[], values: object) => {
+    reply("POST /admin/keys", { ...showKey({ ...KEY, tenant: "acme" }), scopes, key: "brink-new" });
+    const { out, said } = await runCommand(keysCreate, [], { ...url(), ...values });
+    return [out, /keys of tenant acme are .* its own admin keys alone:\n(.*)/.exec(said)?.[1]];
+  };
+  const make = "npx brink keys create --tenant acme --scopes admin makes one";
+  expect(await create(["inference"], { tenant: "acme" })).toEqual(["brink-new", make]);
+  expect(await create(["admin"], { tenant: "acme" })).toEqual(["brink-new", "this is one"]);
+  expect(await create(["inference"], {})).toEqual(["brink-new", undefined]);
+  expect(await create(["inference"], { tenant: "acme", json: true })).toEqual(["", undefined]);
+});
+
 it("the list says what each key may read, and which have expired", async () => {
   const listed = [
     { ...KEY, namespaces: ["docs", "hr"], default_namespace: "hr", expires_at: 0, usage: null },
