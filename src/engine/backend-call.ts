@@ -16,7 +16,7 @@ interface BegunAttempt {
 /** One answer's attempts, their common deadline, and what came of them. */
 export class BackendCall {
   readonly request: EngineRequest;
-  readonly attempts: BackendAttempt[] = [];
+  readonly attempts: BackendAttempt[];
   /** The last failure of each backend that was asked. */
   readonly failures = new Map<Member, BackendFailure>();
   /** Backends whose first token is being waited for. */
@@ -27,6 +27,7 @@ export class BackendCall {
   /** `totalMs` is what all attempts may take together until the first token. */
   constructor(request: EngineRequest, totalMs: number, now: () => number) {
     this.request = request;
+    this.attempts = request.attempts ?? [];
     this.#now = now;
     this.#deadline = now() + totalMs;
   }

@@ -29,6 +29,8 @@ export interface EngineRequest {
   prefer?: string;
   /** Told of each attempt at a backend; nobody is where absent. */
   watch?: AttemptWatch;
+  /** Takes each attempt at a backend as it begins, also where none is answered. */
+  attempts?: BackendAttempt[];
   /** Told of what a backend writes and Brink does not hand on, such as reasoning: bytes. */
   hidden?: (bytes: number) => void;
   /** For one attempt's header `traceparent` (W3C Trace Context); none is sent where absent. */

@@ -1,6 +1,13 @@
 /** One request's use: what it may take, what it takes, and what is recorded of that. */
 import { utf8Length } from "../../index/bytes.ts";
-import type { Engine, EnginePiece, EngineRequest, Served, Usage } from "../engine/engine.ts";
+import type {
+  BackendAttempt,
+  Engine,
+  EnginePiece,
+  EngineRequest,
+  Served,
+  Usage,
+} from "../engine/engine.ts";
 import { READER_ID } from "../engine/reader.ts";
 import { codeOf, ServiceError } from "../errors.ts";
 import type { Admission, Budget, Rates, Reservation } from "../ledger/quota-types.ts";
@@ -197,34 +204,37 @@ class MeteredEngine implements Engine {
     let served: Served | undefined;
     let bytes = 0;
     let began = false;
-    let failure: unknown = null;
     const hidden = (more: number) => {
       bytes += more;
     };
+    const attempts: BackendAttempt[] = [];
     try {
-      for await (const piece of this.#engine.answer({ ...request, hidden })) {
+      for await (const piece of this.#engine.answer({ ...request, hidden, attempts })) {
         began = true;
         bytes += bytesOf(piece);
         told = piece.usage ?? told;
         served ??= piece.served;
         yield piece;
       }
-    } catch (error) {
-      failure = error;
-      throw error;
     } finally {
-      // An engine that refused at once took nothing; one that was left or timed out may have read.
-      const refused = !began && !request.signal.aborted && codeOf(failure) !== "backend_timeout";
       const guess = () => usage.guessTokens(this.#prompted(request), bytes);
-      const tokens = refused ? NO_TOKENS : (told ?? guess());
+      const tokens = began ? (told ?? guess()) : this.#unheard(request.signal, bytes, guess);
       const own = usage.priceOf(meter.prices, served?.id ?? this.id, tokens);
-      const lost = lostOf(served, meter.prices, () => guess().prompt_tokens);
+      const lost = lostOf(attempts, meter.prices, () => guess().prompt_tokens);
       const all = lost.reduce((sum, { nanos }) => sum + nanos, own ?? 0);
       const nanos = Math.min(all, held?.nanos ?? all); // a budget is never overrun
-      const tokensInAll = usage.sum([tokens, ...lost.map((one) => one.tokens)]);
-      if (!refused) meter.used(tokensInAll, own === null ? null : nanos);
+      const inAll = usage.sum([tokens, ...lost.map((one) => one.tokens)]);
+      const some = began || inAll.prompt_tokens + inAll.completion_tokens > 0;
+      if (some) meter.used(inAll, own === null ? null : nanos);
       if (held !== null) meter.settle(held.id, nanos);
     }
+  }
+
+  /** What an engine took that gave no piece, beside its attempts: a backend what it reasoned, and a
+   *  generator that was left may have read. One that refused took nothing. */
+  #unheard(signal: AbortSignal, bytes: number, guess: () => usage.Tokens): usage.Tokens {
+    if (this.kind === "backend") return bytes > 0 ? { ...guess(), prompt_tokens: 0 } : NO_TOKENS;
+    return signal.aborted ? guess() : NO_TOKENS;
   }
 
   /** The request with the messages that its engine reads: a generator puts the passages into its
@@ -269,10 +279,14 @@ interface Held {
   nanos: number;
 }
 
-/** What attempts used that another backend answered after or faster than: what they told, else the
- *  prompt where they may have read it. */
-function lostOf(served: Served | undefined, prices: usage.PriceList, promptTokens: () => number) {
-  return (served?.attempts ?? []).flatMap(({ backend, outcome, usage: told }) => {
+/** What attempts used that did not answer: what they told, else the prompt where they may have read
+ *  it. */
+function lostOf(
+  attempts: readonly BackendAttempt[],
+  prices: usage.PriceList,
+  promptTokens: () => number,
+) {
+  return attempts.flatMap(({ backend, outcome, usage: told }) => {
     const read = outcome === "timed_out" || outcome === "abandoned";
     if (told === undefined && !read) return [];
     const tokens = told ?? { prompt_tokens: promptTokens(), completion_tokens: 0 };

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BackendState } from "../../src/engine/backend-state.ts";
+import type { BackendAttempt } from "../../src/engine/engine.ts";
 import type { BackendConfig } from "../../src/env.ts";
 import { BACKEND_QUEUE_MAX, CIRCUIT_OUTCOMES_MIN } from "../../src/limits.ts";
 import { ask, collect, memberAt, poolOf } from "../support/backends.ts";
@@ -135,6 +136,18 @@ describe("retries", () => {
       code: "backend_unavailable",
     });
     expect(counts()).toEqual([1, 1, 1]);
+  });
+
+  it("each attempt is noted where the request says, also where none is answered", async () => {
+    a.script({ silence: "hang" });
+    b.script(fails(401));
+    const attempts: BackendAttempt[] = [];
+    const pool = poolOf(inOrder({ deadlineMs: 40 }).slice(0, 2), { totalMs: 60 });
+    await expect(collect(pool.answer({ ...ask(true), attempts }))).rejects.toThrow("401");
+    expect(attempts).toMatchObject([
+      { backend: "a", outcome: "timed_out" },
+      { backend: "b", outcome: "failed" },
+    ]);
   });
 
   it("where all were late it is a backend_timeout", async () => {

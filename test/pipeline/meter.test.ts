@@ -1,89 +1,21 @@
 import { expect, it, vi } from "vitest";
-import type { Engine, EnginePiece, EngineRequest } from "../../src/engine/engine.ts";
+import type { Engine, EngineRequest } from "../../src/engine/engine.ts";
 import { codeOf, ServiceError } from "../../src/errors.ts";
-import type { Reservation } from "../../src/ledger/quota-types.ts";
-import type { KeyRecord } from "../../src/ledger/types.ts";
 import { PART_TOKENS_MAX, SETTLE_ATTEMPTS_MAX, SETTLE_PAUSE_MS } from "../../src/limits.ts";
-import { Meter, type QuotaPort } from "../../src/pipeline/meter.ts";
+import type { QuotaPort } from "../../src/pipeline/meter.ts";
 import { tapped } from "../../src/pipeline/tap.ts";
 import type { AnswerStream, BrinkReport } from "../../src/pipeline/types.ts";
-import { KEY } from "../api/fake-keys.ts";
 import { HIT } from "../api/fake-service.ts";
-
-/** A quota with room for anything, which notes what it is asked. */
-function openQuota() {
-  const calls: [string, ...unknown[]][] = [];
-  const state = { spent_nanos: 0, held_nanos: 0, lapsed_nanos: 0, since: null, resets_at: null };
-  const quota: QuotaPort = {
-    async admit(...args) {
-      calls.push(["admit", ...args]);
-      const tokens = { limit: 1_000, remaining: 900, reset_ms: 1 };
-      return { refused: null, retry_after_ms: 0, requests: null, tokens, second: 7 };
-    },
-    async correctTokens(...args) {
-      calls.push(["correctTokens", ...args]);
-    },
-    async reserve(_, ...args): Promise<Reservation> {
-      calls.push(["reserve", ...args]);
-      return { held: true, ...state };
-    },
-    async settle(_, nanos) {
-      calls.push(["settle", nanos]);
-      return true;
-    },
-  };
-  return { calls, quota, state };
-}
-
-function meterOf(
-  quota: QuotaPort,
-  limits: Partial<KeyRecord> = {},
-  unreachable: "deny" | "allow" = "deny",
-) {
-  const kept: Promise<unknown>[] = [];
-  const key = { ...KEY, budget_usd: null, ...limits };
-  const meter = new Meter(
-    {
-      prices: {
-        backends: [{ name: "big", prices: { input_per_mtok: 1, output_per_mtok: 2 } }],
-        edgePrices: { input_per_mtok: 0, output_per_mtok: 0 },
-      },
-      unreachable,
-      quota: () => quota,
-      recorder: () => ({ record: async () => {} }),
-      keepAlive: (work) => kept.push(work),
-    },
-    { tenant: "t", scopes: ["inference"], namespaces: null, default_namespace: null, key },
-  );
-  return { meter, kept };
-}
-
-const USAGE = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };
-
-function engineOf(answer: (request: EngineRequest) => AsyncIterable<EnginePiece>): Engine {
-  return { kind: "backend", id: "backend:big", model: "big", answer };
-}
-
-const speaks = engineOf(async function* () {
-  yield { text: "four " };
-  yield { text: "more", usage: USAGE };
-});
-
-function asking(signal = new AbortController().signal): EngineRequest {
-  const messages = [{ role: "user" as const, content: "question" }];
-  const parameters = { max_tokens: 10 };
-  const rest = { scope: "t", question: "question", hits: [], stream: true };
-  return { ...rest, messages, parameters, signal };
-}
-
-/** A fourth of the bytes of {"max_tokens":10,"messages":[{"role":"user","content":"question"}]}. */
-const PROMPT_TOKENS = 17;
-
-async function drain(pieces: AsyncIterable<EnginePiece>): Promise<string> {
-  let text = "";
-  for await (const piece of pieces) text += piece.text;
-  return text;
-}
+import {
+  asking,
+  drain,
+  engineOf,
+  meterOf,
+  openQuota,
+  PROMPT_TOKENS,
+  speaks,
+  USAGE,
+} from "./metering.ts";
 
 it("a key without limits asks no object anything", async () => {
   const { calls, quota } = openQuota();
@@ -149,31 +81,6 @@ it("who leaves pays for tools, parts and hidden reasoning as who stays does", as
   expect(settled).toBeLessThanOrEqual(Number(calls[0]![1]));
 });
 
-it("a backend that timed out, or was slower, costs its prompt, within the hold", async () => {
-  const { calls, quota } = openQuota();
-  const { meter, kept } = meterOf(quota, { budget_usd: 1 });
-  const prices = { input_per_mtok: 1, output_per_mtok: 1 };
-  meter.prices.backends = ["a", "b", "c"].map((name) => ({ name, prices }));
-  const attempts = (["timed_out", "abandoned", "failed", "rate_limited"] as const).map(
-    (outcome, i) => ({ backend: "abca"[i]!, outcome, ms: 3 }),
-  );
-  const pool = { ...speaks, id: "backend" };
-  const settledOf = async (more: typeof attempts) => {
-    calls.length = 0;
-    pool.answer = async function* () {
-      const served = { id: "backend:b", model: "m", attempts: more };
-      yield { text: "x", served, usage: USAGE };
-    };
-    await drain(meter.engine(pool).answer(asking()));
-    await Promise.all(kept);
-    const settled = calls.find(([name]) => name === "settle")![1];
-    return [Number(calls[0]![1]), Number(settled)] as const;
-  };
-  expect((await settledOf(attempts))[1]).toBe(15_000 + 2 * PROMPT_TOKENS * 1_000);
-  const [held, settled] = await settledOf(Array.from({ length: 20 }, () => attempts[0]!));
-  expect(settled).toBe(held);
-});
-
 it("a key with a budget cannot ask a backend for what its prices do not cover", async () => {
   const file = { type: "file", file: { file_id: "file-1" } };
   const content = [{ type: "text", text: "Read it" }, file];
@@ -190,45 +97,6 @@ it("a key with a budget cannot ask a backend for what its prices do not cover", 
     const free = meterOf(quota).meter;
     expect(await drain(free.engine(speaks).answer(bought))).toBe("four more");
   }
-});
-
-it("an engine that refuses at once costs nothing; one that timed out may have read", async () => {
-  for (const code of ["backend_unavailable", "backend_timeout"] as const) {
-    const { calls, quota } = openQuota();
-    const fails = engineOf(async function* () {
-      yield* [];
-      throw new ServiceError(code, "no");
-    });
-    const { meter } = meterOf(quota, { budget_usd: 1 });
-    await expect(drain(meter.engine(fails).answer(asking()))).rejects.toThrow("no");
-    const read = PROMPT_TOKENS * 1_000;
-    expect(calls.at(-1)).toEqual(["settle", code === "backend_timeout" ? read : 0]);
-  }
-});
-
-it("of a pool the dearest price is held, twice for a hedge; who answered is paid", async () => {
-  const { calls, quota } = openQuota();
-  const { meter, kept } = meterOf(quota, { budget_usd: 1 });
-  meter.prices.backends = [
-    { name: "a", prices: { input_per_mtok: 1, output_per_mtok: 2 } },
-    { name: "b", prices: { input_per_mtok: 10, output_per_mtok: 1 } },
-  ];
-  const lost = { backend: "b", outcome: "abandoned", ms: 3, usage: USAGE } as const;
-  const pool = { ...speaks, id: "backend" };
-  const most = async (hedgeMs?: number, attempts: (typeof lost)[] = []) => {
-    calls.length = 0;
-    pool.answer = async function* () {
-      yield { text: "x", served: { id: "backend:a", model: "m", attempts }, usage: USAGE };
-    };
-    await drain(meter.engine(pool).answer({ ...asking(), hedgeMs }));
-    await Promise.all(kept);
-    return [calls[0]![1], calls.find(([name]) => name === "settle")![1]] as number[];
-  };
-  const [held, settled] = await most();
-  expect(settled).toBe(20_000); // of a: 10 tokens at 1 and 5 at 2 USD per million
-  const [hedged, both] = await most(50, [lost]);
-  expect(hedged).toBe(2 * held!);
-  expect(both).toBe(20_000 + 105_000); // and of b, which lost, 10 at 10 and 5 at 1
 });
 
 it("a budget that leaves too little refuses before the engine is asked", async () => {

@@ -1,0 +1,98 @@
+import { expect, it } from "vitest";
+import { ServiceError } from "../../src/errors.ts";
+import {
+  asking,
+  drain,
+  engineOf,
+  meterOf,
+  openQuota,
+  PROMPT_TOKENS,
+  speaks,
+  USAGE,
+} from "./metering.ts";
+
+it("a backend that timed out, or was slower, costs its prompt, within the hold", async () => {
+  const { calls, quota } = openQuota();
+  const { meter } = meterOf(quota, { budget_usd: 1 });
+  const prices = { input_per_mtok: 1, output_per_mtok: 1 };
+  meter.prices.backends = ["a", "b", "c"].map((name) => ({ name, prices }));
+  const attempts = (["timed_out", "abandoned", "failed", "rate_limited"] as const).map(
+    (outcome, i) => ({ backend: "abca"[i]!, outcome, ms: 3 }),
+  );
+  const pool = { ...speaks, id: "backend" };
+  const settledOf = async (more: typeof attempts) => {
+    calls.length = 0;
+    pool.answer = async function* (request) {
+      request.attempts!.push(...more);
+      const served = { id: "backend:b", model: "m", attempts: request.attempts! };
+      yield { text: "x", served, usage: USAGE };
+    };
+    await drain(meter.engine(pool).answer(asking()));
+    const settled = calls.find(([name]) => name === "settle")![1];
+    return [Number(calls[0]![1]), Number(settled)] as const;
+  };
+  expect((await settledOf(attempts))[1]).toBe(15_000 + 2 * PROMPT_TOKENS * 1_000);
+  const [held, settled] = await settledOf(Array.from({ length: 20 }, () => attempts[0]!));
+  expect(settled).toBe(held);
+});
+
+it("where none answers, who may have read costs its prompt, who refused nothing", async () => {
+  const read = PROMPT_TOKENS * 1_000;
+  for (const [outcomes, code, cost] of [
+    [["failed"], "backend_unavailable", 0],
+    [["timed_out"], "backend_timeout", read],
+    [["timed_out", "failed"], "backend_unavailable", read],
+    [["timed_out", "timed_out", "refused"], "backend_unavailable", 2 * read],
+    [[], "backend_busy", 0],
+  ] as const) {
+    const { calls, quota } = openQuota();
+    const fails = engineOf(async function* ({ attempts }) {
+      yield* [];
+      for (const outcome of outcomes) attempts!.push({ backend: "big", outcome, ms: 3 });
+      throw new ServiceError(code, "no");
+    });
+    const { meter } = meterOf(quota, { budget_usd: 1 });
+    await expect(drain(meter.engine(fails).answer(asking()))).rejects.toThrow("no");
+    expect(calls.at(-1)).toEqual(["settle", cost]);
+  }
+});
+
+it("who leaves before the first piece pays for the prompt and for what was reasoned", async () => {
+  const { calls, quota } = openQuota();
+  const { meter } = meterOf(quota, { budget_usd: 1 });
+  const left = new AbortController();
+  const thinks = engineOf(async function* ({ attempts, hidden }) {
+    yield* [];
+    attempts!.push({ backend: "big", outcome: "abandoned", ms: 3 });
+    hidden!(12);
+    left.abort();
+    throw left.signal.reason;
+  });
+  await expect(drain(meter.engine(thinks).answer(asking(left.signal)))).rejects.toThrow();
+  expect(calls.at(-1)).toEqual(["settle", (PROMPT_TOKENS + 2 * 3) * 1_000]);
+});
+
+it("of a pool the dearest price is held, twice for a hedge; who answered is paid", async () => {
+  const { calls, quota } = openQuota();
+  const { meter } = meterOf(quota, { budget_usd: 1 });
+  meter.prices.backends = [
+    { name: "a", prices: { input_per_mtok: 1, output_per_mtok: 2 } },
+    { name: "b", prices: { input_per_mtok: 10, output_per_mtok: 1 } },
+  ];
+  const lost = { backend: "b", outcome: "abandoned", ms: 3, usage: USAGE } as const;
+  const pool = { ...speaks, id: "backend" };
+  const most = async (hedgeMs?: number, attempts: (typeof lost)[] = []) => {
+    calls.length = 0;
+    pool.answer = async function* (request) {
+      request.attempts!.push(...attempts);
+      yield { text: "x", served: { id: "backend:a", model: "m", attempts }, usage: USAGE };
+    };
+    await drain(meter.engine(pool).answer({ ...asking(), hedgeMs }));
+    return [calls[0]![1], calls.find(([name]) => name === "settle")![1]] as number[];
+  };
+  const [held, settled] = await most();
+  expect(settled).toBe(20_000); // of a: 10 tokens at 1 and 5 at 2 USD per million
+  const [hedged, both] = await most(50, [lost]);
+  expect(hedged).toBe(2 * held!);
+  expect(both).toBe(20_000 + 105_000); // and of b, which lost, 10 at 10 and 5 at 1
+});
