@@ -11,7 +11,8 @@ export interface Scopes {
 const NONE: Scopes = { inference: false, reads: false };
 
 /** Each scope is tried by a call that the service refuses after it has looked at the key: a body
- *  that is no JSON, so that nothing can come of it. Costs 4 requests of the key's rate. */
+ *  that is no JSON, so that nothing can come of it. A key that may ask is counted the two POSTs
+ *  under /v1 by its rate; calls of /admin are not counted. */
 export async function checkKey(
   listen: Listen,
   key: string,

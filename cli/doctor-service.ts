@@ -34,8 +34,7 @@ export async function checkService({ url, key, from }: Address): Promise<Check[]
     const what = "not looked at: backends, router, ledger, stores and namespaces";
     return [...checks, warn("inside", what, "give an admin key: --key, BRINK_KEY or a profile")];
   }
-  const samples = readSamples((await listen("GET", "/admin/metrics")).text);
-  checks.push(checkBackends(samples), checkRouter(samples), checkLedger(samples));
+  checks.push(...checkFigures(await listen("GET", "/admin/metrics")));
   checks.push(checkStore(await listen("GET", "/admin/models")));
   return [...checks, ...(await checkNamespaces(listen))];
 }
@@ -116,6 +115,30 @@ function checkModels({ status, body, message }: Heard): Check {
   return ok(name, `${names.join(", ")}${loaded ? "" : " (not loaded yet, a question does that)"}`);
 }
 
+const UNSEEN = "not looked at";
+const AGAIN = "look again; npx wrangler tail shows the failure";
+
+/** What only the operator may see, to whoever holds another tenant's key. */
+function checkUnseen(name: string): Check {
+  const remedy = "give an admin key of the tenant default: --key, BRINK_KEY or a profile";
+  return warn(name, `${UNSEEN}: it is for the operator's keys`, remedy);
+}
+
+/** By the figures that there are: what is missing among them is nothing that is well. */
+function checkFigures({ status, text, message }: Heard): Check[] {
+  const what = `${message}: backends, router and ledger are ${UNSEEN}`;
+  if (status !== 200) return [fail("figures", what, AGAIN)];
+  const samples = readSamples(text);
+  const failed = samples.find(({ name }) => name === "brink_metrics_parts_failed")?.value ?? 0;
+  const operator = samples.some(({ name }) => name === "brink_ledger_failures_total");
+  return [
+    ...(failed > 0 ? [warn("figures", `${failed} parts could not be read`, AGAIN)] : []),
+    operator ? checkBackends(samples) : checkUnseen("backends"),
+    checkRouter(samples),
+    operator ? checkLedger(samples) : checkUnseen("ledger"),
+  ];
+}
+
 function checkBackends(samples: readonly Sample[]): Check {
   const name = "backends";
   const circuits = samples.filter((sample) => sample.name === "brink_backend_circuit");
@@ -131,9 +154,9 @@ function checkBackends(samples: readonly Sample[]): Check {
 }
 
 function checkRouter(samples: readonly Sample[]): Check {
-  const alarms = samples
-    .filter(({ name, value }) => name === "brink_router_drift_alarm" && value === 1)
-    .map(({ labels }) => labels.test);
+  const tests = samples.filter(({ name }) => name === "brink_router_drift_alarm");
+  if (tests.length === 0) return warn("router", `${UNSEEN}: its figures are missing`, AGAIN);
+  const alarms = tests.filter(({ value }) => value === 1).map(({ labels }) => labels.test);
   if (alarms.length === 0) return ok("router", "no drift alarm");
   const remedy = "npx brink router report, then calibrate or rollback (docs/operations.md)";
   return warn("router", `drift alarm: ${alarms.join(", ")}`, remedy);
@@ -153,7 +176,8 @@ function checkLedger(samples: readonly Sample[]): Check {
 function checkStore({ status, code, body, message }: Heard): Check {
   const name = "model store";
   if (status === 200) return ok(name, `${body.models.length} models of your own`);
-  if (code === "generator_not_configured" || code === "forbidden")
+  if (code === "forbidden") return checkUnseen(name);
+  if (code === "generator_not_configured")
     return ok(name, "not bound, which is optional: npm run deploy -- --generator");
   return fail(name, message, "npx wrangler tail shows the failure");
 }

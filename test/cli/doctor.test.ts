@@ -66,6 +66,8 @@ it("a service that is well has no failure, and the lines say so", async () => {
   expect(out).toMatch(/0 fail$/m);
   expect(code).toBe(0);
   expect(service.calls.every((call) => !/^(PUT|PATCH|DELETE)/.test(call))).toBe(true);
+  // What a key's rate counts.
+  expect(service.calls.filter((call) => call.startsWith("POST /v1/"))).toHaveLength(2);
 });
 
 it("what is wrong is told with what to do, and exits with 1", async () => {
@@ -109,6 +111,32 @@ it("a key is told by its scopes, and what it may not see is not called a failure
   expect(ok).toBe(true);
   expect(of("key")).toMatchObject({ state: "ok", detail: "brink-admin has inference" });
   expect(of("inside")).toMatchObject({ state: "warn" });
+});
+
+it("what a tenant's key may not see, and what could not be read, is not called well", async () => {
+  const drift = 'brink_router_drift_alarm{test="risk"} 0\nbrink_metrics_parts_failed 0\n';
+  serve({ "GET /admin/metrics": [200, drift], "GET /admin/models": [403, FORBIDDEN] });
+  const tenant = await examine();
+  expect([tenant.ok, tenant.of("router")!.state]).toEqual([true, "ok"]);
+  for (const name of ["backends", "ledger", "model store"])
+    expect(tenant.of(name)).toMatchObject({
+      state: "warn",
+      detail: expect.stringContaining("not looked at"),
+    });
+  const figures = "brink_ledger_failures_total 0\nbrink_metrics_parts_failed 1\n";
+  serve({ "GET /admin/metrics": [200, figures] });
+  const partial = await examine();
+  expect(partial.of("figures")).toMatchObject({ detail: "1 parts could not be read" });
+  expect(partial.of("router")).toMatchObject({
+    state: "warn",
+    detail: "not looked at: its figures are missing",
+  });
+  expect([partial.of("backends")!.state, partial.of("ledger")!.state]).toEqual(["ok", "ok"]);
+  serve({ "GET /admin/metrics": [500, { error: { message: "a bug", code: "internal" } }] });
+  const none = await examine();
+  expect([none.ok, none.of("backends"), none.of("figures")!.detail]).toEqual([
+    ...[false, undefined, "a bug: backends, router and ledger are not looked at"],
+  ]);
 });
 
 it("an unknown key, no service, and a service that is another are failures", async () => {
