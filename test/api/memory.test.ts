@@ -64,7 +64,8 @@ it("every way of finding reaches the service, with defaults where none is given"
   const chosen = { diversity: { lambda: 0, pool: 256 }, rerank: { model: "m", depth: 50 } };
   await call(SEARCH, { json: { query: "lease", ...chosen } });
   expect(service.calls[1]![2]).toMatchObject(chosen);
-  const nulls = Object.fromEntries(Object.keys(given).map((field) => [field, null]));
+  const nullable = Object.keys({ ...given, filter: {} });
+  const nulls = Object.fromEntries(nullable.map((field) => [field, null]));
   const off = { neighbours: 0, group_by_document: false, rerank: false, iterative: { hops: 1 } };
   for (const rest of [nulls, off]) await call(SEARCH, { json: { query: "lease", ...rest } });
   const plain = ["embedding", "explain", "filter", "k", "mode", "namespace", "query"];

@@ -34,6 +34,12 @@ it("an ONNX model is announced with its manifest and its tokenizer's length", as
   expect(service.calls[0]!.slice(2)).toEqual(["tiny", { ...file, onnx }]);
 });
 
+it("null for what an ONNX model has beside is a decoder", async () => {
+  const { call, service } = startApi();
+  expect((await call(UPLOADS, { json: { ...file, onnx: null } })).status).toBe(201);
+  expect(service.calls[0]!.slice(2)).toEqual(["tiny", { ...file, onnx: null }]);
+});
+
 it("models are listed without where their bytes lie, and removed", async () => {
   const { call } = startApi();
   const { models } = StoredModelsReply.parse(await (await call("/admin/models")).json());

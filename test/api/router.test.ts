@@ -86,6 +86,26 @@ it("labels are shares and verdicts; without any the collected ones are meant", a
   for (const json of bad) expect(await post(json)).toEqual([400, "invalid_request"]);
 });
 
+it("null is as good as nothing", async () => {
+  const { service, outcome } = startApi();
+  const put = (json: unknown) => outcome("/admin/router", { method: "PUT", json });
+  const none = { max_risk: null, confidence: null, budget_usd_per_1k: null };
+  const rest = { shadow_rate: null, keep_text: false, auto_calibrate: null };
+  expect(await put({ target: { ...none, backend_share: 0.5 }, ...rest })).toEqual([200, null]);
+  const changes = { target: { backend_share: 0.5 }, keep_text: false };
+  expect(service.calls.at(-1)![2]).toStrictEqual(changes);
+  expect(await put({ target: null, shadow_rate: 0.5 })).toEqual([200, null]);
+  expect(service.calls.at(-1)![2]).toStrictEqual({ shadow_rate: 0.5 });
+  for (const nothing of [{ target: null }, { target: none }, { target: { confidence: 0.9 } }])
+    expect(await put(nothing)).toEqual([400, "invalid_request"]);
+  const nulls = { labels: null, abstained: null, replace: null, include_feedback: null };
+  const calibrated = await outcome("/admin/router/calibrate", { json: nulls });
+  expect(calibrated).toEqual([200, null]);
+  expect(service.calls.at(-1)![2]).toEqual({
+    ...{ labels: null, abstained: 0, replace: true, include_feedback: false },
+  });
+});
+
 function model(rest: object = {}) {
   const one = { mean: 0, std: 1, weight: 0.5 };
   return {

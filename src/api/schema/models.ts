@@ -32,7 +32,7 @@ export const UploadRequest = z
           })
           .openapi({ description: "How much of the file is tokenizer.json." }),
       })
-      .optional()
+      .nullish()
       .openapi({
         description:
           "For an ONNX model, whose file is tokenizer.json, of tokenizer_bytes, and right behind " +
@@ -43,8 +43,8 @@ export const UploadRequest = z
 
 /** Throws `invalid_request`. */
 export function parseUpload(body: unknown): ModelFile {
-  const { bytes, sha256, onnx = null } = parse(UploadRequest, body);
-  return { bytes, sha256, onnx };
+  const { bytes, sha256, onnx } = parse(UploadRequest, body);
+  return { bytes, sha256, onnx: onnx ?? null };
 }
 
 export const ModelParams = z.object({ name: ModelName });

@@ -47,7 +47,7 @@ const Format = z.discriminatedUnion(
 const Tool = z
   .looseObject({
     type: z.string(),
-    name: z.string().min(1).max(128).optional(),
+    name: z.string().min(1).max(128).nullish(),
     description: z.string().nullish().openapi({ description: "What it does, for the model." }),
     parameters: z
       .record(z.string(), z.unknown())
@@ -58,7 +58,7 @@ const Tool = z
   .superRefine((tool, ctx) => {
     if (tool.type !== "function")
       unsupported(ctx, ["type"], `${tool.type} is not offered: only functions are`);
-    else if (tool.name === undefined)
+    else if (tool.name == null)
       ctx.addIssue({ code: "custom", path: ["name"], message: "is missing" });
   });
 

@@ -4,30 +4,48 @@ import { parse, z } from "./common.ts";
 
 const Share = z.number().min(0).max(1);
 
-export const TargetField = z
-  .strictObject({
-    max_risk: Share.optional().openapi({
-      description: "The greatest share of wrong answers among those that the edge gives.",
-    }),
-    confidence: z.number().min(0.5).max(0.9999).optional().openapi({
-      description: "Of max_risk, over the draw of the calibration questions; 0.95 where absent.",
-    }),
-    backend_share: Share.optional().openapi({
-      description: "The share of questions that a backend gets.",
-    }),
-    budget_usd_per_1k: z.number().min(0).max(1e6).optional().openapi({
-      description: "What 1,000 questions may cost by the backend's prices.",
-    }),
-  })
-  .refine((target) => ASKED.filter((name) => target[name] !== undefined).length === 1, {
-    error: "must have one of max_risk, backend_share and budget_usd_per_1k",
-  })
-  .refine((target) => target.confidence === undefined || target.max_risk !== undefined, {
-    error: "confidence goes with max_risk",
+const MaxRisk = Share.openapi({
+  description: "The greatest share of wrong answers among those that the edge gives.",
+});
+const Confidence = z.number().min(0.5).max(0.9999).openapi({
+  description: "Of max_risk, over the draw of the calibration questions; 0.95 where absent.",
+});
+const BackendShare = Share.openapi({ description: "The share of questions that a backend gets." });
+const Budget = z.number().min(0).max(1e6).openapi({
+  description: "What 1,000 questions may cost by the backend's prices.",
+});
+
+export const TargetReply = z
+  .object({
+    max_risk: MaxRisk.optional(),
+    confidence: Confidence.optional(),
+    backend_share: BackendShare.optional(),
+    budget_usd_per_1k: Budget.optional(),
   })
   .openapi("RouterTarget");
 
+export const TargetRequest = z
+  .strictObject({
+    max_risk: MaxRisk.nullish(),
+    confidence: Confidence.nullish(),
+    backend_share: BackendShare.nullish(),
+    budget_usd_per_1k: Budget.nullish(),
+  })
+  .refine((target) => ASKED.filter((name) => target[name] != null).length === 1, {
+    error: "must have one of max_risk, backend_share and budget_usd_per_1k",
+  })
+  .refine((target) => target.confidence == null || target.max_risk != null, {
+    error: "confidence goes with max_risk",
+  });
+
 const ASKED = ["max_risk", "backend_share", "budget_usd_per_1k"] as const;
+
+/** The target that was asked for. */
+export function readTarget(asked: z.infer<typeof TargetRequest>): Target {
+  return Object.fromEntries(
+    Object.entries(asked).filter(([, value]) => value != null),
+  ) as unknown as Target;
+}
 
 /** As text in an address; what it may be at most is the target's own to say. */
 function numberText(description: string) {
@@ -48,7 +66,7 @@ export const PreviewQuery = z.object({
 
 /** Throws `invalid_request`. */
 export function parsePreview(query: Record<string, string>): Target {
-  return parse(TargetField, parse(PreviewQuery, query)) as Target;
+  return readTarget(parse(TargetRequest, parse(PreviewQuery, query)));
 }
 
 export const Expected = z
@@ -62,7 +80,7 @@ export const Expected = z
   .openapi({ description: "Of questions like those of the calibration set." });
 
 export const PreviewReply = z
-  .object({ target: TargetField, threshold: z.number(), expected: Expected })
+  .object({ target: TargetReply, threshold: z.number(), expected: Expected })
   .openapi("RouterPreview");
 
 const Interval = z.object({ value: z.number(), low: z.number(), high: z.number() });

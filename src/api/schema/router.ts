@@ -10,28 +10,27 @@ import type { CalibrateRequest, VersionRequest } from "../../pipeline/learning-t
 import { FEATURES, type FeatureName } from "../../router/features.ts";
 import { QUESTION_FEATURES } from "../../router/features-question.ts";
 import type { RouterSettings } from "../../router/router-types.ts";
-import type { Target } from "../../router/target.ts";
 import { parse, z } from "./common.ts";
-import { Expected, TargetField } from "./router-target.ts";
+import { Expected, readTarget, TargetReply, TargetRequest } from "./router-target.ts";
 
 const Share = z.number().min(0).max(1);
 
 export const RouterRequest = z
   .strictObject({
-    target: TargetField.optional().openapi({ description: "One of its three kinds." }),
-    shadow_rate: Share.optional().openapi({
+    target: TargetRequest.nullish().openapi({ description: "One of its three kinds." }),
+    shadow_rate: Share.nullish().openapi({
       description:
         "The share of questions whose answer at the edge is compared with the backend's, which " +
         "is asked for it after the reply.",
     }),
-    keep_text: z.boolean().optional().openapi({
+    keep_text: z.boolean().nullish().openapi({
       description: "False: outcomes are kept without their texts, and those kept so far go.",
     }),
-    auto_calibrate: z.boolean().optional().openapi({
+    auto_calibrate: z.boolean().nullish().openapi({
       description: "Whether enough compared answers make a new version by themselves.",
     }),
   })
-  .refine((body) => Object.values(body).some((value) => value !== undefined), {
+  .refine((body) => Object.values(body).some((value) => value != null), {
     error: "names nothing to set: target, shadow_rate, keep_text or auto_calibrate",
   })
   .openapi("RouterRequest");
@@ -39,8 +38,8 @@ export const RouterRequest = z
 /** Throws `invalid_request`. */
 export function parseRouter(body: unknown): Partial<RouterSettings> {
   const { target, ...rest } = parse(RouterRequest, body);
-  const given = Object.entries(rest).filter(([, value]) => value !== undefined);
-  return { ...Object.fromEntries(given), ...(target && { target: target as Target }) };
+  const given = Object.entries(rest).filter(([, value]) => value != null);
+  return { ...Object.fromEntries(given), ...(target && { target: readTarget(target) }) };
 }
 
 const RiskTest = z.object({
@@ -54,7 +53,7 @@ const RiskTest = z.object({
 
 export const RouterReply = z
   .object({
-    target: TargetField,
+    target: TargetReply,
     threshold: z.number().openapi({
       description: "The greatest difficulty that stays at the edge; -1: none does.",
     }),
@@ -127,31 +126,31 @@ const Verdict = z.strictObject({
 
 export const CalibrateBody = z
   .strictObject({
-    labels: z.array(Verdict).max(CALIBRATION_SCORES_MAX).optional().openapi({
+    labels: z.array(Verdict).max(CALIBRATION_SCORES_MAX).nullish().openapi({
       description: "Omitted: what the service collected by comparing answers with the backend's.",
     }),
-    abstained: Abstained.optional().openapi({
+    abstained: Abstained.nullish().openapi({
       description: "Questions beside the labels that the reader gave no answer to.",
     }),
-    replace: z.boolean().optional().openapi({
+    replace: z.boolean().nullish().openapi({
       description: "Whether these labels stand alone; else your own set keeps what it has.",
     }),
     include_feedback: z
       .boolean()
-      .optional()
+      .nullish()
       .openapi({
         description:
           "Whether ratings count as labels. People rate what they please, so the bound on risk " +
           "then holds only for questions like the rated ones.",
       }),
   })
-  .refine((body) => body.labels !== undefined || body.abstained === undefined, {
+  .refine((body) => body.labels != null || body.abstained == null, {
     error: "abstained goes with labels",
   })
-  .refine((body) => body.labels !== undefined || body.replace !== false, {
+  .refine((body) => body.labels != null || body.replace !== false, {
     error: "replace: false goes with labels: collected ones would count again",
   })
-  .refine((body) => body.labels === undefined || body.include_feedback !== true, {
+  .refine((body) => body.labels == null || body.include_feedback !== true, {
     error: "include_feedback goes with collected labels",
   })
   .openapi("RouterCalibration");
@@ -162,7 +161,7 @@ export function parseCalibrate(body: unknown): CalibrateRequest {
   return {
     labels: labels ?? null,
     abstained: abstained ?? 0,
-    replace: replace ?? labels === undefined,
+    replace: replace ?? labels == null,
     include_feedback: include_feedback ?? false,
   };
 }
