@@ -76,7 +76,7 @@ export class BackendCall {
     const said = failures.map(([member, { message }]) => `${member.name}: ${message}`);
     const logged = failures.map(([member, failure]) => `${member.name}: ${loggedOf(failure)}`);
     const others = members.filter((member) => !this.failures.has(member));
-    const full = others.filter((member) => member.full() !== null);
+    const full = others.filter((member) => member.unwell() === null && member.full() !== null);
     const unasked = others.map((m) => `${m.name}: ${m.unwell() ?? m.full() ?? "it was not asked"}`);
     const facts = cutText([...said, ...unasked].join("; "), MESSAGE_CHARS);
     if (failures.length === 0 && full.length > 0)

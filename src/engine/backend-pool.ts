@@ -174,7 +174,9 @@ export class BackendPool implements Engine {
     if (member === undefined) return null;
     const ms = Math.min(this.#options.queueMs, call.remainingMs());
     const slot = await member.state.slots.wait(ms, signal);
-    return slot === null ? null : { member, slot };
+    if (slot === null || member.unwell() === null) return slot && { member, slot };
+    slot.release(); // who was before it in the line found out
+    return this.#place(call, tried, first, signal);
   }
 
   /** One attempt; null where it failed and another may mend that. */
@@ -214,7 +216,8 @@ export class BackendPool implements Engine {
   #pauseMs(call: BackendCall, round: number): number | null {
     if (round >= BACKEND_ROUNDS_MAX || call.spent()) return null;
     const waits = this.members
-      .filter((member) => call.hopeful(member) && member.full() === null)
+      .filter((member) => member.unwell() !== null || member.full() === null)
+      .filter((member) => call.hopeful(member))
       .map(({ state }) => state.circuit.waitMs());
     const waitMs = Math.min(...waits);
     if (waitMs > BACKEND_RETRY_AFTER_MS_MAX) return null; // Infinity where there is none

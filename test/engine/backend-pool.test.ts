@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BackendState } from "../../src/engine/backend-state.ts";
 import type { BackendAttempt } from "../../src/engine/engine.ts";
 import type { BackendConfig } from "../../src/env.ts";
-import { BACKEND_QUEUE_MAX, CIRCUIT_OUTCOMES_MIN } from "../../src/limits.ts";
+import { CIRCUIT_OUTCOMES_MIN } from "../../src/limits.ts";
 import { ask, collect, memberAt, poolOf } from "../support/backends.ts";
 import { type OpenAiServer, type Step, startOpenAiServer } from "../support/openai-server.ts";
 
@@ -267,72 +267,6 @@ describe("circuits and holds", () => {
     }
     expect(member.state.circuit.state).toBe("closed");
     expect(member.state.counts.attempts).toMatchObject({ refused: 20, abandoned: 20, failed: 0 });
-    expect(member.state.slots.taken).toBe(0);
-  });
-});
-
-describe("places", () => {
-  it("one whose places are taken is passed over", async () => {
-    const members = inOrder({ concurrency: 1 });
-    a.script({ chunks: [event("on and on")], ending: "hang" });
-    const held = poolOf(members).answer(ask(true));
-    await held.next();
-    expect((await collect(poolOf(members).answer(ask(true)))).served!.id).toBe("backend:b");
-    await held.return(undefined);
-    expect((await collect(poolOf(members).answer(ask(true)))).served!.id).toBe("backend:a");
-  });
-
-  it("where all are full a request waits for a place, in turn", async () => {
-    const member = memberAt(a.url, "a", { concurrency: 2 });
-    const steps = Array.from({ length: 8 }, () => ({ delayMs: 20, step: { text: "x" } }));
-    a.script(...steps);
-    let most = 0;
-    const watch = setInterval(() => {
-      most = Math.max(most, a.requests.length - a.answered);
-    }, 1);
-    const pool = poolOf([member]);
-    await Promise.all(Array.from({ length: 8 }, () => collect(pool.answer(ask(true)))));
-    clearInterval(watch);
-    expect(counts()[0]).toBe(8);
-    expect(most).toBeLessThanOrEqual(2);
-    expect(member.state.slots.taken).toBe(0);
-  });
-
-  it("who waits too long, or comes when the line is full, is told backend_busy", async () => {
-    const member = memberAt(a.url, "a", { concurrency: 1 });
-    a.script({ chunks: [event("on and on")], ending: "hang" });
-    const held = poolOf([member]).answer(ask(true));
-    await held.next();
-    const pool = poolOf([member], { queueMs: 300 });
-    const line = Array.from({ length: BACKEND_QUEUE_MAX }, () => collect(pool.answer(ask(true))));
-    const waiting = Promise.allSettled(line);
-    await expect.poll(() => member.state.slots.waiting).toBe(BACKEND_QUEUE_MAX);
-    const startMs = performance.now();
-    await expect(collect(pool.answer(ask(true)))).rejects.toMatchObject({
-      code: "backend_busy",
-      message: expect.stringContaining("a: it has 1 requests under way, and 64 wait"),
-    });
-    expect(performance.now() - startMs).toBeLessThan(250); // at once
-    for (const { status, reason } of (await waiting) as PromiseRejectedResult[])
-      expect([status, reason?.code]).toEqual(["rejected", "backend_busy"]);
-    expect(member.state.slots.waiting).toBe(0);
-    await held.return(undefined);
-    expect(member.state.slots.taken).toBe(0);
-  });
-
-  it("a caller that leaves the line leaves its place to the next", async () => {
-    const member = memberAt(a.url, "a", { concurrency: 1 });
-    a.script({ chunks: [event("on and on")], ending: "hang" });
-    const held = poolOf([member]).answer(ask(true));
-    await held.next();
-    const gone = new AbortController();
-    const left = collect(poolOf([member]).answer(ask(true, { signal: gone.signal })));
-    const next = collect(poolOf([member]).answer(ask(true)));
-    await expect.poll(() => member.state.slots.waiting).toBe(2);
-    gone.abort(new Error("the client has gone"));
-    await expect(left).rejects.toThrow("the client has gone");
-    await held.return(undefined);
-    expect((await next).served!.id).toBe("backend:a");
     expect(member.state.slots.taken).toBe(0);
   });
 });

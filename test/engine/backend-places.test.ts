@@ -1,0 +1,116 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import type { BackendConfig } from "../../src/env.ts";
+import { BACKEND_QUEUE_MAX } from "../../src/limits.ts";
+import { ask, collect, memberAt, poolOf } from "../support/backends.ts";
+import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
+
+let a: OpenAiServer;
+let b: OpenAiServer;
+let c: OpenAiServer;
+beforeEach(async () => {
+  [a, b, c] = await Promise.all([startOpenAiServer(), startOpenAiServer(), startOpenAiServer()]);
+});
+afterEach(() => Promise.all([a.close(), b.close(), c.close()]));
+
+/** Asked in that order. */
+function inOrder(rest: Partial<BackendConfig> = {}) {
+  return [a, b, c].map(({ url }, order) => memberAt(url, "abc"[order]!, { order, ...rest }));
+}
+
+const counts = () => [a, b, c].map(({ requests }) => requests.length);
+const event = (content: string) => `data: {"choices":[{"delta":{"content":"${content}"}}]}\n\n`;
+const fails = (status: number, headers = {}) => ({ status, headers, body: "{}" });
+
+it("one whose places are taken is passed over", async () => {
+  const members = inOrder({ concurrency: 1 });
+  a.script({ chunks: [event("on and on")], ending: "hang" });
+  const held = poolOf(members).answer(ask(true));
+  await held.next();
+  expect((await collect(poolOf(members).answer(ask(true)))).served!.id).toBe("backend:b");
+  await held.return(undefined);
+  expect((await collect(poolOf(members).answer(ask(true)))).served!.id).toBe("backend:a");
+});
+
+it("where all are full a request waits for a place, in turn", async () => {
+  const member = memberAt(a.url, "a", { concurrency: 2 });
+  const steps = Array.from({ length: 8 }, () => ({ delayMs: 20, step: { text: "x" } }));
+  a.script(...steps);
+  let most = 0;
+  const watch = setInterval(() => {
+    most = Math.max(most, a.requests.length - a.answered);
+  }, 1);
+  const pool = poolOf([member]);
+  await Promise.all(Array.from({ length: 8 }, () => collect(pool.answer(ask(true)))));
+  clearInterval(watch);
+  expect(counts()[0]).toBe(8);
+  expect(most).toBeLessThanOrEqual(2);
+  expect(member.state.slots.taken).toBe(0);
+});
+
+it("who waits for one that then asks to be left alone leaves it alone", async () => {
+  const member = memberAt(a.url, "a", { concurrency: 1 });
+  a.script({ delayMs: 30, step: fails(429, { "retry-after": "60" }) });
+  const pool = poolOf([member]);
+  const line = [1, 2, 3].map(() => collect(pool.answer(ask(true))));
+  for (const { status, reason } of (await Promise.allSettled(line)) as PromiseRejectedResult[])
+    expect([status, reason?.code]).toEqual(["rejected", "backend_unavailable"]);
+  expect(counts()[0]).toBe(1);
+  expect(member.state.slots.taken).toBe(0);
+});
+
+it("and asks another, or waits as long as it was asked to", async () => {
+  const [first, second] = inOrder({ concurrency: 1 });
+  b.script({ chunks: [event("on and on")], ending: "hang" });
+  const held = poolOf([second!]).answer(ask(true));
+  await held.next();
+  a.script({ delayMs: 30, step: fails(429, { "retry-after": "60" }) });
+  const both = poolOf([first!, second!]);
+  const line = [1, 2, 3].map(() => collect(both.answer(ask(true))));
+  await expect.poll(() => second!.state.slots.waiting).toBe(3);
+  await held.return(undefined);
+  for (const { served } of await Promise.all(line)) expect(served!.id).toBe("backend:b");
+  expect(counts()[0]).toBe(1);
+  const third = memberAt(c.url, "c", { concurrency: 1 });
+  c.script({ delayMs: 30, step: fails(429, { "retry-after": "1" }) });
+  const patient = [1, 2, 3].map(() => collect(poolOf([third]).answer(ask(true))));
+  for (const { served } of await Promise.all(patient)) expect(served!.id).toBe("backend:c");
+  expect(counts()[2]).toBe(4);
+});
+
+it("who waits too long, or comes when the line is full, is told backend_busy", async () => {
+  const member = memberAt(a.url, "a", { concurrency: 1 });
+  a.script({ chunks: [event("on and on")], ending: "hang" });
+  const held = poolOf([member]).answer(ask(true));
+  await held.next();
+  const pool = poolOf([member], { queueMs: 300 });
+  const line = Array.from({ length: BACKEND_QUEUE_MAX }, () => collect(pool.answer(ask(true))));
+  const waiting = Promise.allSettled(line);
+  await expect.poll(() => member.state.slots.waiting).toBe(BACKEND_QUEUE_MAX);
+  const startMs = performance.now();
+  await expect(collect(pool.answer(ask(true)))).rejects.toMatchObject({
+    code: "backend_busy",
+    message: expect.stringContaining("a: it has 1 requests under way, and 64 wait"),
+  });
+  expect(performance.now() - startMs).toBeLessThan(250); // at once
+  for (const { status, reason } of (await waiting) as PromiseRejectedResult[])
+    expect([status, reason?.code]).toEqual(["rejected", "backend_busy"]);
+  expect(member.state.slots.waiting).toBe(0);
+  await held.return(undefined);
+  expect(member.state.slots.taken).toBe(0);
+});
+
+it("a caller that leaves the line leaves its place to the next", async () => {
+  const member = memberAt(a.url, "a", { concurrency: 1 });
+  a.script({ chunks: [event("on and on")], ending: "hang" });
+  const held = poolOf([member]).answer(ask(true));
+  await held.next();
+  const gone = new AbortController();
+  const left = collect(poolOf([member]).answer(ask(true, { signal: gone.signal })));
+  const next = collect(poolOf([member]).answer(ask(true)));
+  await expect.poll(() => member.state.slots.waiting).toBe(2);
+  gone.abort(new Error("the client has gone"));
+  await expect(left).rejects.toThrow("the client has gone");
+  await held.return(undefined);
+  expect((await next).served!.id).toBe("backend:a");
+  expect(member.state.slots.taken).toBe(0);
+});
