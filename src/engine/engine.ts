@@ -115,6 +115,8 @@ export interface Engine {
   readonly id: string;
   /** The model's own name. */
   readonly model: string;
+  /** Of several as one, those of which any may answer; itself where absent. */
+  readonly members?: readonly Pick<Engine, "id">[];
   /** Yields at least one piece. Throws ServiceError (`backend_unavailable`, `generator_busy`, ...)
    *  before the first piece when the engine cannot answer, after it when it broke off. */
   answer(request: EngineRequest): AsyncIterable<EnginePiece>;

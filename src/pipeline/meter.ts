@@ -9,6 +9,7 @@ import type {
   Usage,
 } from "../engine/engine.ts";
 import { READER_ID } from "../engine/reader.ts";
+import type { BackendPrices } from "../env.ts";
 import { codeOf, ServiceError } from "../errors.ts";
 import type { Admission, Budget, Rates, Reservation } from "../ledger/quota-types.ts";
 import type { KeyRecord } from "../ledger/types.ts";
@@ -219,7 +220,8 @@ class MeteredEngine implements Engine {
     } finally {
       const guess = () => usage.guessTokens(this.#prompted(request), bytes);
       const tokens = began ? (told ?? guess()) : this.#unheard(request.signal, bytes, guess);
-      const own = usage.priceOf(meter.prices, served?.id ?? this.id, tokens);
+      const prices = served ? usage.pricesOf(meter.prices, served.id) : this.#dearest;
+      const own = prices && usage.nanosOf(prices, tokens);
       const lost = lostOf(attempts, meter.prices, () => guess().prompt_tokens);
       const all = lost.reduce((sum, { nanos }) => sum + nanos, own ?? 0);
       const nanos = Math.min(all, held?.nanos ?? all); // a budget is never overrun
@@ -228,6 +230,10 @@ class MeteredEngine implements Engine {
       if (some) meter.used(inAll, own === null ? null : nanos);
       if (held !== null) meter.settle(held.id, nanos);
     }
+  }
+
+  get #dearest(): BackendPrices | null {
+    return usage.dearestOf(this.#meter.prices, this.#engine);
   }
 
   /** What an engine took that gave no piece, beside its attempts: a backend what it reasoned, and a
@@ -256,15 +262,15 @@ class MeteredEngine implements Engine {
           "cover",
         { param: unpriced.param },
       );
-    const tokens = usage.mostTokens(this.#prompted(asked));
-    const one = usage.priceOf(this.#meter.prices, this.id, tokens);
-    if (one === null)
+    const prices = this.#dearest;
+    if (prices === null)
       throw new ServiceError(
         "misconfigured",
         `this key has a budget, but what ${this.id} charges is not known: set ` +
           "BACKEND_PRICE_INPUT_PER_MTOK and BACKEND_PRICE_OUTPUT_PER_MTOK, or with BACKENDS the " +
           "prices of each",
       );
+    const one = usage.nanosOf(prices, usage.mostTokens(this.#prompted(asked)));
     const most = asked.hedgeMs == null ? one : 2 * one; // two may be asked
     if (most === 0) return { request: asked, held: null };
     const request = { ...asked, parameters: usage.withBound(asked.parameters) };

@@ -1,7 +1,7 @@
 /** What answers cost: the one place that knows which engine charges what. Amounts are whole
  *  nano-USD, rounded up, so that no use is free by rounding. */
 import { utf8Length } from "../../index/bytes.ts";
-import type { EngineRequest, Usage } from "../engine/engine.ts";
+import type { Engine, EngineRequest, Usage } from "../engine/engine.ts";
 import type { BackendPrices, Config } from "../env.ts";
 import { pricesOf as backendPrices, dearestPrices, type Priced } from "../env-backends.ts";
 import {
@@ -17,12 +17,18 @@ const NANOS_PER_USD_MTOK = NANOS_PER_USD / 1e6;
 export type PriceList = Pick<Config, "edgePrices"> & { backends: readonly Priced[] };
 export type Tokens = Pick<Usage, "prompt_tokens" | "completion_tokens">;
 
-/** What the engine charges, USD per million tokens; null where that is not known. Of `backend`, any
- *  of which may answer, the dearest. The edge's own engines cost nothing unless EDGE_PRICE_* say
- *  otherwise. */
+/** What the engine charges, USD per million tokens; null where that is not known, as of `backend`,
+ *  which any may answer for. The edge's own cost nothing unless EDGE_PRICE_* say otherwise. */
 export function pricesOf(list: PriceList, engineId: string): BackendPrices | null {
-  if (engineId === "backend") return dearestPrices(list.backends);
-  return engineId.startsWith("backend:") ? backendPrices(list.backends, engineId) : list.edgePrices;
+  const isBackend = engineId === "backend" || engineId.startsWith("backend:");
+  return isBackend ? backendPrices(list.backends, engineId) : list.edgePrices;
+}
+
+/** What the dearest of those charges that may answer for the engine; null where one's prices are
+ *  not known. */
+export function dearestOf(list: PriceList, engine: Engine): BackendPrices | null {
+  const ids = (engine.members ?? [engine]).map(({ id }) => id);
+  return dearestPrices(ids.map((name) => ({ name, prices: pricesOf(list, name) })));
 }
 
 /** What an answer costs, in nano-USD; null where the engine's prices are not known. */

@@ -19,7 +19,8 @@ it("a backend that timed out, or was slower, costs its prompt, within the hold",
   const attempts = (["timed_out", "abandoned", "failed", "rate_limited"] as const).map(
     (outcome, i) => ({ backend: "abca"[i]!, outcome, ms: 3 }),
   );
-  const pool = { ...speaks, id: "backend" };
+  const members = meter.prices.backends.map(({ name }) => ({ id: `backend:${name}` }));
+  const pool = { ...speaks, id: "backend", members };
   const settledOf = async (more: typeof attempts) => {
     calls.length = 0;
     pool.answer = async function* (request) {
@@ -80,7 +81,8 @@ it("of a pool the dearest price is held, twice for a hedge; who answered is paid
     { name: "b", prices: { input_per_mtok: 10, output_per_mtok: 1 } },
   ];
   const lost = { backend: "b", outcome: "abandoned", ms: 3, usage: USAGE } as const;
-  const pool = { ...speaks, id: "backend" };
+  const members = meter.prices.backends.map(({ name }) => ({ id: `backend:${name}` }));
+  const pool = { ...speaks, id: "backend", members };
   const most = async (hedgeMs?: number, attempts: (typeof lost)[] = []) => {
     calls.length = 0;
     pool.answer = async function* (request) {
@@ -95,4 +97,25 @@ it("of a pool the dearest price is held, twice for a hedge; who answered is paid
   const [hedged, both] = await most(50, [lost]);
   expect(hedged).toBe(2 * held!);
   expect(both).toBe(20_000 + 105_000); // and of b, which lost, 10 at 10 and 5 at 1
+});
+
+it("a backend that cannot answer neither prices nor hinders those that can", async () => {
+  const prices = { input_per_mtok: 1, output_per_mtok: 2 };
+  const dear = { input_per_mtok: 1_000, output_per_mtok: 2_000 };
+  const members = [{ id: "backend:a" }, { id: "backend:b" }];
+  const held = new Set<unknown>();
+  for (const other of [prices, dear, null]) {
+    const { calls, quota } = openQuota();
+    const { meter } = meterOf(quota, { budget_usd: 1 });
+    meter.prices.backends = [
+      { name: "a", prices },
+      { name: "b", prices },
+      { name: "c", prices: other },
+    ];
+    const pool = { ...speaks, id: "backend", members };
+    expect(await drain(meter.engine(pool).answer(asking()))).toBe("four more");
+    held.add(calls[0]![1]);
+    expect(calls[1]).toEqual(["settle", 20_000]);
+  }
+  expect(held.size).toBe(1);
 });
