@@ -4,6 +4,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { Parser } from "htmlparser2";
 import robotsParser from "robots-parser";
 import { DOCUMENT_LINE_BYTES_MAX } from "../src/limits.ts";
+import { decodePage } from "./ingest-charset.ts";
 import { fault, type Item, jsonItems, lineItems, textItem } from "./ingest-item.ts";
 import {
   CLI_FILE_BYTES_MAX,
@@ -102,12 +103,17 @@ async function fetchPage({ url, depth }: Page): Promise<Fetched | { fault: strin
     }
     const bytes = await readBody(response, CLI_FILE_BYTES_MAX);
     if (bytes === null) return { fault: `it has more than ${CLI_FILE_BYTES_MAX} bytes` };
-    const charset = /charset="?([\w-]+)/i.exec(header)?.[1] ?? "utf-8";
-    const text = new TextDecoder(charset).decode(bytes);
+    const decoded = decodePage(bytes, header, kind === "text/html");
+    if ("fault" in decoded) return decoded;
     const final = addressOf(reached.url, url)!;
     // Markdown is often served as plain text.
     const named = kind === "text/plain" && /\.(md|markdown)$/i.test(new URL(final).pathname);
-    return { url: final, type: named ? "text/markdown" : kind, text, bytes: bytes.length };
+    return {
+      url: final,
+      type: named ? "text/markdown" : kind,
+      text: decoded.text,
+      bytes: bytes.length,
+    };
   } catch (error) {
     if (depth > 0 && error instanceof RedirectRefusal) return null;
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;

@@ -75,6 +75,43 @@ it("a page is a document by what its type says", async () => {
   expect(asked).not.toContain("/robots.txt");
 });
 
+it("a page is of the charset that its bytes, its header or its head name", async () => {
+  const win = (text: string) => Buffer.from(text, "latin1");
+  const meta = '<meta charset="windows-1251">';
+  const old = "<META HTTP-EQUIV=Content-Type CONTENT='text/html; charset=koi8-r'>";
+  const cases: [type: string, body: string | Uint8Array, text: string][] = [
+    ["text/html", win(`${meta}\xcf`), `${meta}П`],
+    ["text/html", win(`${old}\xd0`), `${old}п`],
+    ["text/html; charset=windows-1252", win(`${meta}\x93`), `${meta}“`], // the header goes first
+    ["text/html", '<meta charset="utf-16"><p>é', '<meta charset="utf-16"><p>é'],
+    ["text/html", `<!-- ${meta} --><p>é`, `<!-- ${meta} --><p>é`],
+    ["text/html", `<p>${" ".repeat(1_024)}${meta}é`, `<p>${" ".repeat(1_024)}${meta}é`],
+    ["text/plain", `${meta}é`, `${meta}é`],
+    ["text/plain; charset=x", win("\xff\xfen\x00\xe9\x00"), "né"],
+    ["text/html; charset=iso-8859-1", "\ufeffé", "é"],
+  ];
+  for (const [type, body, text] of cases) {
+    pages = { "/": { type, body } };
+    const [item] = await items("/");
+    expect(item!.fault, type).toBeNull();
+    expect(JSON.parse(item!.line!).text).toBe(text);
+  }
+});
+
+it("bytes that are not of their charset are refused, and not stored damaged", async () => {
+  const faults: [type: string, body: string, why: string][] = [
+    ["text/html", "n\xe9", "it is not utf-8, and it names no charset"],
+    ["text/plain; charset=utf-8", "n\xe9", "it is not utf-8, which its header names"],
+    ["text/html", "<meta charset=utf8>\xe9", "it is not utf8, which its meta element names"],
+    ["text/plain; charset=x-y", "n", "its charset x-y, which its header names, is not known"],
+    ["application/json", '"\xe9"', "it is not utf-8, and it names no charset"],
+  ];
+  for (const [type, body, why] of faults) {
+    pages = { "/": { type, body: Buffer.from(body, "latin1") } };
+    expect(await items("/")).toMatchObject([{ source: `${site}/`, line: null, fault: why }]);
+  }
+});
+
 it("linked JSON names no documents: only that at the address that was named", async () => {
   const forged = '{"id":"policy","text":"pay","metadata":{"url":"https://bank.example/"}}';
   pages = {
