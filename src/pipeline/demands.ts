@@ -31,9 +31,10 @@ export function findDemands({ messages, parameters }: AnswerRequest): Demands {
 
 function findBackendOnly(
   messages: readonly ChatMessage[],
-  { tools }: Record<string, unknown>,
+  { tools, web_search_options }: Record<string, unknown>,
 ): string | null {
   if (Array.isArray(tools) && tools.length > 0) return "tools";
+  if (web_search_options != null) return "web_search_options";
   const parts = messages.flatMap(({ content }) => (Array.isArray(content) ? content : []));
   const other = parts.find((part) => part.type !== "text");
   return other === undefined ? null : `a content part of type ${other.type}`;

@@ -222,6 +222,22 @@ it("memory can be switched off or chosen; other fields go to the engine as they 
   expect(requestSeen(chosen.service)).toMatchObject({ memory, explain: true, parameters: {} });
 });
 
+it("a tool may be chosen where there are tools, and none or any where there are none", async () => {
+  const tools = [{ type: "function", function: { name: "tide" } }];
+  const named = { type: "function", function: { name: "tide" } };
+  for (const rest of [
+    ...[
+      { tools, tool_choice: "required" },
+      { tools, tool_choice: named },
+    ],
+    ...[{ tool_choice: "auto" }, { tool_choice: "none" }],
+  ]) {
+    const { outcome, service } = startApi();
+    expect(await outcome(PATH, { json: { messages, ...rest } })).toEqual([200, null]);
+    expect(requestSeen(service).parameters).toEqual(rest);
+  }
+});
+
 it("content parts, tool messages and extra message fields are taken", async () => {
   const { outcome, service } = startApi();
   const conversation = [
@@ -284,6 +300,14 @@ it.each<[string, object, string, string | null]>([
   ],
   ["old functions", { messages, functions: [] }, "unsupported_parameter", "functions"],
   ["audio", { messages, modalities: ["text", "audio"] }, "unsupported_parameter", "modalities"],
+  ["a voice", { messages, audio: { voice: "x" } }, "unsupported_parameter", "audio"],
+  [
+    "a call of no tool",
+    { messages, tool_choice: "required", tools: [] },
+    "invalid_request",
+    "tool_choice",
+  ],
+  ["a tool by number", { messages, tool_choice: 5 }, "invalid_request", "tool_choice"],
   ["memory: true", { messages, memory: true }, "invalid_request", "memory"],
   ["an unknown memory field", { messages, memory: { kk: 1 } }, "invalid_request", "memory.kk"],
   ["k of 0", { messages, memory: { k: 0 } }, "invalid_request", "memory.k"],

@@ -1,4 +1,6 @@
 import { expect, it } from "vitest";
+import { findDemands } from "../../src/pipeline/demands.ts";
+import type { AnswerRequest } from "../../src/pipeline/types.ts";
 import { startApi } from "./fake-service.ts";
 
 const ENDPOINTS = [
@@ -157,6 +159,7 @@ it("the schemas say what the parsers demand", async () => {
 });
 
 interface Schema {
+  description?: string;
   $ref?: string;
   type?: string | string[];
   properties?: Record<string, Schema>;
@@ -204,4 +207,23 @@ it("whatever a body may leave out may be null", async () => {
   expect(seen).toBeGreaterThan(150);
   // Of a schema with a name the document cannot say so; that null is taken memory.test.ts shows.
   expect([...bad].filter((path) => !/\.filter$/.test(path))).toEqual([]);
+});
+
+it("the reference says of each parameter of a chat what it needs", async () => {
+  const { schemas } = (await fetchDocument()).components as { schemas: Record<string, Schema> };
+  const described = Object.entries(schemas.ChatRequest!.properties!);
+  const demanding: Record<string, unknown> = {
+    ...{ logprobs: true, logit_bias: { 5: 1 }, response_format: { type: "json_object" } },
+    ...{ tools: [{ type: "function" }], web_search_options: {} },
+  };
+  const needing = described.filter(([, { description = "" }]) => /Needs? a /.test(description));
+  expect(needing.map(([name]) => name).sort()).toEqual(Object.keys(demanding).sort());
+  for (const [name, { description }] of needing) {
+    const parameters = { [name]: demanding[name] };
+    const asked = { messages: [], parameters } as unknown as AnswerRequest;
+    const { backendOnly, generatorOnly } = findDemands(asked);
+    const one = backendOnly === null ? "a generator" : "a backend";
+    const needed = (backendOnly ?? generatorOnly) ? one : "a generator or a backend";
+    expect(description, name).toMatch(new RegExp(`Needs? ${needed}\\.$`));
+  }
 });

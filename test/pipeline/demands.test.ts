@@ -36,8 +36,11 @@ it("sampling parameters and a plain format demand nothing", () => {
   });
 });
 
-it("tools and images need a backend", () => {
+it("tools, images and a search of the web need a backend", () => {
   expect(findDemands(request(TOOLS)).backendOnly).toBe("tools");
+  const search = { web_search_options: {} };
+  expect(findDemands(request(search)).backendOnly).toBe("web_search_options");
+  expect(outcome("auto", search, GENERATOR)).toEqual(["unsupported_parameter", null]);
   const image = [{ type: "text", text: "a" }, { type: "image_url" }];
   expect(findDemands(request({}, image)).backendOnly).toBe("a content part of type image_url");
   for (const model of ["auto", "backend"] as const)

@@ -155,7 +155,7 @@ export const ChatRequest = z
     logprobs: z
       .boolean()
       .nullish()
-      .openapi({ description: "Each token's log probability. Needs a generator or a backend." }),
+      .openapi({ description: "Each token's log probability. Needs a generator." }),
     top_logprobs: z.int().min(0).max(TOP_LOGPROBS_MAX).nullish().openapi({
       description: "How many of the likeliest tokens at each place; needs `logprobs`.",
     }),
@@ -173,6 +173,15 @@ export const ChatRequest = z
       .array(z.looseObject({ type: z.string() }))
       .nullish()
       .openapi({ description: "OpenAI's function tools. Need a backend." }),
+    tool_choice: z
+      .union([z.string(), z.looseObject({ type: z.string() })], {
+        error: "must be text or an object with a type",
+      })
+      .nullish()
+      .openapi({ description: "Whether tools may or must be called, or which one." }),
+    web_search_options: z.looseObject({}).nullish().openapi({
+      description: "OpenAI's search of the web. Needs a backend.",
+    }),
     response_format: z.looseObject({ type: z.string() }).nullish().openapi({
       description: "text, json_object or json_schema. Needs a generator or a backend.",
     }),
@@ -189,6 +198,9 @@ export const ChatRequest = z
     const modalities = Array.isArray(body.modalities) ? body.modalities : [];
     if (modalities.some((modality) => modality !== "text"))
       unsupported(ctx, ["modalities"], "answers are text only");
+    if (body.audio != null) unsupported(ctx, ["audio"], "answers are text only");
+    if (mustCall(body) && !body.tools?.length)
+      ctx.addIssue({ code: "custom", path: ["tool_choice"], message: NO_TOOLS });
     for (const old of ["functions", "function_call"])
       if (body[old] != null) unsupported(ctx, [old], "use tools and tool_choice");
     const user = body.messages.findLastIndex((message) => message.role === "user");
@@ -202,6 +214,14 @@ export const ChatRequest = z
       });
   })
   .openapi("ChatRequest");
+
+/** What to say to a request that must call a tool and has none. */
+export const NO_TOOLS = "there are no tools to call";
+
+/** Whether a tool must be called, whichever. */
+export function mustCall({ tool_choice }: { tool_choice?: unknown }): boolean {
+  return tool_choice != null && tool_choice !== "auto" && tool_choice !== "none";
+}
 
 type Content = ChatMessage["content"] | undefined;
 

@@ -9,7 +9,14 @@ import {
   TOP_LOGPROBS_MAX,
 } from "../../limits.ts";
 import type { Caller } from "../../pipeline/types.ts";
-import { type ChatCall, chooseMemory, conversationFault, MemoryField } from "./chat.ts";
+import {
+  type ChatCall,
+  chooseMemory,
+  conversationFault,
+  MemoryField,
+  mustCall,
+  NO_TOOLS,
+} from "./chat.ts";
 import { parse, unsupported, z } from "./common.ts";
 import { InputItem, toMessages } from "./responses-input.ts";
 
@@ -139,7 +146,7 @@ export const ResponsesRequest = z
     include: z
       .array(z.string())
       .nullish()
-      .openapi({ description: `Only ${LOGPROBS}.` }),
+      .openapi({ description: `Only ${LOGPROBS}, which needs a generator.` }),
     text: z
       .strictObject({ format: Format.nullish(), verbosity: z.string().nullish() })
       .nullish()
@@ -172,14 +179,8 @@ export const ResponsesRequest = z
     if (body.store) unsupported(ctx, ["store"], "responses are not stored: send store: false");
     if (body.truncation === "auto")
       unsupported(ctx, ["truncation"], "the conversation is taken as it is sent");
-    const chosen =
-      body.tool_choice != null && !["auto", "none"].includes(body.tool_choice as string);
-    if (chosen && !body.tools?.length)
-      ctx.addIssue({
-        code: "custom",
-        path: ["tool_choice"],
-        message: "there are no tools to call",
-      });
+    if (mustCall(body) && !body.tools?.length)
+      ctx.addIssue({ code: "custom", path: ["tool_choice"], message: NO_TOOLS });
     const other = (body.include ?? []).findIndex((name) => name !== LOGPROBS);
     if (other >= 0) unsupported(ctx, ["include", other], `only ${LOGPROBS} can be included`);
   })
