@@ -39,7 +39,7 @@ export class TenantKeys implements types.KeyAdmin {
 
   async list(caller: Caller): Promise<types.ListedKey[]> {
     const { ledger, recorder } = this.#deps;
-    await usageLog.flush(recorder);
+    await usageLog.flush(caller.tenant, recorder);
     const [keys, used] = await Promise.all([
       reachLedger(() => ledger().listKeys(caller.tenant)),
       reachLedger(() => recorder(caller.tenant).byKey(USAGE_DAYS_DEFAULT)),
@@ -77,7 +77,7 @@ export class TenantKeys implements types.KeyAdmin {
   async usage(caller: Caller, id: string, days: number): Promise<types.KeyUsageInfo> {
     const { quota, recorder } = this.#deps;
     const key = await this.get(caller, id);
-    await usageLog.flush(recorder);
+    await usageLog.flush(caller.tenant, recorder);
     const [byDay, budget] = await Promise.all([
       reachLedger(() => recorder(caller.tenant).byDay(days, id)),
       key.budget_usd === null
@@ -89,7 +89,7 @@ export class TenantKeys implements types.KeyAdmin {
 
   async tenantUsage(caller: Caller, days: number): Promise<types.TenantUsage> {
     const { recorder } = this.#deps;
-    await usageLog.flush(recorder);
+    await usageLog.flush(caller.tenant, recorder);
     const [byDay, keys] = await Promise.all([
       reachLedger(() => recorder(caller.tenant).byDay(days, null)),
       reachLedger(() => recorder(caller.tenant).byKey(days)),

@@ -1,6 +1,7 @@
 /** Answers that this isolate gave and that their tenants' routers have not been told of yet. */
 import {
   FLUSH_MS_MAX,
+  LEDGER_MS_MAX,
   OUTCOME_FLUSH_MS,
   OUTCOMES_BATCH,
   OUTCOMES_PENDING_MAX,
@@ -9,6 +10,7 @@ import {
 import { logEvent } from "../log-event.ts";
 import type { Recording } from "../router/router-types.ts";
 import { Flushes } from "./flushes.ts";
+import { within } from "./within.ts";
 
 /** A tenant's router. */
 export type OutcomeTaker = (tenant: string) => {
@@ -48,19 +50,31 @@ export class OutcomeLog {
     this.#flushes.gathered(this.#fresh >= OUTCOMES_BATCH, send, keepAlive);
   }
 
-  /** Sends what there is, of all tenants. Never throws. */
-  async flush(router: OutcomeTaker): Promise<void> {
-    await Promise.all(this.#begin(router));
+  /** Sends what there is of the tenant, and waits for that LEDGER_MS_MAX at most. Never throws. */
+  async flush(tenant: string, router: OutcomeTaker): Promise<void> {
+    this.#tellDropped();
+    if (!this.#free().includes(tenant)) return;
+    const sent = this.#send(tenant, router);
+    await within(LEDGER_MS_MAX, () => sent).catch(() => {}); // it may come yet
   }
 
   #begin(router: OutcomeTaker): Promise<void>[] {
+    this.#tellDropped();
+    this.#fresh = 0;
+    return this.#free().map((tenant) => this.#send(tenant, router));
+  }
+
+  #tellDropped(): void {
     if (this.#dropped > 0)
       logEvent("outcomes dropped", `${this.#dropped} for which there was no room`);
-    [this.#fresh, this.#dropped] = [0, 0];
+    this.#dropped = 0;
+  }
+
+  /** Tenants of which something waits and that have no call under way. */
+  #free(): string[] {
     const givenUp = Date.now() - FLUSH_MS_MAX;
     for (const [tenant, at] of this.#calls) if (at <= givenUp) this.#calls.delete(tenant);
-    const free = [...this.#pending.keys()].filter((tenant) => !this.#calls.has(tenant));
-    return free.map((tenant) => this.#send(tenant, router));
+    return [...this.#pending.keys()].filter((tenant) => !this.#calls.has(tenant));
   }
 
   /** What a router did not take is kept for the next time, while there is room. */

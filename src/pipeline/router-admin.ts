@@ -35,15 +35,15 @@ export class TenantRouter implements RouterAdmin {
   readonly #states: Pick<RouterStates, "forget">;
   readonly #prices: Prices | null;
   readonly #engines: readonly RungEngine[];
-  readonly #settled: () => Promise<void>;
+  readonly #settled: (tenant: string) => Promise<void>;
 
-  /** `settled` sends on what this isolate has not told its routers of yet. */
+  /** `settled` sends on what this isolate has not told a tenant's router of yet. */
   constructor(
     object: (tenant: string) => DurableObjectStub<RouterObject>,
     states: Pick<RouterStates, "forget">,
     prices: Prices | null,
     engines: readonly RungEngine[],
-    settled: () => Promise<void>,
+    settled: (tenant: string) => Promise<void>,
   ) {
     this.#settled = settled;
     this.#object = object;
@@ -53,7 +53,7 @@ export class TenantRouter implements RouterAdmin {
   }
 
   async get({ tenant }: Caller): Promise<RouterState> {
-    await this.#settled();
+    await this.#settled(tenant);
     return this.#describe(await this.#object(tenant).overview());
   }
 
@@ -61,7 +61,7 @@ export class TenantRouter implements RouterAdmin {
     const { target } = changes;
     if (target !== undefined && "budget_usd_per_1k" in target)
       shareWithin(target.budget_usd_per_1k, this.#prices);
-    await this.#settled();
+    await this.#settled(caller.tenant);
     await this.#object(caller.tenant).putSettings(changes);
     return this.#changed(caller);
   }
@@ -83,7 +83,7 @@ export class TenantRouter implements RouterAdmin {
   }
 
   async calibrate(caller: Caller, request: CalibrateRequest): Promise<RouterState> {
-    await this.#settled();
+    await this.#settled(caller.tenant);
     await this.#object(caller.tenant).calibrate(request);
     return this.#changed(caller);
   }
@@ -107,12 +107,12 @@ export class TenantRouter implements RouterAdmin {
     { tenant }: Caller,
     { limit, cursor, labelled }: Parameters<RouterAdmin["outcomes"]>[1],
   ) {
-    await this.#settled();
+    await this.#settled(tenant);
     return this.#object(tenant).outcomes(limit, cursor, labelled);
   }
 
   async forgetOutcomes({ tenant }: Caller): Promise<number> {
-    await this.#settled();
+    await this.#settled(tenant);
     return this.#object(tenant).forget(null);
   }
 

@@ -87,7 +87,7 @@ export class BrinkService implements types.Service {
       ledger: this.#objects.ledger,
       encoder: async () => (await this.#models()).encoder,
       forgetOutcomes: async (tenant, namespace) => {
-        await this.#settleOutcomes();
+        await this.#settleOutcomes(tenant);
         return Promise.all([
           this.#objects.router(tenant).forget(namespace),
           this.#objects.traces(tenant).forget(namespace),
@@ -128,7 +128,7 @@ export class BrinkService implements types.Service {
       this.#routers,
       pricesOf(this.#config.prices),
       rungEngines(this.#config),
-      () => this.#settleOutcomes(),
+      (tenant) => this.#settleOutcomes(tenant),
     );
   }
 
@@ -237,13 +237,13 @@ export class BrinkService implements types.Service {
     outcomeLog.note(...told, { router: this.#objects.router, keepAlive: this.#keepAlive });
   }
 
-  /** What this isolate's answers were is known to their routers. */
-  #settleOutcomes(): Promise<void> {
-    return outcomeLog.flush(this.#objects.router);
+  /** What this isolate's answers were is known to the tenant's router. */
+  #settleOutcomes(tenant: string): Promise<void> {
+    return outcomeLog.flush(tenant, this.#objects.router);
   }
 
   async feedback(caller: types.Caller, request: FeedbackRequest): Promise<FeedbackReply> {
-    await this.#settleOutcomes();
+    await this.#settleOutcomes(caller.tenant);
     const { router } = this.#objects;
     const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
     const forget = (tenant: string, id: string) => this.cacheAdmin.remove(tenant, id);

@@ -1,9 +1,10 @@
 /** What this isolate's requests used and has not been recorded yet, and what it counted in all. */
 import { dayOf } from "../ledger/periods.ts";
 import type { UsageCounts, UsageEntry } from "../ledger/usage-object.ts";
-import { USAGE_FLUSH_MS, USAGE_PENDING_MAX } from "../limits.ts";
+import { LEDGER_MS_MAX, USAGE_FLUSH_MS, USAGE_PENDING_MAX } from "../limits.ts";
 import { logEvent } from "../log-event.ts";
 import { Flushes } from "./flushes.ts";
+import { within } from "./within.ts";
 
 /** Where counts go. */
 export interface UsageSink {
@@ -49,31 +50,42 @@ export class UsageLog {
     this.#flushes.gathered(enough, () => this.#send(sink.recorder), sink.keepAlive);
   }
 
-  /** Sends what there is. Never throws. */
-  async flush(recorder: UsageSink["recorder"]): Promise<void> {
-    await this.#flushes.flush(() => this.#send(recorder));
+  /** Sends what there is of the tenant, and waits for that LEDGER_MS_MAX at most. Never throws. */
+  async flush(tenant: string, recorder: UsageSink["recorder"]): Promise<void> {
+    const counted = [...this.#pending.values()].filter((one) => one.tenant === tenant);
+    if (counted.length === 0) return;
+    this.#tellDropped();
+    for (const one of counted) this.#pending.delete(nameOf(one));
+    const sent = this.#sendOf(tenant, counted, recorder);
+    await within(LEDGER_MS_MAX, () => sent).catch(() => {}); // it may come yet
   }
 
-  /** What a recorder did not take is kept for the next time. */
   async #send(recorder: UsageSink["recorder"]): Promise<void> {
-    if (this.#dropped > 0)
-      logEvent("usage dropped", `${this.#dropped} counts, no room for more keys`);
-    const pending = this.#pending;
-    [this.#pending, this.#dropped] = [new Map(), 0];
-    const tenants = Map.groupBy(pending.values(), ({ tenant }) => tenant);
-    const sent = Array.from(tenants, async ([tenant, list]) => {
-      try {
-        await recorder(tenant).record(list.map(({ tenant: _, ...entry }) => entry));
-      } catch (error) {
-        logEvent("usage not recorded", String(error));
-        for (const entry of list) this.#add(entry);
-      }
-    });
+    this.#tellDropped();
+    const tenants = Map.groupBy(this.#pending.values(), ({ tenant }) => tenant);
+    this.#pending = new Map();
+    const sent = Array.from(tenants, ([tenant, list]) => this.#sendOf(tenant, list, recorder));
     await Promise.all(sent);
   }
 
+  /** What a recorder did not take is kept for the next time. */
+  async #sendOf(tenant: string, list: Pending[], recorder: UsageSink["recorder"]): Promise<void> {
+    try {
+      await recorder(tenant).record(list.map(({ tenant: _, ...entry }) => entry));
+    } catch (error) {
+      logEvent("usage not recorded", String(error));
+      for (const entry of list) this.#add(entry);
+    }
+  }
+
+  #tellDropped(): void {
+    if (this.#dropped > 0)
+      logEvent("usage dropped", `${this.#dropped} counts, no room for more keys`);
+    this.#dropped = 0;
+  }
+
   #add(counted: Pending): void {
-    const name = `${counted.tenant}/${counted.key}/${counted.day}`;
+    const name = nameOf(counted);
     const known = this.#pending.get(name);
     if (known !== undefined) addTo(known, counted);
     else if (this.#pending.size < USAGE_PENDING_MAX) this.#pending.set(name, counted);
@@ -82,6 +94,10 @@ export class UsageLog {
 }
 
 type Pending = UsageEntry & { tenant: string };
+
+function nameOf({ tenant, key, day }: Pending): string {
+  return `${tenant}/${key}/${day}`;
+}
 
 function addTo(sums: UsageCounts, counts: Partial<UsageCounts>): void {
   for (const name of COUNTED) sums[name] += counts[name] ?? 0;

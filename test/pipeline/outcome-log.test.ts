@@ -1,6 +1,7 @@
 import { expect, it, vi } from "vitest";
 import {
   FLUSH_MS_MAX,
+  LEDGER_MS_MAX,
   OUTCOME_FLUSH_MS,
   OUTCOMES_BATCH,
   OUTCOMES_PENDING_MAX,
@@ -51,7 +52,7 @@ it("a full batch is sent at once, and a flush that is asked for as well", async 
   await work.at(-1);
   expect(routers.calls).toEqual([["a", ids]]);
   log.note("a", recording("late"), sink);
-  await log.flush(router);
+  await log.flush("a", router);
   expect(routers.calls[1]).toEqual(["a", ["late"]]);
 });
 
@@ -60,11 +61,11 @@ it("what a router did not take is kept for the next time, while there is room", 
   const { routers, router, sink, work, log } = setUp();
   routers.away = true;
   for (const id of ["1", "2"]) log.note("a", recording(id), sink);
-  await log.flush(router);
+  await log.flush("a", router);
   expect(logged).toHaveBeenCalledOnce();
   routers.away = false;
-  await log.flush(router);
-  await log.flush(router);
+  await log.flush("a", router);
+  await log.flush("a", router);
   expect(routers.calls).toEqual([["a", ["1", "2"]]]);
   routers.away = true;
   for (let i = 0; i < OUTCOMES_PENDING_MAX + 7; i++) {
@@ -72,9 +73,9 @@ it("what a router did not take is kept for the next time, while there is room", 
     if (i % OUTCOMES_BATCH === OUTCOMES_BATCH - 1) await Promise.all(work);
   }
   log.note("b", recording("b"), sink);
-  await log.flush(router);
+  for (const tenant of ["a", "b"]) await log.flush(tenant, router);
   routers.away = false;
-  await log.flush(router);
+  for (const tenant of ["a", "b"]) await log.flush(tenant, router);
   expect(logged.mock.calls.flat().join()).toContain("7 for which there was no room");
   expect(routers.calls.slice(1).map(([tenant, ids]) => [tenant, ids.length])).toEqual([
     ["a", OUTCOMES_PENDING_MAX],
@@ -107,6 +108,23 @@ it.each<[string, () => Promise<void>]>([
   vi.useRealTimers();
 });
 
+it("one tenant's flush waits for no other's router, and not long for its own", async () => {
+  vi.useFakeTimers();
+  const { routers, router, sink, log } = setUp();
+  const some = (tenant: string) =>
+    tenant === "bad" ? { record: () => new Promise<void>(() => {}) } : router(tenant);
+  for (const tenant of ["bad", "good"]) log.note(tenant, recording("1"), { ...sink, router: some });
+  await log.flush("good", some);
+  expect(routers.calls).toEqual([["good", ["1"]]]);
+  const asked = vi.fn();
+  const own = log.flush("bad", some).then(asked);
+  await vi.advanceTimersByTimeAsync(LEDGER_MS_MAX - 1);
+  expect(asked).not.toHaveBeenCalled();
+  await vi.advanceTimersByTimeAsync(1);
+  await own;
+  vi.useRealTimers();
+});
+
 it("while many routers hang, so many outcomes wait in all", async () => {
   const logged = vi.spyOn(console, "error").mockImplementation(() => {});
   const { routers, router, log } = setUp();
@@ -116,11 +134,12 @@ it("while many routers hang, so many outcomes wait in all", async () => {
   };
   const tenants = (2 * OUTCOMES_WAITING_MAX) / OUTCOMES_PENDING_MAX;
   for (let t = 0; t < tenants; t++) log.note(`t${t}`, recording("first"), hanging);
-  log.flush(hanging.router); // each has a call under way from now on
+  // Each has a call under way from now on.
+  for (let t = 0; t < tenants; t++) log.flush(`t${t}`, hanging.router);
   for (let i = 0; i < OUTCOMES_PENDING_MAX; i++)
     for (let t = 0; t < tenants; t++) log.note(`t${t}`, recording(`${i}`), hanging);
   vi.useFakeTimers({ now: Date.now() + FLUSH_MS_MAX });
-  await log.flush(router);
+  for (let t = 0; t < tenants; t++) await log.flush(`t${t}`, router);
   const count = routers.calls.reduce((sum, [, ids]) => sum + ids.length, 0);
   expect(count).toBe(OUTCOMES_WAITING_MAX);
   expect(logged.mock.calls.flat().join()).toContain("no room");

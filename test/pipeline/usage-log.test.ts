@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { UsageEntry } from "../../src/ledger/usage-object.ts";
-import { FLUSHES_MAX, USAGE_FLUSH_MS, USAGE_PENDING_MAX } from "../../src/limits.ts";
+import { FLUSHES_MAX, LEDGER_MS_MAX, USAGE_FLUSH_MS, USAGE_PENDING_MAX } from "../../src/limits.ts";
 import { UsageLog, type UsageSink } from "../../src/pipeline/usage-log.ts";
 
 beforeEach(() => {
@@ -60,9 +60,9 @@ it("what a recorder did not take comes with the next", async () => {
   const { calls, sink } = sinkOf(1);
   const log = new UsageLog();
   log.note("t", "k", { requests: 1, prompt_tokens: 7 }, sink);
-  await log.flush(sink.recorder);
+  await log.flush("t", sink.recorder);
   log.note("t", "k", { requests: 1 }, sink);
-  await log.flush(sink.recorder);
+  await log.flush("t", sink.recorder);
   expect(calls).toMatchObject([["t", [{ requests: 2, prompt_tokens: 7 }]]]);
 });
 
@@ -83,11 +83,29 @@ it("while recorders hang, counts of more keys are dropped; the others add up", a
   note("one more");
   note("later 0");
   const { calls, sink } = sinkOf();
-  await log.flush(sink.recorder);
+  await log.flush("t", sink.recorder);
   expect(error.mock.calls).toHaveLength(1);
   expect(error.mock.calls[0]![0]).toContain("usage dropped");
   const [, entries] = calls[0]!;
   expect(entries).toHaveLength(USAGE_PENDING_MAX);
   expect(entries[0]).toMatchObject({ key: "later 0", requests: 2 });
   expect(log.totals.requests).toBe((FLUSHES_MAX + 1) * USAGE_PENDING_MAX + 2);
+});
+
+it("one tenant's flush waits for no other's recorder, and not long for its own", async () => {
+  const { calls, sink } = sinkOf();
+  const recorder: UsageSink["recorder"] = (tenant) =>
+    tenant === "bad" ? { record: () => new Promise(() => {}) } : sink.recorder(tenant);
+  const log = new UsageLog();
+  for (const tenant of ["bad", "good", "other"])
+    log.note(tenant, "k", { requests: 1 }, { ...sink, recorder });
+  await log.flush("good", recorder);
+  expect(calls).toMatchObject([["good", [{ requests: 1 }]]]);
+  const asked = vi.fn();
+  const own = log.flush("bad", recorder).then(asked);
+  await vi.advanceTimersByTimeAsync(LEDGER_MS_MAX - 1);
+  expect(asked).not.toHaveBeenCalled();
+  await vi.advanceTimersByTimeAsync(1);
+  await own;
+  expect(calls.map(([tenant]) => tenant)).toEqual(["good", "other"]); // that one in its time
 });
