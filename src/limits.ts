@@ -268,8 +268,8 @@ export const GRAMMAR_GROUPS_MAX = 64;
 export const GRAMMAR_WORK_MAX = 32_000_000;
 // Properties whose code points are kept, up to 12 KB each.
 export const GRAMMAR_PROPERTIES_KEPT_MAX = 32;
-// Least items and named properties of one array or object, and alternatives of a whole schema:
-// far above what real schemas have, and what a recursive reader takes in a few milliseconds.
+// Least items and named properties of one array or object, and alternatives of a whole schema: far
+// above what real schemas have. Of a thousand, a tenth of a second: their keys are automata.
 export const GRAMMAR_COUNT_MAX = 1_000;
 export const GRAMMAR_SHAPES_MAX = 4_096;
 // Schemas that lead to each other by $ref or a combination before a value begins: a reader follows
@@ -278,12 +278,17 @@ export const GRAMMAR_REFERENCES_MAX = 256;
 export const GRAMMAR_ONE_OF_MAX = 1_000;
 // Nesting of what is written. JSON_DEPTH_MAX readers accept more.
 export const GRAMMAR_DEPTH_MAX = 24;
+// Alternatives of a grammar, .4 KB each with what they are of. An object has four for each property
+// and each count of them that minProperties or maxProperties tells apart, an array one or two for
+// each of minItems; both once for each depth at which they may stand.
+export const GRAMMAR_ALTERNATIVES_MAX = 16_384;
 // States kept of the automaton that is built while text is checked: 2 KB each.
 export const GRAMMAR_STATES_MAX = 1_024;
 export const GRAMMAR_MASKS_MAX = 64;
 // Automata of patterns that are kept: one of 8,192 states may have 2 MB.
 export const GRAMMAR_PATTERNS_BYTES_MAX = 4 * 1024 * 1024;
-// Compiled grammars kept by a generator, by their schema's text: up to 3 MB each.
+// Compiled grammars kept by a generator, by their schema's text: up to 7 MB each before any text is
+// read, of which the states then take 2 and more.
 export const GRAMMARS_KEPT_MAX = 2;
 
 // ONNX models, in an isolate of their own. Its 128 MB hold, beside the weights: the heap with code

@@ -61,23 +61,33 @@ export class Automaton {
     return state.after[byte];
   }
 
-  /** Adds the cells at the beginning of what is to come; true where that may be nothing. */
+  /** Adds the cells at the beginning of what is to come; true where that may be nothing. Not by
+   *  recursion: optional properties are a chain as long as an object has names. */
   private open(frame: Frame | null, cells: Set<Cell>): boolean {
-    if (frame === null) return true;
-    const { node, next } = frame;
-    if (!(node instanceof Branch)) return this.enter(node, node.start, next, cells);
     let complete = false;
-    for (const sequence of node.alternatives) {
-      const inner = sequence.reduceRight<Frame | null>(
-        (rest, part) => this.frame(part, rest),
-        next,
-      );
-      if (this.open(inner, cells)) complete = true;
+    const todo = [frame];
+    for (let at = todo.pop(); at !== undefined; at = todo.pop()) {
+      if (at === null) {
+        complete = true;
+        continue;
+      }
+      const { node, next } = at;
+      if (node instanceof Branch)
+        for (const sequence of node.alternatives)
+          todo.push(
+            sequence.reduceRight<Frame | null>((rest, part) => this.frame(part, rest), next),
+          );
+      else if (this.add(node, node.start, next, cells)) todo.push(next);
     }
     return complete;
   }
 
   private enter(terminal: Terminal, state: number, next: Frame | null, cells: Set<Cell>): boolean {
+    return this.add(terminal, state, next, cells) && this.open(next, cells);
+  }
+
+  /** Adds the cell; true where its terminal may end here. */
+  private add(terminal: Terminal, state: number, next: Frame | null, cells: Set<Cell>): boolean {
     const fewest = terminal.distance(state) + (next?.fewest ?? 0);
     if (fewest === Number.POSITIVE_INFINITY) return false;
     const key = `${this.idOf(terminal)},${state},${next?.id ?? 0}`;
@@ -87,7 +97,7 @@ export class Automaton {
       this.cells.set(key, cell);
     }
     cells.add(cell);
-    return terminal.accepts(state) && this.open(next, cells);
+    return terminal.accepts(state);
   }
 
   private frame(node: Node, next: Frame | null): Frame {

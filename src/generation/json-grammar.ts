@@ -1,5 +1,5 @@
 /** The JSON texts of a schema as a grammar over automata. */
-import { GRAMMAR_DEPTH_MAX } from "../limits.ts";
+import { GRAMMAR_ALTERNATIVES_MAX, GRAMMAR_DEPTH_MAX } from "../limits.ts";
 import { Characters, charClasses, isPlain, Shorter } from "./json-text.ts";
 import { inRange, numberText } from "./number-text.ts";
 import type { SchemaReader } from "./schema-reader.ts";
@@ -16,7 +16,8 @@ import { combine, oneOf, type Terminal } from "./terminal.ts";
 
 export type Node = Terminal | Branch;
 
-/** A choice between sequences, made when it is first asked for: recursion needs no care. */
+/** A choice between sequences, made when it is first asked for: recursion needs no care. No text
+ *  of it is empty. */
 export class Branch {
   private readonly make: () => Node[][];
   private made: Node[][] | null = null;
@@ -37,11 +38,34 @@ export class Branch {
    *  that is being found: "none" is right then, for the shortest text repeats nothing. */
   get fewest(): number {
     if (this.least !== null) return this.least;
+    // Not by recursion: arrays in arrays, each of a thousand items, are deeper than a stack.
+    const open = [this.settle()];
+    for (let last = open[0]; last !== undefined; last = open.at(-1)) {
+      const { value: needed } = last.next();
+      if (needed) open.push(needed.settle());
+      else open.pop();
+    }
+    return this.least!;
+  }
+
+  /** Gives the branches whose own number is needed first; what may be shorter is looked at only
+   *  as far as it may be. */
+  private *settle(): Generator<Branch, void> {
     this.least = Number.POSITIVE_INFINITY;
     let least = Number.POSITIVE_INFINITY;
-    for (const parts of this.all()) least = Math.min(least, fewestOf(parts, least));
+    for (const parts of this.all()) {
+      let sum = 0;
+      for (const node of parts) {
+        if (sum + (node instanceof Branch ? 1 : 0) >= least) {
+          sum = least;
+          break;
+        }
+        if (node instanceof Branch && node.least === null) yield node;
+        sum += node instanceof Branch ? node.least! : node.distance(node.start);
+      }
+      least = Math.min(least, sum);
+    }
     this.least = least;
-    return least;
   }
 
   private all(): Node[][] {
@@ -50,13 +74,11 @@ export class Branch {
   }
 }
 
-/** The fewest bytes of a sequence, or any number from `enough` on when it is not less. */
-function fewestOf(sequence: readonly Node[], enough = Number.POSITIVE_INFINITY): number {
+/** The fewest bytes of a sequence. */
+function fewestOf(sequence: readonly Node[]): number {
   let sum = 0;
-  for (const node of sequence) {
-    if (sum >= enough) break;
+  for (const node of sequence)
     sum += node instanceof Branch ? node.fewest : node.distance(node.start);
-  }
   return sum;
 }
 
@@ -75,12 +97,22 @@ const OPEN_OBJECT = oneOf(["{"]);
 const CLOSE_ARRAY = oneOf(["]"]);
 const CLOSE_OBJECT = oneOf(["}"]);
 
+/** A property that an object names. */
+interface Member {
+  readonly name: string;
+  readonly key: Terminal;
+  readonly schema: Schema;
+  readonly required: boolean;
+}
+
 /** Builds the grammar of a document; parts that many places share are built once. */
 export class JsonGrammar {
   private readonly reader: SchemaReader;
   private readonly branches = new Map<Schema, Branch[]>();
   private readonly scalars = new Map<Shape, Map<TypeName, Node[]>>();
+  private readonly members = new Map<Shape, readonly Member[]>();
   private readonly keys = new Map<Shape, (readonly [Terminal, Schema])[]>();
+  private alternatives = 0;
 
   constructor(reader: SchemaReader) {
     this.reader = reader;
@@ -90,10 +122,26 @@ export class JsonGrammar {
   value(schema: Schema, depth: number): Branch {
     const known = this.branches.get(schema) ?? [];
     this.branches.set(schema, known);
-    known[depth] ??= new Branch(() =>
+    known[depth] ??= this.branch("the schema", () =>
       this.reader.shapes(schema).flatMap((shape) => this.ofShape(shape, depth)),
     );
     return known[depth];
+  }
+
+  /** A branch whose alternatives count. Making them throws unsupported_parameter beyond
+   *  GRAMMAR_ALTERNATIVES_MAX, in the midst of an answer where only that went so far. */
+  private branch(path: string, make: () => Node[][]): Branch {
+    return new Branch(() => {
+      const made = make();
+      this.alternatives += made.length;
+      if (this.alternatives > GRAMMAR_ALTERNATIVES_MAX)
+        refuseSchema(
+          path,
+          `takes a grammar of more than ${GRAMMAR_ALTERNATIVES_MAX} alternatives; fewer ` +
+            "properties, counts or levels are needed",
+        );
+      return made;
+    });
   }
 
   private ofShape(shape: Shape, depth: number): Node[][] {
@@ -131,7 +179,7 @@ export class JsonGrammar {
     const most = max === Number.POSITIVE_INFINITY ? Math.max(prefix.length, min, 1) : max;
     const tails: Branch[] = [];
     const tail = (count: number): Branch => {
-      tails[count] ??= new Branch(() => {
+      tails[count] ??= this.branch(shape.path, () => {
         const out: Node[][] = [];
         if (count >= min) out.push([SPACE, CLOSE_ARRAY]);
         const item = count < prefix.length ? prefix[count]! : items;
@@ -146,49 +194,70 @@ export class JsonGrammar {
     return tail(0);
   }
 
-  /** What may follow the brace or the last member. Named properties are written in the order in
-   *  which the schema names them, as OpenAI's are; others come after them. Members count towards
-   *  minProperties only where they are named: no other key is certain to be a new one. */
+  /** What may follow the brace. Named properties are written in the order in which the schema names
+   *  them, as OpenAI's are, each in its turn or, where it is not required, not at all; others come
+   *  after them. Members count towards minProperties only where they are named: no other key is
+   *  certain to be a new one. */
   private objectTail(shape: Shape, depth: number): Branch {
     const { object } = shape;
-    const names = Array.from(new Set([...object.properties.keys(), ...object.required]));
-    const members = names.map((name) => ({
-      key: oneOf([`${JSON.stringify(name)}:`]),
-      schema: propertySchema(object, name),
-      required: object.required.has(name),
-    }));
+    const members = this.membersOf(shape);
+    const names = members.map(({ name }) => name);
     const lastRequired = members.findLastIndex(({ required }) => required);
-    const most = object.max === Number.POSITIVE_INFINITY ? 1 : object.max;
-    const tails = new Map<string, Branch>();
-    const tail = (at: number, count: number, named: number): Branch => {
-      const state = `${at},${count},${named}`;
-      const known = tails.get(state);
-      if (known) return known;
-      const branch = new Branch(() => {
-        const out: Node[][] = [];
-        const complete = at > lastRequired;
-        const before = count > 0 ? [COMMA, SPACE] : [SPACE];
-        const after = (next: number, more: number) =>
-          tail(next, Math.min(count + 1, most), Math.min(named + more, object.min));
-        if (complete && named >= object.min) out.push([SPACE, CLOSE_OBJECT]);
-        if (count >= object.max) return out;
-        for (let next = at; next < members.length; next++) {
-          const { key, schema, required } = members[next]!;
-          const value = this.value(schema, depth + 1);
-          out.push([...before, key, SPACE, value, after(next + 1, 1)]);
-          if (required) break;
-        }
-        if (complete)
-          for (const [key, schema] of this.otherKeys(shape, names)) {
-            const value = this.value(schema, depth + 1);
-            out.push([...before, QUOTE, key, KEY_END, SPACE, value, after(names.length, 0)]);
-          }
-        return out;
-      });
-      tails.set(state, branch);
+    const closed = object.additional === false && object.patterns.length === 0;
+    const max = closed && object.max >= names.length ? Number.POSITIVE_INFINITY : object.max;
+    const most = max === Number.POSITIVE_INFINITY ? object.min : max;
+    const closes = (at: number, count: number) =>
+      at > lastRequired && count >= object.min ? [[SPACE, CLOSE_OBJECT]] : [];
+    const known = new Map<string, Branch>();
+    const kept = (state: string, make: () => Node[][]): Branch => {
+      const branch = known.get(state) ?? this.branch(shape.path, make);
+      known.set(state, branch);
       return branch;
     };
-    return tail(0, 0, 0);
+    /** After a member: the brace, or one of the names `at` and later. */
+    const after = (at: number, written: number): Branch => {
+      const count = Math.min(written, most);
+      return kept(`after ${at},${count}`, () =>
+        count < max
+          ? [...closes(at, count), [COMMA, SPACE, ...next(at, count)]]
+          : closes(at, count),
+      );
+    };
+    const member = (at: number, count: number): Node[] => {
+      const { key, schema } = members[at]!;
+      return [key, SPACE, this.value(schema, depth + 1), after(at + 1, count + 1)];
+    };
+    const next = (at: number, count: number): Node[] => {
+      if (members[at]?.required) return member(at, count);
+      const choose = (): Node[][] => {
+        if (count + members.length - at < object.min) return [];
+        if (at < members.length) return [next(at + 1, count), member(at, count)];
+        return this.otherKeys(shape, names).map(([key, schema]) => {
+          const value = this.value(schema, depth + 1);
+          return [QUOTE, key, KEY_END, SPACE, value, after(at, count + 1)];
+        });
+      };
+      return [kept(`${at},${count}`, choose)];
+    };
+    return this.branch(shape.path, () => [
+      ...closes(0, 0),
+      ...(max > 0 ? [[SPACE, ...next(0, 0)]] : []),
+    ]);
+  }
+
+  private membersOf(shape: Shape): readonly Member[] {
+    const { properties, required } = shape.object;
+    const known = this.members.get(shape);
+    const members =
+      known ??
+      Array.from(new Set([...properties.keys(), ...required]), (name) => ({
+        name,
+        key: oneOf([`${JSON.stringify(name)}:`]),
+        schema: propertySchema(shape.object, name),
+        required: required.has(name),
+      }));
+    this.members.set(shape, members);
+    return members;
   }
 
   /** Keys that are not named: for each pattern those of it alone, then those of none. */

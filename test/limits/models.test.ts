@@ -18,6 +18,7 @@ import {
   GGUF_DIMS_MAX,
   GGUF_NAME_BYTES_MAX,
   GGUF_STRING_BYTES_MAX,
+  GRAMMAR_ALTERNATIVES_MAX,
   GRAMMAR_COUNT_MAX,
   GRAMMAR_DEPTH_MAX,
   GRAMMAR_DFA_STATES_MAX,
@@ -154,6 +155,18 @@ const references = (n: number) => {
 const named = (n: number) =>
   schema({ type: "object", required: Array.from({ length: n }, (_, i) => `p${i}`) });
 
+/** A choice of arrays whose grammar has n alternatives: of each array one for each of its least
+ *  items, one more, its item and itself. */
+function arrays(n: number): () => unknown {
+  const anyOf = [];
+  for (let left = n; left > 0; ) {
+    const minItems = Math.min(GRAMMAR_COUNT_MAX, left - 4);
+    anyOf.push({ type: "array", items: { type: "null" }, minItems });
+    left -= minItems + 4;
+  }
+  return schema({ anyOf });
+}
+
 function deep(levels: number): () => unknown {
   let value: Json = { type: "null" };
   for (let i = 0; i < levels; i++) value = { type: "array", items: value, minItems: 1 };
@@ -162,6 +175,11 @@ function deep(levels: number): () => unknown {
 
 it.each<[string, () => unknown, () => unknown]>([
   ["GRAMMAR_COUNT_MAX", named(GRAMMAR_COUNT_MAX), named(GRAMMAR_COUNT_MAX + 1)],
+  [
+    "GRAMMAR_ALTERNATIVES_MAX",
+    arrays(GRAMMAR_ALTERNATIVES_MAX),
+    arrays(GRAMMAR_ALTERNATIVES_MAX + 1),
+  ],
   ["GRAMMAR_DEPTH_MAX", deep(GRAMMAR_DEPTH_MAX - 1), deep(GRAMMAR_DEPTH_MAX + 1)],
   [
     "GRAMMAR_REPEAT_MAX",
