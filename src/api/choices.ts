@@ -57,7 +57,12 @@ export function describeLogprobs(tokens: TokenLogprob[] | null | undefined) {
 }
 
 /** OpenAI's `usage`: cached tokens stand where the official client looks and beside the rest. */
-export function describeUsage({ cached_tokens, ...counts }: Usage) {
-  if (cached_tokens === undefined) return counts;
-  return { ...counts, cached_tokens, prompt_tokens_details: { cached_tokens } };
+export function describeUsage({ cached_tokens, reasoning_tokens, ...counts }: Usage) {
+  return {
+    ...counts,
+    ...(cached_tokens === undefined
+      ? {}
+      : { cached_tokens, prompt_tokens_details: { cached_tokens } }),
+    ...(reasoning_tokens === undefined ? {} : { completion_tokens_details: { reasoning_tokens } }),
+  };
 }

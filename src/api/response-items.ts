@@ -252,12 +252,12 @@ function describeItem(
   return { type: "message" as const, id, status, role: "assistant" as const, content };
 }
 
-function describeUsage({ prompt_tokens, completion_tokens, total_tokens, cached_tokens }: Usage) {
+function describeUsage(usage: Usage) {
   return {
-    input_tokens: prompt_tokens,
-    input_tokens_details: { cached_tokens: cached_tokens ?? 0, cache_write_tokens: 0 },
-    output_tokens: completion_tokens,
-    output_tokens_details: { reasoning_tokens: 0 },
-    total_tokens,
+    input_tokens: usage.prompt_tokens,
+    input_tokens_details: { cached_tokens: usage.cached_tokens ?? 0, cache_write_tokens: 0 },
+    output_tokens: usage.completion_tokens,
+    output_tokens_details: { reasoning_tokens: usage.reasoning_tokens ?? 0 },
+    total_tokens: usage.total_tokens,
   };
 }

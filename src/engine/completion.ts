@@ -111,7 +111,9 @@ function usagePart(body: Fields): { usage?: Usage } {
   const total_tokens = count(usage.total_tokens) || prompt_tokens + completion_tokens;
   const details = fields(usage.prompt_tokens_details);
   const cached = details === null ? {} : { cached_tokens: count(details.cached_tokens) };
-  return { usage: { prompt_tokens, completion_tokens, total_tokens, ...cached } };
+  const thought = fields(usage.completion_tokens_details)?.reasoning_tokens;
+  const reasoning = thought == null ? {} : { reasoning_tokens: count(thought) };
+  return { usage: { prompt_tokens, completion_tokens, total_tokens, ...cached, ...reasoning } };
 }
 
 function fields(value: unknown): Fields | null {

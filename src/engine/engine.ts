@@ -61,6 +61,8 @@ export interface Usage {
   total_tokens: number;
   /** Of the prompt's tokens, those that were still known from an earlier prompt. */
   cached_tokens?: number;
+  /** Of the completion's tokens, those that were thought and are not in the text. */
+  reasoning_tokens?: number;
 }
 
 /** One token as OpenAI describes it: its text, the natural logarithm of its probability, and its

@@ -171,6 +171,21 @@ it("several choices with log probabilities and cached tokens have OpenAI's shape
   expect(requestSeen(service).parameters).toEqual({ n: 2, logprobs: true, top_logprobs: 1 });
 });
 
+it("what a backend thought is counted, whole and streamed", async () => {
+  const { call, service } = startApi();
+  const counts = { prompt_tokens: 5, completion_tokens: 9, total_tokens: 14 };
+  const usage = { ...counts, reasoning_tokens: 7 };
+  service.pieces = async function* () {
+    yield { text: "Yes.", finish_reason: "stop", usage };
+  };
+  const told = { ...counts, completion_tokens_details: { reasoning_tokens: 7 } };
+  const whole = ChatReply.strict().parse(await (await call(PATH, { json: { messages } })).json());
+  expect(whole.usage).toEqual(told);
+  const json = { messages, stream: true, stream_options: { include_usage: true } };
+  const events = await readEvents(await call(PATH, { json }));
+  expect(ChatChunk.strict().parse(events.at(-2)).usage).toEqual(told);
+});
+
 it("a stream of several choices opens and ends each, and the last end has brink", async () => {
   const { call, service } = startApi();
   service.pieces = twoChoices;

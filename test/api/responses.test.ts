@@ -72,6 +72,20 @@ it("a stream tells of each part from response.created to response.completed", as
   expect(whole.output).toEqual([events[9].item]);
 });
 
+it("what a backend thought is counted, whole and streamed", async () => {
+  const { call, service } = startApi();
+  const usage = { prompt_tokens: 5, completion_tokens: 9, total_tokens: 14, reasoning_tokens: 7 };
+  service.pieces = async function* (): AsyncGenerator<EnginePiece> {
+    yield { text: "Yes.", finish_reason: "stop", usage };
+  };
+  const whole = ResponsesReply.strict().parse(await (await call(PATH, { json: { input } })).json());
+  const events = await readEvents(await call(PATH, { json: { input, stream: true } }));
+  for (const told of [whole.usage, events.at(-1).response.usage])
+    expect(told).toMatchObject({
+      ...{ output_tokens: 9, output_tokens_details: { reasoning_tokens: 7 }, total_tokens: 14 },
+    });
+});
+
 it("calls of functions are items of their own, after the text", async () => {
   const { call, service } = startApi();
   const delta = (index: number, rest: object) => ({ text: "", tool_calls: [{ index, ...rest }] });
@@ -256,6 +270,7 @@ it("what is not a request is invalid_request, by the field at fault", async () =
     [{ input, text: { format: { type: "xml" } } }, "text.format.type"],
     [{ input, metadata: { a: 1 } }, "metadata.a"],
     [{ input, tools: [{ type: "function" }] }, "tools[0].name"],
+    [{ input, top_logprobs: 5 }, "top_logprobs"],
   ];
   for (const [json, param] of refused) {
     const response = await call(PATH, { json });

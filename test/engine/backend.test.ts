@@ -91,6 +91,24 @@ it("reasoning is not handed on, and how much of it came is told once", async () 
   expect(bytes).toBe(Buffer.byteLength(JSON.stringify(details)));
 });
 
+it("usage has what was cached and what was thought, whole and streamed", async () => {
+  const details = {
+    prompt_tokens_details: { cached_tokens: 4 },
+    completion_tokens_details: { reasoning_tokens: 5, audio_tokens: 0 },
+  };
+  const usage = { ...USAGE, ...details };
+  const choice = { index: 0, finish_reason: "stop" };
+  const said = { role: "assistant", content: "42" };
+  const body = JSON.stringify({ choices: [{ ...choice, message: said }], usage });
+  server.script({ status: 200, headers: { "content-type": "application/json" }, body });
+  const chunk = JSON.stringify({ choices: [{ ...choice, delta: said }], usage });
+  server.script({ chunks: [new TextEncoder().encode(events([chunk, "[DONE]"]))], ending: "end" });
+  for (const stream of [false, true]) {
+    const { last } = await collect(engine().answer(ask(stream)));
+    expect(last.usage).toEqual({ ...USAGE, cached_tokens: 4, reasoning_tokens: 5 });
+  }
+});
+
 it("a stream cut at every byte reads the same", async () => {
   const all = new TextEncoder().encode(events(streamReply({ text: "naïve 𝔸nswer ✓" })));
   server.script({ chunks: Array.from(all, (byte) => Uint8Array.of(byte)), ending: "end" });

@@ -12,6 +12,9 @@ const Usage = z
       description: "Of the prompt's tokens, those known from an earlier prompt.",
     }),
     prompt_tokens_details: z.object({ cached_tokens: z.int() }).optional(),
+    completion_tokens_details: z.object({ reasoning_tokens: z.int() }).optional().openapi({
+      description: "Of a backend that counts what it thinks and does not say.",
+    }),
   })
   .openapi("Usage");
 

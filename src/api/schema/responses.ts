@@ -142,7 +142,7 @@ export const ResponsesRequest = z
       .min(0)
       .max(TOP_LOGPROBS_MAX)
       .nullish()
-      .openapi({ description: "How many of the likeliest tokens at each place." }),
+      .openapi({ description: "How many of the likeliest tokens at each place; needs `include`." }),
     include: z
       .array(z.string())
       .nullish()
@@ -181,6 +181,12 @@ export const ResponsesRequest = z
       unsupported(ctx, ["truncation"], "the conversation is taken as it is sent");
     if (mustCall(body) && !body.tools?.length)
       ctx.addIssue({ code: "custom", path: ["tool_choice"], message: NO_TOOLS });
+    if (body.top_logprobs && !body.include?.includes(LOGPROBS))
+      ctx.addIssue({
+        code: "custom",
+        path: ["top_logprobs"],
+        message: `needs ${LOGPROBS} included`,
+      });
     const other = (body.include ?? []).findIndex((name) => name !== LOGPROBS);
     if (other >= 0) unsupported(ctx, ["include", other], `only ${LOGPROBS} can be included`);
   })
