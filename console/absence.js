@@ -2,7 +2,7 @@
 import { emptyNotice, errorNotice, loadingNotice } from "./notice.js";
 import { retrySession, session } from "./session.js";
 
-/** For any session but an administrator's.
+/** For any session that may not look at what administrators see.
  * @param {string} forInference what an inference key's user is told */
 export function explainAbsence(forInference) {
   if (session.role === "checking") return loadingNotice("Checking the key…");

@@ -6,7 +6,7 @@ import { cutAt, fixed, logShare, milliseconds, short } from "./format.js";
 import { errorNotice } from "./notice.js";
 import { ratingOf } from "./rating.js";
 import { memoryHash, traceHash } from "./routes.js";
-import { session } from "./session.js";
+import { mayLook } from "./session.js";
 
 /** @typedef {import("./types.js").BrinkReport} BrinkReport
  *  @typedef {import("./types.js").Citation} Citation */
@@ -92,7 +92,7 @@ export class AnswerCard {
  * @param {string} trace */
 function describeTrace(trace) {
   const id = el("code", {}, trace);
-  const shown = session.role === "admin" ? el("a", { href: traceHash(trace) }, id) : id;
+  const shown = mayLook() ? el("a", { href: traceHash(trace) }, id) : id;
   return el("p", { class: "faint" }, "trace ", shown);
 }
 
@@ -145,7 +145,7 @@ function makeCitation(citation, answer, namespace) {
  * @param {string} name
  * @param {string | null} namespace */
 function linkTo({ document_id, quote, note }, name, namespace) {
-  if (namespace === null || (note && session.role !== "admin")) return el("span", {}, name);
+  if (namespace === null || (note && !mayLook())) return el("span", {}, name);
   const href = note
     ? memoryHash(namespace, "notes")
     : memoryHash(namespace, "document", document_id, quote);

@@ -2,7 +2,8 @@
 import { AnswerCard } from "./answer-card.js";
 import { call, streamChat } from "./api.js";
 import { byId, el, fill } from "./dom.js";
-import { defaultNamespace, session, watchSession } from "./session.js";
+import { emptyNotice } from "./notice.js";
+import { defaultNamespace, mayLook, session, watchSession } from "./session.js";
 
 const form = byId("ask-form", HTMLFormElement);
 const question = byId("question", HTMLTextAreaElement);
@@ -12,6 +13,7 @@ const otherLabel = byId("ask-other-label", HTMLElement);
 const other = byId("ask-other", HTMLInputElement);
 const send = byId("ask-send", HTMLButtonElement);
 const stop = byId("ask-stop", HTMLButtonElement);
+const absence = byId("ask-absence", HTMLElement);
 const empty = byId("ask-empty", HTMLElement);
 const examples = byId("ask-examples", HTMLElement);
 const history = byId("ask-history", HTMLElement);
@@ -67,6 +69,9 @@ export function startAskView() {
   }
   watchSession(() => {
     if (session.key !== ownKey) forget();
+    form.hidden = !session.asks;
+    empty.hidden = !session.asks || history.childElementCount > 0;
+    fill(absence, session.asks ? null : emptyNotice("This key may look, not ask."));
     listNamespaces();
   });
 }
@@ -76,7 +81,6 @@ function forget() {
   ownKey = session.key;
   running?.abort();
   fill(history);
-  empty.hidden = false;
   setConversation([]);
 }
 
@@ -163,7 +167,7 @@ function showRunning(isRunning) {
 
 /** The router's threshold now; null where the key may not see it. */
 async function readThreshold() {
-  if (session.role !== "admin") return null;
+  if (!mayLook()) return null;
   try {
     return (await call("/admin/router")).threshold;
   } catch {

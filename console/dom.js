@@ -38,6 +38,13 @@ export function fill(element, ...children) {
   element.replaceChildren(...children.filter((child) => child !== null));
 }
 
+/** Shows what a form holds to who may not change it, or lets it be changed.
+ * @param {HTMLFormElement} form
+ * @param {boolean} locked */
+export function lock(form, locked) {
+  for (const control of form.elements) control.toggleAttribute("disabled", locked);
+}
+
 /** Whether a run is still the newest of its kind: a reply that comes late must not be shown.
  * @returns {() => () => boolean} */
 export function newestOnly() {

@@ -9,7 +9,7 @@ import { editKey, showKeysForm, startKeysForm } from "./keys-form.js";
 import { forgetKeyTexts, showKeyText } from "./keys-texts.js";
 import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js";
 import { keyTracesHash } from "./routes.js";
-import { session, watchSession } from "./session.js";
+import { mayChange, mayLook, session, watchSession } from "./session.js";
 
 /** @typedef {import("./types.js").Key} Key
  *  @typedef {"Edit" | "Disable" | "Rotate" | "Revoke"} Verb */
@@ -42,7 +42,7 @@ export function startKeysView() {
  *  one is: emptied, it would take the focus and the place in the page with it. */
 export async function showKeys() {
   const isNewest = beginRead();
-  if (session.role !== "admin") {
+  if (!mayLook()) {
     showKeysForm(false);
     return fill(list, explainAbsence("Keys can be seen with an admin key."));
   }
@@ -64,7 +64,7 @@ const COLUMNS = [
 
 /** @param {Key[]} keys */
 function showList(keys) {
-  showKeysForm(true);
+  showKeysForm(mayChange());
   if (keys.length === 0) return fill(list, emptyNotice("No keys yet but the fixed ones."));
   const head = el("tr", {}, ...COLUMNS.map((name) => el("th", { scope: "col" }, name)));
   const body = el("tbody", {}, ...keys.map(describeKey));
@@ -112,13 +112,13 @@ function makeActions(key) {
     return button;
   };
   const traces = { class: "button", href: keyTracesHash(id), "aria-label": `Traces of ${label}` };
-  return [
+  const changes = [
     action("Edit", async () => editKey(key)),
     action("Disable", () => toggle(key), key.disabled ? "Enable" : "Disable"),
     action("Rotate", () => rotate(key)),
     action("Revoke", () => revoke(key)),
-    el("a", traces, "Traces"),
   ];
+  return [...(mayChange() ? changes : []), el("a", traces, "Traces")];
 }
 
 /** With commas between them. A line ends at a space alone: not within "requests/min", nor at the

@@ -3,7 +3,7 @@ import { events } from "./api.js";
 import { startAskView } from "./ask-view.js";
 import { byId } from "./dom.js";
 import { showKeys, startKeysView } from "./keys-view.js";
-import { showMemory, startMemoryView } from "./memory-view.js";
+import { sectionOf, showMemory, startMemoryView } from "./memory-view.js";
 import { showRouter, startRouterView } from "./router-view.js";
 import { parseRoute } from "./routes.js";
 import { changeKey, isLocal, openSession, session, watchSession } from "./session.js";
@@ -42,7 +42,7 @@ function showRoute(moveFocus) {
  * @param {import("./routes.js").Route} route */
 function focusTarget(route) {
   if (route.view !== "memory" || byId("memory-current", HTMLElement).hidden) return content;
-  return byId(`memory-${route.section}`, HTMLElement);
+  return byId(`memory-${sectionOf(route.section, route.id)}`, HTMLElement);
 }
 
 function describeKey() {
@@ -57,6 +57,10 @@ function describeKey() {
       return "The key could not be checked.";
     case "inference":
       return "Inference key: may ask and search.";
+    case "reader":
+      return session.asks
+        ? "Reading key: may look, ask and search, not change."
+        : "Reading key: may look, not change or ask.";
     case "admin":
       return isLocal && session.key === "brink-admin"
         ? "brink-admin, the local admin key: works on this machine only."

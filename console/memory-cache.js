@@ -3,9 +3,10 @@ import { call, namespacePath } from "./api.js";
 import { factList } from "./bars.js";
 import { changesOf, isNone } from "./changes.js";
 import { confirmed } from "./confirm.js";
-import { byId, fill, newestOnly, whileBusy } from "./dom.js";
+import { byId, fill, lock, newestOnly, whileBusy } from "./dom.js";
 import { bytes, count, plural } from "./format.js";
 import { doneNotice, errorNotice, loadingNotice } from "./notice.js";
+import { mayChange } from "./session.js";
 
 /** @typedef {import("./types.js").CacheState} CacheState */
 
@@ -76,7 +77,8 @@ function show({ policy, own, answers, questions, bytes: size }) {
     if (list.options[0]) list.options[0].textContent = inherited(field);
   cosine.placeholder = inherited("cosine_min");
   ttl.placeholder = inherited("ttl_s");
-  purge.disabled = answers === 0;
+  lock(form, !mayChange());
+  if (answers === 0) purge.disabled = true;
   fill(
     facts,
     factList([

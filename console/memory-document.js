@@ -6,6 +6,7 @@ import { cutAt, moment, plural } from "./format.js";
 import { errorNotice, loadingNotice } from "./notice.js";
 import { memoryHash } from "./routes.js";
 import { scrolling } from "./scrolling.js";
+import { mayChange } from "./session.js";
 
 /** @typedef {import("./types.js").StoredDocument} StoredDocument */
 
@@ -45,16 +46,14 @@ function makeDocument(namespace, stored, quote, onChange) {
     onChange();
     location.hash = memoryHash(namespace, "documents");
   };
+  const changes = [
+    el("a", { class: "button", href: memoryHash(namespace, "add", id) }, "Edit"),
+    el("button", { type: "button", class: "danger", onclick: remove }, "Delete"),
+  ];
   return el(
     "article",
     { class: "card" },
-    el(
-      "div",
-      { class: "heading" },
-      el("h4", {}, title ?? id),
-      el("a", { class: "button", href: memoryHash(namespace, "add", id) }, "Edit"),
-      el("button", { type: "button", class: "danger", onclick: remove }, "Delete"),
-    ),
+    el("div", { class: "heading" }, el("h4", {}, title ?? id), ...(mayChange() ? changes : [])),
     el(
       "p",
       { class: "faint source" },

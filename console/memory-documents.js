@@ -6,6 +6,7 @@ import { deleteDocument } from "./memory-document.js";
 import { emptyNotice } from "./notice.js";
 import { Pager } from "./pager.js";
 import { memoryHash } from "./routes.js";
+import { mayChange } from "./session.js";
 
 /** @typedef {import("./types.js").DocumentSummary} DocumentSummary */
 
@@ -55,6 +56,8 @@ function makeRow({ id, title, metadata, passages, updated_at, expires_at }) {
     onChange();
     list.focus(); // the button that had it is gone
   };
+  const label = `Delete ${title ?? id}`;
+  const named = { type: "button", class: "danger", "aria-label": label };
   return el(
     "li",
     { class: "card" },
@@ -72,10 +75,6 @@ function makeRow({ id, title, metadata, passages, updated_at, expires_at }) {
         known ? el("code", {}, clip(JSON.stringify(metadata), METADATA_CHARS_SHOWN)) : null,
       ),
     ),
-    el(
-      "button",
-      { type: "button", class: "danger", "aria-label": `Delete ${title ?? id}`, onclick: remove },
-      "Delete",
-    ),
+    mayChange() ? el("button", { ...named, onclick: remove }, "Delete") : null,
   );
 }

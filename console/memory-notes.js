@@ -2,13 +2,14 @@
 import { call, namespacePath } from "./api.js";
 import { changesOf, isNone } from "./changes.js";
 import { confirmed } from "./confirm.js";
-import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
+import { byId, el, fill, lock, newestOnly, whileBusy } from "./dom.js";
 import { count, moment } from "./format.js";
 import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js";
 import { Pager } from "./pager.js";
 import { CORRECTION_CHARS_MAX } from "./rating.js";
 import { memoryHash, traceHash } from "./routes.js";
 import { scrolling } from "./scrolling.js";
+import { mayChange } from "./session.js";
 
 /** @typedef {import("./types.js").Note} Note */
 
@@ -93,7 +94,7 @@ function showPolicy({ notes, ttl_days }) {
   filled = { notes, ttl_days };
   policy.value = notes;
   days.value = String(ttl_days);
-  save.disabled = false;
+  lock(form, !mayChange());
   fill(outcome);
 }
 
@@ -130,7 +131,7 @@ function makeNote(note) {
     scrolling(el("p", { class: "text" }, answer), `Answer to: ${question}`),
     ...(stale ? [el("p", { class: "fault" }, "A document behind it changed: it is silent.")] : []),
     describe(note),
-    el("p", { class: "actions" }, ...makeActions(note, item)),
+    ...(mayChange() ? [el("p", { class: "actions" }, ...makeActions(note, item))] : []),
   );
   return item;
 }

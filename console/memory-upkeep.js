@@ -3,6 +3,7 @@ import { call, namespacePath } from "./api.js";
 import { byId, el, fill, whileBusy } from "./dom.js";
 import { bytes, plural } from "./format.js";
 import { doneNotice, errorNotice, loadingNotice } from "./notice.js";
+import { mayChange } from "./session.js";
 
 /** @typedef {import("./types.js").Stats} Stats */
 
@@ -57,9 +58,11 @@ function on(button, doing, method, step, describe) {
   button.addEventListener("click", () => void whileBusy(button, work));
 }
 
-/** @param {string | null} shown whose upkeep it is; null: nobody's who may do it */
+/** @param {string | null} shown whose upkeep it is; null: nobody's who may look at it */
 export function showUpkeep(shown) {
   panel.hidden = shown === null;
+  buttons.compact.hidden = !mayChange();
+  buttons.split.hidden = !mayChange();
   if (shown === namespace) return;
   namespace = shown;
   panel.open = false;
@@ -70,7 +73,7 @@ export function showUpkeep(shown) {
 /** What runs and how far it is.
  * @param {Stats} stats */
 export function showWork({ work, shards }) {
-  buttons.stop.hidden = work === null;
+  buttons.stop.hidden = work === null || !mayChange();
   const parts = plural(shards.length, "shard");
   if (work === null) return fill(state, el("p", { class: "faint" }, `${parts}; no work runs.`));
   const failed = work.error === null ? "" : `, its last failure: ${work.error}`;

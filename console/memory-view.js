@@ -14,7 +14,14 @@ import { showUpkeep, showWork, startUpkeep } from "./memory-upkeep.js";
 import { resetUpload } from "./memory-upload.js";
 import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js";
 import { memoryHash, parseRoute } from "./routes.js";
-import { refreshNamespaces, retrySession, session, watchSession } from "./session.js";
+import {
+  mayChange,
+  mayLook,
+  refreshNamespaces,
+  retrySession,
+  session,
+  watchSession,
+} from "./session.js";
 
 /** @typedef {import("./types.js").Stats} Stats
  *  @typedef {import("./routes.js").MemoryRoute} MemoryRoute
@@ -89,10 +96,9 @@ function forget() {
 /** Shows what the route names; without a namespace, the first there is.
  * @param {MemoryRoute} route */
 export function showMemory(route) {
-  const isAdmin = session.role === "admin";
   const namespace = route.namespace ?? session.namespaces[0]?.name ?? null;
-  newNamespace.hidden = !isAdmin;
-  if (isAdmin && session.namespaces.length === 0) newNamespace.open = true;
+  newNamespace.hidden = !mayChange();
+  if (mayChange() && session.namespaces.length === 0) newNamespace.open = true;
   openForm.hidden = session.role !== "inference";
   showList(namespace);
   const explanation = explainAbsence(namespace);
@@ -102,17 +108,35 @@ export function showMemory(route) {
   if (shown !== namespace) fill(outcome);
   shown = namespace;
   currentName.textContent = namespace;
-  removeButton.hidden = !isAdmin;
-  showUpkeep(isAdmin ? namespace : null);
-  showSections(namespace, route.section);
-  if (isAdmin) refreshStats();
+  removeButton.hidden = !mayChange();
+  showUpkeep(mayLook() ? namespace : null);
+  const section = sectionOf(route.section, route.id);
+  showSections(namespace, section);
+  if (mayLook()) refreshStats();
   else fill(stats);
-  showSection(namespace, route);
+  showSection(namespace, section, route);
+}
+
+/** The section that a route names, or what a key that may only look is shown in its place.
+ * @param {Section} section
+ * @param {string | null} id of a document
+ * @returns {Section} */
+export function sectionOf(section, id) {
+  if (session.role !== "reader") return section;
+  if (section === "add") return id === null ? "documents" : "document";
+  return section === "search" && !session.asks ? "documents" : section;
+}
+
+/** Those with a tab. */
+function offeredSections() {
+  if (!mayLook()) return SECTIONS.filter(([section]) => section === "search");
+  return SECTIONS.filter(([section]) => sectionOf(section, null) === section);
 }
 
 /** @param {string} namespace
+ *  @param {Section} section
  *  @param {MemoryRoute} route */
-function showSection(namespace, { section, id, quote }) {
+function showSection(namespace, section, { id, quote }) {
   if (section === "search") showSearch(namespace);
   else if (section === "documents") showDocuments(namespace);
   else if (section === "add") showAdd(namespace, id);
@@ -130,7 +154,8 @@ function explainAbsence(namespace) {
   if (namespace !== null) return null;
   if (session.role === "inference")
     return emptyNotice("This key may search. Name the namespace to search in.");
-  return emptyNotice("There is no namespace yet. Create one to put documents into.");
+  const todo = mayChange() ? " Create one to put documents into." : "";
+  return emptyNotice(`There is no namespace yet.${todo}`);
 }
 
 /** @param {string | null} namespace */
@@ -138,10 +163,11 @@ function showList(namespace) {
   if (session.role === "inference")
     return fill(list, emptyNotice("Only an admin key sees the list."));
   if (session.namespaces.length === 0)
-    return fill(list, session.role === "admin" ? emptyNotice("None yet.") : null);
+    return fill(list, mayLook() ? emptyNotice("None yet.") : null);
   const items = session.namespaces.map(({ name }) => {
     const state = name === namespace ? "true" : null;
-    return el("li", {}, el("a", { href: memoryHash(name, "search"), "aria-current": state }, name));
+    const href = memoryHash(name, offeredSections()[0]?.[0] ?? "search");
+    return el("li", {}, el("a", { href, "aria-current": state }, name));
   });
   fill(list, el("ul", { class: "namespaces" }, ...items));
 }
@@ -149,8 +175,7 @@ function showList(namespace) {
 /** @param {string} namespace
  *  @param {Section} shownSection */
 function showSections(namespace, shownSection) {
-  const allowed = session.role === "admin" ? SECTIONS : SECTIONS.slice(0, 1);
-  const links = allowed.map(([section, label]) => {
+  const links = offeredSections().map(([section, label]) => {
     const inIt = section === shownSection;
     const within = section === "documents" && shownSection === "document";
     const state = inIt ? "page" : within ? "true" : null;
@@ -165,7 +190,7 @@ function showSections(namespace, shownSection) {
 function refreshStats() {
   const isNewest = beginStats();
   const namespace = shown;
-  if (namespace === null || session.role !== "admin") return;
+  if (namespace === null || !mayLook()) return;
   if (counted !== namespace) fill(stats, loadingNotice("Counting…"));
   counted = namespace;
   call(namespacePath(namespace, "stats")).then(

@@ -4,7 +4,7 @@ import { call } from "./api.js";
 import { el, fill, whileBusy } from "./dom.js";
 import { doneNotice, errorNotice } from "./notice.js";
 import { memoryHash } from "./routes.js";
-import { session } from "./session.js";
+import { mayLook } from "./session.js";
 
 /** As the service takes it at most. */
 export const CORRECTION_CHARS_MAX = 4_000;
@@ -74,6 +74,6 @@ export function ratingOf(trace, namespace) {
 /** To the notes, for those who may see them.
  * @param {string | null} namespace */
 function linkTo(namespace) {
-  if (session.role !== "admin" || namespace === null) return "";
+  if (!mayLook() || namespace === null) return "";
   return el("a", { href: memoryHash(namespace, "notes") }, "Notes");
 }

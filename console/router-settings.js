@@ -2,8 +2,9 @@
 import { call } from "./api.js";
 import { changesOf, isNone } from "./changes.js";
 import { confirmed } from "./confirm.js";
-import { byId, fill, whileBusy } from "./dom.js";
+import { byId, fill, lock, whileBusy } from "./dom.js";
 import { doneNotice, errorNotice, loadingNotice } from "./notice.js";
+import { mayChange } from "./session.js";
 
 /** @typedef {import("./types.js").RouterSettings} RouterSettings */
 
@@ -35,6 +36,7 @@ export function showSettings(settings) {
   shadow.value = String(settings.shadow_rate);
   texts.checked = settings.keep_text;
   automatic.checked = settings.auto_calibrate;
+  lock(form, !mayChange());
   form.hidden = false;
 }
 

@@ -3,6 +3,7 @@ import { call } from "./api.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { fixed, percent } from "./format.js";
 import { doneNotice, errorNotice, loadingNotice } from "./notice.js";
+import { mayChange } from "./session.js";
 
 /** @typedef {import("./types.js").RouterState} RouterState
  *  @typedef {import("./types.js").RouterChoice} RouterChoice */
@@ -101,6 +102,8 @@ export function showTarget(router, usdPer1k) {
   value.value = String(router.target[name]);
   describeKind();
   form.hidden = false;
+  send.hidden = !mayChange(); // what another target would mean may be seen all the same
+  send.disabled = send.hidden;
   fill(preview, describe(router, null));
 }
 

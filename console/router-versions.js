@@ -4,7 +4,7 @@ import { confirmed } from "./confirm.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { count, moment } from "./format.js";
 import { emptyNotice, errorNotice, loadingNotice } from "./notice.js";
-import { session } from "./session.js";
+import { mayChange, mayLook } from "./session.js";
 
 /** @typedef {import("./types.js").RouterVersion} RouterVersion */
 
@@ -13,8 +13,7 @@ const beginRead = newestOnly();
 
 export function clearVersions() {
   beginRead();
-  const isAdmin = session.role === "admin";
-  const text = isAdmin ? "They are read after the router." : "They are shown with an admin key.";
+  const text = mayLook() ? "They are read after the router." : "They are shown with an admin key.";
   fill(list, emptyNotice(text));
 }
 
@@ -64,7 +63,7 @@ function describe({ version, created_at, source, note, weights_version, labels, 
     el("td", {}, note === null ? source : `${source}: ${note}`),
     el("td", {}, el("code", {}, weights_version)),
     el("td", {}, count(labels)),
-    el("td", {}, active ? "in use" : useButton(version, changed)),
+    el("td", {}, active ? "in use" : mayChange() ? useButton(version, changed) : ""),
   );
 }
 

@@ -9,7 +9,7 @@ import { accuracyChart, liveChart, reliabilityChart, riskChart } from "./router-
 import { hideSettings, showSettings, startSettings } from "./router-settings.js";
 import { hideTarget, nameTarget, showTarget, startTarget } from "./router-target.js";
 import { clearVersions, showVersions } from "./router-versions.js";
-import { session, watchSession } from "./session.js";
+import { mayLook, session, watchSession } from "./session.js";
 
 /** @typedef {import("./types.js").RouterState} RouterState
  *  @typedef {import("./types.js").RouterChoice} RouterChoice
@@ -47,7 +47,7 @@ export function showRouter() {
   hideSettings();
   clearVersions();
   for (const element of [charts, more]) fill(element);
-  if (session.role !== "admin")
+  if (!mayLook())
     return fill(state, explainAbsence("The router can be seen and set with an admin key."));
   fill(state, loadingNotice("Reading the router…"));
   const parts = ["", "/curves", `/outcomes?limit=${OUTCOMES_SHOWN}`];

@@ -3,7 +3,7 @@ import { ApiError, call, useKey } from "./api.js";
 
 /** @typedef {import("./types.js").Namespace} Namespace
  *  @typedef {import("./types.js").Model} Model
- *  @typedef {"checking" | "none" | "refused" | "failed" | "inference" | "admin"} Role */
+ *  @typedef {"checking" | "none" | "refused" | "failed" | "inference" | "reader" | "admin"} Role */
 
 const STORED_AS = "brink-key";
 const LOCAL_ADMIN_KEY = "brink-admin";
@@ -12,8 +12,27 @@ const LOCAL_KEYS = [LOCAL_ADMIN_KEY, "brink-dev"];
 /** Whether the page comes from a loopback address, where the fixed keys work. */
 export const isLocal = /^(localhost|\[::1\]|127(\.\d{1,3}){3})$/.test(location.hostname);
 
-/** @type {{ key: string, role: Role, error: unknown, namespaces: Namespace[], models: Model[] }} */
-export const session = { key: "", role: "checking", error: null, namespaces: [], models: [] };
+/** @typedef {object} Known
+ * @property {Role} role
+ * @property {boolean} asks A reader may look at what an administrator may; not all may ask, too.
+ * @property {unknown} error
+ * @property {Namespace[]} namespaces
+ * @property {Model[]} models */
+
+/** Before anything is known. @type {Known} */
+const UNKNOWN = { role: "checking", asks: true, error: null, namespaces: [], models: [] };
+
+export const session = { key: "", ...UNKNOWN };
+
+/** Whether the key may look at all that there is. */
+export function mayLook() {
+  return session.role === "admin" || session.role === "reader";
+}
+
+/** Whether it may change anything of it. */
+export function mayChange() {
+  return session.role === "admin";
+}
 
 /** The namespace of a request that names none, where that is known: the local keys' only. */
 export function defaultNamespace() {
@@ -47,7 +66,7 @@ export async function changeKey(key) {
     // Storage is switched off in this browser: the key then lasts until the page is left.
   }
   useKey(key);
-  update({ key, role: "checking", error: null, namespaces: [], models: [] });
+  update({ key, ...UNKNOWN });
   await identify(key);
 }
 
@@ -68,17 +87,36 @@ async function identify(key) {
     if (!isCurrent()) return;
     const namespaces = await readNamespaces();
     if (!isCurrent()) return;
-    update({
-      models: data,
-      namespaces: namespaces ?? [],
-      role: namespaces === null ? "inference" : "admin",
-      error: null,
-    });
+    const may = await findRights(namespaces !== null);
+    if (!isCurrent()) return;
+    update({ models: data, namespaces: namespaces ?? [], ...may, error: null });
   } catch (error) {
     if (!isCurrent()) return;
     const refused = error instanceof ApiError && error.status === 401;
     update({ role: refused ? "refused" : "failed", error });
   }
+}
+
+/** @param {boolean} looks whether the key may look at what an administrator may
+ *  @returns {Promise<Pick<Known, "role" | "asks">>} */
+async function findRights(looks) {
+  if (!looks) return { role: "inference", asks: true };
+  if (await mayPost("/admin/namespaces")) return { role: "admin", asks: true };
+  return { role: "reader", asks: await mayPost("/v1/models") };
+}
+
+/** Whether the key may POST to where nothing takes a POST: the service looks at the key first, and
+ *  keeps no trace of what no endpoint took. Nothing takes such a body either.
+ * @param {string} path */
+async function mayPost(path) {
+  try {
+    await call(path, { method: "POST", lines: "{" });
+  } catch (error) {
+    if (error instanceof ApiError && error.code === "forbidden") return false;
+    const told = error instanceof ApiError && error.status >= 400 && error.status < 500;
+    if (!told || error.status === 401) throw error;
+  }
+  return true;
 }
 
 /** @returns {Promise<Namespace[] | null>} null where the key is not an admin's */

@@ -7,7 +7,7 @@ import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { clip, fixed, instant, milliseconds, usd } from "./format.js";
 import { emptyNotice, errorNotice, loadingNotice } from "./notice.js";
 import { traceHash } from "./routes.js";
-import { session, watchSession } from "./session.js";
+import { mayChange, mayLook, watchSession } from "./session.js";
 import { hideTrace, showTrace } from "./trace-view.js";
 
 /** @typedef {import("./types.js").TraceSummary} TraceSummary
@@ -73,19 +73,20 @@ export function startTracesView() {
  * @param {string | null} [key] whose requests alone are listed; null: as the filter is */
 export function showTraces(id, key = null) {
   shownId = id;
-  const isAdmin = session.role === "admin";
+  const looks = mayLook();
+  forget.hidden = !mayChange();
   if (key !== null) {
     cursors = [null];
     offerKeys([], key);
   }
-  form.hidden = !isAdmin;
-  all.hidden = isAdmin && id !== null;
-  if (isAdmin && id !== null) {
+  form.hidden = !looks;
+  all.hidden = looks && id !== null;
+  if (looks && id !== null) {
     beginRead();
     return showTrace(id);
   }
   hideTrace();
-  if (isAdmin) {
+  if (looks) {
     void readKeys();
     return read();
   }
