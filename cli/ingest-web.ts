@@ -10,6 +10,7 @@ import {
   CLI_FILE_BYTES_MAX,
   CLI_PAGE_MS_MAX,
   CLI_PAGE_PAUSE_MS_MAX,
+  CLI_PAGES_MAX,
   CLI_ROBOTS_BYTES_MAX,
 } from "./limits.ts";
 import { fetchAlong, leadsInward, leavesOrigin, RedirectRefusal } from "./redirects.ts";
@@ -25,13 +26,24 @@ export interface CrawlOptions {
   prefix: string;
 }
 
+/** What a crawl could not take, for whoever asked for it. */
+export interface CrawlNotes {
+  /** Addresses that were linked to beyond `pagesMax`; CLI_PAGES_MAX of a crawl are counted. */
+  linksLeftOut: number;
+}
+
 interface Page {
   url: string;
   depth: number;
 }
 
-/** The documents of the page at `start` and of those that it leads to, nearest first. */
-export async function* webItems(start: string, options: CrawlOptions): AsyncGenerator<Item> {
+/** The documents of the page at `start` and of those that it leads to, nearest first. Adds to
+ *  `notes` as it ends. */
+export async function* webItems(
+  start: string,
+  options: CrawlOptions,
+  notes: CrawlNotes,
+): AsyncGenerator<Item> {
   const first = addressOf(start, start)!;
   const { origin } = new URL(first);
   const robots = options.depth > 0 ? await fetchRobots(origin) : null;
@@ -41,7 +53,8 @@ export async function* webItems(start: string, options: CrawlOptions): AsyncGene
   );
   const queue: Page[] = [{ url: first, depth: 0 }];
   const seen = new Set([first]);
-  for (let fetched = 0; queue.length > 0 && fetched < options.pagesMax; fetched++) {
+  const leftOut = new Set<string>();
+  for (let fetched = 0; queue.length > 0; fetched++) {
     const page = queue.shift()!;
     if (fetched > 0) await wait(pauseMs);
     const reply = await fetchPage(page);
@@ -57,11 +70,14 @@ export async function* webItems(start: string, options: CrawlOptions): AsyncGene
     if (page.depth >= options.depth) continue;
     for (const url of links.links) {
       if (seen.has(url) || new URL(url).origin !== origin) continue;
-      if (seen.size >= options.pagesMax || robots?.isDisallowed(url, AGENT)) continue;
-      seen.add(url);
-      queue.push({ url, depth: page.depth + 1 });
+      if (robots?.isDisallowed(url, AGENT)) continue;
+      if (fetched + 1 + queue.length < options.pagesMax) {
+        seen.add(url);
+        queue.push({ url, depth: page.depth + 1 });
+      } else if (leftOut.size < CLI_PAGES_MAX) leftOut.add(url);
     }
   }
+  notes.linksLeftOut += leftOut.difference(seen).size; // what redirected there was read
 }
 
 interface Fetched {

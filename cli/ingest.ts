@@ -24,7 +24,7 @@ import {
   namespacePath,
   readJob,
 } from "./ingest-job.ts";
-import { addressOf, type CrawlOptions, webItems } from "./ingest-web.ts";
+import { addressOf, type CrawlNotes, type CrawlOptions, webItems } from "./ingest-web.ts";
 import {
   CLI_DEPTH_MAX,
   CLI_PAGE_PAUSE_MS,
@@ -52,6 +52,8 @@ export interface IngestResult {
   error_count: number;
   /** The first 1,000 of this call. */
   errors: ItemError[];
+  /** Addresses that pages linked to beyond --max-pages. */
+  links_left_out: number;
 }
 
 export const ingest: Command = {
@@ -100,7 +102,7 @@ export const ingest: Command = {
     const tell = (error: ItemError) => progress.log(describeError(error));
     const sender = new JobSender(client, namespace, job, silent ? () => {} : tell);
     await send(sender, sources, progress);
-    const result = resultOf(namespace, sender);
+    const result = resultOf(namespace, sender, sources);
     if (!silent) summarize(result, sources);
     return result;
   },
@@ -118,6 +120,9 @@ interface Sources {
   label: string;
   /** Files in folders that are of no kind that is read. */
   others: number;
+  pagesMax: number;
+  /** Of the pages; whole once all items were read. */
+  notes: CrawlNotes;
 }
 
 async function openSources(names: string[], values: Values): Promise<Sources> {
@@ -132,11 +137,12 @@ async function openSources(names: string[], values: Values): Promise<Sources> {
   };
   const readers: (() => AsyncIterable<Item>)[] = [];
   const files: SourceFile[] = [];
+  const notes: CrawlNotes = { linksLeftOut: 0 };
   let others = 0;
   for (const name of names) {
     if (/^https?:/i.test(name)) {
       if (addressOf(name, name) === null) throw new UsageError(`${name} is no address`);
-      readers.push(() => webItems(name, crawl));
+      readers.push(() => webItems(name, crawl, notes));
     } else if (name === "-") {
       readers.push(() => lineItems("stdin", process.stdin, DOCUMENT_LINE_BYTES_MAX));
     } else {
@@ -158,6 +164,8 @@ async function openSources(names: string[], values: Values): Promise<Sources> {
     bytes: files.reduce((sum, file) => sum + file.bytes, 0),
     label: names.map((name) => (onlyFiles ? basename(resolve(name)) : name)).join(" "),
     others,
+    pagesMax: crawl.pagesMax,
+    notes,
   };
 }
 
@@ -239,18 +247,24 @@ async function send(sender: JobSender, sources: Sources, progress: Progress): Pr
   progress.end();
 }
 
-function resultOf(namespace: string, sender: JobSender): IngestResult {
+function resultOf(namespace: string, sender: JobSender, { notes }: Sources): IngestResult {
   const { id, upserted, unchanged, passages } = sender.job;
   const { errorCount, errors } = sender;
-  return { job: id, namespace, upserted, unchanged, passages, error_count: errorCount, errors };
+  return {
+    ...{ job: id, namespace, upserted, unchanged, passages, error_count: errorCount, errors },
+    links_left_out: notes.linksLeftOut,
+  };
 }
 
 function describeError({ source, code, message }: ItemError): string {
   return oneLine(`${source}: ${message}${code === null ? "" : ` (${code})`}`);
 }
 
-function summarize(result: IngestResult, { others }: Sources): void {
+function summarize(result: IngestResult, { others, pagesMax }: Sources): void {
   const { upserted, unchanged, passages, error_count, errors, namespace } = result;
+  const { links_left_out } = result;
+  const more = pagesMax < CLI_PAGES_MAX ? `--max-pages N goes beyond ${pagesMax}` : "name pages";
+  if (links_left_out > 0) console.error(`${links_left_out} links were left out: ${more}`);
   if (others > 0) console.log(`${others} files of other kinds were left out`);
   if (error_count > errors.length)
     console.error(`${error_count - errors.length} more were refused, now or before`);

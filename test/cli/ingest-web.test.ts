@@ -2,8 +2,13 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import type { Values } from "../../cli/command.ts";
+import { ingest } from "../../cli/ingest.ts";
 import type { Item } from "../../cli/ingest-item.ts";
-import { addressOf, type CrawlOptions, webItems } from "../../cli/ingest-web.ts";
+import { addressOf, type CrawlNotes, type CrawlOptions, webItems } from "../../cli/ingest-web.ts";
+import { CLI_PAGES_MAX } from "../../cli/limits.ts";
+import { FakeBrink } from "./fake-brink.ts";
+import { runCommand } from "./said.ts";
 
 interface Page {
   type?: string;
@@ -33,10 +38,12 @@ afterEach(() => {
   server.close();
 });
 
+let notes: CrawlNotes;
 async function items(path: string, options: Partial<CrawlOptions> = {}): Promise<Item[]> {
   const found: Item[] = [];
   const all = { depth: 0, pagesMax: 100, pauseMs: 0, prefix: "", ...options };
-  for await (const item of webItems(`${site}${path}`, all)) found.push(item);
+  notes = { linksLeftOut: 0 };
+  for await (const item of webItems(`${site}${path}`, all, notes)) found.push(item);
   return found;
 }
 
@@ -154,7 +161,49 @@ it("links are followed so deep, on the same origin, once each, and so many", asy
   expect(ids(await items("/", { depth: 1 }))).toEqual(["/", "/a", "/b"]);
   expect(ids(await items("/", { depth: 2 }))).toEqual(["/", "/a", "/b", "/c", "/d"]);
   expect(ids(await items("/", { depth: 9 }))).toEqual(["/", "/a", "/b", "/c", "/d", "/e"]);
+  expect(notes.linksLeftOut).toBe(0);
   expect(ids(await items("/", { depth: 9, pagesMax: 3 }))).toEqual(["/", "/a", "/b"]);
+  expect(notes.linksLeftOut).toBe(2); // /c, which both link to, and /d
+});
+
+it("a page that is elsewhere is one page, and what it led to is not left out", async () => {
+  pages = {
+    "/": links("/old", "/b", "/new"),
+    "/old": { status: 302, location: "/new", body: "" },
+    "/new": { body: "<p>n" },
+    "/b": links("/c"),
+    "/c": { body: "<p>c" },
+  };
+  expect(ids(await items("/", { depth: 2, pagesMax: 3 }))).toEqual(["/", "/new", "/b"]);
+  expect(notes.linksLeftOut).toBe(1);
+  expect(ids(await items("/", { depth: 2, pagesMax: 2 }))).toEqual(["/", "/new"]);
+  expect(notes.linksLeftOut).toBe(1);
+});
+
+it("links without end are counted so far as pages can be asked for", async () => {
+  const many = Array.from({ length: CLI_PAGES_MAX + 5 }, (_, i) => `/${i}`);
+  pages = { "/": links(...many) };
+  await items("/", { depth: 1, pagesMax: 1 });
+  expect(notes.linksLeftOut).toBe(CLI_PAGES_MAX);
+});
+
+it("links that were left out are told, and are in the result", async () => {
+  const service = await new FakeBrink().start();
+  try {
+    pages = { "/": links("/a", "/b", "/c"), "/a": { body: "<p>a" } };
+    const values = { namespace: "docs", create: true, url: service.url, depth: "1", pause: "0" };
+    const call = (more: Values) => runCommand(ingest, [`${site}/`], { ...values, ...more });
+    const { said, result } = await call({ "max-pages": "2" });
+    expect(said).toContain("2 links were left out: --max-pages N goes beyond 2");
+    expect(result).toMatchObject({ upserted: 2, links_left_out: 2 });
+    pages["/b"] = pages["/c"] = pages["/a"]!;
+    const all = await call({});
+    expect([all.said.includes("left out"), all.result]).toMatchObject([
+      ...[false, { links_left_out: 0 }],
+    ]);
+  } finally {
+    service.stop();
+  }
 });
 
 it("robots.txt, nofollow and noindex are heeded; the page that was named is read", async () => {

@@ -84,7 +84,7 @@ const HTML = { "content-type": "text/html" };
 async function ids(start: string, depth = 0): Promise<string[]> {
   const found: Item[] = [];
   const options = { depth, pagesMax: 100, pauseMs: 0, prefix: "" };
-  for await (const item of webItems(start, options)) found.push(item);
+  for await (const item of webItems(start, options, { linksLeftOut: 0 })) found.push(item);
   return found.map(({ line, fault }) => (line === null ? fault! : JSON.parse(line).id));
 }
 
