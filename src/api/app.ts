@@ -64,6 +64,7 @@ const EXPOSED_HEADERS = [
     "allow",
     "retry-after",
     "retry-after-ms",
+    "x-should-retry",
     "idempotent-replayed",
   ],
   ...["limit", "remaining", "reset"].flatMap((what) => [

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { expect, it, vi } from "vitest";
 import { createApp } from "../../src/api/app.ts";
 import { checkJson } from "../../src/api/body.ts";
@@ -129,6 +130,25 @@ it("locally any origin may call; deployed only those configured", async () => {
   expect(refused.headers.get("access-control-allow-origin")).toBeNull();
   const error = await call(CHAT, { raw: "{", headers: { origin } });
   expect(error.headers.get("access-control-allow-origin")).toBe(origin);
+});
+
+it("a page of another origin may read every header that tells a client something", async () => {
+  const reply = await startApi().call("/v1/models", { headers: { origin: "https://app.test" } });
+  const exposed = reply.headers.get("access-control-expose-headers")!.split(",");
+  const forTheBrowser = [
+    ...["cache-control", "content-type", "content-security-policy", "referrer-policy", "vary"],
+    ...["x-accel-buffering", "x-content-type-options"],
+  ];
+  const files = readdirSync("src/api", { recursive: true, encoding: "utf8" });
+  const sources = files.filter((file) => file.endsWith(".ts"));
+  const set = sources.flatMap((file) => {
+    const calls = readFileSync(`src/api/${file}`, "utf8").matchAll(/c\.header\(["`]([^"`]+)/g);
+    return Array.from(calls, ([, name]) => name!);
+  });
+  const names = set.flatMap((name) => ["requests", "tokens"].map((of) => name.replace(/\$.*/, of)));
+  expect(names).toContain("x-should-retry");
+  for (const name of names.filter((one) => !forTheBrowser.includes(one)))
+    expect(exposed).toContain(name);
 });
 
 it("a body that is not JSON is invalid_json", async () => {
