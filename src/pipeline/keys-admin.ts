@@ -69,8 +69,9 @@ export class TenantKeys implements types.KeyAdmin {
 
   async revoke(caller: Caller, id: string): Promise<void> {
     const { ledger, quota } = this.#deps;
-    const known = await this.get(caller, id);
-    if (isLimited(known)) await reachLedger(() => quota(caller.tenant, id).retire());
+    await this.get(caller, id);
+    // One without limits may have had some: its counters are there still.
+    await reachLedger(() => quota(caller.tenant, id).retire());
     if (!(await reachLedger(() => ledger().revokeKey(caller.tenant, id)))) found(id, null);
   }
 
@@ -107,11 +108,6 @@ function refuseContradiction({ scopes, namespaces, default_namespace }: KeyRecor
     throw refuse("namespaces", "an admin key reaches every namespace of its tenant");
   if (default_namespace !== null && !namespaces.includes(default_namespace))
     throw refuse("default_namespace", "must be one of the key's namespaces");
-}
-
-/** Whether the key has an object of its own. */
-function isLimited(key: KeyRecord): boolean {
-  return (key.requests_per_minute ?? key.tokens_per_minute ?? key.budget_usd) !== null;
 }
 
 function found(id: string, key: KeyRecord | null): KeyRecord {
