@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { ServiceError } from "../../src/errors.ts";
 import { REPLAY_BYTES_MAX } from "../../src/limits.ts";
@@ -22,8 +24,10 @@ it("the same write again gets the first one's reply, and does nothing", async ()
   expect(service.calls.filter(([name]) => name === "ingest")).toHaveLength(1);
 });
 
-it("every write takes the header, and the document says so", async () => {
+it("every write takes the header, and the document and the page on it say so", async () => {
   const { call } = startApi();
+  const page = readFileSync(join(import.meta.dirname, "../../docs/using-the-api.md"), "utf8");
+  const [, once] = page.split("\n## Writing once\n");
   const { paths } = (await (await call("/openapi.json")).json()) as {
     paths: Record<string, Record<string, { parameters?: { name: string }[] }>>;
   };
@@ -32,6 +36,8 @@ it("every write takes the header, and the document says so", async () => {
       const takes = parameters.some(({ name }) => name === "idempotency-key");
       const writes = path.startsWith("/admin/") || /remember|feedback/.test(path);
       expect(takes, `${method} ${path}`).toBe(writes && method !== "get");
+      const named = once!.split("\n\n")[0]!.includes(`\`${method.toUpperCase()} ${path}\``);
+      expect(named, path).toBe(takes && path.startsWith("/v1/"));
     }
 });
 

@@ -76,6 +76,13 @@ it("every class that is bound is made by a migration and exported", () => {
   expect(new Set(migrations.map(({ tag }) => tag)).size).toBe(migrations.length);
 });
 
+it("the comment on Durable Objects says what each is for", () => {
+  const text = readFileSync(join(root, "wrangler.toml"), "utf8");
+  const comment = text.slice(text.indexOf("# Durable Objects: "), text.indexOf("\n[[durable_"));
+  const { bindings } = read("wrangler.toml").durable_objects;
+  expect(bindings.filter(({ name }) => !comment.includes(name))).toEqual([]);
+});
+
 it("what earlier versions of every object stored is opened in the tests of migrations", () => {
   const tests = ["test/ledger/migrations.test.ts", "test/memory/migrations.test.ts"];
   const text = tests.map((path) => readFileSync(join(root, path), "utf8")).join("\n");
