@@ -30,6 +30,8 @@ export interface CrawlOptions {
 export interface CrawlNotes {
   /** Addresses that were linked to beyond `pagesMax`; CLI_PAGES_MAX of a crawl are counted. */
   linksLeftOut: number;
+  /** Why no links of a page that was named were followed. */
+  remarks: string[];
 }
 
 interface Page {
@@ -46,7 +48,7 @@ export async function* webItems(
 ): AsyncGenerator<Item> {
   const first = addressOf(start, start)!;
   const { origin } = new URL(first);
-  const robots = options.depth > 0 ? await fetchRobots(origin) : null;
+  const { robots, refused } = options.depth > 0 ? await fetchRobots(origin) : ALLOWED;
   const pauseMs = Math.min(
     Math.max(options.pauseMs, 1000 * (robots?.getCrawlDelay(AGENT) ?? 0)),
     CLI_PAGE_PAUSE_MS_MAX,
@@ -68,6 +70,11 @@ export async function* webItems(
     const named = page.depth === 0 && new URL(reply.url).origin === origin;
     if (links.index || page.depth === 0) yield* pageItems(reply, options.prefix, named);
     if (page.depth >= options.depth) continue;
+    if (page.depth === 0 && links.links.length > 0) {
+      const elsewhere = `it leads to ${reply.url}: name that to follow its links`;
+      const why = new URL(reply.url).origin === origin ? refused : elsewhere;
+      if (why !== null) notes.remarks.push(`${first}: ${why}`);
+    }
     for (const url of links.links) {
       if (seen.has(url) || new URL(url).origin !== origin) continue;
       if (robots?.isDisallowed(url, AGENT)) continue;
@@ -197,23 +204,34 @@ export function addressOf(href: string, base: string): string | null {
   return url.href;
 }
 
-type Robots = ReturnType<typeof robotsParser>;
+interface Robots {
+  /** Null: the site has none, and all may be read. */
+  robots: ReturnType<typeof robotsParser> | null;
+  /** Why nothing may be read, where the site's rules do not say so; null otherwise. */
+  refused: string | null;
+}
 
-/** Null: the site has none, and all may be read. One that fails means that nothing may (RFC 9309,
- *  2.3.1.4), as does one that is at another origin: what it says stays unknown. */
-async function fetchRobots(origin: string): Promise<Robots | null> {
+const ALLOWED: Robots = { robots: null, refused: null };
+
+/** One that the site fails at means that nothing may be read (RFC 9309, 2.3.1.4), as does one that
+ *  is at another origin: what it says stays unknown. */
+async function fetchRobots(origin: string): Promise<Robots> {
   const url = `${origin}/robots.txt`;
-  const none = () => robotsParser(url, "User-agent: *\nDisallow: /");
+  const refuse = (why: string) => ({
+    robots: robotsParser(url, "User-agent: *\nDisallow: /"),
+    refused: `no links were followed: ${url}: ${why}`,
+  });
   try {
     const init = {
       headers: { "user-agent": AGENT },
       signal: AbortSignal.timeout(CLI_PAGE_MS_MAX),
     };
     const { response } = await fetchAlong(url, init, leavesOrigin);
-    if (response.status >= 500) return none();
+    if (response.status >= 500) return refuse(`the site answered ${response.status}`);
     const body = response.ok ? await readBody(response, CLI_ROBOTS_BYTES_MAX) : null;
-    return body === null ? null : robotsParser(url, new TextDecoder().decode(body));
+    if (body === null) return ALLOWED;
+    return { robots: robotsParser(url, new TextDecoder().decode(body)), refused: null };
   } catch (error) {
-    return error instanceof RedirectRefusal ? none() : null;
+    return error instanceof RedirectRefusal ? refuse(error.message) : ALLOWED;
   }
 }

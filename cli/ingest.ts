@@ -54,6 +54,8 @@ export interface IngestResult {
   errors: ItemError[];
   /** Addresses that pages linked to beyond --max-pages. */
   links_left_out: number;
+  /** Why no links of a page that was named were followed. */
+  remarks: string[];
 }
 
 export const ingest: Command = {
@@ -137,7 +139,7 @@ async function openSources(names: string[], values: Values): Promise<Sources> {
   };
   const readers: (() => AsyncIterable<Item>)[] = [];
   const files: SourceFile[] = [];
-  const notes: CrawlNotes = { linksLeftOut: 0 };
+  const notes: CrawlNotes = { linksLeftOut: 0, remarks: [] };
   let others = 0;
   for (const name of names) {
     if (/^https?:/i.test(name)) {
@@ -252,7 +254,7 @@ function resultOf(namespace: string, sender: JobSender, { notes }: Sources): Ing
   const { errorCount, errors } = sender;
   return {
     ...{ job: id, namespace, upserted, unchanged, passages, error_count: errorCount, errors },
-    links_left_out: notes.linksLeftOut,
+    ...{ links_left_out: notes.linksLeftOut, remarks: notes.remarks },
   };
 }
 
@@ -262,7 +264,8 @@ function describeError({ source, code, message }: ItemError): string {
 
 function summarize(result: IngestResult, { others, pagesMax }: Sources): void {
   const { upserted, unchanged, passages, error_count, errors, namespace } = result;
-  const { links_left_out } = result;
+  const { links_left_out, remarks } = result;
+  for (const remark of remarks) console.error(oneLine(remark));
   const more = pagesMax < CLI_PAGES_MAX ? `--max-pages N goes beyond ${pagesMax}` : "name pages";
   if (links_left_out > 0) console.error(`${links_left_out} links were left out: ${more}`);
   if (others > 0) console.log(`${others} files of other kinds were left out`);

@@ -42,7 +42,7 @@ let notes: CrawlNotes;
 async function items(path: string, options: Partial<CrawlOptions> = {}): Promise<Item[]> {
   const found: Item[] = [];
   const all = { depth: 0, pagesMax: 100, pauseMs: 0, prefix: "", ...options };
-  notes = { linksLeftOut: 0 };
+  notes = { linksLeftOut: 0, remarks: [] };
   for await (const item of webItems(`${site}${path}`, all, notes)) found.push(item);
   return found;
 }
@@ -199,8 +199,12 @@ it("links that were left out are told, and are in the result", async () => {
     pages["/b"] = pages["/c"] = pages["/a"]!;
     const all = await call({});
     expect([all.said.includes("left out"), all.result]).toMatchObject([
-      ...[false, { links_left_out: 0 }],
+      ...[false, { links_left_out: 0, remarks: [] }],
     ]);
+    pages["/robots.txt"] = { status: 503, body: "" };
+    const refused = await call({});
+    const remark = expect.stringContaining("no links were followed");
+    expect([refused.said, refused.result]).toMatchObject([remark, { remarks: [remark] }]);
   } finally {
     service.stop();
   }
@@ -223,8 +227,12 @@ it("robots.txt, nofollow and noindex are heeded; the page that was named is read
   };
   expect(ids(await items("/", { depth: 5 }))).toEqual(["/", "/d", "/e"]);
   expect(ids(await items("/private/a"))).toEqual(["/private/a"]);
+  expect(notes.remarks).toEqual([]);
   pages["/robots.txt"] = { status: 500, body: "" };
   expect(ids(await items("/", { depth: 5 }))).toEqual(["/"]);
+  expect(notes.remarks).toEqual([
+    `${site}/: no links were followed: ${site}/robots.txt: the site answered 500`,
+  ]);
 });
 
 it("a page that cannot be read is told, and the others are read", async () => {

@@ -80,11 +80,14 @@ afterEach(() => {
 
 const HTML = { "content-type": "text/html" };
 
+/** What was remarked of the last one. */
+let remarks: string[];
 /** The ids that an ingest of the page would store, or why not. */
 async function ids(start: string, depth = 0): Promise<string[]> {
   const found: Item[] = [];
   const options = { depth, pagesMax: 100, pauseMs: 0, prefix: "" };
-  for await (const item of webItems(start, options, { linksLeftOut: 0 })) found.push(item);
+  remarks = [];
+  for await (const item of webItems(start, options, { linksLeftOut: 0, remarks })) found.push(item);
   return found.map(({ line, fault }) => (line === null ? fault! : JSON.parse(line).id));
 }
 
@@ -162,8 +165,26 @@ describe("from what others named", () => {
     one!.bodies["/rules"] = "User-agent: *\nDisallow: /a\n";
     expect(await ids(`${one!.site}/`, 1)).toEqual([`${one!.site}/`, `${one!.site}/b`]);
     one!.moved["/robots.txt"] = `${other!.site}/robots.txt`;
+    expect(remarks).toEqual([]);
     expect(await ids(`${one!.site}/`, 1)).toEqual([`${one!.site}/`]);
     expect(other!.asked).toEqual([]);
+    expect(remarks).toEqual([
+      `${one!.site}/: no links were followed: ${one!.site}/robots.txt: a redirect leads to ` +
+        `${other!.site}/robots.txt, which is another origin`,
+    ]);
+  });
+
+  it("a page that was named and is elsewhere has no links followed, which is told", async () => {
+    one!.moved["/"] = `${other!.site}/page`;
+    one!.moved["/robots.txt"] = `${other!.site}/robots.txt`;
+    other!.bodies["/page"] = '<a href="/a">x</a>';
+    expect(await ids(`${one!.site}/`, 1)).toEqual([`${other!.site}/page`]);
+    expect(other!.asked).toEqual(["/page"]);
+    expect(remarks).toEqual([
+      `${one!.site}/: it leads to ${other!.site}/page: name that to follow its links`,
+    ]);
+    await ids(`${one!.site}/`);
+    expect(remarks).toEqual([]); // where links were not asked for
   });
 
   it("a checkpoint's index names files of its own folder alone", async () => {
