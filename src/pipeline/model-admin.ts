@@ -1,17 +1,21 @@
 /** What the operator does with models: list, upload in parts, remove. */
 import type { OnnxModels } from "../engine/onnx.ts";
+import { READER_ID } from "../engine/reader.ts";
 import { codeOf, ServiceError } from "../errors.ts";
 import type { LedgerObject } from "../ledger/ledger-object.ts";
 import type { UploadRecord } from "../ledger/types.ts";
 import { MODEL_PART_BYTES, MODELS_MAX } from "../limits.ts";
+import { RERANKER_ID } from "../model/reranker.ts";
 import type { ModelStore, StoredModel } from "../store/model-store.ts";
 import { checkAnnounced, checkUploaded } from "./model-check.ts";
 import { ENCODER_ID } from "./models.ts";
+import { NOTE_ID } from "./notes.ts";
 import { OPERATOR_TENANT } from "./operator.ts";
 import type { Caller, ModelAdmin, ModelFile, UploadInfo } from "./types.ts";
 
-/** Ids that mean something else in a request's `model`. */
-const RESERVED = new Set(["auto", "edge", "backend", "brink-reader", ENCODER_ID]);
+/** Ids that mean something else in a request's `model` or as `brink.engine`. */
+const BUILT_IN = [READER_ID, NOTE_ID, RERANKER_ID, ENCODER_ID];
+const RESERVED = new Set(["auto", "edge", "backend", ...BUILT_IN]);
 
 /** `store` is null where the deployment has no bucket: every call then throws
  *  `generator_not_configured`. A decoder must fit its isolate with `context` tokens; an ONNX model

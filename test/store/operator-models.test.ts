@@ -7,6 +7,7 @@ import { OnnxModels } from "../../src/engine/onnx.ts";
 import { codeOf } from "../../src/errors.ts";
 import { MODEL_PART_BYTES, MODELS_MAX, UPLOADS_MAX } from "../../src/limits.ts";
 import { OperatorModels } from "../../src/pipeline/model-admin.ts";
+import { listModels } from "../../src/pipeline/model-list.ts";
 import type { Caller } from "../../src/pipeline/types.ts";
 import { ModelStore } from "../../src/store/model-store.ts";
 import { ggufFile } from "../model/gguf-file.ts";
@@ -170,11 +171,17 @@ it("giving up an upload that is a model already leaves the model whole", async (
   expect(await code(models.getUpload(operator, "tiny", upload_id))).toBe("not_found");
 });
 
-it("only the operator may, a reserved name is a conflict, and no bucket says so", async () => {
+it("no model takes a name that is listed without any, or that an answer may say", async () => {
+  const deps = { kernels: {}, onnx: noOnnx, backend: null, decoders: null };
+  const names = (await listModels(deps)).models.map(({ id }) => id);
+  for (const name of [...names, "backend", "brink-note"])
+    expect(await code(models.createUpload(operator, name, describe(big))), name).toBe("conflict");
+});
+
+it("only the operator may, and no bucket says so", async () => {
   const tenant = { ...operator, tenant: "other" };
   expect(await code(models.list(tenant))).toBe("forbidden");
   expect(await code(models.createUpload(tenant, "m", describe(big)))).toBe("forbidden");
-  expect(await code(models.createUpload(operator, "auto", describe(big)))).toBe("conflict");
   const none = new OperatorModels(null, env.LEDGER.getByName("none"), CONTEXT, noOnnx);
   expect(await code(none.list(operator))).toBe("generator_not_configured");
 });
