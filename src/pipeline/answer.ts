@@ -38,7 +38,7 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
   if (cache.hit !== null) return cache.hit;
   const near = reads && request.model !== READER_ID ? deps.notes.find(request) : [];
   const work = await beginWork(deps, request, cache);
-  const stay = reads && model === "auto" ? whyStayHere(work) : null;
+  const stay = reads && model === "auto" ? findStayHere(work) : null;
   const others = model === "auto" && (available.backend || available.generator);
   if (reads && stay === null) await weigh(work, others);
   const note = await chooseNote(work, await near, model === "edge");
@@ -72,6 +72,7 @@ export async function answer(deps: AnswerDeps, request: AnswerRequest): Promise<
       return watched(work, await streamEngine(work, engine, decision), inPrompt);
     } catch (error) {
       const code = codeOf(error);
+      if (engine.kind === "generator") left.generator = false;
       // What a backend is not to be asked for no edge could do either; a generator's limits are its
       // own.
       const refused = engine.kind === "backend" && code === "unsupported_parameter";
@@ -102,9 +103,10 @@ async function beginWork(
 }
 
 /** The edge is not asked where the conversation stays with the backend whatever it would say. */
-function whyStayHere({ deps, conversation, turn }: Work): string | null {
+function findStayHere({ deps, conversation, turn }: Work) {
   const stay = findStay(conversation, turn, deps.pricesOf);
-  return stay !== null && deps.findBackend(stay.engine) !== null ? stay.why : null;
+  if (stay === null || deps.findBackend(stay.engine) === null) return null;
+  return { ...stay, engine: stay.engine === deps.backend!.id ? null : stay.engine };
 }
 
 /** The note that answers, or null; corrections of like questions go into `work`. */

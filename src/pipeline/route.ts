@@ -6,8 +6,9 @@ export interface RouteInput {
   model: "auto" | "edge" | "backend" | "generator";
   /** Whether it was a header that asked for it. */
   forced: boolean;
-  /** Why the conversation stays with its backend; null where it need not. */
-  stay: string | null;
+  /** Why the conversation stays with its backend, and which that is, or null where there is no
+   *  other; null where it need not. */
+  stay: { engine: string | null; why: string } | null;
   /** P(the edge answer is not good enough), 0..1; null when the edge was not asked. */
   difficulty: number | null;
   /** What weighs most in it, in words; may be empty. */
@@ -36,7 +37,8 @@ export interface RouteInput {
 export interface RouteDecision {
   route: "edge" | "backend";
   engine: "reader" | "generator" | "backend";
-  /** The rung that was chosen, as `brink.engine`. */
+  /** The one engine that was chosen of those: a rung, or the backend that the conversation stays
+   *  with, as `brink.engine`. */
   rung?: string;
   /** Set when a backend was wanted but none could take it. */
   wanted?: "backend";
@@ -57,7 +59,8 @@ export function decideRoute(input: RouteInput): RouteDecision {
       ? toGenerator(`${writtenOnly} needs a generator`)
       : toBackend(`${writtenOnly} needs a generator or a backend`);
   if (model === "edge") return toReader(`${asker} named the edge`);
-  if (input.stay !== null) return toBackend(input.stay);
+  const { stay } = input;
+  if (stay !== null) return { ...toBackend(stay.why), ...(stay.engine && { rung: stay.engine }) };
   const { difficulty, threshold } = input;
   if (difficulty !== null && difficulty <= threshold) return toReader(compare(input, "<="));
   const why = explainHardness(input);

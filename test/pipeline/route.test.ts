@@ -71,9 +71,14 @@ it("the reason says where a header named the engine", () => {
 });
 
 it("a conversation that stays with its backend stays however easy the question", () => {
-  const stay = "the conversation stays with backend:big";
+  const why = "the conversation stays with backend:big";
+  const stay = { engine: "backend:big", why };
   const decision = decideRoute({ ...base, difficulty: null, stay });
-  expect(decision).toEqual({ route: "backend", engine: "backend", reason: stay });
+  const big = { route: "backend", engine: "backend", rung: "backend:big" };
+  expect(decision).toEqual({ ...big, reason: why });
+  expect(fallBack(decision, "backend_timeout", LEFT)).toMatchObject({ engine: "backend" });
+  const only = decideRoute({ ...base, difficulty: null, stay: { engine: null, why } });
+  expect(only).toEqual({ route: "backend", engine: "backend", reason: why });
   expect(decideRoute({ ...base, model: "edge", stay }).route).toBe("edge");
 });
 

@@ -62,6 +62,24 @@ it("a cheaper backend answers once enough of its answers were found right", asyn
   const chosen = await askHard(1_000);
   expect(chosen).toMatchObject({ route: "backend", engine: "backend:small" });
   expect(chosen.reason).toMatch(/; backend:small may answer up to 1\.000$/);
+  // What has read a conversation's beginning reads on, although another is asked first of all.
+  const read = "The captain of a vessel answers for all who sail in her. ".repeat(200);
+  const turns = [
+    { role: "user", content: read },
+    { role: "assistant", content: "I have read it." },
+  ];
+  const askOn = async (content: string) => {
+    turns.push({ role: "user", content });
+    const body = { model: "auto", messages: turns, memory: { namespace: "ferry" } };
+    const reply = await chat(service, body);
+    turns.push({ role: "assistant", content: reply.choices[0].message.content });
+    return reply.brink;
+  };
+  expect((await askOn("Who was the captain of vessel number 2,000?")).engine).toBe("backend:small");
+  const next = await askOn("And who was her first mate?");
+  expect(next).toMatchObject({ engine: "backend:small" });
+  expect(next.reason).toMatch(/^the conversation stays with backend:small/);
+  expect(next.switched).toBeUndefined();
   small.script({ status: 501, body: "{}" }); // which is not tried again
   const fallen = await askHard(1_001);
   expect(fallen.engine).toBe("backend:large");
