@@ -139,7 +139,7 @@ interface Entry {
 function takesOf(request: AnswerRequest, { exact }: CachePolicy): Asked["takes"] | null {
   const wished = request.cache !== undefined;
   if (exact === "off" || (exact === "asked" && !wished)) return null;
-  if (exact === "all" || request.cache === "on") return "all";
+  if (exact === "all" || wished) return "all";
   const mayBeRead = request.memory !== null && asksRouter(request);
   return isRepeatable(request.parameters) || mayBeRead ? "repeatable" : null;
 }

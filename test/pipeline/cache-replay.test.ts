@@ -3,6 +3,7 @@ import type { CachedAnswer, CachedQuestion } from "../../src/ledger/cache-object
 import { CACHE_ANSWER_CHARS_MAX, CACHE_ENTRY_BYTES_MAX, CACHE_MS_MAX } from "../../src/limits.ts";
 import { type CacheDeps, openCache } from "../../src/pipeline/cache.ts";
 import { cacheTotals } from "../../src/pipeline/cache-log.ts";
+import { CACHE_POLICY_DEFAULT } from "../../src/pipeline/cache-policy.ts";
 import {
   type KeptAnswer,
   openAnswer,
@@ -119,6 +120,25 @@ it("an answer in the place of an engine that failed is not kept", async () => {
     }
     await Promise.all(work);
     expect(answers.length).toBe(standIn ? 0 : 1);
+  }
+});
+
+it("refresh keeps a sampled answer, as on does, and reads nothing", async () => {
+  for (const cache of ["on", "refresh"] as const) {
+    const find = vi.fn(async () => null);
+    const { answers, work, deps, request } = setUp({ find });
+    deps.policies.read = async () => ({ ...CACHE_POLICY_DEFAULT, exact: "asked" });
+    const opened = await openCache(deps, { ...request, cache, parameters: { temperature: 1 } });
+    opened.named({ question: "Why?", text: "Yes.", passages: [] } as unknown as Outcome);
+    const { taps, cache: status } = opened.keeping(streamOf(), null);
+    for (const tap of taps) {
+      tap.piece({ text: "Yes.", finish_reason: "stop" });
+      tap.ended(true);
+    }
+    await Promise.all(work);
+    expect(status).toBe(cache === "on" ? "miss" : "refresh");
+    expect(find).toHaveBeenCalledTimes(cache === "on" ? 1 : 0);
+    expect(answers).toMatchObject([{ sampled: true }]);
   }
 });
 

@@ -150,7 +150,7 @@ it("an answer that broke off, was cut off, failed or was left is not kept", asyn
 });
 
 it("sampled answers are kept on request; off and refresh do as they say", async () => {
-  backend.script({ text: "Heads." }, { text: "Tails." }, { text: "Edge." }, { text: "Again." });
+  backend.script({ text: "Heads." }, { text: "Tails." }, { text: "Edge." }, { text: "Anew." });
   const toss = (cache?: string) => ask("Toss a coin.", { temperature: 1 }, { cache });
   const first = await toss();
   expect([statusOf(first), textOf(first)]).toEqual(["bypass", "Heads."]);
@@ -160,7 +160,8 @@ it("sampled answers are kept on request; off and refresh do as they say", async 
   const off = await toss("off");
   expect([statusOf(off), textOf(off)]).toEqual(["bypass", "Edge."]);
   const fresh = await toss("refresh");
-  expect(statusOf(fresh)).toBe("bypass");
+  expect([statusOf(fresh), textOf(fresh)]).toEqual(["refresh", "Anew."]);
+  await expect.poll(async () => textOf(await toss("on")), { timeout: 5_000 }).toBe("Anew.");
   backend.script({ text: "New." });
   const zero = (cache?: string) => ask("Toss a stone.", {}, { cache });
   expect(textOf(await zero())).toBe("New.");
