@@ -11,6 +11,7 @@ import type { AnswerCache } from "./cache.ts";
 import { conversed, findConversation, findStay, turnOf } from "./conversing.ts";
 import { findDemands, refuseTheImpossible } from "./demands.ts";
 import { type EdgeWork, judgeBefore, judgementOf, leavesUnread, readAtEdge } from "./edge-work.ts";
+import { NO_NOTES } from "./notes-find.ts";
 import type { Note, NoteCandidate } from "./notes-types.ts";
 import { observed } from "./observe.ts";
 import { questionOf } from "./question.ts";
@@ -98,7 +99,7 @@ async function beginWork(
     findConversation(deps.conversations, request),
   ]);
   const turn = turnOf(request, hits);
-  const unknown = { before: null, edge: null, corrections: [] };
+  const unknown = { before: null, edge: null, corrections: [], notesAway: false };
   return { deps, request, question, hits, ...unknown, trace, conversation, turn, cache };
 }
 
@@ -110,10 +111,12 @@ function findStayHere({ deps, conversation, turn }: Work) {
 }
 
 /** The note that answers, or null; corrections of like questions go into `work`. */
-async function chooseNote(work: Work, near: NoteCandidate[], edgeOnly: boolean) {
+async function chooseNote(work: Work, near: NoteCandidate[] | null, edgeOnly: boolean) {
   const { deps, request, question } = work;
   const answered = edgeAnswerOf(work);
-  const { match, corrections } = await deps.notes.choose(request, question, near, answered);
+  const found = near && (await deps.notes.choose(request, question, near, answered));
+  work.notesAway = found === null;
+  const { match, corrections } = found ?? NO_NOTES;
   work.corrections = corrections;
   if (match === null) return null;
   if (edgeOnly || match.difficulty <= (await deps.router()).threshold) return match;
@@ -130,7 +133,7 @@ function edgeAnswerOf({ edge }: Work): string | null {
 function watched(work: Work, stream: AnswerStream, notes: Note[]): AnswerStream {
   const { deps, conversation, turn, cache } = work;
   const { tap, report } = conversed(conversation, turn, stream, deps.conversations, deps.pricesOf);
-  const told = { ...stream, report };
+  const told = { ...stream, report, standIn: work.notesAway || stream.standIn };
   const seen = { ...work, notes: notes.map(({ id }) => id) };
   const watching = observed(seen, told, (answered) => {
     deps.observe({ ...answered, outcome: cache.named(answered.outcome) });

@@ -15,27 +15,28 @@ import { within } from "./within.ts";
 /** Documents behind a note that its answer cites beside it, where retrieval found them too. */
 const SOURCES_CITED_MAX = 2;
 
-/** The notes of one answer. Nothing here rejects: no answer fails for want of notes. */
+/** The notes of one answer. Nothing here rejects: no answer fails for want of notes. Null where
+ *  they could not be asked in time. */
 export interface AnswerNotes {
   /** Notes near the request's question; none where that does not stand for itself. */
-  find(request: AnswerRequest): Promise<NoteCandidate[]>;
+  find(request: AnswerRequest): Promise<NoteCandidate[] | null>;
   /** Which of them answers it. `edgeAnswer` is the reader's bare answer, or null. */
   choose(
     request: AnswerRequest,
     question: string,
     candidates: readonly NoteCandidate[],
     edgeAnswer: string | null,
-  ): Promise<FoundNotes>;
+  ): Promise<FoundNotes | null>;
 }
 
 /** `embed` gives the question's embedding, which the search for passages shares. */
 export function answerNotes(deps: NoteDeps, embed: () => Promise<Float32Array>): AnswerNotes {
-  const unless = async <T>(work: Promise<T>, otherwise: T): Promise<T> => {
+  const orNull = async <T>(work: Promise<T>): Promise<T | null> => {
     try {
       return await within(NOTES_MS_MAX, () => work);
     } catch (error) {
       logEvent("notes not asked", loggedOf(error));
-      return otherwise;
+      return null;
     }
   };
   return {
@@ -44,13 +45,13 @@ export function answerNotes(deps: NoteDeps, embed: () => Promise<Float32Array>):
       // None is as long, and looking how alike they are takes time by the words of both.
       if (questionOf(request.messages).length > NOTE_QUESTION_CHARS_MAX) return [];
       const { caller, memory } = request;
-      return unless(findNotes(deps, caller.tenant, memory!.namespace, embed), []);
+      return orNull(findNotes(deps, caller.tenant, memory!.namespace, embed));
     },
     async choose({ caller, memory }, question, candidates, edgeAnswer) {
       if (candidates.length === 0) return NO_NOTES;
       const { namespace } = memory!;
       const asked = { question, edgeAnswer };
-      return unless(chooseNote(deps, caller.tenant, namespace, candidates, asked), NO_NOTES);
+      return orNull(chooseNote(deps, caller.tenant, namespace, candidates, asked));
     },
   };
 }

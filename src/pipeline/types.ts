@@ -155,7 +155,8 @@ export interface AnswerStream {
   model: string;
   route: "edge" | "backend";
   difficulty: number | null;
-  /** Set where another engine was to answer and failed: the next time it may not. */
+  /** Set where another engine was to answer, or the notes to be asked, and failed: the next time
+   *  they may not. */
   standIn?: true;
   pieces: AsyncIterable<EnginePiece>;
   /** Absent where no answer was looked for. */

@@ -52,6 +52,8 @@ export interface Work {
   edge: EdgeWork | null;
   /** What a backend's prompt says of like questions. */
   corrections: Note[];
+  /** Whether notes could not be asked: they may answer the next time. */
+  notesAway: boolean;
   trace: Trace;
   cache: AnswerCache;
 }

@@ -29,10 +29,13 @@ interface Given {
   parameters?: Record<string, unknown>;
   /** The backend that answered the conversation so far. */
   held?: string;
+  notes?: AnswerDeps["notes"];
 }
 
+const NOTELESS = { find: async () => [], choose: async () => NO_NOTES };
+
 /** What the cache is handed of an answer to a question that the memory knows nothing of. */
-async function handedOn({ backend, generator, rung, parameters = {}, held }: Given) {
+async function handedOn({ backend, generator, rung, parameters = {}, held, notes }: Given) {
   const handed: AnswerStream[] = [];
   const encoder = { countTokens: () => 1 };
   const ladder: Rung[] = rung === undefined ? [] : [{ engine: rung.id, threshold: 1 }];
@@ -50,7 +53,7 @@ async function handedOn({ backend, generator, rung, parameters = {}, held }: Giv
     router: async () => ({ model: shippedDifficulty(), threshold: 0.3, ladder }),
     search: async () => [],
     findBackend: (id: string) => [rung, backend].find((one) => one?.id === id) ?? null,
-    notes: { find: async () => [], choose: async () => NO_NOTES },
+    notes: notes ?? NOTELESS,
     conversations: { find: async () => standing, hold: () => {} },
     ...{ pricesOf: () => null, observe: () => {} },
     openCache: async () => ({
@@ -102,4 +105,14 @@ it("a generator that failed is not asked again in the backend's place", async ()
     ...{ model: "brink-reader", standIn: true },
   });
   expect([generator.asked, backend.asked]).toEqual([1, 1]);
+});
+
+it("an answer that was made while notes were away says so to the cache", async () => {
+  const backend = engineOf("backend:big");
+  const away = async () => null;
+  for (const notes of [
+    { ...NOTELESS, find: away },
+    { ...NOTELESS, choose: away },
+  ])
+    expect(await handedOn({ backend, notes })).toEqual({ model: "big", standIn: true });
 });

@@ -1,8 +1,8 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { NOTE_QUESTION_CHARS_MAX } from "../../src/limits.ts";
 import type { SearchHit } from "../../src/memory/types.ts";
 import { answerNotes, noteReply } from "../../src/pipeline/notes-answer.ts";
-import type { NoteDeps } from "../../src/pipeline/notes-find.ts";
+import { NO_NOTES, type NoteDeps } from "../../src/pipeline/notes-find.ts";
 import { standingOf } from "../../src/pipeline/notes-standing.ts";
 import type { Note } from "../../src/pipeline/notes-types.ts";
 import type { AnswerRequest } from "../../src/pipeline/types.ts";
@@ -69,6 +69,29 @@ it("a question longer than any note's finds none, and costs no look", async () =
   expect(embedded).toBe(0);
   await notes.find(request("When does the ferry leave?"));
   expect(embedded).toBe(1);
+});
+
+it("notes that cannot be asked are told apart from none", async () => {
+  const logged = vi.spyOn(console, "error").mockImplementation(() => {});
+  const away = async () => {
+    throw new Error("network connection lost");
+  };
+  const policies = { read: async () => ({ notes: "rated", made: true }) };
+  const deps = { policies, memory: () => ({ search: away, find: away }), keepAlive: () => {} };
+  const notes = answerNotes(deps as unknown as NoteDeps, async () => new Float32Array(384));
+  const request = {
+    messages: [{ role: "user", content: "When does the ferry leave?" }],
+    memory: { namespace: "docs", k: 8, mode: "hybrid", filter: null },
+    ...{ parameters: {}, caller: { tenant: "t" } },
+  } as unknown as AnswerRequest;
+  expect(await notes.find(request)).toBeNull();
+  const near = [
+    { note: NOTE, passage_id: "p", cosine: 0.9, vector: new Float32Array(), version: 1 },
+  ];
+  expect(await notes.choose(request, NOTE.question, near, null)).toBeNull();
+  expect(logged).toHaveBeenCalledTimes(2);
+  expect(await notes.choose(request, NOTE.question, [], null)).toEqual(NO_NOTES);
+  logged.mockRestore();
 });
 
 it("only a question that hangs on nothing else stands alone", () => {
