@@ -1,0 +1,19 @@
+#!/bin/sh
+# Makes models/reader.gguf and all that is fitted on its answers; see README.md, "The reader". What
+# was broken off goes on where it was; a stage that is done is not done anew.
+set -eu
+data=${1:?"usage: sh train/reader.sh DATA"}
+before=
+for stage in first second third; do
+  out=train/out/$stage.pt
+  if [ ! -f "$out" ] || [ -f "train/out/$stage.state.pt" ]; then
+    python train/train_reader.py --data "$data" --stage "$stage" --out "$out" \
+      ${before:+--init "$before"}
+  fi
+  before=$out
+done
+python train/make_reader.py --data "$data" --checkpoint "$before"
+python train/eval_reader.py --data "$data" --part test
+python train/make_golden.py
+node train/difficulty.ts --data "$data/squad/squad-v1.1-calibrate.json"
+python train/reranker.py --data "$data" --bfloat16
