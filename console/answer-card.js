@@ -140,12 +140,12 @@ function makeCitation(citation, answer, namespace) {
   );
 }
 
-/** To the document, or to the notes for those who may see them.
+/** To the document or the notes, for those who may see them.
  * @param {Citation} citation
  * @param {string} name
  * @param {string | null} namespace */
 function linkTo({ document_id, quote, note }, name, namespace) {
-  if (namespace === null || (note && !mayLook())) return el("span", {}, name);
+  if (namespace === null || !mayLook()) return el("span", {}, name);
   const href = note
     ? memoryHash(namespace, "notes")
     : memoryHash(namespace, "document", document_id, quote);

@@ -6,6 +6,7 @@ import { milliseconds, passageMark, plural, short } from "./format.js";
 import { makeExplanation } from "./memory-explanation.js";
 import { emptyNotice, errorNotice, loadingNotice } from "./notice.js";
 import { memoryHash } from "./routes.js";
+import { mayLook } from "./session.js";
 
 /** @typedef {import("./types.js").Hit} Hit */
 
@@ -86,6 +87,7 @@ function showHits(asked, hits, tookMs) {
  *  @param {number} share of the best hit's score */
 function makeHit(asked, hit, share) {
   const { document_id, passage_id, title, text, score } = hit;
+  const name = title ?? document_id;
   const href = memoryHash(asked, "document", document_id, text);
   return el(
     "li",
@@ -93,7 +95,7 @@ function makeHit(asked, hit, share) {
     el(
       "div",
       { class: "hit-head" },
-      el("a", { href }, title ?? document_id),
+      mayLook() ? el("a", { href }, name) : el("span", {}, name),
       el("span", { class: "score" }, bar(share), el("span", {}, `score ${short(score)}`)),
     ),
     el("p", { class: "passage" }, text),

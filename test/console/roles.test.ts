@@ -110,6 +110,23 @@ describe(where, { skip: noBrowser !== null }, () => {
     });
   });
 
+  it("a key that may only ask sees names where others have links that it could not follow", () =>
+    on("brink-dev", async (show, page) => {
+      await show("#/memory/handbook/search");
+      await page.fill("#search-query", "leave");
+      await page.click("#search-send");
+      await page.locator(".hits").getByText("Leave", { exact: true }).waitFor();
+      expect(await page.locator(".hits a").count()).toBe(0);
+      await show("#/ask");
+      await page.selectOption("#ask-namespace", { label: "another namespace" });
+      await page.fill("#ask-other", "handbook");
+      await page.selectOption("#ask-model", "edge");
+      await page.fill("#question", "How many days of leave do staff have?");
+      await page.press("#question", "Enter");
+      await page.locator(".citations .source").getByText("Leave", { exact: true }).waitFor();
+      expect(await page.locator(".exchange a").count()).toBe(0);
+    }));
+
   it("telling what a key may do leaves no trace, and an administrator's is told as one", () =>
     on("brink-admin", async (show, page) => {
       await show("#/keys");
