@@ -1,6 +1,7 @@
 /** The Ask view: the form, and the questions of this page, newest first. */
 import { AnswerCard } from "./answer-card.js";
 import { call, streamChat } from "./api.js";
+import { offerModels } from "./ask-models.js";
 import { byId, el, fill } from "./dom.js";
 import { emptyNotice } from "./notice.js";
 import { defaultNamespace, mayLook, session, watchSession } from "./session.js";
@@ -72,6 +73,7 @@ export function startAskView() {
     form.hidden = !session.asks;
     empty.hidden = !session.asks || history.childElementCount > 0;
     fill(absence, session.asks ? null : emptyNotice("This key may look, not ask."));
+    offerModels(model, session.models);
     listNamespaces();
   });
 }

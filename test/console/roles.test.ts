@@ -127,6 +127,21 @@ describe(where, { skip: noBrowser !== null }, () => {
       expect(await page.locator(".exchange a").count()).toBe(0);
     }));
 
+  it("a backend is asked by the name that it is listed by", () =>
+    on("brink-dev", async (show, page) => {
+      await show("#/ask");
+      const groups = page.locator("#ask-model optgroup");
+      expect(await groups.locator("option").allTextContents()).toEqual(["backend:big-model"]);
+      expect(await page.inputValue("#ask-model")).toBe("auto");
+      await page.selectOption("#ask-model", "backend:big-model");
+      await page.fill("#question", "Who waves at parrots?");
+      expect(await seriousFindings(page)).toEqual([]);
+      const asked = page.waitForRequest((request) => request.url().endsWith("/completions"));
+      await page.press("#question", "Enter");
+      expect((await asked).postDataJSON()).toMatchObject({ model: "backend:big-model" });
+      await page.getByText("The scripted backend says so").waitFor();
+    }));
+
   it("telling what a key may do leaves no trace, and an administrator's is told as one", () =>
     on("brink-admin", async (show, page) => {
       await show("#/keys");
