@@ -27,6 +27,12 @@ export async function noteIdOf(question: string): Promise<string> {
   return `note-${sha256Hex(plain).slice(0, 32)}`;
 }
 
+/** The id of a note that waits for an administrator beside others of its question: none must push
+ *  out another. No text has a NUL, so that no question's note has this id. */
+function waitingIdOf({ question, answer }: Note): Promise<string> {
+  return noteIdOf(`${question}\0${answer}`);
+}
+
 /** What a rating teaches. A good backend answer becomes a note; a bad rating takes a note that gave
  *  the answer, or was learned from it, out of use, and with a correction that becomes the
  *  question's note, or, where the caller may not write, waits for an administrator. Answers of the
@@ -86,8 +92,7 @@ async function learnCorrection(
     learned_by: "correction",
     state: trusted ? "active" : "pending",
   };
-  // One correction that waits must not push out another's.
-  if (!trusted) note.id = await noteIdOf(`${outcome.question}\n${answer}`);
+  if (!trusted) note.id = await waitingIdOf(note);
   await keep(deps, caller.tenant, outcome.namespace!, note);
   return trusted ? "note" : "pending";
 }
@@ -178,14 +183,18 @@ async function keep(
 
 /** Stores a note where its state says. One that answers replaces what waits under its id, too:
  *  whoever names a note by its id must not get hold of another. Only what was learned from an
- *  engine does not take the place of what somebody wrote and an administrator is still to judge. */
+ *  engine does not take the place of what somebody wrote and an administrator is still to judge:
+ *  that waits under an id of its own from then on, where no rating of this one moves it. */
 async function put(deps: NoteDeps, tenant: string, namespace: string, note: Note): Promise<void> {
   const vector = await deps.embed(note.question);
-  await noteStore(deps, tenant, namespace, note.state).put(note, vector);
-  if (note.state !== "active") return;
   const pending = noteStore(deps, tenant, namespace, "pending");
-  const waiting = isVouched(note) ? null : await pending.get(note.id);
-  if (waiting === null || !isVouched(waiting)) await pending.remove(note.id);
+  if (note.state === "active" && !isVouched(note)) {
+    const waiting = await pending.get(note.id);
+    if (waiting !== null && isVouched(waiting))
+      await pending.put({ ...waiting, id: await waitingIdOf(waiting) }, vector);
+  }
+  await noteStore(deps, tenant, namespace, note.state).put(note, vector);
+  if (note.state === "active") await pending.remove(note.id);
 }
 
 /** Whether a note that waits is an administrator's to judge, and not for engines to agree on. */

@@ -100,13 +100,26 @@ it("what was rated bad before engines agreed on it is not agreed on", async () =
   expect(await answerTo(QUESTION)).toBe(null);
 });
 
-it("a good rating does not take away what somebody wrote and an administrator judges", async () => {
-  const { learn, answerTo, list, notes, admin, writer } = await start("judged");
-  expect(await learn(backendOutcome({ text: "At nine." }), writer, "It leaves at 07:45.")).toBe(
-    "note",
-  );
-  await notes.patch(admin, "docs", (await list())[0]!.id, { state: "pending" });
+it("a rating takes nothing away of what somebody wrote and an administrator judges", async () => {
+  const one = await start("judged");
+  const { learn, answerTo, rateBad, list, notes, admin, writer } = one;
+  const right = "It leaves at 07:45.";
+  expect(await learn(backendOutcome({ text: "At nine." }), writer, right)).toBe("note");
+  const { id } = (await list())[0]!;
+  await notes.patch(admin, "docs", id, { state: "pending" });
   expect(await learn(backendOutcome())).toBe("note");
   expect(await answerTo(QUESTION)).toBe("It leaves at 07:40.");
-  expect((await list("pending")).map(({ answer }) => answer)).toEqual(["It leaves at 07:45."]);
+  const [waiting, ...others] = await list("pending");
+  expect([waiting!.answer, others]).toEqual([right, []]);
+  expect(await notes.get(admin, "docs", waiting!.id)).toMatchObject({ answer: right });
+  // Neither a bad rating from any key, nor a note to a question that reads like both texts.
+  await rateBad(backendOutcome());
+  const likeBoth = { question: `${QUESTION} ${right}`, text: "Yes." };
+  expect(await learn(backendOutcome(likeBoth))).toBe("note");
+  await rateBad(backendOutcome(likeBoth));
+  const left = (await list("pending")).map(({ answer }) => answer);
+  expect(left.sort()).toEqual(["It leaves at 07:40.", right, "Yes."]);
+  const approved = await notes.patch(admin, "docs", waiting!.id, { state: "active" });
+  expect(approved).toMatchObject({ id, answer: right });
+  expect(await answerTo(QUESTION)).toBe(right);
 });
