@@ -88,7 +88,8 @@ export class ResponseItems {
     const { message, code, param } = error;
     this.#tell("error", { code, message, param });
     const told = { code: "server_error", message };
-    const response = { ...this.#response("failed"), error: told, output: this.#output() };
+    const output = this.#items.map((item) => describeItem(item, "incomplete", []));
+    const response = { ...this.#response("failed"), error: told, output };
     this.#tell("response.failed", { response });
     return this.#told();
   }
@@ -122,11 +123,9 @@ export class ResponseItems {
     };
   }
 
-  #output(report?: BrinkReport) {
+  #output(report: BrinkReport) {
     const status = INCOMPLETE[this.#finish] === undefined ? "completed" : "incomplete";
-    return this.#items.map((item) =>
-      describeItem(item, status, report === undefined ? [] : annotationsOf(report, item)),
-    );
+    return this.#items.map((item) => describeItem(item, status, annotationsOf(report, item)));
   }
 
   #addText(delta: string, logprobs: TokenLogprob[]): void {

@@ -139,7 +139,10 @@ it("a failure after the first token is error and response.failed", async () => {
   expect(error).toMatchObject({ type: "error", code: "backend_unavailable", param: null });
   expect(failed).toMatchObject({
     type: "response.failed",
-    response: { status: "failed", error: { message: error.message }, output: [{}] },
+    response: {
+      ...{ status: "failed", error: { message: error.message } },
+      output: [{ type: "message", status: "incomplete" }],
+    },
   });
   vi.restoreAllMocks();
 });
