@@ -18,7 +18,7 @@ export interface UsageCounts {
 }
 
 export interface UsageEntry extends UsageCounts {
-  /** The key's id; `operator` and `local` for the fixed ones. */
+  /** The key's id; `operator` for the fixed ones. */
   key: string;
   /** Days since the beginning of Unix time. */
   day: number;
