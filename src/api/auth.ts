@@ -104,7 +104,7 @@ async function identify(c: ApiContext, cache: CallerCache): Promise<Caller> {
   if (key.length > KEY_CHARS_MAX)
     throw new ServiceError("invalid_key", `a key has ${KEY_CHARS_MAX} characters at most`);
   const keyHash = sha256Hex(key);
-  const fixed = await fixedCaller(keyHash, config);
+  const fixed = fixedCaller(keyHash, config);
   if (fixed !== null) return fixed;
   const found = cache.get(keyHash) ?? (await lookUp(c, keyHash, cache));
   if (found === null) {
@@ -147,7 +147,7 @@ function refuseUnusable({ key }: Caller): void {
 let fixedHashes: { admin: string; dev: string } | null = null;
 
 /** The operator's admin key, and under `npm start` the two fixed ones. */
-async function fixedCaller(keyHash: string, config: ApiConfig): Promise<Caller | null> {
+function fixedCaller(keyHash: string, config: ApiConfig): Caller | null {
   if (config.adminKeySha256 !== null && hashesEqual(keyHash, config.adminKeySha256)) return ADMIN;
   if (!config.local) return null;
   fixedHashes ??= { admin: sha256Hex("brink-admin"), dev: sha256Hex("brink-dev") };

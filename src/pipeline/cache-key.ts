@@ -30,7 +30,7 @@ const FORMAT = "brink cache 1";
 /** O(bytes of the request). Whole and streamed replies share an answer, and so do a tenant's API
  *  keys: which namespaces they may read was checked before. The conversation's name, hedging and
  *  the order of a JSON object's fields change nothing that is said. */
-export async function cacheKeys(request: AnswerRequest, ground: CacheGround): Promise<CacheKeys> {
+export function cacheKeys(request: AnswerRequest, ground: CacheGround): CacheKeys {
   const { caller, model, route, memory, explain, messages } = request;
   const given = Object.entries(request.parameters).filter(([name]) => !NEUTRAL.has(name));
   const parameters = Object.fromEntries(given);

@@ -155,7 +155,7 @@ async function lookUp(asked: Asked): Promise<Look> {
   const { deps, request } = asked;
   const router = asksRouter(request) ? await deps.router(request.caller.tenant) : null;
   const routing = router?.revision ?? null;
-  const keys = await cacheKeys(request, { engines: deps.engines, routing });
+  const keys = cacheKeys(request, { engines: deps.engines, routing });
   const { id } = keys;
   // What is compared with a backend is a sample of all questions, also of those asked again.
   const sampled = router !== null && deps.draw < router.shadow_rate;

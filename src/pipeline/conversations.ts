@@ -16,11 +16,11 @@ export interface ConversationKeys {
 /** By the header's name where there is one: one key for all turns. Without it by what the caller
  *  sent, up to the last user message and up to the one before it: a conversation that goes on sends
  *  again what it sent, and one that was edited finds no prompt in a backend's cache either. */
-export async function conversationKeys({
+export function conversationKeys({
   caller,
   conversation,
   messages,
-}: Pick<AnswerRequest, "caller" | "conversation" | "messages">): Promise<ConversationKeys> {
+}: Pick<AnswerRequest, "caller" | "conversation" | "messages">): ConversationKeys {
   const { tenant } = caller;
   if (conversation != null) {
     const key = sha256Hex(JSON.stringify([tenant, "named", conversation]));
@@ -32,7 +32,7 @@ export async function conversationKeys({
     const sent = messages.slice(0, end + 1).map(({ role, content }) => [role, content]);
     return sha256Hex(JSON.stringify([tenant, "sent", sent]));
   };
-  return { before: earlier < 0 ? null : await keyUpTo(earlier), now: await keyUpTo(last) };
+  return { before: earlier < 0 ? null : keyUpTo(earlier), now: keyUpTo(last) };
 }
 
 /** Characters of a message's text; what is not text counts nothing. */

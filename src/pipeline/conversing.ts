@@ -26,7 +26,7 @@ export async function findConversation(
   conversations: Conversations,
   request: AnswerRequest,
 ): Promise<Conversing> {
-  const keys = await conversationKeys(request);
+  const keys = conversationKeys(request);
   const before = keys.before === null ? null : await conversations.find(keys.before);
   return { keys, before };
 }

@@ -22,14 +22,14 @@ export const NOTE_ID = "brink-note";
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** The id of the note of a question: letters' case and white space do not count. */
-export async function noteIdOf(question: string): Promise<string> {
+export function noteIdOf(question: string): string {
   const plain = question.normalize("NFKC").toLowerCase().replace(/\s+/g, " ").trim();
   return `note-${sha256Hex(plain).slice(0, 32)}`;
 }
 
 /** The id of a note that waits for an administrator beside others of its question: none must push
  *  out another. No text has a NUL, so that no question's note has this id. */
-function waitingIdOf({ question, answer }: Note): Promise<string> {
+function waitingIdOf({ question, answer }: Note): string {
   return noteIdOf(`${question}\0${answer}`);
 }
 
@@ -85,14 +85,14 @@ async function learnCorrection(
   if (answer === "" || answer.length > NOTE_ANSWER_CHARS_MAX || sources === null) return null;
   const trusted = mayDo(caller, "memory:write");
   const note: Note = {
-    ...(await noteOf(outcome, policy, deps.now())),
+    ...noteOf(outcome, policy, deps.now()),
     answer,
     sources,
     kind: "correction",
     learned_by: "correction",
     state: trusted ? "active" : "pending",
   };
-  if (!trusted) note.id = await waitingIdOf(note);
+  if (!trusted) note.id = waitingIdOf(note);
   await keep(deps, caller.tenant, outcome.namespace!, note);
   return trusted ? "note" : "pending";
 }
@@ -135,12 +135,12 @@ async function answerNote(
   if (answer === "" || answer.length > NOTE_ANSWER_CHARS_MAX) return null;
   const sources = await sourcesOf(deps, tenant, outcome);
   if (sources === null) return null;
-  return { ...(await noteOf(outcome, policy, deps.now())), answer, sources, learned_by };
+  return { ...noteOf(outcome, policy, deps.now()), answer, sources, learned_by };
 }
 
-async function noteOf(outcome: Outcome, policy: NotePolicy, now: number): Promise<Note> {
+function noteOf(outcome: Outcome, policy: NotePolicy, now: number): Note {
   return {
-    id: await noteIdOf(outcome.question),
+    id: noteIdOf(outcome.question),
     question: outcome.question,
     answer: "",
     kind: "answer",
@@ -191,7 +191,7 @@ async function put(deps: NoteDeps, tenant: string, namespace: string, note: Note
   if (note.state === "active" && !isVouched(note)) {
     const waiting = await pending.get(note.id);
     if (waiting !== null && isVouched(waiting))
-      await pending.put({ ...waiting, id: await waitingIdOf(waiting) }, vector);
+      await pending.put({ ...waiting, id: waitingIdOf(waiting) }, vector);
   }
   await noteStore(deps, tenant, namespace, note.state).put(note, vector);
   if (note.state === "active") await pending.remove(note.id);
@@ -235,7 +235,7 @@ async function noteBehind(
   const pending = noteStore(deps, tenant, namespace, "pending");
   if (engine === NOTE_ID) return notes[0] === undefined ? null : active.get(notes[0]);
   if (standing === undefined || standing === "dependent") return null;
-  const id = await noteIdOf(question);
+  const id = noteIdOf(question);
   const said = withoutMarks(text, passages.length);
   const known = await Promise.all([active.get(id), pending.get(id)]);
   return known.find((note) => note && !isVouched(note) && note.answer === said) ?? null;
@@ -250,7 +250,7 @@ export async function replaceNote(
   before: Note,
   after: Note,
 ): Promise<Note> {
-  const id = after.state === "active" ? await noteIdOf(after.question) : after.id;
+  const id = after.state === "active" ? noteIdOf(after.question) : after.id;
   const note = { ...after, id };
   await put(deps, tenant, namespace, note);
   if (note.state !== before.state || id !== before.id)

@@ -29,7 +29,7 @@ const GROUND = { engines: ["a"], routing: { target: { max_risk: 0.1 }, weights: 
 const keysOf = (change: Partial<AnswerRequest>, ground = GROUND) =>
   cacheKeys({ ...REQUEST, ...change }, ground);
 
-it("a request that differs in anything that an answer hangs on has another key", async () => {
+it("a request that differs in anything that an answer hangs on has another key", () => {
   const memory = REQUEST.memory!;
   const [system, user] = REQUEST.messages;
   const changes: Partial<AnswerRequest>[] = [
@@ -56,19 +56,19 @@ it("a request that differs in anything that an answer hangs on has another key",
     { parameters: { ...REQUEST.parameters, tool_choice: { a: 1, b: [2, 1] } } },
     { parameters: { ...REQUEST.parameters, anything: true } },
   ];
-  const all = await Promise.all([keysOf({}), ...changes.map((change) => keysOf(change))]);
+  const all = [{}, ...changes].map((change) => keysOf(change));
   expect(new Set(all.map(({ id }) => id)).size).toBe(changes.length + 1);
   const grounds = [
     { ...GROUND, engines: ["b"] },
     { ...GROUND, routing: { ...GROUND.routing, weights: "x" } },
     { ...GROUND, routing: { ...GROUND.routing, target: { max_risk: 0.2 } } },
   ];
-  const others = await Promise.all(grounds.map((ground) => keysOf({}, ground)));
+  const others = grounds.map((ground) => keysOf({}, ground));
   expect(new Set([all[0], ...others].map((keys) => keys!.id)).size).toBe(4);
 });
 
-it("what nobody answers by changes nothing", async () => {
-  const { id, scope } = await keysOf({});
+it("what nobody answers by changes nothing", () => {
+  const { id, scope } = keysOf({});
   const same: Partial<AnswerRequest>[] = [
     { stream: true },
     { trace_id: "2" },
@@ -78,24 +78,24 @@ it("what nobody answers by changes nothing", async () => {
     { caller: { ...CALLER, namespaces: ["docs"] } },
     { parameters: { tool_choice: { b: [1, 2], a: 1 }, temperature: 0, user: "ann" } },
   ];
-  for (const change of same) expect(await keysOf(change)).toEqual({ id, scope });
+  for (const change of same) expect(keysOf(change)).toEqual({ id, scope });
 });
 
-it("a scope is of all but the last question, and only where that is plain", async () => {
-  const { scope } = await keysOf({});
+it("a scope is of all but the last question, and only where that is plain", () => {
+  const { scope } = keysOf({});
   const [system] = REQUEST.messages;
   const ask = (content: string, rest: Partial<AnswerRequest> = {}) =>
     keysOf({ messages: [system!, { role: "user", content }], ...rest });
-  expect((await ask("When?")).scope).toBe(scope);
-  const other = await keysOf({ messages: [{ role: "user", content: "Why?" }] });
+  expect(ask("When?").scope).toBe(scope);
+  const other = keysOf({ messages: [{ role: "user", content: "Why?" }] });
   expect(other.scope).not.toBe(scope);
-  expect((await ask("When?", { model: "edge" })).scope).not.toBe(scope);
-  expect((await ask("x".repeat(1_001))).scope).toBeNull();
-  expect((await ask("When?", { parameters: { tools: [] } })).scope).toBeNull();
+  expect(ask("When?", { model: "edge" }).scope).not.toBe(scope);
+  expect(ask("x".repeat(1_001)).scope).toBeNull();
+  expect(ask("When?", { parameters: { tools: [] } }).scope).toBeNull();
   const parts = [{ type: "text", text: "Why?" }];
-  expect((await keysOf({ messages: [{ role: "user", content: parts }] })).scope).toBeNull();
+  expect(keysOf({ messages: [{ role: "user", content: parts }] }).scope).toBeNull();
   const after = [...REQUEST.messages, { role: "assistant" as const, content: "Because" }];
-  expect((await keysOf({ messages: after })).scope).toBeNull();
+  expect(keysOf({ messages: after }).scope).toBeNull();
 });
 
 it("only temperature 0 leaves nothing to chance", () => {

@@ -17,27 +17,25 @@ function keys(messages: ChatMessage[], conversation?: string, tenant = "a") {
   return conversationKeys({ caller: caller(tenant), conversation, messages });
 }
 
-it("a conversation that sends again what it sent is known by that", async () => {
-  const first = await keys([user("One?")]);
+it("a conversation that sends again what it sent is known by that", () => {
+  const first = keys([user("One?")]);
   expect(first.before).toBeNull();
-  const second = await keys([user("One?"), said("1"), user("Two?")]);
+  const second = keys([user("One?"), said("1"), user("Two?")]);
   expect(second.before).toBe(first.now);
-  const third = await keys([user("One?"), said("1"), user("Two?"), said("2"), user("Three?")]);
+  const third = keys([user("One?"), said("1"), user("Two?"), said("2"), user("Three?")]);
   expect(third.before).toBe(second.now);
-  const edited = await keys([user("One?"), said("11"), user("Two?"), said("2"), user("Three?")]);
+  const edited = keys([user("One?"), said("11"), user("Two?"), said("2"), user("Three?")]);
   expect(edited.before).not.toBe(second.now);
 });
 
-it("a named conversation is known by its name, and never by another tenant's", async () => {
-  const one = await keys([user("One?")], "c1");
-  const two = await keys([user("Two?"), said("2"), user("Three?")], "c1");
+it("a named conversation is known by its name, and never by another tenant's", () => {
+  const one = keys([user("One?")], "c1");
+  const two = keys([user("Two?"), said("2"), user("Three?")], "c1");
   expect(two).toEqual(one);
   expect(one.before).toBe(one.now);
-  expect((await keys([user("One?")], "c1", "b")).now).not.toBe(one.now);
-  expect((await keys([user("One?")], undefined, "b")).now).not.toBe(
-    (await keys([user("One?")])).now,
-  );
-  expect((await keys([user("One?")], "c2")).now).not.toBe(one.now);
+  expect(keys([user("One?")], "c1", "b").now).not.toBe(one.now);
+  expect(keys([user("One?")], undefined, "b").now).not.toBe(keys([user("One?")]).now);
+  expect(keys([user("One?")], "c2").now).not.toBe(one.now);
 });
 
 it("a turn's tokens are the earlier messages', and the question's with its passages", () => {
