@@ -11,6 +11,8 @@ it("case, whitespace, punctuation and forms of characters change nothing that pr
     true,
   );
   expect(same("ﬁne Ｔext", "fine text")).toBe(true);
+  expect(same("the 90’s, a 5” nail", "The 90's: a 5\" nail!")).toBe(true);
+  expect(same("# The title\n- **one** item", "The title\n* One item")).toBe(true);
   expect(saidBy("...")).toBe("");
 });
 
@@ -25,6 +27,19 @@ it("numbers, signs, negations, questions and words do change it", () => {
     ["He has not left.", "He has left."],
     ["a b c", "a c b"],
     ["naïve", "naive"],
+    ["Unit tests: passed ✅", "Unit tests: passed ❌"],
+    ["The review: 👍", "The review: 👎"],
+    ["Who invented C#?", "Who invented C?"],
+    ["Issue #5 is open", "Issue 5 is open"],
+    ["It is 5' long", 'It is 5" long'],
+    ["It is 5′ long", "It is 5″ long"],
+    ["A box of 10² items", "A box of 102 items"],
+    ["A box of 10² items", "A box of 10³ items"],
+    ["5! is what we seek", "5 is what we seek"],
+    ["His blood group is A-", "His blood group is A"],
+    ["Serve it and/or eat it", "Serve it and or eat it"],
+    ["The flag of 🇩🇪", "The flag of 🇫🇷"],
+    ["The flag of 🏴\u{e0067}\u{e0062}\u{e007f}", "The flag of 🏴\u{e0067}\u{e0073}\u{e007f}"],
   ];
   for (const [a, b] of pairs) expect(`${a} | ${b} ${same(a!, b!)}`).toBe(`${a} | ${b} false`);
 });
