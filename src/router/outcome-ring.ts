@@ -45,23 +45,27 @@ export class OutcomeRing {
   }
 
   /** Keeps outcomes, oldest first, without their texts where `keepText` is false or one is too
-   *  large with them, and lets the oldest go. */
-  add(given: readonly { outcome: Outcome; revision: number }[], keepText: boolean): void {
+   *  large with them, and lets the oldest go; of each whether it was kept already. */
+  add(given: readonly { outcome: Outcome; revision: number }[], keepText: boolean): boolean[] {
+    const known: boolean[] = given.map(() => false);
     let start = Number(this.#sql.exec(`SELECT coalesce(${UPTO}, 0) AS upto`).one().upto);
-    for (const { outcome, revision } of given) {
+    for (const [i, { outcome, revision }] of given.entries()) {
       let text = JSON.stringify(keepText ? outcome : withoutText(outcome));
       if (utf8Length(text) > OUTCOME_BYTES_MAX) text = JSON.stringify(withoutText(outcome));
       const bytes = utf8Length(text);
       if (bytes > OUTCOME_BYTES_MAX) continue;
       const { trace_id, at, namespace } = outcome;
-      const { rowsWritten } = this.#sql.exec(
+      // rowsWritten does not tell: AUTOINCREMENT writes a row of its own whatever is kept.
+      const kept = this.#sql.exec(
         `INSERT OR IGNORE INTO outcomes (trace_id, at, start, upto, namespace, revision, outcome)
-         VALUES (?, ?, ?, ?, ?, ?, ?)`,
+         VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING seq`,
         ...[trace_id, at, start, start + bytes, namespace, revision, text],
       );
-      if (rowsWritten > 0) start += bytes; // one that is kept already is not kept twice
+      if (kept.toArray().length > 0) start += bytes;
+      else known[i] = true;
     }
     this.#trim();
+    return known;
   }
 
   find(traceId: string): { recorded: RecordedOutcome; revision: number } | null {

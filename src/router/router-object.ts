@@ -119,17 +119,17 @@ export class RouterObject extends DurableObject {
     });
   }
 
-  /** Keeps answers, oldest first, and counts them for drift; one of the sample, of which all is
-   *  known, is a label too. */
+  /** Keeps answers, oldest first, and counts them for drift, those sent again once; one of the
+   *  sample, of which all is known, is a label too. */
   record(...recordings: types.Recording[]): void {
     this.#transact(() => {
-      this.#ring.add(recordings, this.#settings().keep_text);
-      for (const recording of recordings) this.#learn(recording);
+      const known = this.#ring.add(recordings, this.#settings().keep_text);
+      for (const [i, recording] of recordings.entries()) this.#learn(recording, known[i]!);
     });
   }
 
-  #learn({ outcome, revision, routed, sample }: types.Recording): void {
-    if (routed && this.#isOfNow(outcome))
+  #learn({ outcome, revision, routed, sample }: types.Recording, known: boolean): void {
+    if (routed && !known && this.#isOfNow(outcome))
       this.#state.put("drift", watchDifficulty(this.drift(), { ...outcome, revision }, this.now()));
     const { difficulty } = outcome;
     if (sample !== null && difficulty !== null)

@@ -295,6 +295,21 @@ it("questions like the calibration's raise no alarm, and harder ones do", async 
   expect(await router.drift()).toMatchObject({ since: null, shift: { tests: 0, alarm: false } });
 });
 
+it("an answer that is sent again counts once for drift", async () => {
+  const router = env.ROUTER.getByName("sent again");
+  const at = Date.now();
+  const counted = async () => {
+    const { window } = (await router.drift()).shift;
+    return window.reduce((sum, count) => sum + count, 0);
+  };
+  await router.record(recording("a", { at }), recording("b", { at }));
+  await router.record(recording("b", { at }), recording("c", { at }), recording("c", { at }));
+  expect(await counted()).toBe(3);
+  await router.forget(null);
+  await router.record(recording("a", { at }));
+  expect(await counted()).toBe(4);
+});
+
 it("answers by weights or a target that were left count for no test", async () => {
   const router = env.SMALL_ROUTER.getByName("left");
   await router.record(recording("other", { weights_version: "other" }));
