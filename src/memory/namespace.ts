@@ -342,14 +342,15 @@ export class Namespace {
     const due: number[] = [];
     if (store.optionsPending) await this.writes.run(() => this.#spreadOptions(), true);
     if (store.work() !== null) {
-      const succeeded = await this.work.step();
-      if (store.work() !== null) due.push(succeeded ? now : now + WORK_RETRY_MS);
+      if (this.work.retryAt <= now) await this.work.step();
+      if (store.work() !== null) due.push(Math.max(now, this.work.retryAt));
     }
     if (!(await this.#destroyRetired())) due.push(now + WORK_RETRY_MS);
-    const at = store.forgetAt();
-    if (at !== null && at <= now && store.work()?.kind !== "restore")
-      store.setForgetAt(await forget(this.context, store.options()!));
-    due.push(store.forgetAt() ?? Number.POSITIVE_INFINITY);
+    if (store.work()?.kind !== "restore") {
+      if ((store.forgetAt() ?? Number.POSITIVE_INFINITY) <= now)
+        store.setForgetAt(await forget(this.context, store.options()!));
+      due.push(store.forgetAt() ?? Number.POSITIVE_INFINITY);
+    }
     const next = Math.min(...due);
     return Number.isFinite(next) ? next : null;
   }

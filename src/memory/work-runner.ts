@@ -1,6 +1,6 @@
 /** Takes the steps of a namespace's long work, one at a time, and counts its failures. */
 import { codeOf } from "../errors.ts";
-import { WORK_FAILURES_MAX } from "../limits.ts";
+import { WORK_FAILURES_MAX, WORK_RETRY_MS } from "../limits.ts";
 import { logEvent } from "../log-event.ts";
 import { abandonRestore, stepRestore } from "./restore.ts";
 import { abandonSnapshot, stepSnapshot } from "./snapshot.ts";
@@ -18,6 +18,7 @@ function isGivenUp(work: Work): boolean {
 export class WorkRunner {
   readonly #context: WorkContext;
   readonly #steps: WriteLock;
+  #retryAt = 0;
 
   /** Steps take turns by `steps`; whoever holds it and the lock on writes took it first. */
   constructor(context: WorkContext, steps: WriteLock) {
@@ -25,11 +26,17 @@ export class WorkRunner {
     this.#steps = steps;
   }
 
-  /** One step of the work there is, if any; whether it succeeded. Work that fails too often, or
-   *  because of its input, is given up. */
+  /** Until then, Unix ms, work that failed rests; 0: nothing does. */
+  get retryAt(): number {
+    return this.#retryAt;
+  }
+
+  /** One step of the work there is, if any, though it rest; whether it succeeded. Work that fails
+   *  too often, or because of its input, is given up. */
   step(): Promise<boolean> {
     return this.#steps.run(async () => {
       const work = this.#context.store.work();
+      this.#retryAt = 0;
       if (work === null) return true;
       try {
         if (isGivenUp(work)) await this.#giveUp(work, work.error ?? CALLED_OFF);
@@ -46,6 +53,7 @@ export class WorkRunner {
   cancel(): Promise<boolean> {
     return this.#steps.run(async () => {
       const work = this.#context.store.work();
+      this.#retryAt = 0;
       if (work === null) return false;
       await this.#giveUp(work, CALLED_OFF);
       return true;
@@ -69,17 +77,21 @@ export class WorkRunner {
     return abandonRestore(this.#context, work);
   }
 
+  /** What has to wait for the vector tier has not failed. */
   async #fail(error: unknown): Promise<void> {
-    const { store } = this.#context;
+    const { store, now } = this.#context;
     const work = store.work();
     if (work === null) return;
     const code = codeOf(error) ?? "internal";
     const message = error instanceof Error ? error.message : String(error);
     logEvent("work of a namespace failed", `${work.kind} of ${store.name()}: ${message}`);
-    store.setWork({ ...work, failures: work.failures + 1, error: message });
+    const failures = work.failures + (code === "memory_busy" ? 0 : 1);
+    store.setWork({ ...work, failures, error: message });
+    this.#retryAt = now() + WORK_RETRY_MS;
     const hopeless = code === "snapshot_damaged" || code === "snapshots_not_configured";
-    if (!hopeless && work.failures + 1 < WORK_FAILURES_MAX) return;
+    if (!hopeless && failures < WORK_FAILURES_MAX) return;
     await this.#abandon(work);
+    this.#retryAt = 0;
     this.#report(work, { code, message });
   }
 

@@ -1,7 +1,7 @@
 /** The bounds of a namespace's root, each reached exactly. */
 import { runInDurableObject } from "cloudflare:test";
 import { expect, it } from "vitest";
-import { codeOf } from "../../src/errors.ts";
+import { codeOf, ServiceError } from "../../src/errors.ts";
 import {
   PAGE_DOCUMENTS_MAX,
   SEARCH_ATTEMPTS_MAX,
@@ -10,9 +10,12 @@ import {
 } from "../../src/limits.ts";
 import type { GatherNode } from "../../src/memory/gather.ts";
 import type { Namespace } from "../../src/memory/namespace.ts";
+import type { ShardCall } from "../../src/memory/shard-port.ts";
 import type { ShowRequest } from "../../src/memory/shard-types.ts";
+import { WorkRunner } from "../../src/memory/work-runner.ts";
+import { WriteLock } from "../../src/memory/write-lock.ts";
 import { prepared, store } from "./documents.ts";
-import { asking, listed, pair, type Stepped } from "./random-documents.ts";
+import { asking, listed, pair, type Stepped, settle } from "./random-documents.ts";
 import type { SteppedMemory } from "./worker.ts";
 
 /** What an object keeps to itself. */
@@ -120,6 +123,21 @@ it("work is given up after so many failures in a row, not by those before a succ
   expect(report).toMatchObject({ state: "failed", error: { code: "internal" } });
   expect((await memory.stats()).shards).toHaveLength(1);
   expect((await listed(memory)).map(({ id }) => id)).toEqual(ids);
+});
+
+it("work that waits for the vector tier is not given up, and says what it waits for", async () => {
+  const { stepped, memory } = await pair("bounds/waiting");
+  await store(memory, [prepared("a", "amber")]);
+  await memory.split();
+  const error = "10000 vectors wait";
+  await within(stepped, async (object, inside) => {
+    const call: ShardCall = () => Promise.reject(new ServiceError("memory_busy", error));
+    const runner = new WorkRunner({ ...inside.namespace().context, call }, new WriteLock(1));
+    for (let i = 0; i <= WORK_FAILURES_MAX; i++) expect(await runner.step()).toBe(false);
+    expect(object.work()).toMatchObject({ kind: "split", failures: 0, error });
+  });
+  await settle(stepped);
+  expect((await memory.stats()).shards).toHaveLength(2);
 });
 
 it("a page of a list or an export has so many documents, however many are asked for", async () => {

@@ -2,7 +2,13 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { codeOf } from "../../src/errors.ts";
-import { SNAPSHOT_PASSES_MAX, SNAPSHOTS_MAX } from "../../src/limits.ts";
+import {
+  FORGET_INTERVAL_MS,
+  SNAPSHOT_PASSES_MAX,
+  SNAPSHOTS_MAX,
+  WORK_FAILURES_MAX,
+  WORK_RETRY_MS,
+} from "../../src/limits.ts";
 import { manifestKey } from "../../src/memory/snapshot-format.ts";
 import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";
 import { type Memory, prepared, store } from "./documents.ts";
@@ -15,6 +21,7 @@ import {
   settle,
   someDocument,
 } from "./random-documents.ts";
+import type { TieredMemory } from "./worker.ts";
 
 async function codeFrom(work: Promise<unknown>): Promise<string | null> {
   return work.then(
@@ -262,4 +269,44 @@ it("a namespace has so many snapshots, and another only once one is deleted", as
   await memory.deleteSnapshot(last);
   expect(await snapshotOf(stepped)).not.toBe(last);
   expect((await memory.snapshots()).snapshots).toHaveLength(SNAPSHOTS_MAX);
+});
+
+it("a restore that fails rests, whatever else is due, and outlives a short outage", async () => {
+  const stub = env.TIERED_MEMORY.getByName("snapshot/outage"); // for its clock
+  const [memory, stepped] = [stub as unknown as Memory, stub as unknown as Stepped];
+  await memory.configure({ ...NAMESPACE_DEFAULTS, forget: { max_documents: 100 } });
+  await store(memory, [prepared("a", "amber"), prepared("b", "birch")]);
+  const id = await snapshotOf(stepped);
+  await memory.restore(id);
+  const within = <T>(test: (object: TieredMemory, storage: DurableObjectStorage) => T) =>
+    runInDurableObject(stub, (object, { storage }) =>
+      test(object as unknown as TieredMemory, storage),
+    );
+  /** Whether the alarm of a step comes once its rest is over. */
+  const rests = async () => {
+    await within((_, storage) => storage.deleteAlarm());
+    await stepped.tick();
+    return within(
+      async (object, storage) => (await storage.getAlarm()) === object.double.nowMs + WORK_RETRY_MS,
+    );
+  };
+  await within((object) => {
+    object.double.nowMs += 2 * FORGET_INTERVAL_MS; // to forget is overdue
+    const work = object.work();
+    if (work?.kind !== "restore") return expect.unreachable();
+    for (const { object: name } of work.targets) object.silent.add(name!);
+  });
+  for (let i = 0; i <= WORK_FAILURES_MAX; i++) expect(await rests()).toBe(true);
+  expect(await stepped.work()).toMatchObject({ kind: "restore", failures: 1 });
+  await within((object) => {
+    object.double.nowMs += WORK_RETRY_MS;
+  });
+  expect(await rests()).toBe(true);
+  expect(await stepped.work()).toMatchObject({ failures: 2 });
+  await within((object) => {
+    object.double.nowMs += WORK_RETRY_MS;
+    object.silent.clear();
+  });
+  await settle(stepped);
+  expect((await memory.snapshots()).last_restore).toMatchObject({ state: "done", id });
 });

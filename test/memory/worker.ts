@@ -5,9 +5,11 @@ import { QuotaObject } from "../../src/ledger/quota-object.ts";
 import { ReplayObject } from "../../src/ledger/replay-object.ts";
 import { TraceObject } from "../../src/ledger/trace-object.ts";
 import { UsageObject } from "../../src/ledger/usage-object.ts";
+import { WORK_RETRY_MS } from "../../src/limits.ts";
 import type { ShardStub } from "../../src/memory/memory-node.ts";
 import { MemoryObject } from "../../src/memory/memory-object.ts";
 import type { NamespaceBounds } from "../../src/memory/namespace.ts";
+import { NamespaceStore } from "../../src/memory/namespace-store.ts";
 import type { Work } from "../../src/memory/work.ts";
 import { RouterObject } from "../../src/router/router-object.ts";
 import { VectorizeDouble } from "../support/vectorize-double.ts";
@@ -49,6 +51,7 @@ export class SteppedMemory extends MemoryObject {
   /** Objects that do not answer. */
   readonly silent = new Set<string>();
   #calls = 0;
+  #restedMs = 0;
 
   protected override get bounds(): NamespaceBounds {
     return { ...super.bounds, passagesSplit: 40, pageDocuments: 3, partDocuments: 3, stepPages: 1 };
@@ -64,8 +67,14 @@ export class SteppedMemory extends MemoryObject {
 
   override async alarm(): Promise<void> {}
 
-  /** What the alarm would do. */
+  protected override now(): number {
+    return super.now() + this.#restedMs;
+  }
+
+  /** What the alarm would do, at the time that it would. */
   async tick(): Promise<void> {
+    const failures = NamespaceStore.find(this.ctx.storage)?.work()?.failures ?? 0;
+    if (failures > 0) this.#restedMs += WORK_RETRY_MS;
     await super.alarm();
   }
 
