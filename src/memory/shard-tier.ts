@@ -58,7 +58,8 @@ export class ShardTier {
   #running: Promise<unknown> | null = null;
   /** When the journal is to be sent next, Unix ms. */
   #notBefore = 0;
-  #closed = false;
+  /** Calls of `clear` under way or done: meanwhile nothing is noted or sent. */
+  #clearing = 0;
 
   /** The object's tables are there. */
   constructor(host: TierHost) {
@@ -114,6 +115,7 @@ export class ShardTier {
 
   /** When `sync` is to be called, Unix ms; null: nothing waits. */
   dueAt(): number | null {
+    if (this.#clearing > 0) return null;
     const pending = this.#stored()?.pending ?? 0;
     return pending === 0 ? null : Math.max(this.#notBefore, this.#host.now());
   }
@@ -135,9 +137,19 @@ export class ShardTier {
   }
 
   /** Takes all passages out of the tier, before the tables go; goes on where it broke off. Nothing
-   *  is noted any more. Throws backend_unavailable where the tier fails. */
+   *  is noted or sent any more. Throws backend_unavailable where the tier fails: what is stored
+   *  stays then, and so does the journal. */
   async clear(): Promise<void> {
-    this.#closed = true;
+    this.#clearing += 1;
+    try {
+      await this.#clear();
+    } catch (error) {
+      this.#clearing -= 1;
+      throw error;
+    }
+  }
+
+  async #clear(): Promise<void> {
     const { sql, index } = this.#host;
     if (index === null) return;
     await this.#running?.catch(() => undefined); // or it would store what is deleted below
@@ -201,7 +213,7 @@ export class ShardTier {
     return {
       all: () => Array.from(sql.exec(select), (row) => this.#pending(row, codebooks)),
       put: ({ id, vector, order, sent }) => {
-        if (this.#closed) return;
+        if (this.#clearing > 0) return;
         sql.exec(
           "INSERT OR REPLACE INTO tier_writes VALUES (?, ?, ?, ?, ?, ?)",
           ...[rowOfTierId(id), vector === null ? 1 : 0, order],
@@ -209,7 +221,8 @@ export class ShardTier {
         );
       },
       delete: (id) => {
-        if (!this.#closed) sql.exec("DELETE FROM tier_writes WHERE row = ?", rowOfTierId(id));
+        if (this.#clearing > 0) return;
+        sql.exec("DELETE FROM tier_writes WHERE row = ?", rowOfTierId(id));
       },
     };
   }

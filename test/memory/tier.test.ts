@@ -4,7 +4,9 @@ import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { codeOf } from "../../src/errors.ts";
 import { TIER_SYNC_MS, WORK_RETRY_MS } from "../../src/limits.ts";
+import { ShardTier } from "../../src/memory/shard-tier.ts";
 import { NAMESPACE_DEFAULTS, type NamespaceOptions } from "../../src/memory/types.ts";
+import kernels from "../../src/model/kernels-module.ts";
 import type { VectorizeDouble } from "../support/vectorize-double.ts";
 import { hitsOf, type Memory, prepared, store } from "./documents.ts";
 import { asking, expectSame, randomFrom, someDocument } from "./random-documents.ts";
@@ -184,6 +186,46 @@ it("a destroyed namespace leaves nothing in the index", async () => {
   await tiered.tick();
   await inDouble(tiered, (double) => double.process());
   expect(await held(tiered)).toBe(0);
+});
+
+function setDown(tiered: Tiered, down: boolean): Promise<void> {
+  return inDouble(tiered, (double) => {
+    double.down = down;
+  });
+}
+
+it("nothing is sent between the deletions of an object's vectors", async () => {
+  const { tiered, memory } = await pairOf("tier/clearing");
+  await store(memory, [prepared("a", "the garden key\nthe lease")]);
+  await runInDurableObject(tiered, async (object, { storage: { sql } }) => {
+    const { double } = object as unknown as TieredMemory;
+    const name = () => "tier/clearing";
+    const tier = new ShardTier({ sql, index: double, kernels, name, now: () => double.nowMs });
+    const due = [tier.dueAt()];
+    double.duringDeletion = async () => {
+      due.push(tier.dueAt());
+      await tier.sync();
+    };
+    await tier.clear();
+    double.process();
+    expect(due).toEqual([double.nowMs, null]);
+    expect((await double.describe()).vectorCount).toBe(0);
+  });
+});
+
+it("a clearing that fails changes nothing: what is written later reaches the index", async () => {
+  const { tiered, memory } = await pairOf("tier/clear-fails");
+  await store(memory, [prepared("a", "the garden key")]);
+  await memory.remove(["a"]);
+  await setDown(tiered, true);
+  const other = { ...NAMESPACE_DEFAULTS, bm25_unit: "document", vector_tier: "vectorize" } as const;
+  const refusal = await memory.configure(other).then(() => null, codeOf);
+  expect(refusal).toBe("backend_unavailable");
+  await setDown(tiered, false);
+  await store(memory, [prepared("b", "the lease\nthe rent")]);
+  await evictDurableObject(tiered);
+  await sync(tiered, 3);
+  expect([await held(tiered), await journal(tiered)]).toEqual([2, 0]);
 });
 
 it("is refused where the deployment has no index", async () => {

@@ -30,6 +30,8 @@ export class VectorizeDouble {
   down = false;
   /** Runs between a query's arrival and its reply, once what it finds is settled. */
   duringQuery: (() => Promise<void> | void) | null = null;
+  /** Runs between the logging of a deletion and its reply. */
+  duringDeletion: (() => Promise<void> | void) | null = null;
   readonly #log: Mutation[] = [];
   readonly #stored = new Map<string, Stored>();
   #processed: Mutation | null = null;
@@ -75,9 +77,11 @@ export class VectorizeDouble {
           `${DELETE_MAX}, got ${ids.length}`,
       );
     const copy = [...ids];
-    return this.#mutate(() => {
+    const reply = this.#mutate(() => {
       for (const id of copy) this.#stored.delete(id);
     });
+    await this.duringDeletion?.();
+    return reply;
   }
 
   async query(
