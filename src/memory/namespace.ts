@@ -170,7 +170,7 @@ export class Namespace {
     });
     await pooled(names, SHARD_FANOUT, (name) => this.#call(name, "create", options));
     store.transaction(() => {
-      for (const name of names) if (name !== null) store.forgetRetired(name);
+      for (const name of names) store.forgetRetired(name);
       for (const { object } of old) if (object !== null) store.retire(object);
       store.setMap(evenRanges(0, HASHES, names));
       store.setOptions(options);

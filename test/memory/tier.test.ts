@@ -228,6 +228,23 @@ it("a clearing that fails changes nothing: what is written later reaches the ind
   expect([await held(tiered), await journal(tiered)]).toEqual([2, 0]);
 });
 
+it("own tables that were to go and are made again stay", async () => {
+  const { tiered, memory } = await pairOf("tier/again");
+  await store(memory, [prepared("a", "the garden key"), prepared("b", "the lease")]);
+  await tiered.split();
+  await setDown(tiered, true);
+  for (let i = 0; i < 60 && (await tiered.work()) !== null; i++) await tiered.tick();
+  expect(await memory.stats()).toMatchObject({ work: null, retired: 1 });
+  await setDown(tiered, false);
+  await memory.removeWhere({});
+  const other = { ...NAMESPACE_DEFAULTS, bm25_unit: "document", vector_tier: "vectorize" } as const;
+  await memory.configure(other);
+  await store(memory, [prepared("c", "the rent")]);
+  await sync(tiered);
+  expect((await memory.list(null, 10)).documents.map(({ id }) => id)).toEqual(["c"]);
+  expect((await memory.stats()).retired).toBe(0);
+});
+
 it("is refused where the deployment has no index", async () => {
   const memory = env.MEMORY.getByName("tier/unbound");
   const made = memory.configure({ ...NAMESPACE_DEFAULTS, vector_tier: "vectorize" });
