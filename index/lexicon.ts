@@ -46,6 +46,8 @@ export class Lexicon {
   /** Open addressing: 1 + the number of the term that hashes here or before; 0 is free. */
   #table: Uint32Array = new Uint32Array(TABLE_MIN);
   #next = 0;
+  /** No number below is free. */
+  #free = 0;
   #terms = 0;
   /** The term that is looked for, encoded. */
   #key: Uint8Array = new Uint8Array(256);
@@ -65,17 +67,28 @@ export class Lexicon {
     return this.#starts.byteLength + this.#pool.byteLength + this.#table.byteLength;
   }
 
+  /** The numbers in use, ascending. */
+  *ids(): Generator<number> {
+    for (let id = 0; id < this.#next; id++) if (this.has(id)) yield id;
+  }
+
+  /** Whether a term has that number. */
+  has(id: number): boolean {
+    return id < this.#next && this.#starts[id] !== NONE;
+  }
+
   /** The term's number. O(characters). */
   find(term: string): number | undefined {
     const at = this.#probe(this.#encode(term));
     return this.#table[at] === 0 ? undefined : this.#table[at]! - 1;
   }
 
-  /** The term's number; a new term gets the next one and is appended to `added`. */
+  /** The term's number; a new term gets the lowest that is free and is appended to `added`. */
   idOf(term: string, added: { id: number; term: string }[]): number {
     const known = this.find(term);
     if (known !== undefined) return known;
-    const id = this.#next;
+    while (this.has(this.#free)) this.#free++;
+    const id = this.#free;
     this.restore(id, term);
     added.push({ id, term });
     return id;

@@ -76,7 +76,8 @@ function loadSegment({ segments }: Tables, resident: Resident, segment: SegmentR
   }
 }
 
-/** Every term has its row; the blob of the last seal spares reading most of them. */
+/** Every term has its row; the blob of the last seal spares reading most of them, unless terms came
+ *  after it whose numbers lie among its own. */
 function loadVocabulary({ segments, passages }: Tables, resident: Resident): void {
   const sealed = segments.vocabulary();
   try {
@@ -87,6 +88,25 @@ function loadVocabulary({ segments, passages }: Tables, resident: Resident): voi
   }
   const { lexicon } = resident;
   for (const { id, term } of passages.terms(lexicon.limit)) lexicon.restore(id, term);
+  if (lexicon.terms === passages.termCount()) return;
+  for (const { id, term } of passages.terms(0)) if (!lexicon.has(id)) lexicon.restore(id, term);
+}
+
+/** The numbers of terms that nothing has any more, where they are more than that share of all; else
+ *  none. O(terms), and O(stored bytes) where there are some. */
+export function unusedTerms(
+  { passages, links }: Tables,
+  { lexical, lexicon, byDocument }: Resident,
+  share: number,
+): number[] {
+  const unused = new Set<number>();
+  for (const id of lexicon.ids()) if (lexical.df(id) === 0) unused.add(id);
+  if (unused.size <= share * lexicon.terms) return [];
+  // The index does not count what linked passages hold, which may be found as themselves later, nor
+  // a word that only the cut between two passages of a document makes.
+  const uncounted = byDocument || links.any() ? passages.range({ from: 0, to: null }, false) : [];
+  for (const { counts } of uncounted) for (const id of counts.ids) unused.delete(id);
+  return unused.size <= share * lexicon.terms ? [] : [...unused];
 }
 
 /** The documents that have passages in a range of rows. */

@@ -283,6 +283,10 @@ export class PassageStore {
       yield { id: Number(row.id), term: String(row.term) };
   }
 
+  termCount(): number {
+    return Number(this.#sql.exec("SELECT count(*) AS n FROM terms").one().n);
+  }
+
   deleteTerms(ids: readonly number[]): void {
     this.#sql.exec(`DELETE FROM terms WHERE id ${AMONG}`, JSON.stringify(ids));
   }

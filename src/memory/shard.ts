@@ -11,7 +11,7 @@ import { CodebookTable, NO_CODEBOOK } from "./codebook-table.ts";
 import { readCopy, wholeDocument } from "./copy.ts";
 import { slotsOfRows } from "./filters.ts";
 import { IndexHolder } from "./index-holder.ts";
-import type { Tables } from "./index-store.ts";
+import { type Tables, unusedTerms } from "./index-store.ts";
 import { LinkTable } from "./link-table.ts";
 import { segmentsDue } from "./maintenance.ts";
 import { MetadataIndex } from "./metadata-index.ts";
@@ -38,6 +38,10 @@ import type { ShardStorage } from "./sql.ts";
 import { type FoundDocument, listed, MemoryStore, noNamespace } from "./store.ts";
 import type { NamespaceOptions, StoredDocument } from "./types.ts";
 import { deleteDocuments, insertDocuments, sealMemtableDue, sealWhereLarge } from "./writer.ts";
+
+/** More terms than this share that nothing has are dropped, once segments were made anew: a stream
+ *  of documents then leaves no more behind than it has. */
+const UNUSED_TERMS_SHARE = 0.5;
 
 /** Every method but `configure` throws `namespace_not_found` before that was called, and sees
  *  nothing that has expired. */
@@ -236,8 +240,8 @@ export class Shard {
   }
 
   /** Does one bounded piece of what is due: drops what has expired, seals a full memtable, makes
-   *  segments anew, or archives vectors. When to come again, as `dueAt` says. Changes no result,
-   *  but for the cosines of what it archives. */
+   *  segments anew and drops the terms that went with them, or archives vectors. When to come
+   *  again, as `dueAt` says. Changes no result, but for the cosines of what it archives. */
   maintain(): number | null {
     const tables = this.#open();
     if (this.#sealIsDue()) {
@@ -245,8 +249,11 @@ export class Shard {
       this.#write(() => sealMemtableDue(tables, resident));
     } else {
       const due = this.#segmentsDue();
-      if (due !== null) this.#index.rebuild(tables, due);
-      else this.#archiveWhatIsDue(tables);
+      if (due === null) this.#archiveWhatIsDue(tables);
+      else {
+        this.#index.rebuild(tables, due);
+        this.#dropTerms(tables, UNUSED_TERMS_SHARE);
+      }
     }
     return this.dueAt();
   }
@@ -270,18 +277,22 @@ export class Shard {
    *  With `rebuild` every segment is made anew from the passages. O(passages). */
   compact(rebuild = false): void {
     const tables = this.#open();
-    const { lexical } = this.#resident();
+    this.#dropTerms(tables, 0);
+    for (const segment of tables.segments.list())
+      if (rebuild || segment.dead > 0) this.#index.rebuild(tables, [segment], rebuild);
+  }
+
+  /** Drops the terms that nothing has, where they are more than that share of all. Their numbers
+   *  are given again, though dead units of segments may hold them still: what those add to a df,
+   *  their tombstones take off. */
+  #dropTerms(tables: Tables, share: number): void {
+    const unused = unusedTerms(tables, this.#resident(), share);
+    if (unused.length === 0) return;
     this.#write(() => {
-      const unused: number[] = [];
-      // A linked passage holds terms that only its title may have, and may be found again.
-      if (!tables.links.any())
-        for (const { id } of tables.passages.terms(0)) if (lexical.df(id) === 0) unused.push(id);
       tables.passages.deleteTerms(unused);
       tables.segments.putVocabulary(null);
     });
     this.#forget();
-    for (const segment of tables.segments.list())
-      if (rebuild || segment.dead > 0) this.#index.rebuild(tables, [segment], rebuild);
   }
 
   /** Deletes everything, the options included; `configure` makes the shard anew. */

@@ -33,13 +33,16 @@ it("gives every string the number that a map gives it", () => {
   );
 });
 
-it("holds restored pairs in any order and with holes, and goes on behind the highest", () => {
+it("holds restored pairs in any order and with holes, and gives the lowest free number", () => {
   const lexicon = new Lexicon();
   for (let id = 3_000; id >= 0; id -= 3) lexicon.restore(id, `t${id}`);
   expect(lexicon.terms).toBe(1_001);
   for (let id = 0; id <= 3_000; id++)
     expect(lexicon.find(`t${id}`)).toBe(id % 3 === 0 ? id : undefined);
-  expect(lexicon.idOf("new", [])).toBe(3_001);
+  const given = Array.from({ length: 2_001 }, (_, i) => lexicon.idOf(`new ${i}`, []));
+  expect(given.slice(0, 4)).toEqual([1, 2, 4, 5]);
+  expect(given.slice(-2)).toEqual([2_999, 3_001]);
+  expect([...lexicon.ids()]).toEqual(Array.from({ length: 3_002 }, (_, id) => id));
 });
 
 it("is loaded from what a loaded one with holes encodes, again and again", () => {
