@@ -18,7 +18,7 @@ export const ROUTER_VERSIONS_MAX = 20;
 export const ROUTER_NOTE_CHARS_MAX = 500;
 export const WEIGHTS_VERSION_CHARS_MAX = 100;
 // Floors of the stage before reading: as many as fitFloors() makes.
-export const ROUTER_FLOORS_MAX = 101;
+export const ROUTER_FLOORS_MAX = 401;
 
 // Labels before the service calibrates by itself: at a risk of 0.1 and confidence 0.95, 500 that
 // stay settle the share of wrong answers to 2.3 percentage points. Then with each 250 more.

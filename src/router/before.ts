@@ -10,7 +10,7 @@
 import { assert } from "../errors.ts";
 import { QUESTION_FEATURES } from "./features-question.ts";
 import { contributions, type LogisticModel, logistic } from "./logistic.ts";
-import { riskUpperBound } from "./risk.ts";
+import { riskUpperBound, THRESHOLD_STEPS } from "./risk.ts";
 
 /** A score above `above` promises a difficulty of at least `floor`; both 0..1. */
 export interface Floor {
@@ -64,20 +64,23 @@ function floorOf(floors: readonly Floor[], score: number): number {
  *  tell with this confidence. */
 export const SKIP_SHARE_MAX = 0.01;
 export const SKIP_CONFIDENCE = 0.95;
-/** Floors are multiples of 1 / FLOOR_STEPS: finer ones would tell the same answers apart. */
-const FLOOR_STEPS = 100;
+/** Floors are multiples of 1 / FLOOR_STEPS, as thresholds are: coarser ones would lose more than
+ *  SKIP_SHARE_MAX at the thresholds between them. */
+const FLOOR_STEPS = THRESHOLD_STEPS;
 
-/** Floors such that at every threshold at most SKIP_SHARE_MAX of the answers that it keeps have a
- *  greater one, by Clopper and Pearson's bound at SKIP_CONFIDENCE. `answers` are what the edge
- *  answered, with both stages' scores by weights that were not fitted on them; none of them may be
- *  among those that thresholds are calibrated on. A threshold that keeps too few to tell, fewer
- *  than 299, takes the first one's that keeps enough. O(FLOOR_STEPS n log n). */
+/** Floors such that at every threshold of the grid of thresholdForRisk() at most SKIP_SHARE_MAX of
+ *  the answers that it keeps have a greater one, by Clopper and Pearson's bound at SKIP_CONFIDENCE;
+ *  one between two of the grid keeps a few more, which were not counted. `answers` are what the
+ *  edge answered, with both stages' scores by weights that were not fitted on them; none of them
+ *  may be among those that thresholds are calibrated on. A threshold that keeps too few to tell,
+ *  fewer than 299, takes the first one's that keeps enough. O(FLOOR_STEPS n log n). */
 export function fitFloors(answers: readonly { before: number; after: number }[]): Floor[] {
   const above: number[] = [];
+  let spared = -1;
   for (let step = 0; step <= FLOOR_STEPS; step++) {
     const kept = answers.filter(({ after }) => after <= step / FLOOR_STEPS);
     const scores = kept.map(({ before }) => before).sort((a, b) => b - a);
-    const spared = sparedOf(scores.length);
+    spared = sparedOf(scores.length, spared);
     // The greatest score that is still read; never lower than where fewer are kept.
     if (spared >= 0) above.push(Math.max(above.at(-1) ?? 0, scores[spared]!));
   }
@@ -92,9 +95,10 @@ export function fitFloors(answers: readonly { before: number; after: number }[])
   return floors.filter(({ floor }, i) => i === 0 || floor > floors[i - 1]!.floor);
 }
 
-/** How many of `n` may be lost; -1 where not even none proves enough. */
-function sparedOf(n: number): number {
-  let spared = -1;
+/** How many of `n` may be lost; -1 where not even none proves enough. `least` may be lost of
+ *  fewer. */
+function sparedOf(n: number, least: number): number {
+  let spared = least;
   while (spared + 1 < n && riskUpperBound(n, spared + 1, SKIP_CONFIDENCE) <= SKIP_SHARE_MAX)
     spared += 1;
   return spared;
