@@ -52,7 +52,8 @@ export class MemoryObject extends MemoryNode {
   }
 
   /** Of all that a search can find, expiry aside: what was found at an even version is found again
-   *  while it is the same. Odd: a change is under way. */
+   *  while it is the same, but for cosines, which the archive makes less exact as vectors get old.
+   *  Odd: a change is under way. */
   contentVersion(): number {
     return this.namespace().store.contentVersion();
   }

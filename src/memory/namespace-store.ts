@@ -12,8 +12,9 @@ import type { Work, WorkReport } from "./work.ts";
 /** The n-th step leads from schema n to n + 1; never edit one that was released: append one. The
  *  first makes what is missing of tables that came before there was a number.
  *
- *  `object` is '' for the root's own tables. Names of objects hold a generation, which ascends and
- *  is never used twice, so that a name never means two things. */
+ *  `object` is '' for the root's own tables. Names of objects hold a generation, which ascends, so
+ *  that in a namespace a name never means two things. One that is destroyed and made anew begins
+ *  again with the first: see takeCopy. */
 export const NAMESPACE_STEPS: readonly string[] = [
   `
   CREATE TABLE IF NOT EXISTS namespace (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -80,7 +81,7 @@ export class NamespaceStore {
     this.#write("role", role);
   }
 
-  /** The object's own name, `tenant/namespace`: an alarm does not tell it. */
+  /** The object's own name, `tenant/namespace`: alarms set before 2026-03-15 do not tell it. */
   name(): string {
     return this.#read<string>("name")!;
   }

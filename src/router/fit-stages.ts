@@ -17,7 +17,8 @@ export interface StagedFit {
   /** Before reading, of abstentions too: they are known only once it was read. */
   before: GroupFit;
   model: LogisticModel & { before: BeforeModel };
-  /** The difficulty of each answer, in the order given, by weights of the other folds. */
+  /** The difficulty of each answer, in the order given: the reading's by weights of the other
+   *  folds, but no less than the floor by `model`, which saw all answers. */
   heldOut: number[];
 }
 
