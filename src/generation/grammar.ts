@@ -102,8 +102,9 @@ export class GrammarRun {
     const masks = this.grammar.masksFor(this.order);
     const all = masks.get(this.state, Number.POSITIVE_INFINITY);
     const within = masks.get(this.state, this.limitOf(left));
-    // Only a vocabulary that lacks a byte has no token within the limit.
-    const { bits } = within.bits.some((word) => word !== 0) ? within : all;
+    const ends = this.state.complete && this.tokenizer.eos.size > 0;
+    // Else only a vocabulary that lacks a byte has no token within the limit.
+    const { bits } = ends || within.bits.some((word) => word !== 0) ? within : all;
     let best = wanted;
     let most = Number.NEGATIVE_INFINITY;
     let count = 0;

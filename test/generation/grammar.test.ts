@@ -8,7 +8,7 @@ import { type Grammar, grammarOf } from "../../src/generation/grammar.ts";
 import type { Json } from "../../src/generation/schema-shape.ts";
 import { DEAD, type Terminal } from "../../src/generation/terminal.ts";
 import { GRAMMAR_STATES_MAX } from "../../src/limits.ts";
-import { FakeModel, fakeTokenizer, hash } from "./fake-model.ts";
+import { FakeModel, fakeTokenizer, hash, sayer } from "./fake-model.ts";
 import { accepts, formatOf, REAL_SCHEMAS, randomSchema } from "./schemas.ts";
 
 const tokenizer = fakeTokenizer(
@@ -115,6 +115,23 @@ describe("answers", () => {
     expect(
       '{"long":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'.startsWith(text.replace(/\s/g, "").slice(0, 9)),
     ).toBe(true);
+  });
+
+  it("that are complete end where max_tokens cannot hold a longer one", async () => {
+    const model = new FakeModel(tokenizer.vocab_size, 64, sayer(tokenizer, 1, "12.5"));
+    const grammar = grammarOf(formatOf({ enum: [1, 12.5] }));
+    const request = { prompt: [1], scope: "", sampling: { temperature: 0 }, grammar };
+    const ends = [];
+    for (const max_tokens of [2, 3, 5]) {
+      let text = "";
+      for await (const piece of new Generator(model, tokenizer).generate({
+        ...request,
+        max_tokens,
+      }))
+        text += piece.finish_reason === null ? piece.text : `${piece.text} ${piece.finish_reason}`;
+      ends.push(text);
+    }
+    expect(ends).toEqual(["1 length", "1 length", "12.5 stop"]);
   });
 
   it("of json_object are objects", async () => {
