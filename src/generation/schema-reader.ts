@@ -11,7 +11,9 @@ import { FORMATS } from "./formats.ts";
 import {
   ANY_SHAPE,
   canonical,
+  commonTypes,
   type Json,
+  mayMeet,
   mergeShapes,
   type ObjectShape,
   type Pattern,
@@ -62,6 +64,16 @@ export class SchemaReader {
   private count = 0;
   private readonly sources = new Set<string>();
   private work = 0;
+  /** Where the reader is, for a message. */
+  private at = "the schema";
+  private readonly spend = (more: number): void => {
+    this.work += more;
+    if (this.work > GRAMMAR_WORK_MAX)
+      refuseSchema(
+        this.at,
+        `the schema's combinations and patterns take more than ${GRAMMAR_WORK_MAX} steps`,
+      );
+  };
 
   /** With `closed`, OpenAI's strict mode, an object that names properties and does not say whether
    *  it may have others has none. */
@@ -117,7 +129,8 @@ export class SchemaReader {
       refuseSchema(path, "$id is supported at the root only");
     let shapes: Shape[] = [this.ownShape(schema, path)];
     const cross = (others: readonly Shape[]) => {
-      const merged = shapes.flatMap((a) => others.map((b) => mergeShapes(a, b)));
+      this.at = path;
+      const merged = shapes.flatMap((a) => others.map((b) => mergeShapes(a, b, this.spend)));
       shapes = merged.filter((shape) => shape !== null);
       if (shapes.length > GRAMMAR_SHAPES_MAX) refuseSchema(path, "too many alternatives");
     };
@@ -136,6 +149,7 @@ export class SchemaReader {
   }
 
   private refuseOverlap({ parts, path }: (typeof this.choices)[number]): void {
+    this.at = path;
     for (const [i, a] of parts.entries())
       for (const b of parts.slice(i + 1))
         if (a.some((one) => b.some((other) => !this.disjoint(one, other))))
@@ -144,13 +158,13 @@ export class SchemaReader {
 
   /** Whether no value is of both shapes, as far as types, values and required properties tell. */
   private disjoint(a: Shape, b: Shape): boolean {
-    const common = mergeShapes(a, b);
-    if (common === null) return true;
-    if (Array.from(common.types).some((type) => type !== "object") || common.values) return false;
-    return Array.from(common.object.required).some((name) => {
-      const ofA = this.shapes(propertySchema(a.object, name));
-      const ofB = this.shapes(propertySchema(b.object, name));
-      return !ofA.some((x) => ofB.some((y) => mergeShapes(x, y) !== null));
+    if (!mayMeet(a, b, this.spend)) return true;
+    const types = commonTypes(a.types, b.types);
+    if (a.values || b.values || Array.from(types).some((type) => type !== "object")) return false;
+    return Array.from(new Set([...a.object.required, ...b.object.required])).some((name) => {
+      const ofA = this.shapes(propertySchema(a.object, name, this.spend));
+      const ofB = this.shapes(propertySchema(b.object, name, this.spend));
+      return !ofA.some((x) => ofB.some((y) => mayMeet(x, y, this.spend)));
     });
   }
 
@@ -245,10 +259,9 @@ export class SchemaReader {
    *  counted once. */
   private pattern(sources: readonly string[], path: string): Pattern {
     const pattern = patternOf(sources, path);
-    if (!this.sources.has(pattern.source)) this.work += pattern.work;
+    this.at = path;
+    if (!this.sources.has(pattern.source)) this.spend(pattern.work);
     this.sources.add(pattern.source);
-    if (this.work > GRAMMAR_WORK_MAX)
-      refuseSchema(path, `the schema's patterns take more than ${GRAMMAR_WORK_MAX} steps`);
     return pattern;
   }
 

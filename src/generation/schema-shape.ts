@@ -48,6 +48,9 @@ export const TYPES: readonly TypeName[] = [
   "array",
   "object",
 ];
+/** Told of work as GRAMMAR_WORK_MAX counts it; throws where that is passed. */
+export type Spend = (work: number) => void;
+
 const INFINITE = Number.POSITIVE_INFINITY;
 
 export const ANY_SHAPE: Shape = {
@@ -112,35 +115,62 @@ export function matches({ content }: Pattern, text: string): boolean {
   return content.accepts(state);
 }
 
-const both = new WeakMap<object, WeakMap<object, Schema>>();
+/** Of each schema that bothOf made, those it asks for all of, of which it made none. */
+const parts = new WeakMap<object, readonly object[]>();
+/** Schemas in the order in which they were met. */
+const ids = new WeakMap<object, number>();
+let schemasMet = 0;
 
-/** A schema that asks for what both ask for; the same object for the same two. */
-export function bothOf(a: Schema, b: Schema): Schema {
+/** By the schemas of a set, one after another in the order of their ids: what was made of them. */
+interface Made {
+  schema: Schema | null;
+  readonly more: WeakMap<object, Made>;
+}
+const made: Made = { schema: null, more: new WeakMap() };
+
+function idOf(schema: object): number {
+  const id = ids.get(schema) ?? ++schemasMet;
+  ids.set(schema, id);
+  return id;
+}
+
+/** A schema that asks for what both ask for; the same object for the same schemas in all, however
+ *  they came together: of a recursive schema that is merged with itself there are finitely many. */
+export function bothOf(a: Schema, b: Schema, spend: Spend = () => {}): Schema {
   if (a === false || b === false) return false;
   if (a === true || a === b) return b;
   if (b === true) return a;
-  const known = both.get(a)?.get(b);
-  if (known) return known;
-  const made: Schema = { allOf: [a, b] };
-  if (!both.has(a)) both.set(a, new WeakMap());
-  both.get(a)!.set(b, made);
-  return made;
+  const all = [...new Set([...(parts.get(a) ?? [a]), ...(parts.get(b) ?? [b])])];
+  spend(4 * all.length);
+  let at = made;
+  for (const part of all.toSorted((x, y) => idOf(x) - idOf(y))) {
+    const next = at.more.get(part) ?? { schema: null, more: new WeakMap() };
+    at.more.set(part, next);
+    at = next;
+  }
+  if (at.schema === null) {
+    at.schema = { allOf: all as Json[] };
+    parts.set(at.schema, all);
+  }
+  return at.schema;
 }
 
 /** What a property of this name is held to. */
-export function propertySchema(object: ObjectShape, name: string): Schema {
+export function propertySchema(object: ObjectShape, name: string, spend: Spend = () => {}): Schema {
   const own = object.properties.get(name);
+  spend(16 + 32 * object.patterns.length);
   const matching = object.patterns.filter(([pattern]) => matches(pattern, name));
   if (own === undefined && matching.length === 0) return object.additional;
-  return matching.reduce<Schema>((all, [, schema]) => bothOf(all, schema), own ?? true);
+  return matching.reduce<Schema>((all, [, schema]) => bothOf(all, schema, spend), own ?? true);
 }
 
 /** The shape that asks for what both do, or null where no value can be of it. Errors:
  *  unsupported_parameter where patternProperties of one meet additionalProperties of the other. */
-export function mergeShapes(a: Shape, b: Shape): Shape | null {
+export function mergeShapes(a: Shape, b: Shape, spend: Spend): Shape | null {
+  spend(32 + a.number.multiples.length + a.string.patterns.length);
   const types = commonTypes(a.types, b.types);
   if (types.size === 0) return null;
-  const values = commonValues(a.values, b.values);
+  const values = commonValues(a.values, b.values, spend);
   if (values?.length === 0) return null;
   return {
     path: a === ANY_SHAPE ? b.path : a.path,
@@ -159,12 +189,13 @@ export function mergeShapes(a: Shape, b: Shape): Shape | null {
       max: Math.min(a.string.max, b.string.max),
       patterns: [...new Set([...a.string.patterns, ...b.string.patterns])],
     },
-    array: mergeArrays(a.array, b.array),
-    object: mergeObjects(a.object, b.object, a.path),
+    array: mergeArrays(a.array, b.array, spend),
+    object: mergeObjects(a.object, b.object, a.path, spend),
   };
 }
 
-function commonTypes(a: ReadonlySet<TypeName>, b: ReadonlySet<TypeName>): Set<TypeName> {
+/** The types that values of both may have. */
+export function commonTypes(a: ReadonlySet<TypeName>, b: ReadonlySet<TypeName>): Set<TypeName> {
   const types = new Set(Array.from(a).filter((type) => b.has(type)));
   for (const [one, other] of [
     [a, b],
@@ -174,10 +205,39 @@ function commonTypes(a: ReadonlySet<TypeName>, b: ReadonlySet<TypeName>): Set<Ty
   return types;
 }
 
-function commonValues(a: Shape["values"], b: Shape["values"]): Shape["values"] {
+/** Whether a value may be of both shapes, as far as types and values tell. */
+export function mayMeet(a: Shape, b: Shape, spend: Spend): boolean {
+  spend(8);
+  if (!typesMeet(a.types, b.types) && !typesMeet(b.types, a.types)) return false;
+  if (a.values === null || b.values === null) return (a.values ?? b.values)?.length !== 0;
+  const [ofA, ofB] = [byCanonical(a.values), byCanonical(b.values)];
+  const [fewer, others] = ofA.size < ofB.size ? [ofA, ofB] : [ofB, ofA];
+  spend(2 * fewer.size);
+  for (const text of fewer.keys()) if (others.has(text)) return true;
+  return false;
+}
+
+function typesMeet(a: ReadonlySet<TypeName>, b: ReadonlySet<TypeName>): boolean {
+  for (const type of a) if (b.has(type) || (type === "integer" && b.has("number"))) return true;
+  return false;
+}
+
+function commonValues(a: Shape["values"], b: Shape["values"], spend: Spend): Shape["values"] {
   if (a === null || b === null) return a ?? b;
-  const others = new Set(b.map(canonical));
-  return a.filter((value) => others.has(canonical(value)));
+  const [ofA, ofB] = [byCanonical(a), byCanonical(b)];
+  const [fewer, others] = ofA.size < ofB.size ? [ofA, ofB] : [ofB, ofA];
+  spend(2 * fewer.size);
+  const common = Array.from(fewer.keys()).filter((text) => others.has(text));
+  return common.map((text) => ofA.get(text)!);
+}
+
+const known = new WeakMap<readonly Json[], ReadonlyMap<string, Json>>();
+
+/** The values, each once, by their canonical texts. */
+function byCanonical(values: readonly Json[]): ReadonlyMap<string, Json> {
+  const found = known.get(values) ?? new Map(values.map((value) => [canonical(value), value]));
+  known.set(values, found);
+  return found;
 }
 
 /** Equal for equal values, whatever the order of their properties. */
@@ -189,16 +249,17 @@ export function canonical(value: Json): string {
   );
 }
 
-function mergeArrays(a: Shape["array"], b: Shape["array"]): Shape["array"] {
+function mergeArrays(a: Shape["array"], b: Shape["array"], spend: Spend): Shape["array"] {
   const length = Math.max(a.prefix.length, b.prefix.length);
+  spend(4 * length);
   const prefix = Array.from({ length }, (_, i) =>
-    bothOf(a.prefix[i] ?? a.items, b.prefix[i] ?? b.items),
+    bothOf(a.prefix[i] ?? a.items, b.prefix[i] ?? b.items, spend),
   );
-  const items = bothOf(a.items, b.items);
+  const items = bothOf(a.items, b.items, spend);
   return { prefix, items, min: Math.max(a.min, b.min), max: Math.min(a.max, b.max) };
 }
 
-function mergeObjects(a: ObjectShape, b: ObjectShape, path: string): ObjectShape {
+function mergeObjects(a: ObjectShape, b: ObjectShape, path: string, spend: Spend): ObjectShape {
   const crossed =
     (a.patterns.length > 0 && b.additional !== true) ||
     (b.patterns.length > 0 && a.additional !== true);
@@ -206,12 +267,14 @@ function mergeObjects(a: ObjectShape, b: ObjectShape, path: string): ObjectShape
     refuseSchema(path, "patternProperties cannot be merged with another's additionalProperties");
   const names = new Set([...a.properties.keys(), ...b.properties.keys()]);
   const properties = new Map<string, Schema>();
-  for (const name of names)
-    properties.set(name, bothOf(propertySchema(a, name), propertySchema(b, name)));
+  for (const name of names) {
+    const [ofA, ofB] = [propertySchema(a, name, spend), propertySchema(b, name, spend)];
+    properties.set(name, bothOf(ofA, ofB, spend));
+  }
   return {
     properties,
     patterns: [...a.patterns, ...b.patterns],
-    additional: bothOf(a.additional, b.additional),
+    additional: bothOf(a.additional, b.additional, spend),
     required: new Set([...a.required, ...b.required]),
     min: Math.max(a.min, b.min),
     max: Math.min(a.max, b.max),
