@@ -249,10 +249,12 @@ export const MODEL_CHECK_MS_MAX = 30_000;
 // Generation. A waiting request holds its prompt and a connection; at a few seconds each, the last
 // of eight waits as long as clients do.
 export const GENERATIONS_WAITING_MAX = 8;
-// A turn that never ends, as when the platform drops a request in mid-work, must not hold others
-// for ever: 2,048 tokens take a model of 135 million parameters about 12 s, and most clients give
-// up after a minute or two.
+// Nobody waits for ever: 2,048 tokens take a model of 135 million parameters about 12 s, and most
+// clients give up after a minute or two.
 export const GENERATION_WAIT_MS_MAX = 120_000;
+// A turn that is not renewed for so long is another's: its request was dropped in mid-work. Between
+// two tokens, two parts of a prompt or two reads of a model's file pass some seconds at most.
+export const GENERATION_LEASE_MS_MAX = 30_000;
 // The event loop waits for a part of the prompt: 256 tokens take a small model about 0.3 s.
 export const PREFILL_TOKENS = 256;
 // Grammars. An automaton of 8,192 states takes about 1 MB beside a model that fills the isolate,

@@ -8,7 +8,7 @@ import { randomOf } from "./prng.ts";
 import { PromptLookup } from "./prompt-lookup.ts";
 import type { Sampler } from "./sampler.ts";
 import { StopText } from "./stop.ts";
-import { letEventsIn } from "./turns.ts";
+import { pause, type Turn } from "./turns.ts";
 import type {
   ChosenLogprob,
   FinishReason,
@@ -28,6 +28,7 @@ export interface ChoiceParts {
   readonly limit: number;
   /** As ROW_COSTS, which stands for it. */
   readonly rowCosts?: readonly number[];
+  readonly turn: Turn;
   /** What the answer is held to. */
   readonly run: GrammarRun | null;
 }
@@ -66,7 +67,7 @@ export class Choice {
    *  text before it: a draft that equals what was chosen saves a step. So the answer is the same
    *  with and without drafts at every temperature, wherever the model gives the same logits. */
   async *pieces(logits: Float32Array): AsyncGenerator<GenerationPiece, void> {
-    const { model, request } = this.parts;
+    const { model, request, turn } = this.parts;
     let rows = logits;
     let drafts: number[] = [];
     for (let row = 0; ; ) {
@@ -81,9 +82,9 @@ export class Choice {
       if (piece.finish_reason !== null || !hit) this.lookup.judge(row, drafts.length);
       if (piece.finish_reason !== null || piece.text !== "") yield piece;
       if (piece.finish_reason !== null) return;
+      turn.renew(); // whoever takes the pieces may have been away
       if (hit) continue;
-      await letEventsIn();
-      request.signal?.throwIfAborted();
+      await pause(turn, request.signal);
       drafts = this.draft();
       rows = model.append([token, ...drafts], drafts.length + 1);
       this.steps++;

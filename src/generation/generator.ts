@@ -10,7 +10,7 @@ import { freshSeed } from "./prng.ts";
 import { ROW_COSTS } from "./prompt-lookup.ts";
 import { Sampler } from "./sampler.ts";
 import { TokenOrder } from "./token-mask.ts";
-import { Turns } from "./turns.ts";
+import { type Turn, Turns } from "./turns.ts";
 import type { GenerationPiece, GenerationRequest } from "./types.ts";
 
 /** Owns the model's KV cache: nothing else may append to the model. */
@@ -50,18 +50,18 @@ export class Generator {
    *  in which their first piece was asked for. Who takes the pieces must take them all or end the
    *  iteration (`break`, `return()`), for the others wait; and events are let in at each token.
    *  Errors, before the first piece: context_length_exceeded, invalid_request, generator_busy.
-   *  At any time: the signal's reason. */
+   *  At any time: the signal's reason; generator_busy where the others waited too long. */
   async *generate(request: GenerationRequest): AsyncGenerator<GenerationPiece, void> {
     const limit = this.limitOf(request);
-    const end = await this.turns.take(request.signal);
+    const turn = request.turn ?? (await this.turns.take(request.signal));
     try {
-      yield* this.answer(request, limit);
+      yield* this.answer(request, limit, turn);
     } catch (error) {
       // What the KV cache holds after a failure of the model is not known.
-      if (!request.signal?.aborted) this.cache.clear();
+      if (!request.signal?.aborted && turn.isHeld()) this.cache.clear();
       throw error;
     } finally {
-      end();
+      if (request.turn === undefined) turn.end();
     }
   }
 
@@ -101,16 +101,19 @@ export class Generator {
   private async *answer(
     request: GenerationRequest,
     limit: number,
+    turn: Turn,
   ): AsyncGenerator<GenerationPiece, void> {
     const { prompt, n = 1 } = request;
     const seed = request.sampling?.seed ?? freshSeed();
-    const { logits, cached_tokens } = await this.cache.enter(prompt, request.scope, request.signal);
+    const { scope, signal } = request;
+    const { logits, cached_tokens } = await this.cache.enter(prompt, scope, turn, signal);
     // Every choice starts from these, and each changes them.
     const first = n > 1 ? logits.slice() : logits;
     const { model, tokenizer, sampler, rowCosts } = this;
-    const parts = { model, tokenizer, sampler, rowCosts, request, seed, limit };
+    const parts = { model, tokenizer, sampler, rowCosts, request, turn, seed, limit };
     const sum = { completion_tokens: 0, drafted: 0, accepted: 0, steps: 0 };
     for (let index = 0; index < n; index++) {
+      turn.renew();
       model.truncate(prompt.length);
       const choice = new Choice({ ...parts, index, run: this.runOf(request) });
       try {
@@ -126,7 +129,7 @@ export class Generator {
           yield index < n - 1 ? piece : { ...piece, ...totals(prompt.length, cached_tokens, sum) };
         }
       } finally {
-        this.cache.leave(choice.history);
+        if (turn.isHeld()) this.cache.leave(choice.history);
       }
     }
   }

@@ -1,7 +1,7 @@
 /** The KV cache of the last generation, reused for the next one as far as their ids agree. */
 import { PREFILL_TOKENS } from "../limits.ts";
 import type { TokenModel } from "../model/decoder.ts";
-import { letEventsIn } from "./turns.ts";
+import { pause, type Turn } from "./turns.ts";
 
 /** Knows which ids the model's KV cache holds and for whom. Reuse gives the same logits as no
  *  reuse, but sooner, and that would tell one tenant what another asked: hence the scope. Prompts
@@ -22,6 +22,7 @@ export class PrefixCache {
   async enter(
     prompt: readonly number[],
     scope: string,
+    turn: Turn,
     signal?: AbortSignal,
   ): Promise<{ logits: Float32Array; cached_tokens: number }> {
     const cached_tokens = scope === this.scope ? this.commonPrefix(prompt) : 0;
@@ -33,8 +34,7 @@ export class PrefixCache {
       const logits = this.model.append(part);
       for (const id of part) this.ids.push(id);
       if (from + part.length === prompt.length) return { logits, cached_tokens };
-      await letEventsIn();
-      signal?.throwIfAborted();
+      await pause(turn, signal);
     }
   }
 

@@ -1,5 +1,6 @@
 /** What is asked of a generation and what it gives, piece by piece. */
 import type { Grammar } from "./grammar.ts";
+import type { Turn } from "./turns.ts";
 
 /** How a token is chosen; sampler.ts says in which order. A field left out does nothing. */
 export interface Sampling {
@@ -41,6 +42,9 @@ export interface GenerationRequest {
   readonly grammar?: Grammar | null;
   /** Whether prompt-lookup speculation may be used; true by default. Never changes the answer. */
   readonly speculate?: boolean;
+  /** The caller's turn, where the caller gives turns at this model; by default the generator
+   *  does. */
+  readonly turn?: Turn;
   readonly signal?: AbortSignal;
 }
 

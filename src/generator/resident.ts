@@ -1,6 +1,7 @@
 /** The one decoder that this isolate holds. */
 import { ServiceError } from "../errors.ts";
 import { Generator } from "../generation/generator.ts";
+import type { Turn } from "../generation/turns.ts";
 import { MODEL_CHECK_MS_MAX } from "../limits.ts";
 import { GENERATOR_LINEAR_BYTES_MAX } from "../model/check-decoder.ts";
 import { Decoder } from "../model/decoder.ts";
@@ -35,13 +36,15 @@ export class Resident {
   }
 
   /** The model of that name, loaded if it is not the one that is held, whose place it then takes.
-   *  Must not be called while a generation is under way. Errors: model_not_found, model_too_large
-   *  with the arithmetic, invalid_model_file. */
-  async get(store: ModelStore, name: string, context: number): Promise<Loaded> {
+   *  Must be called by who has the turn, which is renewed as the file comes. Errors:
+   *  model_not_found, model_too_large with the arithmetic, invalid_model_file; generator_busy once
+   *  the turn is another's. */
+  async get(store: ModelStore, name: string, context: number, turn: Turn): Promise<Loaded> {
     const held = this.#loaded;
     const same = held !== null && held.model.name === name && held.context === context;
     if (same && Date.now() - this.#checkedMs < MODEL_CHECK_MS_MAX) return held;
     const model = await store.find(name);
+    turn.renew();
     if (model?.kind !== "generator")
       throw new ServiceError("model_not_found", `there is no model ${JSON.stringify(name)}`, {
         param: "model",
@@ -49,16 +52,25 @@ export class Resident {
     this.#checkedMs = Date.now();
     if (same && held.model.file === model.file) return held;
     this.#loaded = null;
-    return this.#load(store, model, context);
+    return this.#load(store, model, context, turn);
   }
 
-  async #load(store: ModelStore, model: StoredModel, context: number): Promise<Loaded> {
+  async #load(store: ModelStore, model: StoredModel, context: number, turn: Turn): Promise<Loaded> {
     const stream = await store.open(model);
+    turn.renew();
     const kernels = this.#emptied();
-    const decoder = await Decoder.load(kernels, stream, { context });
-    const generator = new Generator(decoder, decoder.tokenizer);
-    this.#loaded = { model, context, decoder, generator };
-    return this.#loaded;
+    // Whoever takes the turn from a load that is never done leaves it the memory it writes to.
+    this.#kernels = null;
+    try {
+      const onRead = () => turn.renew();
+      const decoder = await Decoder.load(kernels, stream, { context, onRead });
+      const generator = new Generator(decoder, decoder.tokenizer);
+      turn.renew();
+      this.#loaded = { model, context, decoder, generator };
+      return this.#loaded;
+    } finally {
+      if (turn.isHeld()) this.#kernels = kernels;
+    }
   }
 
   /** The kernels with nothing in their memory. */

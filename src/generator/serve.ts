@@ -90,19 +90,19 @@ async function inTurn(
   signal: AbortSignal,
   put: (line: GenerateLine) => void,
 ): Promise<void> {
-  const end = await turns.take(signal);
+  const turn = await turns.take(signal);
   try {
-    const { decoder, generator } = await resident.get(store, call.model, call.context);
+    const { decoder, generator } = await resident.get(store, call.model, call.context, turn);
     const { ids, passages } = buildIds(decoder, call);
     const grammar = generator.grammar(call.parameters.response_format);
-    const request = { ...requestOf(call, ids, signal), grammar };
+    const request = { ...requestOf(call, ids, signal), grammar, turn };
     let opening: Partial<EnginePiece> = { passages };
     for await (const piece of generator.generate(request)) {
       put({ ...opening, ...pieceOf(piece) });
       opening = {};
     }
   } finally {
-    end();
+    turn.end();
   }
 }
 

@@ -51,6 +51,8 @@ export interface DecoderOptions {
   context?: number;
   /** Of the KV cache's numbers: 8, unless 16 is worth twice the memory. */
   cacheBits?: CacheBits;
+  /** Called at each read of the file; what it throws ends the load. */
+  onRead?: () => void;
 }
 
 /** Checks a decoder's header and gives what it will take. Errors: invalid_model_file, and
@@ -134,7 +136,7 @@ export class Decoder implements TokenModel {
     stream: ReadableStream<Uint8Array>,
     options: DecoderOptions = {},
   ): Promise<Decoder> {
-    const file = await GgufStream.open(stream);
+    const file = await GgufStream.open(stream, undefined, options.onRead);
     const mark = kernels.mark();
     try {
       const { plan, named } = readHeader(kernels, file, options);

@@ -37,8 +37,10 @@ class ByteSource {
   private buffer: ArrayBufferLike = new ArrayBuffer(READ_BYTES);
   private readonly reader: ReadableStreamBYOBReader | null;
   private readonly plain: ReadableStreamDefaultReader<Uint8Array> | null;
+  private readonly onRead: () => void;
 
-  constructor(stream: ReadableStream<Uint8Array>) {
+  constructor(stream: ReadableStream<Uint8Array>, onRead: () => void) {
+    this.onRead = onRead;
     this.reader = byteReader(stream);
     this.plain = this.reader === null ? stream.getReader() : null;
   }
@@ -73,6 +75,7 @@ class ByteSource {
       this.reader === null
         ? await this.plain!.read()
         : await this.reader.read(new Uint8Array(this.buffer as ArrayBuffer));
+    this.onRead();
     this.ended = done || value === undefined;
     if (done || value === undefined) return false; // the buffer is gone with the last read
     if (this.reader !== null) this.buffer = value.buffer;
@@ -143,12 +146,14 @@ export class GgufStream {
     this.panelBytes = panelBytes;
   }
 
-  /** Reads the header. Errors: invalid_model_file, with the stream cancelled. */
+  /** Reads the header. `onRead` is called at each read, then and later; what it throws is thrown.
+   *  Errors: invalid_model_file, with the stream cancelled. */
   static async open(
     stream: ReadableStream<Uint8Array>,
     panelBytes = GGUF_PANEL_BYTES,
+    onRead: () => void = () => {},
   ): Promise<GgufStream> {
-    const source = new ByteSource(stream);
+    const source = new ByteSource(stream, onRead);
     try {
       return new GgufStream(await readHeader(source), source, panelBytes);
     } catch (error) {

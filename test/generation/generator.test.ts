@@ -1,8 +1,8 @@
 /** Generation over fake models: text, ends, choices, speculation, the prefix cache, turns. */
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { Generator } from "../../src/generation/generator.ts";
 import type { GenerationPiece, GenerationRequest } from "../../src/generation/types.ts";
-import { GENERATIONS_WAITING_MAX } from "../../src/limits.ts";
+import { GENERATION_LEASE_MS_MAX, GENERATIONS_WAITING_MAX } from "../../src/limits.ts";
 import { FakeModel, fakeTokenizer, hash, randomLogits, sayer } from "./fake-model.ts";
 
 const tokenizer = fakeTokenizer(["the ", "lease ", "ends", ". "]);
@@ -235,6 +235,28 @@ describe("the prefix cache", () => {
 });
 
 describe("turns", () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it("who takes no pieces loses the turn, and disturbs no other by coming back", async () => {
+    vi.useFakeTimers({
+      toFake: ["setTimeout", "setInterval", "clearTimeout", "clearInterval", "Date"],
+    });
+    const text = "an answer of many words";
+    const generator = saying(text);
+    const away = generator.generate({ prompt: PROMPT, scope: "a", sampling: greedy });
+    await away.next();
+    const other = generator.generate({ prompt: PROMPT, scope: "b", sampling: greedy });
+    const first = other.next();
+    await vi.advanceTimersByTimeAsync(GENERATION_LEASE_MS_MAX);
+    const pieces = [(await first).value as GenerationPiece];
+    await expect(away.next()).rejects.toMatchObject({ code: "generator_busy" });
+    for await (const piece of other) pieces.push(piece);
+    expect(textOf(pieces)).toBe(text);
+    expect(textOf(await collect(generator, { sampling: greedy }))).toBe(text);
+  });
+
   it("requests are answered one at a time, in order, and only so many wait", async () => {
     const generator = saying("ok");
     const order: number[] = [];
