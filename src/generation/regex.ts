@@ -214,7 +214,7 @@ class PatternParser {
     if (inSet && letter === "b") return 8;
     if (letter === "x") return this.hex(2);
     if (letter === "u") {
-      if (!this.take("{")) return this.hex(4);
+      if (!this.take("{")) return this.units();
       const digits = this.points.indexOf("}", this.at) - this.at;
       const point = this.hex(digits);
       this.at++;
@@ -222,6 +222,16 @@ class PatternParser {
     }
     if (/[A-Za-z0-9]/.test(letter)) this.refuse(`\\${letter}`);
     return letter.codePointAt(0)!;
+  }
+
+  /** After \\u: four digits, or those of two surrogates that are one code point. */
+  private units(): number {
+    const lead = this.hex(4);
+    if (lead < 0xd800 || lead > 0xdbff) return lead;
+    const text = this.points.slice(this.at, this.at + 6).join("");
+    if (!/^\\u[dD][c-fC-F][0-9a-fA-F]{2}$/.test(text)) return lead;
+    this.at += 6;
+    return 0x10000 + (lead - 0xd800) * 0x400 + (Number.parseInt(text.slice(2), 16) - 0xdc00);
   }
 
   private hex(digits: number): number {

@@ -52,3 +52,18 @@ it("a maxLength may be longer than an automaton that counts to it", () => {
   expect(accepts(slug, `"${parts}a"`)).toBe(true);
   expect(accepts(slug, `"${parts}ab"`)).toBe(false);
 });
+
+it.each([
+  "^[^\\uD83D\\uDE00]*$",
+  "^\\uD83D\\uDE00$",
+  "^(\\ud83d\\ude00){2}$",
+  "[\\uD83D\\uDE00-\\uD83D\\uDE4F]",
+  "^[\\uD83D\\u0061]+$",
+  "^[\\u{D83D}\\u{DE00}]*$",
+  "^[^\\uDE00\\uD83D]*$",
+])("escaped surrogates in %s are what ECMAScript's u flag makes of them", (pattern) => {
+  const found = new RegExp(pattern, "u");
+  const isAnswer = acceptor({ type: "string", pattern });
+  for (const text of ["", "a", "\u{1f5ff}", "😀", "😏", "🙏", "\u{1f650}", "😀😀", "a😀", "é"])
+    expect(isAnswer(JSON.stringify(text)), text).toBe(found.test(text));
+});
