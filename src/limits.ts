@@ -149,6 +149,9 @@ export const GGUF_TENSORS_MAX = 4_096;
 export const GGUF_NAME_BYTES_MAX = 128;
 export const GGUF_STRING_BYTES_MAX = 1024 * 1024;
 export const GGUF_ARRAY_ITEMS_MAX = 1024 * 1024;
+// Of all arrays together, about 8 bytes of heap each. A vocabulary of 260,000 has its tokens,
+// types, scores and, of byte pairs, 500,000 merges.
+export const GGUF_ITEMS_MAX = 2 * 1024 * 1024;
 export const GGUF_ARRAY_DEPTH_MAX = 4;
 export const GGUF_DIMS_MAX = 4;
 export const GGUF_ALIGNMENT_BYTES_MAX = 64 * 1024;

@@ -9,6 +9,7 @@ import {
   GGUF_ARRAY_ITEMS_MAX,
   GGUF_DIMS_MAX,
   GGUF_HEADER_BYTES_MAX,
+  GGUF_ITEMS_MAX,
   GGUF_KEYS_MAX,
   GGUF_NAME_BYTES_MAX,
   GGUF_STRING_BYTES_MAX,
@@ -55,6 +56,9 @@ const STRING = 8;
 const ARRAY = 9;
 /** Bytes of each metadata type by its number; for strings and arrays, the least they take. */
 const VALUE_BYTES = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8];
+/** By the same number, how many items one of an array counts for: strings, arrays and what may be a
+ *  bigint are objects. */
+const VALUE_ITEMS = [1, 1, 1, 1, 1, 1, 1, 1, 4, 8, 4, 4, 1];
 
 /** An invalid_model_file. */
 export function invalidModel(message: string): ServiceError {
@@ -69,6 +73,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** Reads little-endian values in turn; never past the bytes, never past the header's bound. */
 class Cursor {
   at = 0;
+  private items = 0;
   private readonly bytes: Uint8Array;
   private readonly view: DataView;
 
@@ -82,6 +87,16 @@ class Cursor {
     if (this.at + bytes > GGUF_HEADER_BYTES_MAX)
       throw invalidModel(
         `GGUF header needs ${this.at + bytes} bytes or more, the limit is ${GGUF_HEADER_BYTES_MAX}`,
+      );
+  }
+
+  /** Counts items of an array. */
+  hold(items: number, key: string): void {
+    this.items += items;
+    if (this.items > GGUF_ITEMS_MAX)
+      throw invalidModel(
+        `GGUF arrays up to ${key} have more than ${GGUF_ITEMS_MAX} items in all, where one that ` +
+          "is a string counts for 4, a 64-bit integer too, an array for 8",
       );
   }
 
@@ -181,8 +196,9 @@ function readValue(cursor: Cursor, type: number, key: string, depth: number): Gg
   cursor.expect(count * (VALUE_BYTES[itemType] ?? 1));
   if (count === 0 && VALUE_BYTES[itemType] === undefined)
     throw invalidModel(`GGUF key ${key} has the unknown value type ${itemType}`);
-  if (itemType === STRING && count > STRINGS_KEPT_MAX)
-    return cursor.strings(count, `value of ${key}`, GGUF_STRING_BYTES_MAX);
+  const packed = itemType === STRING && count > STRINGS_KEPT_MAX;
+  cursor.hold(count * (packed ? 1 : (VALUE_ITEMS[itemType] ?? 1)), key);
+  if (packed) return cursor.strings(count, `value of ${key}`, GGUF_STRING_BYTES_MAX);
   const items: GgufValue[] = [];
   for (let i = 0; i < count; i++) items.push(readValue(cursor, itemType, key, depth + 1));
   return items;

@@ -16,6 +16,7 @@ import {
   GGUF_ALIGNMENT_BYTES_MAX,
   GGUF_ARRAY_ITEMS_MAX,
   GGUF_DIMS_MAX,
+  GGUF_ITEMS_MAX,
   GGUF_NAME_BYTES_MAX,
   GGUF_STRING_BYTES_MAX,
   GRAMMAR_ALTERNATIVES_MAX,
@@ -38,7 +39,7 @@ import { readDecoderConfig } from "../../src/model/decoder-config.ts";
 import { type GgufHeader, type GgufValue, parseHeader } from "../../src/model/gguf.ts";
 import { parseManifest } from "../../src/onnx/manifest.ts";
 import { fakeTokenizer } from "../generation/fake-model.ts";
-import { type Fields, ggufFile, type TestTensor } from "../model/gguf-file.ts";
+import { Bytes, type Fields, ggufFile, type TestTensor } from "../model/gguf-file.ts";
 
 type Values = Record<string, GgufValue>;
 
@@ -73,6 +74,22 @@ function file(field: Fields[string] | null, tensor: Partial<TestTensor> = {}, ke
   const own = { name: "t", dims: [32], type: 0, data: new Uint8Array(128), ...tensor };
   const fields = field === null ? {} : { [key]: field };
   return () => parseHeader(ggufFile(fields as Fields, [own as TestTensor]));
+}
+
+/** Reads a header of arrays of bytes that have n items in all. */
+function bytesInArrays(n: number): () => unknown {
+  const parts: Uint8Array[] = [];
+  for (let left = n; left > 0; left -= GGUF_ARRAY_ITEMS_MAX) {
+    const count = Math.min(left, GGUF_ARRAY_ITEMS_MAX);
+    const head = new Bytes().string(`k${left}`).u32(9, 0).u64(count).done();
+    parts.push(head, new Uint8Array(count));
+  }
+  const start = new Bytes()
+    .u32(0x46554747, 3)
+    .u64(0)
+    .u64(parts.length / 2)
+    .done();
+  return () => parseHeader(Buffer.concat([start, ...parts]));
 }
 
 const alignment = (n: number) => file(["u32", n], {}, "general.alignment");
@@ -121,6 +138,7 @@ it.each<[string, () => unknown, () => unknown]>([
     file(["f32s", Array(GGUF_ARRAY_ITEMS_MAX).fill(0)]),
     file(["f32s", Array(GGUF_ARRAY_ITEMS_MAX + 1).fill(0)]),
   ],
+  ["GGUF_ITEMS_MAX", bytesInArrays(GGUF_ITEMS_MAX), bytesInArrays(GGUF_ITEMS_MAX + 1)],
   [
     "GGUF_DIMS_MAX",
     file(null, { dims: [32, ...Array(GGUF_DIMS_MAX - 1).fill(1)] }),

@@ -176,8 +176,8 @@ describe("hostile headers are refused, each with the fact and the limit", () => 
       "strings past it",
       oneKey()
         .u32(9, 9)
-        .u64(2 ** 20)
-        .u32(9)
+        .u64(2 ** 16)
+        .u32(8)
         .u64(2 ** 20)
         .done(),
       /the file ends/,
