@@ -20,8 +20,13 @@ export interface HfConfig {
   intermediate_size: number;
   max_position_embeddings: number;
   rms_norm_eps: number;
+  hidden_act?: string;
+  /** Up to transformers 4. */
   rope_theta?: number;
   rope_scaling?: Record<string, unknown> | null;
+  /** Both of them, from transformers 5 on. */
+  rope_parameters?: Record<string, unknown> | null;
+  partial_rotary_factor?: number | null;
   tie_word_embeddings?: boolean;
   use_sliding_window?: boolean;
   vocab_size: number;
@@ -163,6 +168,8 @@ function configFields(config: HfConfig, name: string): Record<string, GgufField>
   const head = config.head_dim ?? config.hidden_size / config.num_attention_heads;
   if (config.use_sliding_window === true)
     throw invalidModel("config.json asks for a sliding window, which Brink does not compute");
+  if ((config.hidden_act ?? "silu") !== "silu")
+    throw invalidModel(`config.json's hidden_act is ${config.hidden_act}; Brink computes silu`);
   return {
     "general.architecture": ["string", at],
     "general.name": ["string", name],
@@ -179,20 +186,36 @@ function configFields(config: HfConfig, name: string): Record<string, GgufField>
     [`${at}.attention.value_length`]: ["u32", head],
     [`${at}.attention.layer_norm_rms_epsilon`]: ["f32", config.rms_norm_eps],
     [`${at}.rope.dimension_count`]: ["u32", head],
-    [`${at}.rope.freq_base`]: ["f32", config.rope_theta ?? 10_000],
+    [`${at}.rope.freq_base`]: ["f32", ropeOf(config).base],
     [`${at}.vocab_size`]: ["u32", config.vocab_size],
     ...scalingFields(config),
   };
 }
 
-function scalingFields({ model_type, rope_scaling }: HfConfig): Record<string, GgufField> {
-  const kind = rope_scaling?.rope_type ?? rope_scaling?.type ?? "default";
-  if (kind === "default" || kind === "llama3") return {};
-  if (kind !== "linear")
+/** What config.json says of RoPE, in whichever way. Throws for what Brink does not compute. */
+function ropeOf(config: HfConfig) {
+  const { rope_theta, rope_scaling, rope_parameters } = config;
+  const said: Record<string, unknown> = { rope_theta, ...rope_scaling, ...rope_parameters };
+  const kind = said.rope_type ?? said.type ?? "default";
+  if (kind !== "default" && kind !== "llama3" && kind !== "linear")
     throw invalidModel(`config.json's rope_scaling is ${String(kind)}; Brink knows linear, llama3`);
+  const apart = Object.keys(said).find((key) => typeof said[key] === "object" && said[key]);
+  if (apart !== undefined)
+    throw invalidModel(
+      `config.json's rope_parameters have ${apart} of its own; Brink has one RoPE`,
+    );
+  const part = config.partial_rotary_factor ?? said.partial_rotary_factor ?? 1;
+  if (part !== 1)
+    throw invalidModel(`config.json's partial_rotary_factor is ${String(part)}; Brink computes 1`);
+  return { base: Number(said.rope_theta ?? 10_000), kind, said };
+}
+
+function scalingFields(config: HfConfig): Record<string, GgufField> {
+  const { kind, said } = ropeOf(config);
+  if (kind !== "linear") return {};
   return {
-    [`${model_type}.rope.scaling.type`]: ["string", "linear"],
-    [`${model_type}.rope.scaling.factor`]: ["f32", Number(rope_scaling!.factor)],
+    [`${config.model_type}.rope.scaling.type`]: ["string", "linear"],
+    [`${config.model_type}.rope.scaling.factor`]: ["f32", Number(said.factor)],
   };
 }
 
@@ -200,17 +223,17 @@ function scalingFields({ model_type, rope_scaling }: HfConfig): Record<string, G
  *  frequencies stay, low ones are divided by `factor`, those between are blended.
  *  Source: https://github.com/meta-llama/llama-models, models/llama3/model.py */
 export function ropeFactors(config: HfConfig): Float32Array | null {
-  const scaling = config.rope_scaling;
-  if ((scaling?.rope_type ?? scaling?.type) !== "llama3") return null;
+  const { base, kind, said } = ropeOf(config);
+  if (kind !== "llama3") return null;
   const [factor, low, high, context] = [
     "factor",
     "low_freq_factor",
     "high_freq_factor",
     "original_max_position_embeddings",
-  ].map((key) => Number(scaling![key])) as [number, number, number, number];
+  ].map((key) => Number(said[key])) as [number, number, number, number];
   const dim = config.head_dim ?? config.hidden_size / config.num_attention_heads;
   return Float32Array.from({ length: dim / 2 }, (_, i) => {
-    const wavelength = 2 * Math.PI * (config.rope_theta ?? 10_000) ** ((2 * i) / dim);
+    const wavelength = 2 * Math.PI * base ** ((2 * i) / dim);
     if (wavelength < context / high) return 1;
     if (wavelength > context / low) return factor;
     const smooth = (context / wavelength - low) / (high - low);

@@ -131,6 +131,23 @@ it("a llama checkpoint becomes a GGUF that a decoder is read from", async () => 
   await source.close();
 });
 
+it.each<[object, number, string | undefined]>([
+  [{ rope_theta: 1_000_000, rope_type: "default" }, 1_000_000, undefined],
+  [{ rope_theta: 500_000, rope_type: "linear", factor: 4 }, 500_000, "linear"],
+  [{ rope_type: "default" }, 10_000, undefined],
+])("RoPE is what transformers 5 writes of it, %j", async (rope_parameters, base, scaling) => {
+  const { rope_theta: _, ...config } = CONFIG;
+  put("config.json", { ...config, rope_parameters, hidden_act: "silu", partial_rotary_factor: 1 });
+  put("tokenizer.json", tokenizerJson());
+  writeSafetensors("model.safetensors", SHAPES);
+  const source = await openHuggingFace(join(folder, "model.safetensors"));
+  await convert(source, "Q8_0", join(folder, "out.gguf"), () => {});
+  await source.close();
+  const { metadata } = parseHeader(Uint8Array.from(readFileSync(join(folder, "out.gguf"))));
+  expect(metadata.get("llama.rope.freq_base")).toBe(base);
+  expect(metadata.get("llama.rope.scaling.type")).toBe(scaling);
+});
+
 it("q and k rows are those of interleaved pairs, from any row on, and v's stay", async () => {
   put("config.json", CONFIG);
   put("tokenizer.json", tokenizerJson());
@@ -228,6 +245,16 @@ it("what cannot be converted is refused by name", async () => {
   put("config.json", { ...CONFIG, rope_scaling: { rope_type: "yarn" } });
   put("tokenizer.json", tokenizerJson());
   await expect(open()).rejects.toThrow("rope_scaling is yarn");
+  for (const [told, message] of [
+    [{ rope_parameters: { rope_type: "yarn" } }, "rope_scaling is yarn"],
+    [{ rope_parameters: { full_attention: { rope_theta: 1 } } }, "full_attention of its own"],
+    [{ rope_parameters: { partial_rotary_factor: 0.5 } }, "partial_rotary_factor is 0.5"],
+    [{ partial_rotary_factor: 0.25 }, "partial_rotary_factor is 0.25"],
+    [{ hidden_act: "gelu" }, "hidden_act is gelu"],
+  ] as const) {
+    put("config.json", { ...CONFIG, ...told });
+    await expect(open()).rejects.toThrow(message);
+  }
   put("config.json", CONFIG);
   put("tokenizer.json", tokenizerJson(SMOLLM, { byte_fallback: true }));
   await expect(open()).rejects.toThrow("SentencePiece");
@@ -258,4 +285,7 @@ it("Llama 3's frequency factors are 1 for fast pairs, the factor for slow ones, 
   const between = factors.filter((factor) => factor > 1 && factor < 32);
   expect(between.length).toBeGreaterThan(2);
   expect(ropeFactors(CONFIG)).toBeNull();
+  const { rope_theta: _, ...config } = CONFIG;
+  const rope_parameters = { ...rope_scaling, rope_theta: 500_000 };
+  expect(ropeFactors({ ...config, head_dim: 64, rope_parameters })).toEqual(factors);
 });
