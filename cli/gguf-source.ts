@@ -56,6 +56,7 @@ export async function openGguf(path: string): Promise<SourceModel> {
       fields,
       tensors: header.tensors.map((tensor) => tensorOf(handle, header, tensor)),
       name: String(header.metadata.get("general.name") ?? ""),
+      files: [path],
       close: () => handle.close(),
     };
   } catch (error) {

@@ -34,6 +34,14 @@ export interface HfConfig {
   eos_token_id?: number | number[] | null;
 }
 
+/** Of a checkpoint, what is wanted beside the weights; the last two not every one has. */
+export const BESIDE = [
+  "config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "chat_template.jinja",
+];
+
 const ARCHITECTURES = ["llama", "qwen2", "qwen3"];
 
 const OUTER: Record<string, string> = {
@@ -92,6 +100,7 @@ export async function openHuggingFace(path: string): Promise<SourceModel> {
       fields: Object.entries(fields).map(([key, field]) => encodeField(key, field)),
       tensors,
       name,
+      files: [path, ...[...BESIDE, ...files].map((file) => join(folder, file))],
       close,
     };
   } catch (error) {

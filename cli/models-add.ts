@@ -13,7 +13,7 @@ import { type Command, CommandError, SERVICE_OPTIONS, UsageError, type Values } 
 import { type Converted, convert, type TensorError } from "./convert.ts";
 import { download, folderOf } from "./download.ts";
 import { openGguf, readGgufHeader } from "./gguf-source.ts";
-import { openHuggingFace } from "./huggingface.ts";
+import { BESIDE, openHuggingFace } from "./huggingface.ts";
 import { addOnnx } from "./onnx-add.ts";
 import { findOnnx } from "./onnx-folder.ts";
 import { showBytes, startProgress } from "./progress.ts";
@@ -22,8 +22,6 @@ import { oneLine } from "./table.ts";
 import { uploadModel } from "./upload.ts";
 
 const FLOATS = new Set(["F32", "F16", "BF16"]);
-/** Of a checkpoint, what is wanted beside the weights; the last two not every one has. */
-const BESIDE = ["config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"];
 
 export const modelsAdd: Command = {
   name: "models add",
@@ -164,7 +162,7 @@ async function prepare(
       throw new CommandError("safetensors must become GGUF: --type q8_0 or q4_0");
     if (quantized || asked === "KEEP" || (isGguf && !floats)) return await keep(path, context);
     const type = (asked === "" ? "Q8_0" : asked) as QuantizedType;
-    return await convertCached(source, path, name, type, context, cache, silent);
+    return await convertCached(source, name, type, context, cache, silent);
   } finally {
     await source.close();
   }
@@ -203,15 +201,13 @@ async function check(path: string, context: number): Promise<void> {
  *  made from, and goes only when the model is stored. */
 async function convertCached(
   source: SourceModel,
-  path: string,
   name: string,
   type: QuantizedType,
   context: number,
   cache: string,
   silent: boolean,
 ): Promise<Prepared> {
-  const { size, mtimeMs } = await stat(path);
-  const from = { path, size, mtimeMs, type };
+  const from = { type, files: await Promise.all(source.files.map(stateOf)) };
   await mkdir(cache, { recursive: true });
   const target = join(cache, `${name}-${type.toLowerCase()}.gguf`);
   const known = await readRecord(target, from);
@@ -229,6 +225,12 @@ async function convertCached(
   await check(target, context);
   await writeFile(recordOf(target), JSON.stringify({ from, ...converted }));
   return prepared(target, converted);
+}
+
+/** Changes when the file does, comes or goes. */
+async function stateOf(path: string) {
+  const found = await stat(path).catch(() => null);
+  return { path, size: found?.size ?? null, mtimeMs: found?.mtimeMs ?? null };
 }
 
 function prepared(path: string, { bytes, sha256, errors, kept }: Converted): Prepared {

@@ -18,5 +18,7 @@ export interface SourceModel {
   tensors: SourceTensor[];
   /** The model's own name, for want of one from the operator. */
   name: string;
+  /** The paths of all that it was read from, and of what was looked for and may yet come. */
+  files: readonly string[];
   close(): Promise<void>;
 }

@@ -1,13 +1,15 @@
 /** Checkpoints as GGUF: names, the order of rows, keys, and what is refused. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { convert } from "../../cli/convert.ts";
 import { ggufName, type HfConfig, openHuggingFace, ropeFactors } from "../../cli/huggingface.ts";
+import { modelsAdd } from "../../cli/models-add.ts";
 import { checkDecoder } from "../../src/model/check-decoder.ts";
 import { parseHeader } from "../../src/model/gguf.ts";
 import { seeded } from "../model/tiny-decoder.ts";
+import { runCommand } from "./said.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -146,6 +148,30 @@ it.each<[object, number, string | undefined]>([
   const { metadata } = parseHeader(Uint8Array.from(readFileSync(join(folder, "out.gguf"))));
   expect(metadata.get("llama.rope.freq_base")).toBe(base);
   expect(metadata.get("llama.rope.scaling.type")).toBe(scaling);
+});
+
+it("a conversion whose upload broke off is made anew where a file is another", async () => {
+  put("config.json", CONFIG);
+  put("tokenizer.json", tokenizerJson());
+  writeSafetensors("model.safetensors", SHAPES);
+  const values = { cache: join(folder, "cache"), url: "http://127.0.0.1:1", key: "k", json: true };
+  const add = () => runCommand(modelsAdd, [join(folder, "model.safetensors")], values);
+  const target = join(folder, "cache", "Tiny-Model-q8_0.gguf");
+  const converted = async () => {
+    await expect(add()).rejects.toThrow();
+    const { metadata } = parseHeader(Uint8Array.from(readFileSync(target)));
+    return metadata.get("tokenizer.chat_template");
+  };
+  expect(await converted()).toBeUndefined();
+  const { mtimeMs } = statSync(target);
+  expect(await converted()).toBeUndefined();
+  expect(statSync(target).mtimeMs).toBe(mtimeMs);
+  put("tokenizer_config.json", { chat_template: "one" });
+  expect(await converted()).toBe("one");
+  writeFileSync(join(folder, "chat_template.jinja"), "another");
+  expect(await converted()).toBe("another");
+  rmSync(join(folder, "chat_template.jinja"));
+  expect(await converted()).toBe("one");
 });
 
 it("q and k rows are those of interleaved pairs, from any row on, and v's stay", async () => {
