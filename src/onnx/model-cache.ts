@@ -81,13 +81,14 @@ export class ModelCache {
     if (entry === undefined) return null;
     if (Date.now() - entry.checkedMs < ONNX_RECHECK_MS_MAX) return entry;
     const stored = await store.find(id);
-    if (this.#entries.get(id) !== entry) return null; // replaced or evicted while R2 was asked
-    if (stored?.file === entry.file) {
-      entry.checkedMs = Date.now();
-      return entry;
+    if (this.#entries.get(id) === entry) {
+      if (stored?.file === entry.file) {
+        entry.checkedMs = Date.now();
+        return entry;
+      }
+      await this.#evict(id);
     }
-    await this.#evict(id);
-    return null;
+    return this.#current(store, id); // another may be there by now
   }
 
   async #load(store: ModelStore, id: string): Promise<Entry> {
@@ -98,6 +99,7 @@ export class ModelCache {
       });
     const manifest = parseManifest(found.manifest);
     const size = sizeOf(found.model, manifest);
+    await this.#evict(id);
     await this.#makeRoom(id, size);
     const model = await readModel(store, found.model, manifest);
     const entry = { model, size, file: found.model.file, checkedMs: Date.now(), usedAt: 0 };
