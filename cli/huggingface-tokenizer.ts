@@ -42,10 +42,10 @@ const split = (digits: string) =>
   `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${digits}|` +
   " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
-/** By the names that GGUF has for them. */
-const SPLITS: Record<string, string> = {
-  [split("\\p{N}{1,3}")]: "llama-bpe",
-  [split("\\p{N}")]: "qwen2",
+/** By the names that GGUF has for them, for a text as it is and for one in NFC. */
+const SPLITS: Record<string, { none?: string; NFC?: string }> = {
+  [split("\\p{N}{1,3}")]: { none: "llama-bpe" },
+  [split("\\p{N}")]: { none: "stablelm2", NFC: "qwen2" },
 };
 
 /** The keys of the tokenizer in `folder`. */
@@ -114,9 +114,8 @@ function preTokenizerName({ pre_tokenizer, normalizer }: TokenizerJson): string 
   if (last.type === "ByteLevel" && last.add_prefix_space !== true) {
     if (split !== undefined && steps.length === 2 && !regex) {
       const pattern = (split.pattern as { Regex?: string }).Regex ?? "";
-      const name = SPLITS[pattern];
-      if (name !== undefined && (form === "none" || (form === "NFC" && name === "qwen2")))
-        return name;
+      const name = form === "none" || form === "NFC" ? SPLITS[pattern]?.[form] : undefined;
+      if (name !== undefined) return name;
     }
     if (digits?.individual_digits === true && steps.length === 2 && regex && form === "none")
       return "smollm";
@@ -125,7 +124,7 @@ function preTokenizerName({ pre_tokenizer, normalizer }: TokenizerJson): string 
   const found = JSON.stringify({ normalizer, pre_tokenizer }).slice(0, 300);
   throw invalidModel(
     `tokenizer.json cuts its text in a way that Brink does not know (${found}); it knows those ` +
-      "of gpt-2, smollm, llama-bpe and qwen2",
+      "of gpt-2, smollm, llama-bpe, qwen2 and stablelm2",
   );
 }
 

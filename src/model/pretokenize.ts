@@ -4,8 +4,9 @@
  *  Patterns are the published ones, with two spellings of JavaScript: \s is Unicode's White_Space
  *  (JavaScript's own also takes U+FEFF and leaves U+0085), and "(?i:'s|...)" is ASCII's case alone,
  *  as in llama.cpp (Unicode's would let U+017F be an s). Every pattern matches at every position,
- *  so that the words of a text, joined, are the text. */
+ *  so that the words of a text, joined, are the text, or its NFC where that is what is cut. */
 import { invalidModel } from "./gguf.ts";
+import { toNfc } from "./to-nfc.ts";
 
 const SPACE = String.raw`\p{White_Space}`;
 const NOT_SPACE = String.raw`\P{White_Space}`;
@@ -28,7 +29,7 @@ function tiktokenPattern(digits: string): string {
 
 /** What a pre-tokenizer's name in a file says. */
 export interface PreTokenizer {
-  /** The words of a text, in order; joined, they are the text. */
+  /** The words of a stretch of text without special tokens, in order. */
   words(text: string): Iterable<string>;
   /** A word that is a token is that token, whatever the merges would make of it. */
   readonly ignoreMerges: boolean;
@@ -41,23 +42,31 @@ class Pattern implements PreTokenizer {
   readonly addBos: boolean;
   private readonly pattern: RegExp;
   private readonly digitsApart: boolean;
+  private readonly nfc: boolean;
 
-  constructor(pattern: string, options: { llama3?: boolean; digitsApart?: boolean } = {}) {
+  constructor(
+    pattern: string,
+    options: { llama3?: boolean; digitsApart?: boolean; nfc?: boolean } = {},
+  ) {
     this.pattern = new RegExp(pattern, "gu");
     this.digitsApart = options.digitsApart ?? false;
+    this.nfc = options.nfc ?? false;
     this.ignoreMerges = this.addBos = options.llama3 ?? false;
   }
 
   *words(text: string): Iterable<string> {
     // A digit that stands apart is the end of what is before it: the space there is no prefix.
-    const parts = this.digitsApart ? text.split(/(\p{N})/u) : [text];
+    const parts = this.digitsApart ? text.split(/(\p{N})/u) : [this.nfc ? toNfc(text) : text];
     for (const part of parts) for (const [word] of part.matchAll(this.pattern)) yield word;
   }
 }
 
 const gpt2 = new Pattern(GPT2);
 const llama3 = new Pattern(tiktokenPattern(String.raw`\p{N}{1,3}`), { llama3: true });
-const qwen2 = new Pattern(tiktokenPattern(String.raw`\p{N}`));
+const stablelm2 = new Pattern(tiktokenPattern(String.raw`\p{N}`));
+/** Its tokenizer.json normalizes to NFC what lies between special tokens, which llama.cpp does not;
+ *  the models were trained on what it gives. */
+const qwen2 = new Pattern(tiktokenPattern(String.raw`\p{N}`), { nfc: true });
 /** Source: tokenizer.json of https://huggingface.co/HuggingFaceTB/SmolLM2-135M */
 const smollm = new Pattern(GPT2, { digitsApart: true });
 
@@ -84,9 +93,9 @@ const PRE_TOKENIZERS: ReadonlyMap<string, PreTokenizer> = new Map<string, PreTok
   ["exaone", smollm],
   ["minerva-7b", smollm],
   ["qwen2", qwen2],
-  ["deepseek-r1-qwen", qwen2],
-  ["megrez", qwen2],
-  ["stablelm2", qwen2],
+  ["stablelm2", stablelm2],
+  ["deepseek-r1-qwen", stablelm2],
+  ["megrez", stablelm2],
 ]);
 
 /** The pre-tokenizer of that name. Errors: invalid_model_file, with the names that are known. */

@@ -38,7 +38,7 @@ export interface Tokenizer {
     tokensMax?: number,
   ): number[];
   /** The text of ids; control and unused tokens leave nothing, bytes that are not UTF-8 are U+FFFD.
-   *  decode(encode(text)) is `text` where every character has a token. */
+   *  decode(encode(text)) is `text`, of qwen2 its NFC, where every character has a token. */
   decode(ids: readonly number[]): string;
   /** The token's own bytes, which need not be whole characters; none for control and unused
    *  tokens. Not to be written to. */
@@ -97,7 +97,8 @@ class ModelTokenizer implements Tokenizer {
 
   private append(text: string, special: boolean, out: number[], tokensMax: number): void {
     const { specials, bytesMax } = this.model.vocabulary;
-    // No token stands for more than bytesMax UTF-16 units: what cannot fit costs nothing.
+    // No token stands for more than bytesMax UTF-16 units: what cannot fit costs nothing. (NFC
+    // makes one of up to four, but of none of which a token has so many.)
     if (out.length + text.length / bytesMax > tokensMax) refuseTooLong(tokensMax);
     let from = 0;
     for (let at = 0; at < text.length; ) {

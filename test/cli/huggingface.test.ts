@@ -247,8 +247,8 @@ it("what cuts texts is named: gpt-2, llama-bpe, qwen2, and anything else is refu
       { type: "ByteLevel", add_prefix_space: false, use_regex: false },
     ],
   });
-  const named = async (pre: object) => {
-    put("tokenizer.json", tokenizerJson(pre));
+  const named = async (pre: object, normalizer: object | null = null) => {
+    put("tokenizer.json", { ...tokenizerJson(pre), normalizer });
     const source = await openHuggingFace(join(folder, "model.safetensors"));
     await convert(source, "Q4_0", join(folder, "out.gguf"), () => {});
     await source.close();
@@ -256,10 +256,12 @@ it("what cuts texts is named: gpt-2, llama-bpe, qwen2, and anything else is refu
     return header.metadata.get("tokenizer.ggml.pre");
   };
   expect(await named(split("\\p{N}{1,3}"))).toBe("llama-bpe");
-  expect(await named(split("\\p{N}"))).toBe("qwen2");
+  expect(await named(split("\\p{N}"), { type: "NFC" })).toBe("qwen2");
+  expect(await named(split("\\p{N}"))).toBe("stablelm2");
   expect(await named({ type: "ByteLevel", add_prefix_space: false })).toBe("gpt-2");
   await expect(named(split("\\d+"))).rejects.toThrow(/in a way that Brink does not know/);
   await expect(named({ type: "Whitespace" })).rejects.toThrow(/Whitespace/);
+  await expect(named(split("\\p{N}{1,3}"), { type: "NFC" })).rejects.toThrow(/NFC/);
 });
 
 it("what cannot be converted is refused by name", async () => {

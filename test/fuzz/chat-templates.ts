@@ -84,7 +84,7 @@ interface Model {
 function modelOf(template: string | null): Model {
   const metadata = new Map(
     toyBpe({
-      pre: "qwen2",
+      pre: "stablelm2", // under which every text comes back
       controls: CONTROLS,
       userDefined: ["<think>", "</think>"],
       more: { "tokenizer.ggml.bos_token_id": 259, "tokenizer.ggml.eos_token_id": 263 },

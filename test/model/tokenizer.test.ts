@@ -65,15 +65,28 @@ describe.skipIf(!existsSync(gpt2Path))("byte-level BPE, gpt-2 (needs ../shared/d
   });
 
   /** bench/peers/bpe-fixture.mjs made the fixture: gpt-2's merges under each pre-tokenizer. */
-  it.each(["gpt-2", "smollm", "llama-bpe", "qwen2"] as const)(
-    "10,000 strings get llama.cpp's ids (pre-tokenizer %s)",
-    (pre) => {
-      const tokenizer = loadTokenizer(new Map([...metadata, ["tokenizer.ggml.pre", pre]]));
-      const strings = bpeStrings();
-      expect(strings.length).toBe(bpeFixture.strings);
-      expect(differences(tokenizer, strings, bpeFixture.pre[pre])).toEqual([]);
-    },
-  );
+  const cutBy = (pre: string) => loadTokenizer(new Map([...metadata, ["tokenizer.ggml.pre", pre]]));
+
+  it.each([
+    ["gpt-2", "gpt-2"],
+    ["smollm", "smollm"],
+    ["llama-bpe", "llama-bpe"],
+    ["stablelm2", "qwen2"], // which llama.cpp cuts alike
+  ] as const)("10,000 strings get llama.cpp's ids (pre-tokenizer %s)", (pre, theirs) => {
+    const strings = bpeStrings();
+    expect(strings.length).toBe(bpeFixture.strings);
+    expect(differences(cutBy(pre), strings, bpeFixture.pre[theirs])).toEqual([]);
+  });
+
+  it("under qwen2 a text gets the ids of its NFC, special tokens aside", () => {
+    const [qwen2, stablelm2] = [cutBy("qwen2"), cutBy("stablelm2")];
+    const strings = [...bpeStrings().slice(0, 2_000), "e\u0301", "\u1112\u1161\u11ab", "\u212b"];
+    for (const text of strings)
+      expect(qwen2.encode(text), text).toEqual(stablelm2.encode(text.normalize("NFC")));
+    expect(qwen2.encode("e\u0301")).not.toEqual(stablelm2.encode("e\u0301"));
+    const marked = qwen2.encode("a<|endoftext|>\u0338e\u0301", { special: true });
+    expect(marked).toEqual([64, 50256, ...stablelm2.encode("\u0338é")]);
+  });
 
   it("every text of llama.cpp's fixture gets llama.cpp's ids", () => {
     const texts = readFileSync(`${gpt2Path}.inp`, "utf8").split("\n__ggml_vocab_test__\n");
