@@ -1,5 +1,6 @@
 /** Whether two passages say the same. Pure functions: what is indexed once because of them is
  *  decided in src/memory. */
+import { normalForm } from "../src/model/normal-form.ts";
 
 /** A text with one of these is compared as it is: in code every mark and every letter counts. */
 const CODE = /[{}=<>`\\|^~]|\w\(|::|->/;
@@ -26,11 +27,10 @@ export function saidBy(text: string): string {
 
 /** NFKC, in which 10² is no 102, with one form of each quotation mark. */
 function normalOf(text: string): string {
-  return text
+  const apart = text
     .replace(/[\u00b2\u00b3\u00b9\u2070-\u207f]+/g, " ^$& ")
-    .replace(/[\u201c\u201d\u2033]/g, '"')
-    .normalize("NFKC")
-    .replace(/[\u2018\u2019\u2032]/g, "'");
+    .replace(/[\u201c\u201d\u2033]/g, '"');
+  return normalForm(apart, "NFKC").replace(/[\u2018\u2019\u2032]/g, "'");
 }
 
 /** 64 bits of `saidBy(text)`, in 8 bytes: equal for passages that say the same, and for others once

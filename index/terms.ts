@@ -1,5 +1,7 @@
 /** Text to index terms. The same function serves documents and queries, so the two cannot drift. */
+
 import porter2 from "wink-porter2-stemmer";
+import { normalForm } from "../src/model/normal-form.ts";
 
 /** Longer terms are cut: they are hashes and base64, and a cut one still equals itself. */
 export const TERM_CHARS_MAX = 64;
@@ -57,7 +59,7 @@ function stemmed(word: string): string {
  *  O(characters). Never throws. */
 export function terms(text: string, of: "document" | "query"): string[] {
   const out: string[] = [];
-  const lower = (ASCII.test(text) ? text : text.normalize("NFKC")).toLowerCase();
+  const lower = normalForm(text, "NFKC").toLowerCase();
   for (const [word] of lower.matchAll(WORD)) {
     if (ASCII.test(word)) pushWord(word, out);
     else pushMixed(word, of, out);

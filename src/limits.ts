@@ -187,9 +187,6 @@ export const DECODER_LOGIT_ROWS_MAX = 16;
 // their trie takes about 200 bytes.
 export const TOKEN_BYTES_MAX = 1_024;
 export const ENCODE_TOKENS_MAX = 131_072;
-// Characters that are put into NFC at once: of a run of marks that takes time quadratic in its
-// length, .3 ms for these and seven seconds for 160,000.
-export const NFC_CHARS_MAX = 1_024;
 export const MERGE_SYMBOLS_MAX = 2 ** 22;
 export const HASH_PROBES_MAX = 256;
 export const SPECIAL_TOKENS_MAX = 8_192;

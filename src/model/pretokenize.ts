@@ -5,8 +5,9 @@
  *  (JavaScript's own also takes U+FEFF and leaves U+0085), and "(?i:'s|...)" is ASCII's case alone,
  *  as in llama.cpp (Unicode's would let U+017F be an s). Every pattern matches at every position,
  *  so that the words of a text, joined, are the text, or its NFC where that is what is cut. */
+
 import { invalidModel } from "./gguf.ts";
-import { toNfc } from "./to-nfc.ts";
+import { normalForm } from "./normal-form.ts";
 
 const SPACE = String.raw`\p{White_Space}`;
 const NOT_SPACE = String.raw`\P{White_Space}`;
@@ -56,7 +57,9 @@ class Pattern implements PreTokenizer {
 
   *words(text: string): Iterable<string> {
     // A digit that stands apart is the end of what is before it: the space there is no prefix.
-    const parts = this.digitsApart ? text.split(/(\p{N})/u) : [this.nfc ? toNfc(text) : text];
+    const parts = this.digitsApart
+      ? text.split(/(\p{N})/u)
+      : [this.nfc ? normalForm(text, "NFC") : text];
     for (const part of parts) for (const [word] of part.matchAll(this.pattern)) yield word;
   }
 }

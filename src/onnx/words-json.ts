@@ -1,10 +1,11 @@
 /** The part of a tokenizer.json that turns text into ids: WordPiece as uncased BERT has it, or
  *  byte-level BPE as RoBERTa and GPT-2 have it. */
+
 import { z } from "zod";
 import { ServiceError } from "../errors.ts";
 import { ONNX_PIECE_CHARS_MAX, ONNX_VOCAB_MAX } from "../limits.ts";
 import type { GgufValue } from "../model/gguf.ts";
-import { toNfc } from "../model/to-nfc.ts";
+import { normalForm } from "../model/normal-form.ts";
 import { loadTokenizer } from "../model/tokenizer.ts";
 import { WordPiece } from "../model/wordpiece.ts";
 
@@ -132,7 +133,7 @@ function readBpe({
   );
   return (text, tokensMax) => {
     const cut = text.slice(0, tokensMax * ONNX_PIECE_CHARS_MAX);
-    const normal = normalizer == null ? cut : toNfc(cut);
+    const normal = normalizer == null ? cut : normalForm(cut, "NFC");
     const whole = pre_tokenizer.add_prefix_space && !normal.startsWith(" ") ? ` ${normal}` : normal;
     const options = { tokensMax: 4 * whole.length + 4 }; // a character has four bytes at most
     return tokenizer.encode(whole, options).slice(0, tokensMax);

@@ -1,6 +1,8 @@
 /** Whether two questions ask the same thing, as far as their words tell: the guard behind a
  *  semantic hit, which alone takes "in 1990" for "in 1991". */
+
 import { STOPWORDS, stem } from "../../index/terms.ts";
+import { normalForm } from "../model/normal-form.ts";
 import type { Note } from "./notes-types.ts";
 import { normalOf, type Piece, piecesOf } from "./question-pieces.ts";
 
@@ -299,8 +301,7 @@ export function saysTheSame(answer: string, text: string): boolean {
 /** As SQuAD's metric compares answers: lower case, without punctuation and articles. */
 function bareWords(text: string): string[] {
   const words =
-    text
-      .normalize("NFKC")
+    normalForm(text, "NFKC")
       .toLowerCase()
       .match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
   return words.filter((word) => !/^(a|an|the)$/.test(word));

@@ -1,5 +1,6 @@
 /** Memory that learns: what becomes a note, and what takes one out of use. Notes hold text of
  *  backends and of users: it is data, wherever it goes. */
+
 import { cutText } from "../../index/cut.ts";
 import {
   NOTE_AGREED_CHARS_MAX,
@@ -7,6 +8,7 @@ import {
   NOTE_ANSWER_CHARS_MAX,
   NOTE_QUESTION_CHARS_MAX,
 } from "../limits.ts";
+import { normalForm } from "../model/normal-form.ts";
 import type { Outcome } from "../router/outcome.ts";
 import { sha256Hex } from "./digest.ts";
 import { makeNotes, type NoteDeps, noteStore } from "./notes-find.ts";
@@ -23,7 +25,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** The id of the note of a question: letters' case and white space do not count. */
 export function noteIdOf(question: string): string {
-  const plain = question.normalize("NFKC").toLowerCase().replace(/\s+/g, " ").trim();
+  const plain = normalForm(question, "NFKC").toLowerCase().replace(/\s+/g, " ").trim();
   return `note-${sha256Hex(plain).slice(0, 32)}`;
 }
 

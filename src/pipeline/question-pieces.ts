@@ -1,6 +1,7 @@
 /** What a question is made of, for what compares two of them: words, numbers and signs. Only white
  *  space and ordinary punctuation are left out. What a reader does not see, such as the tag
  *  characters of U+E0000, is a sign too, since a language model may read it as words. */
+import { normalForm } from "../model/normal-form.ts";
 
 export interface Piece {
   kind: "word" | "number" | "sign";
@@ -56,10 +57,10 @@ export function piecesOf(question: string): Piece[] {
 /** NFKC, without what that makes alike and is not: 5² is no 52, 1½ no 11/2. Digits of all scripts
  *  become ASCII, dashes and apostrophes one of each. */
 export function normalOf(text: string): string {
-  return text
+  const apart = text
     .replace(/[\u00b2\u00b3\u00b9\u2070-\u207f]+/g, "^$&")
-    .replace(/[\u00bc-\u00be\u2150-\u215f\u2189]/g, " $&")
-    .normalize("NFKC")
+    .replace(/[\u00bc-\u00be\u2150-\u215f\u2189]/g, " $&");
+  return normalForm(apart, "NFKC")
     .replace(/[^\P{Nd}0-9]/gu, asciiDigit)
     .replace(/[\p{Pd}\u2212]/gu, "-")
     .replace(/[\u2018\u2019\u201a\u201b]/g, "'");

@@ -1,4 +1,5 @@
 /** How much two short answers say the same. */
+import { normalForm } from "../model/normal-form.ts";
 
 const WORD = /[\p{L}\p{M}\p{N}]+/gu;
 const ARTICLES = new Set(["a", "an", "the"]);
@@ -6,7 +7,7 @@ const ARTICLES = new Set(["a", "an", "the"]);
 /** The words of an answer: lower case after NFKC, without punctuation, and without articles unless
  *  there is nothing else. */
 export function wordsOf(text: string): string[] {
-  const words = text.normalize("NFKC").toLowerCase().match(WORD) ?? [];
+  const words = normalForm(text, "NFKC").toLowerCase().match(WORD) ?? [];
   const telling = words.filter((word) => !ARTICLES.has(word));
   return telling.length > 0 ? telling : words;
 }
