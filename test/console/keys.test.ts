@@ -220,12 +220,14 @@ describe(where, { skip: noBrowser !== null }, () => {
       await show("#/keys");
       await row(page, "asker").getByText(id).waitFor();
       await row(page, "asker").getByRole("link", { name: "Traces of asker" }).click();
+      await rows.waitFor(); // the page goes there after the click has returned
       await settled(page);
       expect(await page.inputValue("#traces-key")).toBe(id);
       expect(await rows.count()).toBe(1);
       await service.call("DELETE", `/admin/keys/${id}`);
       await rows.getByRole("link").click();
       await page.getByRole("link", { name: id }).click();
+      await rows.waitFor();
       await settled(page);
       expect(await page.inputValue("#traces-key")).toBe(id);
       expect(await rows.count()).toBe(1);
