@@ -4,7 +4,7 @@ import { connect } from "./client.ts";
 import { type Command, numberOf, SERVICE_OPTIONS, UsageError, type Values } from "./command.ts";
 import { namespacePath } from "./ingest-job.ts";
 import { showBytes } from "./progress.ts";
-import { table } from "./table.ts";
+import { countOfAnswers, table } from "./table.ts";
 
 /** What takes a field back that was set. */
 const INHERITED = "default";
@@ -104,8 +104,4 @@ function describe({ policy, own, answers, questions, bytes }: CacheState): strin
   ]);
   const found = questions > 0 ? `, ${questions} of them found in other words too` : "";
   return `${table(rows)}\n${countOfAnswers(answers)} kept${found}, ${showBytes(bytes)}`;
-}
-
-function countOfAnswers(count: number): string {
-  return count === 1 ? "1 answer" : `${count} answers`;
 }

@@ -13,6 +13,7 @@ import {
 import { parseObject } from "./namespaces.ts";
 import { describeState } from "./router-state.ts";
 import { readState } from "./router-status.ts";
+import { countOfAnswers } from "./table.ts";
 
 /** Options that are a target each, and the target's field. */
 const TARGETS = {
@@ -97,10 +98,12 @@ export const routerForget: Command = {
     const client = connect(values);
     if (!values.yes) {
       const { outcomes } = await readState(client);
-      throw new CommandError(`this forgets ${outcomes} answers with their questions: add --yes`);
+      throw new CommandError(
+        `this forgets ${countOfAnswers(outcomes)} with their questions: add --yes`,
+      );
     }
     const reply = (await client.call("DELETE", "/admin/router/outcomes")) as { deleted: number };
-    if (!values.json) console.log(`forgot ${reply.deleted} answers`);
+    if (!values.json) console.log(`forgot ${countOfAnswers(reply.deleted)}`);
     return reply;
   },
 };

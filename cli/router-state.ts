@@ -1,7 +1,7 @@
 /** GET /admin/router as a table for people. */
 import type { Drift, RiskTest, RouterState, RungState } from "../src/pipeline/learning-types.ts";
 import type { Target } from "../src/router/target.ts";
-import { showTime, table } from "./table.ts";
+import { countOfAnswers, showTime, table } from "./table.ts";
 
 /** What it promises first, then how it is kept to. */
 export function describeState(state: RouterState): string {
@@ -19,7 +19,10 @@ export function describeState(state: RouterState): string {
     ["compared", describeShadow(state)],
     ["labels", `${labels.backend} by comparing, ${labels.feedback} by ratings`],
     ["calibrates itself", state.auto_calibrate ? "yes, once there are enough labels" : "no"],
-    ["remembered", `${state.outcomes} answers, ${state.keep_text ? "with" : "without"} texts`],
+    [
+      "remembered",
+      `${countOfAnswers(state.outcomes)}, ${state.keep_text ? "with" : "without"} texts`,
+    ],
     ...state.engines.map((rung) => [rung.engine, describeRung(rung)]),
   ]);
 }

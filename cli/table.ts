@@ -78,3 +78,7 @@ export function terminalWidth(): number {
 export function showTime(unixMs: number): string {
   return new Date(unixMs).toISOString().slice(0, 16).replace("T", " ");
 }
+
+export function countOfAnswers(count: number): string {
+  return count === 1 ? "1 answer" : `${count} answers`;
+}
