@@ -1,25 +1,15 @@
-import { afterEach, beforeEach, expect, it } from "vitest";
-import type { BackendConfig } from "../../src/env.ts";
+import { expect, it } from "vitest";
 import { BACKEND_QUEUE_MAX } from "../../src/limits.ts";
 import { ask, collect, memberAt, poolOf } from "../support/backends.ts";
-import { type OpenAiServer, startOpenAiServer } from "../support/openai-server.ts";
+import type { OpenAiServer } from "../support/openai-server.ts";
+import { event, fails, withThreeServers } from "../support/three-backends.ts";
 
 let a: OpenAiServer;
 let b: OpenAiServer;
 let c: OpenAiServer;
-beforeEach(async () => {
-  [a, b, c] = await Promise.all([startOpenAiServer(), startOpenAiServer(), startOpenAiServer()]);
+const { inOrder, counts } = withThreeServers((servers) => {
+  [a, b, c] = servers;
 });
-afterEach(() => Promise.all([a.close(), b.close(), c.close()]));
-
-/** Asked in that order. */
-function inOrder(rest: Partial<BackendConfig> = {}) {
-  return [a, b, c].map(({ url }, order) => memberAt(url, "abc"[order]!, { order, ...rest }));
-}
-
-const counts = () => [a, b, c].map(({ requests }) => requests.length);
-const event = (content: string) => `data: {"choices":[{"delta":{"content":"${content}"}}]}\n\n`;
-const fails = (status: number, headers = {}) => ({ status, headers, body: "{}" });
 
 it("one whose places are taken is passed over", async () => {
   const members = inOrder({ concurrency: 1 });

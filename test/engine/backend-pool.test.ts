@@ -1,28 +1,19 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { BackendState } from "../../src/engine/backend-state.ts";
 import type { BackendAttempt } from "../../src/engine/engine.ts";
-import type { BackendConfig } from "../../src/env.ts";
 import { CIRCUIT_OUTCOMES_MIN } from "../../src/limits.ts";
 import { ask, collect, memberAt, poolOf } from "../support/backends.ts";
-import { type OpenAiServer, type Step, startOpenAiServer } from "../support/openai-server.ts";
+import type { OpenAiServer, Step } from "../support/openai-server.ts";
+import { event, fails, withThreeServers } from "../support/three-backends.ts";
 
 let a: OpenAiServer;
 let b: OpenAiServer;
 let c: OpenAiServer;
-beforeEach(async () => {
-  [a, b, c] = await Promise.all([startOpenAiServer(), startOpenAiServer(), startOpenAiServer()]);
+const { inOrder, counts } = withThreeServers((servers) => {
+  [a, b, c] = servers;
 });
-afterEach(() => Promise.all([a.close(), b.close(), c.close()]));
 
-/** Asked in that order. */
-function inOrder(rest: Partial<BackendConfig> = {}) {
-  return [a, b, c].map(({ url }, order) => memberAt(url, "abc"[order]!, { order, ...rest }));
-}
-
-const counts = () => [a, b, c].map(({ requests }) => requests.length);
 const DOWN: Step = { status: 503, body: '{"error":{"message":"overloaded"}}' };
-const event = (content: string) => `data: {"choices":[{"delta":{"content":"${content}"}}]}\n\n`;
-const fails = (status: number, headers = {}): Step => ({ status, headers, body: "{}" });
 const seeded = (seed: number) => () => {
   seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
   return seed / 2 ** 32;
