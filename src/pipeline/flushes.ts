@@ -21,15 +21,14 @@ export class Flushes {
   /** Something came; `enough` where there is now too much to wait. */
   gathered(enough: boolean, send: Send, keepAlive: (work: Promise<unknown>) => void): void {
     const now = Date.now();
-    if (enough && !this.#isBusy()) keepAlive(this.flush(send));
+    if (enough && !this.#isBusy()) keepAlive(this.#send(send));
     else if (now > this.#dueAt + this.#afterMs) {
       this.#dueAt = now + this.#afterMs;
       keepAlive(this.#later(send));
     }
   }
 
-  /** Sends now, however many are under way: somebody asks for it. */
-  async flush(send: Send): Promise<void> {
+  async #send(send: Send): Promise<void> {
     const own = { at: Date.now() };
     this.#underWay.push(own);
     try {
@@ -42,7 +41,7 @@ export class Flushes {
   async #later(send: Send): Promise<void> {
     await new Promise((done) => setTimeout(done, this.#afterMs));
     this.#dueAt = Number.NEGATIVE_INFINITY;
-    if (!this.#isBusy()) await this.flush(send);
+    if (!this.#isBusy()) await this.#send(send);
   }
 
   #isBusy(): boolean {

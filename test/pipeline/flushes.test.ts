@@ -59,17 +59,3 @@ it("no more are begun than may be under way, until one ends or is given up", asy
   flushes.gathered(true, send, keepAlive);
   expect(ends.length).toBe(FLUSHES_MAX + 2);
 });
-
-it("whoever asks for one gets it, and its end", async () => {
-  const { flushes, send, keepAlive, ends } = setUp();
-  for (let i = 0; i < FLUSHES_MAX; i++) flushes.gathered(true, send, keepAlive);
-  let over = false;
-  const asked = flushes.flush(send).then(() => {
-    over = true;
-  });
-  expect(ends.length).toBe(FLUSHES_MAX + 1);
-  await vi.advanceTimersByTimeAsync(AFTER_MS);
-  expect(over).toBe(false);
-  ends.at(-1)!();
-  await asked;
-});
