@@ -25,6 +25,7 @@ import { DATA_HELP, DATA_OPTIONS, readLabelled } from "./router-data.ts";
 import { readOutcomes } from "./router-outcomes.ts";
 import { describeTarget } from "./router-state.ts";
 import { readState } from "./router-status.ts";
+import { showTime } from "./table.ts";
 
 const FEATURES_SHOWN = 12;
 const EXAMPLES_SHOWN = 8;
@@ -203,7 +204,7 @@ function reportOf({ judged, from, state, figures, backend, weights }: Gathered):
   return {
     source: [
       ["data", from.data],
-      ["measured", `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`],
+      ["measured", `${showTime(Date.now())} UTC`],
       ["weights", weights_version],
       ["target", describeTarget(target)],
       ["threshold", threshold < 0 ? "none: the edge keeps nothing" : threshold.toFixed(4)],

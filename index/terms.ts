@@ -1,5 +1,4 @@
 /** Text to index terms. The same function serves documents and queries, so the two cannot drift. */
-
 import porter2 from "wink-porter2-stemmer";
 import { normalForm } from "../src/model/normal-form.ts";
 

@@ -5,7 +5,6 @@
  *  (JavaScript's own also takes U+FEFF and leaves U+0085), and "(?i:'s|...)" is ASCII's case alone,
  *  as in llama.cpp (Unicode's would let U+017F be an s). Every pattern matches at every position,
  *  so that the words of a text, joined, are the text, or its NFC where that is what is cut. */
-
 import { invalidModel } from "./gguf.ts";
 import { normalForm } from "./normal-form.ts";
 

@@ -1,6 +1,5 @@
 /** The part of a tokenizer.json that turns text into ids: WordPiece as uncased BERT has it, or
  *  byte-level BPE as RoBERTa and GPT-2 have it. */
-
 import { z } from "zod";
 import { ServiceError } from "../errors.ts";
 import { ONNX_PIECE_CHARS_MAX, ONNX_VOCAB_MAX } from "../limits.ts";

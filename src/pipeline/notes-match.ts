@@ -1,6 +1,5 @@
 /** Whether two questions ask the same thing, as far as their words tell: the guard behind a
  *  semantic hit, which alone takes "in 1990" for "in 1991". */
-
 import { STOPWORDS, stem } from "../../index/terms.ts";
 import { normalForm } from "../model/normal-form.ts";
 import type { Note } from "./notes-types.ts";

@@ -1,6 +1,5 @@
 /** Memory that learns: what becomes a note, and what takes one out of use. Notes hold text of
  *  backends and of users: it is data, wherever it goes. */
-
 import { cutText } from "../../index/cut.ts";
 import {
   NOTE_AGREED_CHARS_MAX,

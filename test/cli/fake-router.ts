@@ -1,6 +1,5 @@
 /** The router's endpoints of the fake service: an edge whose features say how likely it is wrong,
  *  with a difficulty that does not listen to them, so that there is something to learn. */
-
 import type { RecordedOutcome } from "../../cli/router-outcomes.ts";
 import { mulberry32 } from "../../eval/random.ts";
 import type { Drift, RouterState, RungState } from "../../src/pipeline/learning-types.ts";
