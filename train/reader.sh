@@ -6,9 +6,11 @@ data=${1:?"usage: sh train/reader.sh DATA"}
 before=
 for stage in first second third; do
   out=train/out/$stage.pt
-  if [ ! -f "$out" ] || [ -f "train/out/$stage.state.pt" ]; then
+  if [ -n "${trained:-}" ] || [ ! -f "train/out/$stage.done" ]; then
     python train/train_reader.py --data "$data" --stage "$stage" --out "$out" \
       ${before:+--init "$before"}
+    touch "train/out/$stage.done"
+    trained=$stage # what follows was not made of this one
   fi
   before=$out
 done
