@@ -1,6 +1,6 @@
 /** llama.cpp compiled to WASM, from the npm package @wllama/wllama, on Node with one thread: the
  *  peer of Brink's decoders. Two of its versions, since neither is the faster one for every file:
- *  3.8.1 multiplies Q4_0 without SIMD on one thread, and 2.3.7 does not. */
+ *  3.13.0 multiplies Q4_0 without SIMD on one thread, and 2.3.7 does not. */
 import { openAsBlob } from "node:fs";
 import { join } from "node:path";
 import { cpuMs } from "../report.ts";
@@ -62,7 +62,7 @@ export async function openWllamaTwo(file: string, cacheType: "f16" | "q8_0"): Pr
   };
 }
 
-/** Version 3.8.1, which takes text alone and times itself by the wall clock, greedy sampling of
+/** Version 3.13.0, which takes text alone and times itself by the wall clock, greedy sampling of
  *  each token included. */
 export async function openWllamaThree(file: string): Promise<DecoderPeer> {
   actAsBrowser();
@@ -72,7 +72,7 @@ export async function openWllamaThree(file: string): Promise<DecoderPeer> {
   const batch = { n_ctx: 1024, n_batch: 256, n_ubatch: 256, n_parallel: 1 };
   await wllama.loadModel([await openAsBlob(file)], { n_threads: 1, n_gpu_layers: 0, ...batch });
   return {
-    name: "wllama 3.8.1",
+    name: "wllama 3.13.0",
     async run(promptTokens, tokens) {
       // Letters of a scripted vocabulary that merges next to nothing: about a token each.
       const letter = (i: number) => String.fromCharCode(97 + ((i * 7919) % 26));
