@@ -14,6 +14,8 @@ export interface NewDocument {
   version: number;
   updated_at: number;
   document: PreparedDocument;
+  /** Whether its passages are linked where they say the same; absent: as the options say. */
+  linking?: boolean;
 }
 
 export interface ChangePlan {

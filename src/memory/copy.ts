@@ -49,7 +49,10 @@ function sizeOf({ document: { id, text, title, metadata, passages } }: CopiedDoc
 }
 
 /** A stored document as `apply` and `adopt` take it. */
-export function wholeDocument({ store, passages }: Tables, document: DocumentRow): CopiedDocument {
+export function wholeDocument(
+  { store, passages, links }: Tables,
+  document: DocumentRow,
+): CopiedDocument {
   const { row, version, updated_at, first, passages: count, ...rest } = document;
   const parts = passages.of(first, count);
   return {
@@ -59,5 +62,6 @@ export function wholeDocument({ store, passages }: Tables, document: DocumentRow
       text: parts.map(({ text }) => text).join("") + store.tail(row),
       passages: parts.map(({ passage }) => passage),
     },
+    linking: links.notes(first, first + count),
   };
 }

@@ -86,6 +86,13 @@ export class LinkTable {
     return new Set(rows.map(({ passage }) => Number(passage)));
   }
 
+  /** Whether any of the passages [from, to) was noted: those of a document are, if any, all that
+   *  say something. */
+  notes(from: number, to: number): boolean {
+    const select = "SELECT 1 FROM links WHERE passage >= ? AND passage < ? LIMIT 1";
+    return this.#sql.exec(select, from, to).toArray().length > 0;
+  }
+
   /** Every link, by row. */
   *all(): Generator<Link> {
     const select = `SELECT l.passage, p.document, l.same_as, o.document AS original

@@ -148,6 +148,9 @@ export interface CopiedDocument {
   version: number;
   updated_at: number;
   document: PreparedDocument;
+  /** Whether its passages are linked where they say the same, as they were when it was stored;
+   *  absent, as in snapshots of earlier releases: as the options say. */
+  linking?: boolean;
 }
 
 /** A page of a copy: documents in row order after `row`, then what was removed after `removal`. */

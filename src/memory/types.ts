@@ -26,7 +26,7 @@ export interface NamespaceOptions {
   fusion: "convex" | "rrf";
   /** What the convex fusion weighs the cosine with, 0 to 1; BM25 gets the rest. */
   cosine_weight: number;
-  /** Whether passages that say nearly the same are kept or linked to the first of them. */
+  /** Whether passages that say the same are kept or linked to the first of them. */
   near_duplicates: "keep" | "link";
   /** How many objects the namespace starts with, 1 or more. */
   shards: number;

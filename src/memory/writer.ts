@@ -4,6 +4,7 @@ import { encodeCounts, type TermCounts } from "../../index/term-counts.ts";
 import { assert } from "../errors.ts";
 import type { NewDocument } from "./changes.ts";
 import { rebuildSegments, sealMemtable, type Tables } from "./index-store.ts";
+import type { SaidPassage } from "./link-table.ts";
 import { type NewPassage, textParts } from "./passage-store.ts";
 import type { Resident } from "./resident.ts";
 import type { Link } from "./slots.ts";
@@ -50,19 +51,23 @@ function rowsOf({ first, passages }: RemovedDocument): number[] {
   return Array.from({ length: passages }, (_, seq) => first + seq);
 }
 
-/** What the documents' passages say and which of them are linked, where that is asked for. */
+/** What the documents' passages say and which of them are linked, where that is asked for. A copy
+ *  asks for what was asked for when they were stored: its source finds by that. */
 function linksOf(
   { store, links }: Tables,
   { options }: Resident,
   added: readonly NewDocument[],
 ): Map<number, Link> {
-  if (options.near_duplicates !== "link") return new Map();
-  let passage = store.numbers().next_passage;
-  const said = added.flatMap(({ row, document: { text, passages } }) =>
-    passages.map(({ start, end }) => {
-      return { document: row, passage: passage++, text: text.slice(start, end) };
-    }),
-  );
+  const byOption = options.near_duplicates === "link";
+  let next = store.numbers().next_passage;
+  const said: SaidPassage[] = [];
+  for (const { row, document, linking = byOption } of added) {
+    const first = next;
+    next += document.passages.length;
+    if (!linking) continue;
+    for (const [seq, { start, end }] of document.passages.entries())
+      said.push({ document: row, passage: first + seq, text: document.text.slice(start, end) });
+  }
   return links.insert(said);
 }
 

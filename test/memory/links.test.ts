@@ -109,6 +109,63 @@ it("a copy links as its source does", async () => {
   });
 });
 
+it("a copy links what its source does, whatever the option was when each was stored", async () => {
+  const copy = (shard: Shard) => [shard.copyPage(0, 0, 2), shard.copyPage(2, 0, 100)];
+  const source = await withShard("mixed", (shard) => {
+    shard.configure(NAMESPACE_DEFAULTS);
+    shard.apply([upsert(1, prepared("kept", NOTICE)), upsert(2, prepared("kept too", NOTICE))]);
+    shard.configure(LINK);
+    shard.apply([upsert(3, prepared("a", NOTICE)), upsert(4, prepared("b", `?\n${NOTICE}`))]);
+    const linking = { pages: copy(shard), hits: found(shard, "leas"), units: shard.stats().units };
+    shard.configure(NAMESPACE_DEFAULTS);
+    shard.apply([upsert(5, prepared("c", NOTICE))]);
+    return [
+      linking,
+      { pages: copy(shard), hits: found(shard, "leas"), units: shard.stats().units },
+    ];
+  });
+  expect(source.map(({ hits }) => hits)).toEqual([
+    ["kept", "kept too", "a b#1"],
+    ["kept", "kept too", "a b#1", "c"],
+  ]);
+  for (const [i, options] of [LINK, NAMESPACE_DEFAULTS].entries())
+    await withShard(`mixed-${i}`, (sink, reopen) => {
+      sink.configure(options);
+      const { pages, hits, units } = source[i]!;
+      for (const page of pages) sink.adopt(page);
+      for (const each of [sink, reopen()]) {
+        expect(found(each, "leas")).toEqual(hits);
+        expect(each.stats().units).toBe(units);
+      }
+      // An heir is one of those that were linked, as in the source.
+      sink.apply([remove("a")]);
+      expect(found(sink, "leas")).toEqual(["kept", "kept too", "b", ...(i === 1 ? ["c"] : [])]);
+    });
+});
+
+it("what a changed document said before links nothing any more, sealed or not", async () => {
+  for (const sealPassages of [1, 1_000])
+    await withShard(
+      `changed-${sealPassages}`,
+      (shard, reopen) => {
+        fill(shard);
+        shard.maintain();
+        const expectFound = (expected: string[]) => {
+          for (const each of [shard, reopen()]) expect(found(each, "leas")).toEqual(expected);
+        };
+        shard.apply([upsert(4, prepared("b", "The lease ended."))]);
+        expectFound(["a c#0", "c", "b"]);
+        shard.apply([upsert(5, prepared("a", "The lease began."))]);
+        expectFound(["c", "c", "b", "a"]);
+        const patch = { metadata: { lang: "fr" } };
+        shard.apply([{ kind: "patch", row: 6, id: "c", patch, if_version: null }]);
+        shard.apply([upsert(7, prepared("b", NOTICE))]);
+        expectFound(["a", "c b#0", "c"]);
+      },
+      { sealPassages },
+    );
+});
+
 it("what was stored before stays as it is, and documents as units are refused", async () => {
   await withShard("option", (shard) => {
     shard.configure(NAMESPACE_DEFAULTS);

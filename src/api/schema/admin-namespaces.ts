@@ -22,7 +22,7 @@ const Fusion = z.enum(["convex", "rrf"]).openapi({
 });
 
 const NearDuplicates = z.enum(["keep", "link"]).openapi({
-  description: "Whether passages that say nearly the same are kept or linked to the first.",
+  description: "Whether passages that say the same are kept or linked to the first.",
 });
 
 const VectorTier = z.enum(["object", "vectorize"]).openapi({
