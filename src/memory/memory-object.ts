@@ -41,7 +41,8 @@ import type { Work, WorkReport } from "./work.ts";
 export class MemoryObject extends MemoryNode {
   /** Makes the namespace, or gives it other options, which rank anew. Throws `conflict` where one
    *  differs that is fixed once documents are stored: bm25_unit, shards, vector_tier;
-   *  `invalid_request` where they do not go together. */
+   *  `invalid_request` where they do not go together; `memory_busy` where a snapshot is being
+   *  restored, which brings its own. */
   async configure(options: NamespaceOptions): Promise<void> {
     await this.makeNamespace().configure(options);
   }

@@ -94,7 +94,7 @@ export class Namespace {
   /** Makes the namespace or changes its options. Throws `conflict` where documents are stored that
    *  a change of `bm25_unit`, `shards` or `vector_tier` would have to move, `invalid_request` for
    *  options that do not go together, `vectorize_not_configured` for a tier that the deployment
-   *  lacks. */
+   *  lacks, `memory_busy` for other options while a snapshot is being restored. */
   async configure(options: NamespaceOptions): Promise<void> {
     await this.#steps.run(() =>
       this.writes.run(() => this.store.changing(() => this.#configure(options))),
@@ -108,6 +108,7 @@ export class Namespace {
     // Without its tables there is nothing that the options hold for: the namespace is made anew.
     const known = store.lacksOwnTables() ? null : store.options();
     if (known !== null && !store.optionsPending && equalOptions(known, options)) return;
+    this.#checkWritable(); // a restore that ends would replace these options
     const moved = known === null ? FIXED : FIXED.filter((name) => known[name] !== options[name]);
     if (moved.length > 0) {
       if (known !== null && (await this.#documents()) > 0)
@@ -341,10 +342,8 @@ export class Namespace {
     const now = this.#host.now();
     const due: number[] = [];
     if (store.optionsPending) await this.writes.run(() => this.#spreadOptions(), true);
-    if (store.work() !== null) {
-      if (this.work.retryAt <= now) await this.work.step();
-      if (store.work() !== null) due.push(Math.max(now, this.work.retryAt));
-    }
+    if (store.work() !== null && this.work.retryAt <= now) await this.work.step();
+    if (store.work() !== null) due.push(Math.max(now, this.work.retryAt));
     if (!(await this.#destroyRetired())) due.push(now + WORK_RETRY_MS);
     if (store.work()?.kind !== "restore") {
       if ((store.forgetAt() ?? Number.POSITIVE_INFINITY) <= now)

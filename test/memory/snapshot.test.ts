@@ -74,6 +74,20 @@ it.each([1, 3])(
   },
 );
 
+it("other options are memory_busy while a restore goes on that would replace them", async () => {
+  const { stepped, memory } = await filled("snapshot/options", 1);
+  const options = await memory.options();
+  const id = await snapshotOf(stepped);
+  await memory.configure({ ...options, k1: 2 });
+  await memory.restore(id);
+  expect(await codeFrom(memory.configure({ ...options, k1: 1 }))).toBe("memory_busy");
+  await memory.configure({ ...options, k1: 2 }); // those that hold
+  await settle(stepped);
+  expect(await memory.options()).toEqual(options);
+  await memory.configure({ ...options, k1: 1 });
+  expect((await memory.options()).k1).toBe(1);
+});
+
 it("a snapshot holds what was written until it ended, less what was removed", async () => {
   const { stepped, memory, twin, random } = await filled("snapshot/online", 2);
   const id = await memory.snapshot();
