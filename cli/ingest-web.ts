@@ -124,8 +124,8 @@ async function fetchPage({ url, depth }: Page): Promise<Fetched | { fault: strin
       if (!response.ok) return { fault: `the site answered ${response.status}` };
       return { fault: `it is ${type.trim() || "of no type"}, which is not read` };
     }
-    const bytes = await readBody(response, CLI_FILE_BYTES_MAX);
-    if (bytes === null) return { fault: `it has more than ${CLI_FILE_BYTES_MAX} bytes` };
+    const { bytes, whole } = await readBody(response, CLI_FILE_BYTES_MAX);
+    if (!whole) return { fault: `it has more than ${CLI_FILE_BYTES_MAX} bytes` };
     const decoded = decodePage(bytes, header, kind === "text/html");
     if ("fault" in decoded) return decoded;
     const final = addressOf(reached.url, url)!;
@@ -139,21 +139,31 @@ async function fetchPage({ url, depth }: Page): Promise<Fetched | { fault: strin
     };
   } catch (error) {
     if (depth > 0 && error instanceof RedirectRefusal) return null;
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    return { fault: `it cannot be fetched: ${(cause as Error).message || (cause as Error).name}` };
+    return { fault: `it cannot be fetched: ${causeOf(error)}` };
   }
 }
 
-/** The body, or null where it has more bytes than that. */
-async function readBody(response: Response, bytesMax: number): Promise<Uint8Array | null> {
+/** Of what was thrown, which is an AggregateError without a message where a host has several
+ *  addresses. */
+function causeOf(error: unknown): string {
+  const { message, code, name } = error as NodeJS.ErrnoException;
+  return message || code || name;
+}
+
+/** The body, or its first `bytesMax` bytes where it is not `whole` with them. */
+async function readBody(
+  response: Response,
+  bytesMax: number,
+): Promise<{ bytes: Uint8Array; whole: boolean }> {
   const parts: Uint8Array[] = [];
   let bytes = 0;
   for await (const part of response.body ?? []) {
-    bytes += part.length;
-    if (bytes > bytesMax) return null; // leaving the loop cancels the body
     parts.push(part);
+    bytes += part.length;
+    if (bytes > bytesMax) break; // leaving the loop cancels the body
   }
-  return Buffer.concat(parts);
+  const all = Buffer.concat(parts);
+  return { bytes: all.subarray(0, bytesMax), whole: bytes <= bytesMax };
 }
 
 /** A page as a document, its id its address. Documents that a page holds have the ids that it
@@ -213,8 +223,9 @@ interface Robots {
 
 const ALLOWED: Robots = { robots: null, refused: null };
 
-/** One that the site fails at means that nothing may be read (RFC 9309, 2.3.1.4), as does one that
- *  is at another origin: what it says stays unknown. */
+/** One that cannot be reached, or that the site fails at, means that nothing may be read, and one
+ *  that is not there (400 to 499) that all may (RFC 9309, 2.3.1.3 and 2.3.1.4). What one at another
+ *  origin says stays unknown. */
 async function fetchRobots(origin: string): Promise<Robots> {
   const url = `${origin}/robots.txt`;
   const refuse = (why: string) => ({
@@ -228,10 +239,15 @@ async function fetchRobots(origin: string): Promise<Robots> {
     };
     const { response } = await fetchAlong(url, init, leavesOrigin);
     if (response.status >= 500) return refuse(`the site answered ${response.status}`);
-    const body = response.ok ? await readBody(response, CLI_ROBOTS_BYTES_MAX) : null;
-    if (body === null) return ALLOWED;
-    return { robots: robotsParser(url, new TextDecoder().decode(body)), refused: null };
+    if (!response.ok) {
+      await response.body?.cancel();
+      return ALLOWED;
+    }
+    const { bytes, whole } = await readBody(response, CLI_ROBOTS_BYTES_MAX);
+    const rules = whole ? bytes : bytes.subarray(0, bytes.lastIndexOf(0x0a) + 1); // no half rule
+    return { robots: robotsParser(url, new TextDecoder().decode(rules)), refused: null };
   } catch (error) {
-    return error instanceof RedirectRefusal ? refuse(error.message) : ALLOWED;
+    if (error instanceof RedirectRefusal) return refuse(error.message);
+    return refuse(`it cannot be fetched: ${causeOf(error)}`);
   }
 }

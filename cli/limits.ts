@@ -23,6 +23,8 @@ export const CLI_PAGE_MS_MAX = 30_000;
 export const CLI_PAGE_PAUSE_MS = 250;
 export const CLI_PAGE_PAUSE_MS_MAX = 10_000;
 export const CLI_ROBOTS_BYTES_MAX = 512 * 1024;
+// What is fetched from others is given up where nothing comes for so long.
+export const CLI_IDLE_MS_MAX = 60_000;
 // What is moved is found after one or two; RFC 9309 (2.3.1.2) wants five followed for robots.txt.
 export const CLI_REDIRECTS_MAX = 5;
 // How often a snapshot's or a restore's progress is asked for.

@@ -1,8 +1,8 @@
 /** Fetches what somebody else may lead elsewhere: redirects are followed one at a time, and each is
  *  looked at before anything is sent to where it leads. */
-import { lookup } from "node:dns/promises";
 import { refuseAddress } from "../src/env-address.ts";
 import { CLI_REDIRECTS_MAX } from "./limits.ts";
+import { addressesOf, fetchPinned, type PinnedInit } from "./pinned.ts";
 
 const REDIRECTS = [301, 302, 303, 307, 308];
 
@@ -17,12 +17,12 @@ export class RedirectRefusal extends Error {}
  *  Throws RedirectRefusal, and Error for what is no such address or leads on and on. */
 export async function fetchAlong(
   address: string,
-  init: RequestInit,
+  init: PinnedInit,
   rule: RedirectRule,
 ): Promise<{ response: Response; url: string }> {
   let from = new URL(address);
   for (let hops = 0; ; hops++) {
-    const response = await fetch(from.href, { ...init, redirect: "manual" });
+    const response = await fetchPinned(from, init);
     const location = response.headers.get("location");
     if (!REDIRECTS.includes(response.status) || location === null)
       return { response, url: from.href };
@@ -43,8 +43,8 @@ export function leavesOrigin(from: URL, to: URL): string | null {
 }
 
 /** For what an operator names, who may name hosts of their own network: those may lead to each
- *  other, but a public host must not choose what is fetched there. A name is looked up here and
- *  again by fetch, so who answers for it may still answer differently each time. */
+ *  other, but a public host must not choose what is fetched there. What a name resolves to here is
+ *  what fetchPinned connects to. */
 export async function leadsInward(from: URL, to: URL): Promise<string | null> {
   if (from.hostname === to.hostname || !(await isPrivate(to, "some"))) return null;
   if (await isPrivate(from, "every")) return null;
@@ -54,7 +54,7 @@ export async function leadsInward(from: URL, to: URL): Promise<string | null> {
 /** Whether its name or address is of a private network, or else some or all that it resolves to. */
 async function isPrivate({ hostname }: URL, of: "some" | "every"): Promise<boolean> {
   if (refuseHost(hostname)) return true;
-  const found = await lookup(hostname.replace(/^\[|\]$/g, ""), { all: true });
+  const found = await addressesOf(hostname);
   return found[of](({ address, family }) =>
     refuseHost(family === 6 ? `[${address.split("%")[0]}]` : address),
   );

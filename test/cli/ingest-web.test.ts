@@ -6,13 +6,14 @@ import type { Values } from "../../cli/command.ts";
 import { ingest } from "../../cli/ingest.ts";
 import type { Item } from "../../cli/ingest-item.ts";
 import { addressOf, type CrawlNotes, type CrawlOptions, webItems } from "../../cli/ingest-web.ts";
-import { CLI_PAGES_MAX } from "../../cli/limits.ts";
+import { CLI_PAGES_MAX, CLI_ROBOTS_BYTES_MAX } from "../../cli/limits.ts";
 import { FakeBrink } from "./fake-brink.ts";
 import { runCommand } from "./said.ts";
 
 interface Page {
   type?: string;
   body: string | Uint8Array;
+  /** 0: the connection is cut. */
   status?: number;
   location?: string;
 }
@@ -27,6 +28,7 @@ beforeEach(async () => {
     asked.push(request.url!);
     const page = pages[request.url!] ?? { status: 404, body: "" };
     const { type = "text/html; charset=utf-8", status = 200, location, body } = page;
+    if (status === 0) return void response.destroy();
     response.writeHead(status, { "content-type": type, ...(location ? { location } : {}) });
     response.end(body);
   });
@@ -233,6 +235,31 @@ it("robots.txt, nofollow and noindex are heeded; the page that was named is read
   expect(notes.remarks).toEqual([
     `${site}/: no links were followed: ${site}/robots.txt: the site answered 500`,
   ]);
+});
+
+it("a robots.txt that cannot be reached forbids links, and one that is not there allows", async () => {
+  pages = { "/": links("/a"), "/a": { body: "<p>a" }, "/robots.txt": { status: 0, body: "" } };
+  expect(ids(await items("/", { depth: 1 }))).toEqual(["/"]);
+  expect(notes.remarks).toEqual([
+    `${site}/: no links were followed: ${site}/robots.txt: it cannot be fetched: ` +
+      "socket hang up",
+  ]);
+  for (const status of [401, 403, 404, 410]) {
+    pages["/robots.txt"] = { status, body: "" };
+    expect(ids(await items("/", { depth: 1 })), `${status}`).toEqual(["/", "/a"]);
+  }
+});
+
+it("of a robots.txt that is too long its beginning holds, without half a rule", async () => {
+  const start = "User-agent: *\nDisallow: /private\n";
+  const end = "\nDisallow: /";
+  const filler = "#".repeat(CLI_ROBOTS_BYTES_MAX - start.length - end.length);
+  pages = {
+    "/robots.txt": { type: "text/plain", body: `${start}${filler}${end}late\n` },
+    "/": links("/private", "/late"),
+    "/late": { body: "<p>late" },
+  };
+  expect(ids(await items("/", { depth: 1 }))).toEqual(["/", "/late"]);
 });
 
 it("a page that cannot be read is told, and the others are read", async () => {

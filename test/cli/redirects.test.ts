@@ -20,13 +20,25 @@ const NAMES: Record<string, string[]> = {
   "wiki.example.com": ["10.0.0.5"],
   "mixed.example.com": ["93.184.216.36", "fe80::1%eth0"],
 };
-vi.mock("node:dns/promises", () => ({
-  lookup: async (host: string) => {
-    const addresses = /[\d:]$/.test(host) ? [host] : NAMES[host];
-    if (addresses === undefined) throw new Error(`getaddrinfo ENOTFOUND ${host}`);
-    return addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
+vi.mock("node:dns", () => ({
+  promises: {
+    lookup: async (host: string) => {
+      const addresses = NAMES[host];
+      if (addresses === undefined) throw new Error(`getaddrinfo ENOTFOUND ${host}`);
+      return addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
+    },
   },
 }));
+vi.mock("../../cli/pinned.ts", async (original) => {
+  const real = await original<typeof import("../../cli/pinned.ts")>();
+  const fetchPinned: typeof real.fetchPinned = async (url, init) => {
+    if (url.hostname === "127.0.0.1") return real.fetchPinned(url, init);
+    const location = moved[url.href];
+    if (location === undefined) return new Response("<p>public", { headers: HTML });
+    return new Response(null, { status: 301, headers: { location } });
+  };
+  return { ...real, fetchPinned };
+});
 
 /** A host of the private network: what it was asked, and where it redirects to. */
 interface Host {
@@ -60,17 +72,8 @@ beforeEach(async () => {
   [one, other] = [await startHost(), await startHost()];
   folder = mkdtempSync(join(tmpdir(), "brink-redirects-"));
   moved = {};
-  const real = globalThis.fetch;
-  vi.stubGlobal("fetch", async (url: string, init: RequestInit) => {
-    if (new URL(url).hostname === "127.0.0.1") return real(url, init);
-    const location = moved[url];
-    if (location === undefined) return new Response("<p>public", { headers: HTML });
-    if (init.redirect !== "manual") return fetch(location, init);
-    return new Response(null, { status: 301, headers: { location } });
-  });
 });
 afterEach(() => {
-  vi.unstubAllGlobals();
   rmSync(folder, { recursive: true, force: true });
   for (const { server } of [one!, other!]) {
     server.closeAllConnections();
