@@ -237,7 +237,8 @@ it("robots.txt, nofollow and noindex are heeded; the page that was named is read
   ]);
 });
 
-it("a robots.txt that cannot be reached forbids links, and one that is not there allows", async () => {
+  const cut: Page = { status: 0, body: "" };
+  pages = { "/": links("/a"), "/a": { body: "<p>a" }, "/robots.txt": cut };
   pages = { "/": links("/a"), "/a": { body: "<p>a" }, "/robots.txt": { status: 0, body: "" } };
   expect(ids(await items("/", { depth: 1 }))).toEqual(["/"]);
   expect(notes.remarks).toEqual([
