@@ -7,8 +7,14 @@ import { CLI_ATTEMPTS_MAX, CLI_RETRY_MS, CLI_RETRY_MS_MAX } from "./limits.ts";
 export interface Client {
   /** The reply's JSON. Throws ReplyError with the service's own message and code. */
   call(method: string, path: string, body?: unknown): Promise<unknown>;
-  /** As `call`, again where it fails for what may pass: only for what does no harm twice. */
-  callAgain(method: string, path: string, body?: unknown): Promise<unknown>;
+  /** As `call`, again where it fails for what may pass: only for what does no harm twice. `headers`
+   *  come on top of those that every call has. */
+  callAgain(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<unknown>;
   /** Sends lines of NDJSON, again where the call fails for what may pass: the caller's lines must
    *  be such that sending them twice does no harm. */
   sendLines(path: string, lines: string): Promise<unknown>;
@@ -45,8 +51,15 @@ export class ReplyError extends CommandError {
 /** The service that the options, the environment or the local default name. */
 export function connect(values: Values): Client {
   const { url: root, key } = addressOf(values);
-  const send = async (method: string, path: string, type: string, body?: BodyInit) => {
+  const send = async (
+    method: string,
+    path: string,
+    type: string,
+    body?: BodyInit,
+    more: Record<string, string> = {},
+  ) => {
     const headers = {
+      ...more,
       authorization: `Bearer ${key}`,
       ...(body === undefined ? {} : { "content-type": type }),
     };
@@ -63,16 +76,21 @@ export function connect(values: Values): Client {
       throw refusal(root, response, text);
     }
   };
-  const call = async (method: string, path: string, body?: unknown) => {
+  const call = async (
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ) => {
     return jsonOf(
       body instanceof Uint8Array
-        ? await send(method, path, "application/octet-stream", body as BodyInit)
-        : await send(method, path, "application/json", JSON.stringify(body)),
+        ? await send(method, path, "application/octet-stream", body as BodyInit, headers)
+        : await send(method, path, "application/json", JSON.stringify(body), headers),
     );
   };
   return {
     call,
-    callAgain: (method, path, body) => repeat(() => call(method, path, body)),
+    callAgain: (...args) => repeat(() => call(...args)),
     sendLines: (path, lines) =>
       repeat(async () => jsonOf(await send("POST", path, "application/x-ndjson", lines))),
     stream: (path, body) =>

@@ -2,6 +2,7 @@
  *  service, or taken from the outcomes that it recorded. */
 import { WRONG_BELOW_F1 } from "../eval/scores.ts";
 import { f1Score } from "../eval/squad.ts";
+import { READER_ID } from "../src/engine/reader.ts";
 import { kindOf } from "../src/router/features-question.ts";
 import { type Client, ReplyError } from "./client.ts";
 import { CommandError, type CommandOption, countOf, type Values } from "./command.ts";
@@ -47,8 +48,8 @@ interface ChatReply {
   };
 }
 
-/** Asks every question of the edge (`model: "edge"`), in the file's order; those of which an answer
- *  was judged are looked up. Throws CommandError where the service is not what it must be. */
+/** Asks the reader every question, in the file's order; those of which an answer was judged are
+ *  looked up. Throws CommandError where the service is not what it must be. */
 export async function judgeAll(
   client: Client,
   data: LabelledData,
@@ -85,17 +86,22 @@ export async function judgeAll(
   return judged.filter((one) => one !== null);
 }
 
+/** By its own name the reader answers even where a note would answer for the edge, and without the
+ *  cache no like question's answer is taken for this one's. */
+const NO_CACHE = { "x-brink-cache": "off" };
+
 async function ask(client: Client, asked: LabelledQuestion): Promise<Judged> {
   const { source, question, namespace, label } = asked;
   const body = {
-    model: "edge",
+    model: READER_ID,
     messages: [{ role: "user", content: question }],
     ...(namespace === null ? {} : { memory: { namespace } }),
     explain: true,
   };
   let reply: ChatReply;
   try {
-    reply = (await client.callAgain("POST", "/v1/chat/completions", body)) as ChatReply;
+    const path = "/v1/chat/completions";
+    reply = (await client.callAgain("POST", path, body, NO_CACHE)) as ChatReply;
   } catch (error) {
     if (!(error instanceof ReplyError)) throw error;
     const remedy =
@@ -121,7 +127,8 @@ async function ask(client: Client, asked: LabelledQuestion): Promise<Judged> {
   };
 }
 
-/** The recorded outcomes of the calls that were judged, by trace id. */
+/** The recorded outcomes of the calls that were judged, by trace id, of those that the reader was
+ *  asked and that the weights in use scored: by others a difficulty means something else. */
 async function lookUp(
   client: Client,
   questions: readonly LabelledQuestion[],
@@ -130,15 +137,23 @@ async function lookUp(
     questions.flatMap(({ label }) => ("right" in label ? [label.trace_id] : [])),
   );
   if (wanted.size === 0) return new Map();
+  const state = (await client.callAgain("GET", "/admin/router")) as { weights_version: string };
+  const { weights_version } = state;
   const outcomes = await readOutcomes(client, {});
   const found = outcomes.filter(({ trace_id }) => wanted.has(trace_id));
-  const missing = wanted.size - found.length;
-  if (missing > 0)
-    console.error(
-      `${missing} of ${wanted.size} judged calls are no longer among the service's ` +
-        `${outcomes.length} recorded outcomes, and are left out`,
-    );
-  return new Map(found.map((outcome) => [outcome.trace_id, outcome]));
+  const asked = found.filter(({ difficulty }) => difficulty !== null);
+  const scored = asked.filter((outcome) => outcome.weights_version === weights_version);
+  const tell = (count: number, why: string) => {
+    if (count > 0)
+      console.error(`${count} of ${wanted.size} judged calls ${why}, and are left out`);
+  };
+  tell(
+    wanted.size - found.length,
+    `are no longer among the service's ${outcomes.length} recorded outcomes`,
+  );
+  tell(found.length - asked.length, "were answered without asking the edge");
+  tell(asked.length - scored.length, `were scored by other weights than ${weights_version}`);
+  return new Map(scored.map((outcome) => [outcome.trace_id, outcome]));
 }
 
 function fromOutcome(

@@ -59,9 +59,10 @@ export async function readLabelled(values: Values): Promise<LabelledData> {
   if (!about?.isFile()) throw new CommandError(`${path} is no file`);
   const namespace = values.namespace === undefined ? null : String(values.namespace);
   const questions: LabelledQuestion[] = [];
+  const judged = new Set<string>();
   let refused = 0;
   for await (const { source, fields, fault } of records(path, about.size)) {
-    const why = fault ?? refuse(fields!);
+    const why = fault ?? refuse(fields!) ?? refuseAgain(fields!, judged);
     if (why !== null) {
       refused++;
       if (refused <= CLI_LABEL_FAULTS_SHOWN) console.error(oneLine(`${source}: ${why}`));
@@ -113,9 +114,14 @@ async function* csvRecords(path: string): AsyncGenerator<FileRecord> {
   }
 }
 
+/** That are read; others may stand beside them. */
+const COLUMNS = ["question", "answers", "answer", "namespace", "group", "right", "trace_id"];
+
 /** Throws CommandError for a header that no line could be used with. */
 function checkHeader(path: string, header: string[], fault: string | null): void {
   const has = (name: string) => header.includes(name);
+  const twice = header.find((name, i) => COLUMNS.includes(name) && header.indexOf(name) !== i);
+  if (twice !== undefined) throw new CommandError(`${path}: two columns are named ${twice}`);
   const labelled = has("answers") || has("answer") || (has("right") && has("trace_id"));
   if (fault === null && labelled && (has("question") || has("trace_id"))) return;
   throw new CommandError(
@@ -187,6 +193,16 @@ function refuse(fields: Fields): string | null {
   return null;
 }
 
+/** Why a line is refused that judges a call of those `judged` once more, or null: counted twice, it
+ *  would make a bound surer than its labels are. */
+function refuseAgain({ right, trace_id }: Fields, judged: Set<string>): string | null {
+  if (!present(right)) return null;
+  const call = String(trace_id).trim();
+  if (judged.has(call)) return "trace_id: a line above judges the same call";
+  judged.add(call);
+  return null;
+}
+
 /** Of fields that were not refused. */
 function toQuestion(source: string, fields: Fields, namespace: string | null): LabelledQuestion {
   const text = (name: string) => (isText(fields[name]) ? (fields[name] as string).trim() : null);
@@ -220,13 +236,13 @@ function splitAnswers(text: string): unknown {
   }
 }
 
-const BOOLEANS: Record<string, boolean> = {
-  ...{ true: true, yes: true, "1": true },
-  ...{ false: false, no: false, "0": false },
-};
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ...["true", "yes", "1"].map((word) => [word, true] as const),
+  ...["false", "no", "0"].map((word) => [word, false] as const),
+]);
 
 function readBoolean(value: unknown): boolean | null {
-  return BOOLEANS[String(value).trim().toLowerCase()] ?? null;
+  return BOOLEANS.get(String(value).trim().toLowerCase()) ?? null;
 }
 
 /** CSV cannot leave a field out, so an empty one is as good as none. */

@@ -60,7 +60,7 @@ export const routerReport: Command = {
       throw new UsageError("--backend-accuracy is a share above 0 and at most 1");
     const client = connect(values);
     const state = await readState(client);
-    const { judged, from } = await gather(client, values);
+    const { judged, from } = await gather(client, state.weights_version, values);
     refuseTooFew(judged);
     const steps = startProgress("measure", MEASURED, values.json === true, (n) => `${n} figures`);
     let done = 0;
@@ -81,7 +81,7 @@ interface Source {
   from: { data: string; notes: string[] };
 }
 
-async function gather(client: Client, values: Values): Promise<Source> {
+async function gather(client: Client, version: string, values: Values): Promise<Source> {
   if (values.data !== undefined) {
     const data = await readLabelled(values);
     const hash = createHash("sha256")
@@ -90,14 +90,16 @@ async function gather(client: Client, values: Values): Promise<Source> {
     const judged = await judgeAll(client, data, values);
     const left = data.questions.length - judged.length + data.refused;
     const notes = [
-      "Every question was asked of the edge (model edge). Where the file has answers, an answer " +
+      "Every question was asked of the edge's reader. Where the file has answers, an answer " +
         "is wrong when its token F1 against the best of them is below 0.5; where it has a " +
         "judgement, the recorded answer is what was judged.",
       ...(left > 0 ? [`${left} lines of the file were left out.`] : []),
     ];
     return { judged, from: { data: `${data.name} (SHA-256 ${hash.slice(0, 12)}…)`, notes } };
   }
-  const outcomes = await readOutcomes(client, { labelled: true });
+  const labelled = await readOutcomes(client, { labelled: true });
+  const outcomes = labelled.filter(({ weights_version }) => weights_version === version);
+  const left = labelled.length - outcomes.length;
   const judged = outcomes.flatMap((outcome) =>
     outcome.label === null ? [] : [judgeOutcome(outcome, outcome.label.wrong)],
   );
@@ -106,6 +108,7 @@ async function gather(client: Client, values: Values): Promise<Source> {
     "These are calls that the service recorded and that got a label: a rating, or a backend's " +
       "answer that agreed or not, which is an approximate rule. Rated calls are no random " +
       "sample of all calls: people rate what surprises them.",
+    ...(left > 0 ? [`${left} calls that other weights scored were left out.`] : []),
   ];
   const span = times.length === 0 ? "none" : `${times[0]} to ${times.at(-1)}`;
   return { judged, from: { data: `recorded outcomes with a label, ${span}`, notes } };

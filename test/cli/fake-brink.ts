@@ -80,7 +80,8 @@ export class FakeBrink {
       return canned;
     }
     const url = new URL(request.url!, this.url);
-    return this.router.route(request.method!, url, body) ?? this.route(request.method!, url, body);
+    const method = request.method!;
+    return this.router.route(method, url, body, request.headers) ?? this.route(method, url, body);
   }
 
   private route(method: string, url: URL, body: string): Reply {

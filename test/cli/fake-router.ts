@@ -1,5 +1,6 @@
 /** The router's endpoints of the fake service: an edge whose features say how likely it is wrong,
  *  with a difficulty that does not listen to them, so that there is something to learn. */
+import type { IncomingHttpHeaders } from "node:http";
 import type { RecordedOutcome } from "../../cli/router-outcomes.ts";
 import { mulberry32 } from "../../eval/random.ts";
 import type { Drift, RouterState, RungState } from "../../src/pipeline/learning-types.ts";
@@ -40,15 +41,18 @@ export class FakeRouter {
   sent: Record<string, unknown> | null = null;
   /** Questions that were asked, in their order. */
   readonly asked: Record<string, unknown>[] = [];
+  /** What their x-brink-cache said. */
+  readonly cacheWishes = new Set<string | undefined>();
   /** Left out of the features that are told. */
   untold = "";
   readonly pageSize = 3;
 
   /** The reply, or null where the endpoint is no part of the router. */
-  route(method: string, url: URL, body: string): Reply | null {
+  route(method: string, url: URL, body: string, headers: IncomingHttpHeaders): Reply | null {
     const sent = () => JSON.parse(body) as Record<string, unknown>;
     switch (`${method} ${url.pathname}`) {
       case "POST /v1/chat/completions":
+        this.cacheWishes.add(headers["x-brink-cache"]?.toString());
         return { status: 200, body: { brink: this.#answer(sent()) } };
       case "GET /admin/router":
         return { status: 200, body: this.#state() };

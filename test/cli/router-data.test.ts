@@ -77,6 +77,18 @@ it("a judgement is of one call, and yes, 1 and TRUE say the same", async () => {
   ]);
 });
 
+it("a call is judged once, and a column is there once", async () => {
+  const text = "trace_id,right\nt1,yes\n t1 ,no\nt2,constructor\n";
+  const { questions, told } = await read("a.csv", text, { "skip-faulty": true });
+  expect(questions.map(({ label }) => label)).toEqual([{ right: true, trace_id: "t1" }]);
+  expect(told).toEqual([
+    "a.csv:3: trace_id: a line above judges the same call",
+    "a.csv:4: right: it is true or false",
+  ]);
+  const twice = read("a.csv", "question,answers,note,note,Answers\nWho?,a,x,y,b\n");
+  await expect(twice).rejects.toThrow(/two columns are named answers/);
+});
+
 it("SQuAD's files are read, with their articles as groups", async () => {
   const qas = [
     { id: "q1", question: "When?", answers: [{ text: "3 May" }] },

@@ -158,12 +158,14 @@ describe("router calibrate", () => {
     expect(out).toMatch(/^440 questions: 400 answers, \d+ of them wrong, 40 abstentions\ntarget/);
     expect(out).toMatch(/threshold +0.4200/);
     expect(service.router.asked).toHaveLength(QUESTIONS);
+    // Neither a note's answer nor a cached one to a like question is the reader's.
     expect(service.router.asked[0]).toEqual({
-      model: "edge",
+      model: "brink-reader",
       messages: [{ role: "user", content: "How much is 0 <b>&?" }],
       memory: { namespace: "docs" },
       explain: true,
     });
+    expect(service.router.cacheWishes).toEqual(new Set(["off"]));
   });
 
   it("without a file, lets the service take what it collected", async () => {
@@ -286,6 +288,17 @@ describe("router report", () => {
     expect(result).toMatchObject({ questions: 64, answers: 56, auroc: { value: 1 } });
   });
 
+  it("of recorded outcomes leaves out those that other weights scored, and says so", async () => {
+    const labelled = (n: number) => outcome(n, { wrong: n % 40 > 25, source: "backend" });
+    service.router.outcomes = Array.from({ length: 80 }, (_, n) =>
+      n < 60 ? labelled(n) : { ...labelled(n), weights_version: "difficulty-old" },
+    );
+    const out = join(folder, "r.html");
+    const { result } = await run(routerReport, [], { out, json: true });
+    expect(result).toMatchObject({ questions: 60 });
+    expect(readFileSync(out, "utf8")).toContain("20 calls that other weights scored");
+  });
+
   it("needs answers, right and wrong ones", async () => {
     service.router.outcomes = [outcome(1, { wrong: true, source: "feedback" })];
     await expect(run(routerReport, [])).rejects.toThrow(
@@ -308,6 +321,20 @@ it("a judged call is looked up by its trace, and one that is gone is left out", 
     replace: true,
   });
   expect(said).toMatch(/1 of 4 judged calls are no longer among the service's 7 recorded outcomes/);
+});
+
+it("a judged call of other weights, or that no reader answered, is no label", async () => {
+  service.router.outcomes = [
+    { ...outcome(1, null), weights_version: "difficulty-old" },
+    outcome(2, null),
+    { ...outcome(3, null), edge_answer: null, difficulty: null },
+  ];
+  writeFileSync(data, "trace_id,right\nt1,yes\nt2,no\nt3,no\n");
+  const { said } = await run(routerCalibrate, [], { data });
+  const labels = [{ difficulty: 2 / 40, wrong: true }];
+  expect(service.router.calibrated).toEqual({ labels, abstained: 0, replace: true });
+  expect(said).toMatch(/1 of 3 judged calls were answered without asking the edge, and are left/);
+  expect(said).toMatch(/1 of 3 judged calls were scored by other weights than difficulty-shipped/);
 });
 
 it("the commands run from the shell, with help and JSON", async () => {
