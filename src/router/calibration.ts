@@ -65,7 +65,8 @@ export function confidenceOf(target: Target): number {
 }
 
 /** By the quantile of the difficulties, an abstention counting as 1. A share of the backend is met
- *  as nearly as the set allows, and abstentions are the last to stay; a budget is a ceiling. */
+ *  as nearly as the set allows, and abstentions are the last to stay; a budget is a ceiling. Equal
+ *  difficulties, as floors make them, stay or leave together. */
 function thresholdForShare(
   target: Exclude<Target, { max_risk: number }>,
   { scores, abstained }: CalibrationSet,
@@ -80,7 +81,10 @@ function thresholdForShare(
   if (kept <= 0) return -1;
   if (kept > scores.length && (ceiling || share === 0)) return 1;
   const sorted = scores.map(({ difficulty }) => difficulty).sort((a, b) => a - b);
-  return sorted[Math.min(kept, sorted.length) - 1] ?? -1;
+  const threshold = sorted[Math.min(kept, sorted.length) - 1] ?? -1;
+  const [first, end] = [sorted.indexOf(threshold), sorted.lastIndexOf(threshold) + 1];
+  const leave = !ceiling && exact - first < end - exact;
+  return leave ? (sorted[first - 1] ?? -1) : threshold;
 }
 
 /** (1 - share) x questions may miss a whole number by its last bits. */

@@ -45,6 +45,22 @@ it("a share of the backend is the quantile that leaves it, abstentions first", (
   expect(choose(0)).toMatchObject({ threshold: 1, expected: { coverage: 1, backend_share: 0 } });
 });
 
+it("equal difficulties stay or leave together, whichever is nearer to the share", () => {
+  const of = (...difficulties: number[]) =>
+    setOf(difficulties.map((difficulty) => ({ difficulty, wrong: false })));
+  const tied = of(0.1, 0.2, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.8, 0.9);
+  const share = (backend_share: number) => chooseThreshold({ backend_share }, tied, null);
+  expect(share(0.7)).toMatchObject({ threshold: 0.2, expected: { backend_share: 0.8 } });
+  expect(share(0.4)).toMatchObject({ threshold: 0.5 }); // 0.2 is nearer than 0.8
+  expect(share(0.5)).toMatchObject({ threshold: 0.5 }); // as near either way: fewer calls
+  expect(share(0.55)).toMatchObject({ threshold: 0.2 });
+  const all = of(0.3, 0.3, 0.3, 0.3);
+  expect(chooseThreshold({ backend_share: 0.7 }, all, null).threshold).toBe(-1);
+  expect(chooseThreshold({ backend_share: 0.3 }, all, null).threshold).toBe(0.3);
+  // A budget is never overrun, however many stay for it.
+  expect(chooseThreshold({ budget_usd_per_1k: 0.7 }, tied, prices).threshold).toBe(0.5);
+});
+
 it("a budget buys the share of questions that it pays for and no more", () => {
   expect(usdPer1k(prices)).toBe(1);
   const choose = (budget_usd_per_1k: number) =>
