@@ -237,8 +237,7 @@ it("robots.txt, nofollow and noindex are heeded; the page that was named is read
   ]);
 });
 
-  const cut: Page = { status: 0, body: "" };
-  pages = { "/": links("/a"), "/a": { body: "<p>a" }, "/robots.txt": cut };
+it("a robots.txt out of reach forbids links, and one that is not there allows them", async () => {
   pages = { "/": links("/a"), "/a": { body: "<p>a" }, "/robots.txt": { status: 0, body: "" } };
   expect(ids(await items("/", { depth: 1 }))).toEqual(["/"]);
   expect(notes.remarks).toEqual([
