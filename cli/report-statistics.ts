@@ -41,7 +41,10 @@ export function riskCurve(judged: readonly Judged[]): RiskPoint[] {
   const ends = new Set<number>();
   for (let i = 1; i <= CURVE_POINTS; i++) {
     const kept = Math.round((i * sorted.length) / CURVE_POINTS);
-    if (kept >= Math.min(KEPT_MIN, sorted.length)) ends.add(kept);
+    if (kept < Math.min(KEPT_MIN, sorted.length)) continue;
+    // A threshold keeps all of its difficulty.
+    const last = sorted.findLastIndex((one) => one.difficulty === sorted[kept - 1]!.difficulty);
+    ends.add(last + 1);
   }
   const cuts = [...ends];
   const samples = resamples(sorted.length, (counts) => {

@@ -28,16 +28,33 @@ export function auroc(scored: readonly Scored[]): number {
   return (rankSum - (wrong * (wrong + 1)) / 2) / (wrong * right);
 }
 
-/** Mean over equal-mass bins, weighted by their size, of |mean difficulty - share wrong|. */
+/** Mean over equal-mass bins, weighted by their size, of |mean difficulty - share wrong|. Where a
+ *  bin ends among equal difficulties, each of these counts as wrong by their common share, so that
+ *  no order of a file matters. */
 export function expectedCalibrationError(scored: readonly Scored[]): number {
-  const sorted = [...scored].sort((a, b) => a.difficulty - b.difficulty);
+  const sorted = withTiesShared(scored);
   let error = 0;
   for (let bin = 0; bin < BINS; bin++) {
     const from = Math.round((bin * sorted.length) / BINS);
     const items = sorted.slice(from, Math.round(((bin + 1) * sorted.length) / BINS));
     const said = items.reduce((sum, { difficulty }) => sum + difficulty, 0);
-    const wrong = items.filter((item) => item.wrong).length;
+    const wrong = items.reduce((sum, item) => sum + item.wrong, 0);
     error += Math.abs(said - wrong) / sorted.length;
   }
   return error;
+}
+
+/** By ascending difficulty, each with the share of wrong ones among all of its difficulty. */
+function withTiesShared(scored: readonly Scored[]): { difficulty: number; wrong: number }[] {
+  const sorted = [...scored].sort((a, b) => a.difficulty - b.difficulty);
+  const shared: { difficulty: number; wrong: number }[] = [];
+  for (let i = 0; i < sorted.length; ) {
+    const { difficulty } = sorted[i]!;
+    let [end, count] = [i, 0];
+    for (; end < sorted.length && sorted[end]!.difficulty === difficulty; end++)
+      if (sorted[end]!.wrong) count += 1;
+    const wrong = count / (end - i);
+    for (; i < end; i++) shared.push({ difficulty, wrong });
+  }
+  return shared;
 }

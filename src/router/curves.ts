@@ -64,13 +64,16 @@ export function curveOf(
   });
 }
 
-/** Bins of equally many answers, easiest first. */
+/** Bins of equally many answers, easiest first; equal difficulties are in one. */
 export function reliabilityOf(scores: readonly LabelledScore[]): ReliabilityBin[] {
   const sorted = [...scores].sort((a, b) => a.difficulty - b.difficulty);
   const bins = sorted.length >= TEN_BINS_FROM ? 10 : 5;
+  const endOf = (bin: number) => {
+    const last = sorted[Math.round((bin * sorted.length) / bins) - 1]?.difficulty;
+    return sorted.findLastIndex(({ difficulty }) => difficulty === last) + 1;
+  };
   return Array.from({ length: bins }, (_, bin) => {
-    const from = Math.round((bin * sorted.length) / bins);
-    const items = sorted.slice(from, Math.round(((bin + 1) * sorted.length) / bins));
+    const items = sorted.slice(endOf(bin), endOf(bin + 1));
     const wrong = items.filter((one) => one.wrong).length;
     const sum = items.reduce((total, { difficulty }) => total + difficulty, 0);
     return { answers: items.length, said: sum / items.length, wrong: wilson(wrong, items.length) };

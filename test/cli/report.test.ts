@@ -79,16 +79,24 @@ describe("accuracy against backend share", () => {
 });
 
 describe("risk against coverage", () => {
-  it("is the share of wrong answers at or below each threshold, of all questions", () => {
-    for (const { threshold, coverage, kept, wrong, risk } of riskCurve(withAbstentions)) {
-      const at = honest.filter(({ difficulty }) => difficulty <= threshold);
-      expect([kept, wrong]).toEqual([at.length, at.filter((one) => one.wrong).length]);
-      expect(coverage).toBe(kept / 1_000);
-      expect(risk.value).toBe(wrong / kept);
-      expect(risk.low).toBeLessThanOrEqual(risk.value);
-      expect(risk.high).toBeGreaterThanOrEqual(risk.value);
-    }
-  });
+  const coarse = (one: Judged) => ({ ...one, difficulty: Math.round(one.difficulty * 30) / 30 });
+  it.each([
+    ["", honest],
+    [", equal ones all", honest.map(coarse)],
+  ])(
+    "is the share of wrong answers at or below each threshold, of all questions%s",
+    (_, answers) => {
+      const all = [...answers, ...withAbstentions.slice(honest.length)];
+      for (const { threshold, coverage, kept, wrong, risk } of riskCurve(all)) {
+        const at = answers.filter(({ difficulty }) => difficulty <= threshold);
+        expect([kept, wrong]).toEqual([at.length, at.filter((one) => one.wrong).length]);
+        expect(coverage).toBe(kept / 1_000);
+        expect(risk.value).toBe(wrong / kept);
+        expect(risk.low).toBeLessThanOrEqual(risk.value);
+        expect(risk.high).toBeGreaterThanOrEqual(risk.value);
+      }
+    },
+  );
 });
 
 it("the AUROC of resampled counts is about that of resampled answers, ties and all", () => {

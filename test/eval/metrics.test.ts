@@ -42,6 +42,18 @@ it("the calibration error is zero when each bin is as often wrong as it says", (
   expect(expectedCalibrationError(flipped)).toBeCloseTo((1 + 0.5 + 0 + 0.5 + 1) / 5, 12);
 });
 
+it("the calibration error of equal difficulties is that of their share, in whatever order", () => {
+  const items = Array.from({ length: 100 }, (_, i) => ({ difficulty: 0.5, wrong: i < 50 }));
+  expect(expectedCalibrationError(items)).toBeCloseTo(0, 12);
+  // Two bins end among the ties: 30 answers of .2 of which 12 are wrong, and 70 of .6, 28 wrong.
+  const tied = Array.from({ length: 100 }, (_, i) =>
+    i < 30 ? { difficulty: 0.2, wrong: i < 12 } : { difficulty: 0.6, wrong: i < 58 },
+  );
+  const error = expectedCalibrationError(tied);
+  expect(error).toBeCloseTo((20 * 0.2 + Math.abs(10 * 0.2 - 10 * 0.2) + 60 * 0.2) / 100, 12);
+  expect(expectedCalibrationError(tied.toReversed())).toBeCloseTo(error, 12);
+});
+
 describe("thresholds from halves of a pool", () => {
   const TARGET = { max_risk: 0.1, confidence: 0.95 };
   const pool = (wrong: (difficulty: number, random: () => number) => boolean) => {

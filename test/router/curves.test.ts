@@ -47,6 +47,22 @@ it("a difficulty that means what it says lies on the diagonal, within its interv
   for (const { wrong } of bins) expect(wrong.low).toBeLessThan(wrong.value);
 });
 
+it("equal difficulties are in one bin of reliability, in whatever order", () => {
+  const scores = [0.1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.7, 0.8, 0.9].map((difficulty, i) => {
+    return { difficulty, wrong: i % 3 === 0 };
+  });
+  const told = (given: typeof scores) =>
+    reliabilityOf(given).map(({ answers, said, wrong: { value } }) => {
+      return [answers, said.toFixed(9), (value * answers).toFixed(9)];
+    });
+  expect(told(scores)).toEqual([
+    [7, (3.1 / 7).toFixed(9), "3.000000000"],
+    [1, "0.700000000", "0.000000000"],
+    [2, "0.850000000", "1.000000000"],
+  ]);
+  expect(told(scores.toReversed())).toEqual(told(scores));
+});
+
 it("the histogram counts every answer once, difficulty 1 among the hardest", () => {
   const bins = histogramOf([
     { difficulty: 0, wrong: false },
