@@ -19,14 +19,14 @@ export const TRACE_TEXT_CHARS_MAX = 2_000;
 
 // An isolate's traces go to their objects together: one call a tenant for a second's requests, in
 // the time of the first of them. A batch goes at once: it is as large as an OUTCOMES_BATCH, for the
-// same reason. While all flushes are under way so many wait.
+// same reason. So many of a tenant wait while its object has a call under way, and as many for the
+// collector.
 export const TRACE_FLUSH_MS = 1_000;
 export const TRACES_BATCH = 20;
 export const TRACES_PENDING_MAX = 200;
-// Flushes of a log under way: of traces, outcomes or usage. Objects and collectors answer within
-// milliseconds; where they do not, what has no room any more is dropped and told of, so that what
-// is watched never weighs on what is served.
-export const FLUSHES_MAX = 4;
+// Of all tenants, those under way included: 3 MB as a rule, while several objects hang.
+export const TRACES_HELD_MAX = 1_000;
+// A call of a log, of traces, outcomes or usage. Objects and collectors answer within milliseconds.
 // One that takes longer is given up: the request in whose time it ran may be gone, and then it
 // never ends. An export has twice OTLP_MS_MAX and a pause.
 export const FLUSH_MS_MAX = 15_000;

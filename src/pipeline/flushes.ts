@@ -1,16 +1,13 @@
 /** When an isolate sends on what its requests have left to be told. */
-import { FLUSH_MS_MAX, FLUSHES_MAX } from "../limits.ts";
 
-/** Sends what was gathered, all of it, begun at once; must not throw. */
-export type Send = () => Promise<void>;
+/** Begins to send what was gathered, as far as it can go now; must not throw. */
+export type Send = () => void;
 
-/** Of one log: `afterMs` after the first thing came, or at once where there is enough, and in the
- *  time of the request that it belongs to, so that no request waits and traffic costs no call a
- *  request. At most FLUSHES_MAX are under way; what comes meanwhile goes with the next. */
+/** Of one log: `afterMs` after the first thing came, and at once where there is enough, in the time
+ *  of the request that it belongs to, so that no request waits and traffic costs no call a
+ *  request. */
 export class Flushes {
   readonly #afterMs: number;
-  /** Unix ms at which those under way began. */
-  #underWay: { at: number }[] = [];
   /** When the next is due; past that, another must be begun: its request may be gone. */
   #dueAt = Number.NEGATIVE_INFINITY;
 
@@ -18,35 +15,19 @@ export class Flushes {
     this.#afterMs = afterMs;
   }
 
-  /** Something came; `enough` where there is now too much to wait. */
+  /** Something came; `enough` where there is now too much to wait. What cannot go yet goes with the
+   *  one that is due later. */
   gathered(enough: boolean, send: Send, keepAlive: (work: Promise<unknown>) => void): void {
+    if (enough) send();
     const now = Date.now();
-    if (enough && !this.#isBusy()) keepAlive(this.#send(send));
-    else if (now > this.#dueAt + this.#afterMs) {
-      this.#dueAt = now + this.#afterMs;
-      keepAlive(this.#later(send));
-    }
-  }
-
-  async #send(send: Send): Promise<void> {
-    const own = { at: Date.now() };
-    this.#underWay.push(own);
-    try {
-      await send();
-    } finally {
-      this.#underWay = this.#underWay.filter((one) => one !== own);
-    }
+    if (now <= this.#dueAt + this.#afterMs) return;
+    this.#dueAt = now + this.#afterMs;
+    keepAlive(this.#later(send));
   }
 
   async #later(send: Send): Promise<void> {
     await new Promise((done) => setTimeout(done, this.#afterMs));
     this.#dueAt = Number.NEGATIVE_INFINITY;
-    if (!this.#isBusy()) await this.#send(send);
-  }
-
-  #isBusy(): boolean {
-    const since = Date.now() - FLUSH_MS_MAX;
-    this.#underWay = this.#underWay.filter(({ at }) => at > since);
-    return this.#underWay.length >= FLUSHES_MAX;
+    send();
   }
 }

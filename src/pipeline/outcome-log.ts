@@ -1,6 +1,5 @@
 /** Answers that this isolate gave and that their tenants' routers have not been told of yet. */
 import {
-  FLUSH_MS_MAX,
   LEDGER_MS_MAX,
   OUTCOME_FLUSH_MS,
   OUTCOMES_BATCH,
@@ -10,6 +9,7 @@ import {
 import { logEvent } from "../log-event.ts";
 import type { Recording } from "../router/router-types.ts";
 import { Flushes } from "./flushes.ts";
+import { TenantCalls } from "./tenant-calls.ts";
 import { within } from "./within.ts";
 
 /** A tenant's router. */
@@ -32,8 +32,7 @@ export interface OutcomeSink {
  *  rated is rare. */
 export class OutcomeLog {
   readonly #pending = new Map<string, Recording[]>();
-  /** By tenant, the Unix ms at which the call under way began. */
-  readonly #calls = new Map<string, number>();
+  readonly #calls = new TenantCalls();
   #waiting = 0;
   /** Those that came since the last flush. */
   #fresh = 0;
@@ -44,7 +43,7 @@ export class OutcomeLog {
   note(tenant: string, recording: Recording, { router, keepAlive }: OutcomeSink): void {
     this.#add(tenant, [recording]);
     this.#fresh += 1;
-    const send = async () => {
+    const send = () => {
       for (const call of this.#begin(router)) keepAlive(call);
     };
     this.#flushes.gathered(this.#fresh >= OUTCOMES_BATCH, send, keepAlive);
@@ -72,9 +71,7 @@ export class OutcomeLog {
 
   /** Tenants of which something waits and that have no call under way. */
   #free(): string[] {
-    const givenUp = Date.now() - FLUSH_MS_MAX;
-    for (const [tenant, at] of this.#calls) if (at <= givenUp) this.#calls.delete(tenant);
-    return [...this.#pending.keys()].filter((tenant) => !this.#calls.has(tenant));
+    return this.#calls.free(this.#pending.keys());
   }
 
   /** What a router did not take is kept for the next time, while there is room. */
@@ -82,15 +79,12 @@ export class OutcomeLog {
     const recordings = this.#pending.get(tenant)!;
     this.#pending.delete(tenant);
     this.#waiting -= recordings.length;
-    const at = Date.now();
-    this.#calls.set(tenant, at);
+    const record = () => router(tenant).record(...recordings);
     try {
-      await router(tenant).record(...recordings);
+      await this.#calls.run(tenant, 0, record);
     } catch (error) {
       logEvent("outcomes not recorded", String(error));
       this.#add(tenant, recordings);
-    } finally {
-      if (this.#calls.get(tenant) === at) this.#calls.delete(tenant);
     }
   }
 

@@ -1,8 +1,15 @@
 /** Requests that this isolate has served and not told of yet. */
 import type { TraceBatch, TraceRecord } from "../ledger/trace-types.ts";
-import { TRACE_FLUSH_MS, TRACE_TENANTS_MAX, TRACES_BATCH, TRACES_PENDING_MAX } from "../limits.ts";
+import {
+  TRACE_FLUSH_MS,
+  TRACE_TENANTS_MAX,
+  TRACES_BATCH,
+  TRACES_HELD_MAX,
+  TRACES_PENDING_MAX,
+} from "../limits.ts";
 import { logEvent } from "../log-event.ts";
 import { Flushes } from "./flushes.ts";
+import { TenantCalls } from "./tenant-calls.ts";
 
 /** Where a finished request goes. */
 export interface TraceSink {
@@ -48,47 +55,68 @@ interface Pending {
   series: Map<string, number>;
 }
 
-/** Gathers what is told and sends it on together, TRACE_FLUSH_MS after the first. What an isolate
- *  that ends within that time has gathered is lost. */
+/** The name of the collector's calls: no tenant has it. */
+const COLLECTOR = "";
+
+/** Gathers what is told and sends it on together, TRACE_FLUSH_MS after the first. A tenant's memory
+ *  has one call under way and so has the collector: one that does not answer is no other's matter.
+ *  What an isolate that ends within that time has gathered is lost, and so are traces beyond
+ *  TRACES_PENDING_MAX of a tenant or of the collector and TRACES_HELD_MAX in all. */
 export class TraceLog {
   readonly totals: TraceTotals = {
     traces: { kept: 0, sampled_out: 0, dropped: 0, failed: 0 },
     spans: { exported: 0, dropped: 0, failed: 0 },
   };
-  #pending = new Map<string, Pending>();
+  readonly #pending = new Map<string, Pending>();
   #exports: TenantTrace[] = [];
+  readonly #calls = new TenantCalls();
+  /** Of the tenants together, those that have not been sent. */
   #waiting = 0;
+  /** Those that came since the last flush. */
+  #fresh = 0;
   readonly #flushes = new Flushes(TRACE_FLUSH_MS);
 
   note({ tenant, record, kept, exported, tellGrowth }: Told, sink: TraceSink): void {
     const pending = this.#of(tenant);
-    if (pending === null) {
-      this.#drop(record);
+    if (pending !== null) tellGrowth((key, by) => grow(pending.series, key, by));
+    if (pending === null || kept) this.#keep(pending, record);
+    if (exported && sink.exporter !== null) this.#export({ ...record, tenant });
+    if (!kept && !exported) this.totals.traces.sampled_out++;
+    else this.#fresh++;
+    const begin = () => this.#begin(sink);
+    this.#flushes.gathered(this.#fresh >= TRACES_BATCH, begin, sink.keepAlive);
+  }
+
+  #keep(pending: Pending | null, record: TraceRecord): void {
+    const full = this.#waiting + this.#calls.carried >= TRACES_HELD_MAX;
+    if (pending === null || full || pending.traces.length >= TRACES_PENDING_MAX) {
+      this.totals.traces.dropped++;
       return;
     }
-    const { traces, series } = pending;
-    tellGrowth((key, by) => grow(series, key, by));
-    if (!kept && !exported) this.totals.traces.sampled_out++;
-    else if (this.#waiting >= TRACES_PENDING_MAX) this.#drop(record);
-    else {
-      this.#waiting++;
-      if (kept) traces.push(record);
-      if (exported && sink.exporter !== null) this.#exports.push({ ...record, tenant });
-    }
-    const enough = this.#waiting >= TRACES_BATCH;
-    this.#flushes.gathered(enough, () => this.#send(sink), sink.keepAlive);
+    this.#waiting++;
+    pending.traces.push(record);
   }
 
-  async #send(sink: TraceSink): Promise<void> {
-    const [pending, exports] = [this.#pending, this.#exports];
-    [this.#pending, this.#exports, this.#waiting] = [new Map(), [], 0];
-    const kept = Array.from(pending, (one) => this.#keep(sink, ...one));
-    await Promise.all([...kept, this.#export(sink, exports)]);
+  #export(trace: TenantTrace): void {
+    if (this.#exports.length < TRACES_PENDING_MAX) this.#exports.push(trace);
+    else this.totals.spans.dropped += trace.spans.length + 1;
   }
 
-  async #keep(sink: TraceSink, tenant: string, { traces, series }: Pending): Promise<void> {
+  #begin({ ring, exporter, keepAlive }: TraceSink): void {
+    this.#fresh = 0;
+    for (const tenant of this.#calls.free(this.#pending.keys()))
+      keepAlive(this.#send(tenant, ring));
+    if (this.#exports.length === 0 || exporter === null) return;
+    if (this.#calls.free([COLLECTOR]).length > 0) keepAlive(this.#sendExports(exporter));
+  }
+
+  async #send(tenant: string, ring: TraceSink["ring"]): Promise<void> {
+    const { traces, series } = this.#pending.get(tenant)!;
+    this.#pending.delete(tenant);
+    this.#waiting -= traces.length;
+    const batch = { traces, series: [...series] };
     try {
-      await sink.ring(tenant).record({ traces, series: [...series] });
+      await this.#calls.run(tenant, traces.length, () => ring(tenant).record(batch));
       this.totals.traces.kept += traces.length;
     } catch (error) {
       this.totals.traces.failed += traces.length;
@@ -99,16 +127,12 @@ export class TraceLog {
     }
   }
 
-  async #export({ exporter }: TraceSink, traces: TenantTrace[]): Promise<void> {
-    if (traces.length === 0 || exporter === null) return;
-    const { exported, failed } = await exporter(traces);
+  async #sendExports(exporter: NonNullable<TraceSink["exporter"]>): Promise<void> {
+    const traces = this.#exports;
+    this.#exports = [];
+    const { exported, failed } = await this.#calls.run(COLLECTOR, 0, () => exporter(traces));
     this.totals.spans.exported += exported;
     this.totals.spans.failed += failed;
-  }
-
-  #drop(record: TraceRecord): void {
-    this.totals.traces.dropped++;
-    this.totals.spans.dropped += record.spans.length + 1;
   }
 
   /** Null where there are too many tenants. */

@@ -4,6 +4,7 @@ import type { UsageCounts, UsageEntry } from "../ledger/usage-object.ts";
 import { LEDGER_MS_MAX, USAGE_FLUSH_MS, USAGE_PENDING_MAX } from "../limits.ts";
 import { logEvent } from "../log-event.ts";
 import { Flushes } from "./flushes.ts";
+import { TenantCalls } from "./tenant-calls.ts";
 import { within } from "./within.ts";
 
 /** Where counts go. */
@@ -36,9 +37,10 @@ const COUNTED = Object.keys(NOTHING) as (keyof UsageCounts)[];
  *  USAGE_PENDING_MAX while no recorder takes them; budgets do not rest on them. */
 export class UsageLog {
   readonly totals: UsageTotals = { ...NOTHING, ledger_failures: 0, ledger_allowed: 0 };
-  #pending = new Map<string, Pending>();
+  readonly #pending = new Map<string, Pending>();
   /** Counts that there was no room for since the last flush. */
   #dropped = 0;
+  readonly #calls = new TenantCalls();
   readonly #flushes = new Flushes(USAGE_FLUSH_MS);
 
   note(tenant: string, key: string, counts: Partial<UsageCounts>, sink: UsageSink): void {
@@ -47,7 +49,7 @@ export class UsageLog {
     this.#add(counted);
     addTo(this.totals, counts);
     const enough = this.#pending.size >= USAGE_PENDING_MAX;
-    this.#flushes.gathered(enough, () => this.#send(sink.recorder), sink.keepAlive);
+    this.#flushes.gathered(enough, () => this.#begin(sink), sink.keepAlive);
   }
 
   /** Sends what there is of the tenant, and waits for that LEDGER_MS_MAX at most. Never throws. */
@@ -55,21 +57,26 @@ export class UsageLog {
     const counted = [...this.#pending.values()].filter((one) => one.tenant === tenant);
     if (counted.length === 0) return;
     this.#tellDropped();
-    for (const one of counted) this.#pending.delete(nameOf(one));
-    const sent = this.#sendOf(tenant, counted, recorder);
+    const sent = this.#send(tenant, counted, recorder);
     await within(LEDGER_MS_MAX, () => sent).catch(() => {}); // it may come yet
   }
 
-  async #send(recorder: UsageSink["recorder"]): Promise<void> {
-    this.#tellDropped();
+  /** A recorder has one call under way, so that one that does not answer is no other tenant's
+   *  matter. */
+  #begin({ recorder, keepAlive }: UsageSink): void {
     const tenants = Map.groupBy(this.#pending.values(), ({ tenant }) => tenant);
-    this.#pending = new Map();
-    const sent = Array.from(tenants, ([tenant, list]) => this.#sendOf(tenant, list, recorder));
-    await Promise.all(sent);
+    const free = this.#calls.free(tenants.keys());
+    if (free.length > 0) this.#tellDropped(); // not with every count that finds no room
+    for (const tenant of free) {
+      const counted = tenants.get(tenant)!;
+      const send = () => this.#send(tenant, counted, recorder);
+      keepAlive(this.#calls.run(tenant, 0, send));
+    }
   }
 
   /** What a recorder did not take is kept for the next time. */
-  async #sendOf(tenant: string, list: Pending[], recorder: UsageSink["recorder"]): Promise<void> {
+  async #send(tenant: string, list: Pending[], recorder: UsageSink["recorder"]): Promise<void> {
+    for (const one of list) this.#pending.delete(nameOf(one));
     try {
       await recorder(tenant).record(list.map(({ tenant: _, ...entry }) => entry));
     } catch (error) {

@@ -2,10 +2,10 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { TraceBatch } from "../../src/ledger/trace-types.ts";
 import {
   FLUSH_MS_MAX,
-  FLUSHES_MAX,
   TRACE_FLUSH_MS,
   TRACE_TENANTS_MAX,
   TRACES_BATCH,
+  TRACES_HELD_MAX,
   TRACES_PENDING_MAX,
 } from "../../src/limits.ts";
 import { Trace } from "../../src/pipeline/trace.ts";
@@ -65,8 +65,9 @@ it("a second's requests go together, one call a tenant and one export", async ()
   expect(exports).toEqual([["a", "b", "a"]]);
   expect(log.totals.traces).toMatchObject({ kept: 3, dropped: 0, failed: 0 });
   expect(log.totals.spans.exported).toBe(6);
+  const before = work.length;
   log.note(told("a"), sink);
-  expect(work.length).toBe(2);
+  expect(work.length).toBe(before + 1);
 });
 
 it("what is not sampled is counted all the same", async () => {
@@ -81,22 +82,61 @@ it("what is not sampled is counted all the same", async () => {
   expect(log.totals.traces.sampled_out).toBe(1);
 });
 
-it("a full batch goes at once; where all flushes hang, more is dropped and counted", async () => {
+it("a full batch goes at once; while its call hangs, more is dropped and counted", async () => {
   const log = new TraceLog();
   const hanging = openSink(() => new Promise(() => {}));
-  for (let i = 0; i < FLUSHES_MAX * TRACES_BATCH; i++) log.note(told("a"), hanging.sink);
-  expect(hanging.batches.length).toBe(FLUSHES_MAX);
+  hanging.sink.exporter = () => new Promise(() => {});
+  for (let i = 0; i < TRACES_BATCH; i++) log.note(told("a"), hanging.sink);
+  expect(hanging.batches.length).toBe(1);
   const more = TRACES_PENDING_MAX + 5;
   for (let i = 0; i < more; i++) log.note(told("a"), hanging.sink);
-  expect(hanging.batches.length).toBe(FLUSHES_MAX);
+  expect(hanging.batches.length).toBe(1);
   expect(log.totals.traces.dropped).toBe(5);
   expect(log.totals.spans.dropped).toBe(10);
-  // A request that is gone takes its flush with it: it must not block the others for ever.
+  // A request that is gone takes its call with it: it must not block the others for ever.
   vi.setSystemTime(Date.now() + FLUSH_MS_MAX);
   const well = openSink();
-  log.note(told("a"), well.sink);
-  await Promise.all(well.work);
+  for (let i = 0; i < TRACES_BATCH; i++) log.note(told("a"), well.sink);
+  await vi.advanceTimersByTimeAsync(0);
   expect(well.batches[0]![1].traces.length).toBe(TRACES_PENDING_MAX);
+  expect(well.exports[0]!.length).toBe(TRACES_PENDING_MAX);
+});
+
+it.each(["a tenant's object", "the collector"])(
+  "%s that hangs delays and drops nothing of others'",
+  async (what) => {
+    const log = new TraceLog();
+    const { sink, batches, exports } = openSink();
+    const hangs = () => new Promise<never>(() => {});
+    const some: TraceSink = {
+      ...sink,
+      ring: (tenant) => (tenant === "bad" ? { record: hangs } : sink.ring(tenant)),
+      ...(what === "the collector" ? { exporter: hangs } : {}),
+    };
+    const [seconds, rate] = [30, 20];
+    for (let i = 0; i < seconds * rate; i++) {
+      log.note(told("good"), some);
+      if (i % 2 === 0) log.note(told("bad"), some);
+      await vi.advanceTimersByTimeAsync(1_000 / rate);
+      const sent = batches.reduce((sum, [, { traces }]) => sum + traces.length, 0);
+      expect(sent).toBeGreaterThanOrEqual(i - rate);
+    }
+    await vi.advanceTimersByTimeAsync(TRACE_FLUSH_MS);
+    const sends = batches.map(([tenant, { traces }]) => [tenant, traces.length] as const);
+    expect(new Set(sends.map(([tenant]) => tenant))).toEqual(new Set(["good"]));
+    expect(sends.reduce((sum, [, n]) => sum + n, 0)).toBe(seconds * rate);
+    if (what !== "the collector") expect(exports.flat().length).toBe(1.5 * seconds * rate);
+  },
+);
+
+it("while many objects hang, so many traces are held in all, those under way included", () => {
+  const log = new TraceLog();
+  const { sink } = openSink(() => new Promise(() => {}));
+  const rest = { exported: false };
+  const tenants = (2 * TRACES_HELD_MAX) / TRACES_PENDING_MAX;
+  for (let t = 0; t < tenants; t++)
+    for (let i = 0; i < TRACES_PENDING_MAX; i++) log.note(told(`t${t}`, rest), sink);
+  expect(log.totals.traces.dropped).toBe(TRACES_HELD_MAX);
 });
 
 it("counts of more tenants than the bound are dropped", async () => {
