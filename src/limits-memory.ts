@@ -87,6 +87,9 @@ export const SCORED_ROWS_MAX = 2_048;
 // A page of a copy is one RPC reply of at most 32 MB; a document greater than this is one alone.
 export const COPY_PAGE_BYTES_MAX = 8 * 1024 * 1024;
 export const COPY_PAGE_DOCUMENTS_MAX = 1_000;
+// A document as it travels, whole: 32 MB are what one call takes and a snapshot's part has, less
+// what a page has besides, removals and a codebook. A book of 500,000 characters has 4 MB by this.
+export const DOCUMENT_BYTES_MAX = 28_000_000;
 // Documents whose time is over that one call removes before it reads; the alarm removes the rest,
 // and a call that finds more removes them in turns of this many.
 export const EXPIRED_REMOVED_MAX = 1_000;

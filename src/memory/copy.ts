@@ -1,5 +1,6 @@
 /** Documents as they leave a shard for another one: whole, in the order of their rows. */
 import { COPY_PAGE_BYTES_MAX, COPY_PAGE_DOCUMENTS_MAX } from "../limits.ts";
+import { charsOf } from "./document-size.ts";
 import type { Tables } from "./index-store.ts";
 import type { CopiedDocument, CopyPage } from "./shard-types.ts";
 import type { DocumentRow } from "./store.ts";
@@ -37,15 +38,10 @@ function codebooksOf(documents: readonly CopiedDocument[]): number[] {
 }
 
 /** In bytes, about: all whose length varies, a character as two. */
-function sizeOf({ document: { id, text, title, metadata, passages } }: CopiedDocument): number {
-  let chars = id.length + text.length + (title?.length ?? 0) + JSON.stringify(metadata).length;
-  let rest = 500;
-  for (const { vector, heading_path, anchor } of passages) {
-    for (const heading of heading_path) chars += heading.length;
-    chars += anchor?.length ?? 0;
-    rest += vector.qs.length + 100;
-  }
-  return 2 * chars + rest;
+function sizeOf({ document }: CopiedDocument): number {
+  const { passages } = document;
+  const vectors = passages.reduce((sum, { vector }) => sum + vector.qs.length + 100, 0);
+  return 2 * charsOf(document, passages) + vectors + 500;
 }
 
 /** A stored document as `apply` and `adopt` take it. */

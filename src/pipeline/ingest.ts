@@ -3,8 +3,9 @@ import { type CountTokens, chunk, countByWord, type Passage } from "../../index/
 import { htmlToMarkdown } from "../../index/html-to-markdown.ts";
 import { type QuantizedVector, quantizeVector } from "../../index/vectors.ts";
 import { codeOf, ERROR_CODES, ServiceError } from "../errors.ts";
-import { DOCUMENT_ID_CHARS_MAX, UPSERT_PASSAGES_MAX } from "../limits.ts";
+import { DOCUMENT_BYTES_MAX, DOCUMENT_ID_CHARS_MAX, UPSERT_PASSAGES_MAX } from "../limits.ts";
 import { documentDigest } from "../memory/document-digest.ts";
+import { documentBytes } from "../memory/document-size.ts";
 import type { ChangeOutcome } from "../memory/shard-types.ts";
 import type { PreparedDocument } from "../memory/types.ts";
 import type { Encoder } from "../model/encoder.ts";
@@ -57,24 +58,33 @@ export async function ingest(
   const pending = await changed(memory, digestAll(encoder, documents, outcome), outcome);
   let batch: Ready[] = [];
   let passages = 0;
+  let bytes = 0;
   let embedded = 0;
   const countTokens = counterOf(encoder);
   for (const one of pending) {
     const { text, content_type } = one.document;
     const type = content_type === "text/markdown" ? content_type : "text/plain";
     const spans = await chunk(text, countTokens, type);
+    const size = documentBytes({ ...one.document, id: one.id }, spans, encoder.dim);
+    if (size > DOCUMENT_BYTES_MAX) {
+      report(outcome, one.index, tooLarge(spans.length, size));
+      continue;
+    }
     if (one.brought === null) embedded += spans.length;
     if (one.brought === null && embedded > embeddedMax) {
       report(outcome, one.index, tooMuch(embeddedMax));
       continue;
     }
-    if (batch.length > 0 && passages + spans.length > UPSERT_PASSAGES_MAX) {
+    const full = passages + spans.length > UPSERT_PASSAGES_MAX || bytes + size > DOCUMENT_BYTES_MAX;
+    if (batch.length > 0 && full) {
       await store(memory, await embed(encoder, batch), outcome);
       batch = [];
       passages = 0;
+      bytes = 0;
     }
     batch.push({ ...one, spans });
     passages += spans.length;
+    bytes += size;
   }
   if (batch.length > 0) await store(memory, await embed(encoder, batch), outcome);
   return outcome;
@@ -83,6 +93,13 @@ export async function ingest(
 function tooMuch(embeddedMax: number): ServiceError {
   const fact = `a call has ${embeddedMax} passages embedded at most: send this in another call`;
   return new ServiceError("body_too_large", fact);
+}
+
+function tooLarge(passages: number, bytes: number): ServiceError {
+  const fact =
+    `with the headings and vectors of its ${passages} passages it takes up to ${bytes} bytes, ` +
+    `the limit is ${DOCUMENT_BYTES_MAX}: send it in parts`;
+  return new ServiceError("invalid_request", fact, { param: "text" });
 }
 
 const counters = new WeakMap<IngestEncoder, CountTokens>();

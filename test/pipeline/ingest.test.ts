@@ -1,6 +1,11 @@
 import { beforeEach, expect, it } from "vitest";
 import { ServiceError } from "../../src/errors.ts";
-import { UPSERT_PASSAGES_MAX } from "../../src/limits.ts";
+import {
+  DOCUMENT_BYTES_MAX,
+  PASSAGE_TOKENS_TARGET,
+  UPSERT_PASSAGES_MAX,
+} from "../../src/limits.ts";
+import { documentBytes } from "../../src/memory/document-size.ts";
 import type { ChangeOutcome } from "../../src/memory/shard-types.ts";
 import type { PreparedDocument } from "../../src/memory/types.ts";
 import {
@@ -12,6 +17,8 @@ import {
 import type { SubmittedDocument } from "../../src/pipeline/types.ts";
 
 const DIM = 4;
+/** A heading opens a passage once the one before has so many tokens. */
+const SECTION_WORDS = PASSAGE_TOKENS_TARGET / 4;
 
 /** Keeps documents in a map, as a memory of one shard does. */
 class MapMemory implements IngestMemory {
@@ -255,6 +262,31 @@ it("Markdown's headings stand above its passages, and plain text has none", asyn
     memory.stored.get(id)!.document.passages.map(({ heading_path }) => heading_path);
   expect(paths("m").at(-1)).toEqual(["Birds", "Herons"]);
   for (const path of paths("p")) expect(path).toEqual([]);
+});
+
+it("a document that no call could carry is refused before it is embedded", async () => {
+  // Every passage has five long headings above it; six bytes for each of their characters.
+  const markdown = (sections: number) => {
+    const above = [1, 2, 3, 4, 5].map((depth) => `${"#".repeat(depth)} ${"h".repeat(200)}\n`);
+    const section = `###### s\n\n${"a ".repeat(SECTION_WORDS)}\n\n`;
+    return above.join("") + section.repeat(sections);
+  };
+  const document = (sections: number) => {
+    return { id: `${sections}`, text: markdown(sections), content_type: "text/markdown" as const };
+  };
+  const outcome = await load(document(4_000), document(6_000), document(4_001));
+  expect(outcome.errors).toMatchObject([
+    { index: 1, code: "invalid_request", message: expect.stringContaining("send it in parts") },
+  ]);
+  expect(outcome.errors[0]!.message).toContain(`the limit is ${DOCUMENT_BYTES_MAX}`);
+  expect(memory.calls).toEqual([1, 1]); // neither goes together with another in one call
+  for (const { document } of memory.stored.values()) {
+    expect(documentBytes(document, document.passages, DIM)).toBeLessThan(DOCUMENT_BYTES_MAX);
+    expect(document.passages.at(-1)!.heading_path.length).toBe(6);
+    const line = JSON.stringify(document).length;
+    expect(documentBytes(document, document.passages, DIM)).toBeGreaterThan(line);
+  }
+  expect(encoder.embedded.length).toBeLessThan(8_010);
 });
 
 function seeded(seed: number): () => number {
