@@ -1,4 +1,4 @@
-/** Which of the environment's variables `npm start` hands to the Worker. */
+/** Which of the environment's variables `npm start` hands to the Worker, and how. */
 
 /** All that the Worker reads but BRINK_LOCAL, which a local service sets itself. */
 export const FORWARDED = [
@@ -25,4 +25,16 @@ export function forwardedFrom(
   for (const name of [...FORWARDED, ...secrets])
     if (environment[name]) set[name] = environment[name];
   return set;
+}
+
+/** The lines of a file that wrangler reads as these variables. Its reader puts other variables in
+ *  for `$NAME`, within quotes too, so that a key with a dollar in it would be another. Throws Error
+ *  for what no line can hold. */
+export function toEnvFile(variables: Record<string, string>): string {
+  const lines = Object.entries(variables).map(([name, value]) => {
+    if (/['\n\r]|\\$/.test(value))
+      throw new Error(`${name} must hold no quote and no line break, nor end with a backslash`);
+    return `${name}='${value.replaceAll("$", "\\$")}'\n`;
+  });
+  return lines.join("");
 }

@@ -5,6 +5,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { toEnvFile } from "./forwarded.ts";
 import { OPTIONAL_WORKERS, wranglerEnv, writeMainConfig } from "./workers.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -113,14 +114,6 @@ function ownConfigs(onnx = false): string[] {
   const optional = Object.keys(OPTIONAL_WORKERS).filter((worker) => worker !== "onnx" || onnx);
   const others = optional.map((worker) => OPTIONAL_WORKERS[worker]!.config);
   return [writeMainConfig(optional, ["snapshots"]), ...others];
-}
-
-function toEnvFile(variables: Record<string, string>): string {
-  const lines = Object.entries(variables).map(([name, value]) => {
-    if (/['\n\r]/.test(value)) throw new Error(`${name} must hold no quote and no line break`);
-    return `${name}='${value}'\n`;
-  });
-  return lines.join("");
 }
 
 /** The last lines that the child printed, kept for an error message. */

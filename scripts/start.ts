@@ -20,9 +20,14 @@ const variables: Record<string, string> = {
 };
 
 exitOnSignals();
+const port = Number(process.env.PORT || 8787);
+if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+  console.error(`PORT is a number from 0 to 65535, not ${JSON.stringify(process.env.PORT)}`);
+  process.exit(1);
+}
 let last = "";
 const service = await startService({
-  port: Number(process.env.PORT || 8787),
+  port,
   state: process.env.BRINK_STATE || join(root, ".brink"),
   variables,
   onnx: process.env.BRINK_ONNX === "1",

@@ -1,8 +1,10 @@
 /** What `npm start` hands on: no variable that the Worker reads may be left out. */
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { FORWARDED, forwardedFrom } from "../../scripts/forwarded.ts";
+import { unstable_getVarsForDev } from "wrangler";
+import { FORWARDED, forwardedFrom, toEnvFile } from "../../scripts/forwarded.ts";
 import { PAGES, readPage, root } from "../docs/markdown.ts";
 
 /** The texts and numbers among the Worker's bindings, wherever a part of it declares them. */
@@ -32,4 +34,32 @@ it("what is set is forwarded, 0 too, with the secrets that BACKENDS names and no
   const BACKENDS = '[{"name": "a", "key_secret": "A_KEY"}, {"name": "b", "key_secret" : "B_KEY"}]';
   const set = { BACKENDS, A_KEY: "a", BRINK_TRACE_SAMPLE: "0", LEDGER_UNREACHABLE: "allow" };
   expect(forwardedFrom({ ...set, BACKEND_URL: "", PATH: "/bin", HOME: "/" })).toEqual(set);
+});
+
+it("wrangler reads from the file what was set, dollars and backslashes too", () => {
+  const values = [
+    "a$b",
+    "$$",
+    `x\${HOME}y`,
+    "\\$HOME",
+    "\\n",
+    "b\\ck",
+    "#x",
+    ' "q" ',
+    '[{"a": 1}]',
+  ];
+  const set = Object.fromEntries(values.map((value, i) => [`V${i}`, value]));
+  const folder = mkdtempSync(join(tmpdir(), "brink-variables-"));
+  try {
+    const file = join(folder, "variables.env");
+    writeFileSync(file, toEnvFile(set));
+    const config = join(root, "wrangler.toml");
+    const read = unstable_getVarsForDev(config, [file], {}, undefined, true);
+    const told = Object.entries(read).map(([name, { value }]) => [name, value]);
+    expect(Object.fromEntries(told)).toEqual(set);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  for (const BACKEND_KEY of ["a'b", "a\nb", "a\\"])
+    expect(() => toEnvFile({ BACKEND_KEY })).toThrow(/BACKEND_KEY must hold no quote/);
 });
