@@ -26,6 +26,8 @@ export const BACKEND_REPLY_MS_MAX = 600_000;
 
 // Size.
 export const BACKEND_REPLY_BYTES_MAX = 4 * 1024 * 1024;
+// With log probabilities: a token and its 20 likeliest take 1 to 2 KB.
+export const BACKEND_LOGPROBS_BYTES_MAX = 8 * 1024 * 1024;
 export const BACKEND_ERROR_BYTES_MAX = 8 * 1024;
 
 // Retries. Every backend is asked before any is asked again; three rounds are what the clients of

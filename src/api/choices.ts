@@ -20,7 +20,8 @@ export class Choices {
     this.#choices.set(index, choice);
     choice.text += text;
     choice.toolCalls.push(...(tool_calls ?? []));
-    if (logprobs !== undefined) choice.logprobs = [...(choice.logprobs ?? []), ...logprobs];
+    if (logprobs !== undefined) choice.logprobs ??= [];
+    for (const one of logprobs ?? []) choice.logprobs!.push(one); // there may be too many to spread
     choice.finish = finish_reason ?? choice.finish;
     this.#usage = usage ?? this.#usage;
   }

@@ -65,7 +65,7 @@ export class ResponseItems {
   }
 
   add({ text, logprobs, tool_calls, finish_reason, usage }: EnginePiece): ResponseEvent[] {
-    if (text !== "") this.#addText(text, logprobs ?? []);
+    if (text !== "" || logprobs?.length) this.#addText(text, logprobs ?? []);
     for (const delta of tool_calls ?? []) this.#addCall(delta as CallDelta);
     this.#finish = finish_reason ?? this.#finish;
     this.#usage = usage ?? this.#usage;
@@ -128,10 +128,11 @@ export class ResponseItems {
     return this.#items.map((item) => describeItem(item, status, annotationsOf(report, item)));
   }
 
-  #addText(delta: string, logprobs: TokenLogprob[]): void {
+  #addText(delta: string, told: TokenLogprob[]): void {
     const item = this.#openText();
     item.text += delta;
-    item.logprobs.push(...logprobs);
+    const logprobs = told.map(withBytes);
+    for (const one of logprobs) item.logprobs.push(one); // there may be too many to spread
     const place = { ...this.#place(item), content_index: 0 };
     this.#tell("response.output_text.delta", { ...place, delta, logprobs });
   }
@@ -216,6 +217,16 @@ const INCOMPLETE: Record<string, "max_output_tokens" | "content_filter" | undefi
 
 function newText(trace: string): TextItem {
   return { kind: "text", id: `msg_${trace}`, text: "", logprobs: [] };
+}
+
+const encoder = new TextEncoder();
+
+/** A chat's tokens may have null for bytes; a response's have the text's where none are told. */
+function withBytes(told: TokenLogprob): TokenLogprob {
+  const exact = <T extends Omit<TokenLogprob, "top_logprobs">>(one: T): T => {
+    return one.bytes === null ? { ...one, bytes: [...encoder.encode(one.token)] } : one;
+  };
+  return { ...exact(told), top_logprobs: told.top_logprobs.map(exact) };
 }
 
 interface Annotation {

@@ -16,7 +16,7 @@ import {
   type Transport,
 } from "./backend-reply.ts";
 import type { Watch } from "./backend-watch.ts";
-import { broken, type Fields, readCompletion } from "./completion.ts";
+import { broken, type Fields, readCompletion, topLogprobsOf } from "./completion.ts";
 import type { EnginePiece, EngineRequest } from "./engine.ts";
 
 /** What Brink uses of the binding. */
@@ -51,7 +51,10 @@ export class AiBackend implements Transport {
     const reply = await watch.race(this.#ai.run(this.#model, inputsOf(request), { signal }));
     if (reply instanceof ReadableStream) return { body: reply, events: true, translate };
     if (typeof reply === "object" && reply !== null) {
-      const { hidden, ...piece } = readCompletion(JSON.stringify(reply), translate);
+      const { hidden, ...piece } = readCompletion(JSON.stringify(reply), {
+        translate,
+        ...topLogprobsOf(request.parameters),
+      });
       request.hidden?.(hidden);
       return piece;
     }

@@ -1,8 +1,20 @@
 /** Reads a backend's reply, whole or streamed, whatever brought it. */
-import { BACKEND_IDLE_MS_MAX, BACKEND_REPLY_BYTES_MAX, BACKEND_REPLY_MS_MAX } from "../limits.ts";
+import {
+  BACKEND_IDLE_MS_MAX,
+  BACKEND_LOGPROBS_BYTES_MAX,
+  BACKEND_REPLY_BYTES_MAX,
+  BACKEND_REPLY_MS_MAX,
+} from "../limits.ts";
 import { BackendFailure } from "./backend-failure.ts";
 import { Watch } from "./backend-watch.ts";
-import { broken, type Fields, readChunk, readCompletion } from "./completion.ts";
+import {
+  broken,
+  type Fields,
+  type Reading,
+  readChunk,
+  readCompletion,
+  topLogprobsOf,
+} from "./completion.ts";
 import type { EnginePiece, EngineRequest, Usage } from "./engine.ts";
 import { SseReader } from "./sse.ts";
 
@@ -21,12 +33,15 @@ export interface ReplyLimits {
   /** From the request to the last byte. */
   wholeMs: number;
   bytes: number;
+  /** The same where log probabilities were asked for. */
+  logprobsBytes: number;
 }
 
 export const REPLY_LIMITS: ReplyLimits = {
   idleMs: BACKEND_IDLE_MS_MAX,
   wholeMs: BACKEND_REPLY_MS_MAX,
   bytes: BACKEND_REPLY_BYTES_MAX,
+  logprobsBytes: BACKEND_LOGPROBS_BYTES_MAX,
 };
 
 /** Where a reply is read from, and how. */
@@ -52,6 +67,8 @@ export interface Attempt {
  *  caller digests. One generator for all of it: each one more costs every token its promises. */
 export async function* attempt(of: Attempt): AsyncGenerator<EnginePiece> {
   const { limits } = of;
+  const top = topLogprobsOf(of.request.parameters);
+  const most = top.topLogprobs === undefined ? limits.bytes : limits.logprobsBytes;
   const watch = new Watch(of.request.signal, limits.wholeMs);
   let reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
   let ended = false; // the answer, if not its body
@@ -65,15 +82,17 @@ export async function* attempt(of: Attempt): AsyncGenerator<EnginePiece> {
       return;
     }
     reader = reply.body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+    const { hidden } = of.request;
+    const reading = { ...reply, ...top };
     const parser = reply.events
-      ? new StreamParser(reply, of.request.hidden)
-      : new WholeParser(reply, of.request.hidden);
+      ? new StreamParser(reading, hidden)
+      : new WholeParser(reading, hidden);
     for (let length = 0; !parser.ended; ) {
       const { done, value } = await watch.race(reader.read());
       watch.rest();
       drained = done;
       length += value?.byteLength ?? 0;
-      if (length > limits.bytes) throw broken(`the reply is longer than ${limits.bytes} bytes`);
+      if (length > most) throw broken(`the reply is longer than ${most} bytes`);
       for (const piece of parser.read(done ? null : value!)) yield piece;
       watch.expect(limits.idleMs, "nothing more");
     }
@@ -95,14 +114,14 @@ interface ReplyParser {
 
 class StreamParser implements ReplyParser {
   ended = false;
-  readonly #reply: OpenReply;
+  readonly #reading: Reading;
   readonly #events = new SseReader();
   readonly #tellHidden: (bytes: number) => void;
   #finish: string | null = null;
   #usage: Usage | null = null;
 
-  constructor(reply: OpenReply, tellHidden: (bytes: number) => void = () => {}) {
-    this.#reply = reply;
+  constructor(reading: Reading, tellHidden: (bytes: number) => void = () => {}) {
+    this.#reading = reading;
     this.#tellHidden = tellHidden;
   }
 
@@ -112,11 +131,12 @@ class StreamParser implements ReplyParser {
         yield this.#end();
         return;
       }
-      const { finish_reason, usage, hidden, ...piece } = readChunk(data, this.#reply.translate);
+      const { finish_reason, usage, hidden, ...piece } = readChunk(data, this.#reading);
       if (hidden > 0) this.#tellHidden(hidden);
       this.#finish = finish_reason ?? this.#finish;
       this.#usage = usage ?? this.#usage;
-      if (piece.text !== "" || piece.tool_calls !== undefined) yield piece;
+      const { text, tool_calls, logprobs } = piece;
+      if (text !== "" || (tool_calls ?? logprobs) !== undefined) yield piece;
     }
     if (bytes !== null) return;
     if (this.#finish === null)
@@ -133,13 +153,13 @@ class StreamParser implements ReplyParser {
 
 class WholeParser implements ReplyParser {
   ended = false;
-  readonly #reply: OpenReply;
+  readonly #reading: Reading;
   readonly #tellHidden: (bytes: number) => void;
   readonly #decoder = new TextDecoder("utf-8");
   #text = "";
 
-  constructor(reply: OpenReply, tellHidden: (bytes: number) => void = () => {}) {
-    this.#reply = reply;
+  constructor(reading: Reading, tellHidden: (bytes: number) => void = () => {}) {
+    this.#reading = reading;
     this.#tellHidden = tellHidden;
   }
 
@@ -150,7 +170,7 @@ class WholeParser implements ReplyParser {
     }
     this.ended = true;
     const text = this.#text + this.#decoder.decode();
-    const { hidden, ...piece } = readCompletion(text, this.#reply.translate);
+    const { hidden, ...piece } = readCompletion(text, this.#reading);
     this.#tellHidden(hidden);
     return [piece];
   }

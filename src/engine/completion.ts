@@ -1,8 +1,9 @@
 /** Reads OpenAI-shaped completions, which come from outside and may hold anything. */
 import { utf8Length } from "../../index/bytes.ts";
 import { cutText } from "../../index/cut.ts";
+import { TOP_LOGPROBS_MAX } from "../limits.ts";
 import { BackendFailure } from "./backend-failure.ts";
-import type { EnginePiece, Usage } from "./engine.ts";
+import type { EnginePiece, TokenLogprob, Usage } from "./engine.ts";
 
 const MESSAGE_CHARS_SHOWN = 300;
 
@@ -10,43 +11,96 @@ export type Fields = Record<string, unknown>;
 
 const asItIs = (body: Fields) => body;
 
+/** How a reply is read. */
+export interface Reading {
+  /** Makes OpenAI's shape of another's. */
+  translate?: (body: Fields) => Fields;
+  /** How many of the likeliest tokens each place may have; where absent, no log probabilities are
+   *  read: some backends send them unasked. */
+  topLogprobs?: number;
+}
+
+/** What the caller's parameters ask of the log probabilities. */
+export function topLogprobsOf(parameters: Fields): Pick<Reading, "topLogprobs"> {
+  const { logprobs, top_logprobs: top } = parameters;
+  if (logprobs !== true) return {};
+  return { topLogprobs: Math.min(count(top), TOP_LOGPROBS_MAX) };
+}
+
 /** A piece, and of what Brink does not hand on (reasoning) the bytes, since they are paid for. */
 type ReadPiece = EnginePiece & { hidden: number };
 
-/** A whole reply as one piece; `translate` makes OpenAI's shape of another's. Throws
- *  `backend_unavailable` where it is no completion. */
-export function readCompletion(text: string, translate = asItIs): ReadPiece {
+/** A whole reply as one piece. Throws `backend_unavailable` where it is no completion. */
+export function readCompletion(text: string, reading: Reading = {}): ReadPiece {
+  const { translate = asItIs, topLogprobs } = reading;
   const body = translate(parseObject(text, "the reply"));
   const choice = firstChoice(body);
   const message = fields(choice?.message);
   if (choice === null || message === null) throw broken("the reply has no choices[0].message");
   const toolCalls = list(message.tool_calls).map((call, index) => ({ index, ...fields(call) }));
-  return {
+  const piece = {
     text: string(message.content) + string(message.refusal),
     ...(toolCalls.length > 0 ? { tool_calls: toolCalls } : {}),
     finish_reason: string(choice.finish_reason) || "stop",
     ...usagePart(body),
     hidden: hiddenBytes(message),
   };
+  return { ...piece, ...logprobsPart(choice, piece, topLogprobs) };
 }
 
 /** One event of a stream as a piece, empty where it only has what Brink does not hand on (a role,
  *  reasoning). A refusal is handed on as text. Throws `backend_unavailable` for an error event
  *  and for anything that is not a chunk. */
-export function readChunk(text: string, translate = asItIs): ReadPiece {
+export function readChunk(text: string, reading: Reading = {}): ReadPiece {
+  const { translate = asItIs, topLogprobs } = reading;
   const body = translate(parseObject(text, "a part of the stream"));
   if (body.error != null) throw broken(`the stream broke off: ${describeError(body)}`);
   const choice = firstChoice(body);
   const delta = fields(choice?.delta) ?? {};
   const toolCalls = list(delta.tool_calls);
   const finish = string(choice?.finish_reason);
-  return {
+  const piece = {
     text: string(delta.content) + string(delta.refusal),
     ...(toolCalls.length > 0 ? { tool_calls: toolCalls } : {}),
     ...(finish === "" ? {} : { finish_reason: finish }),
     ...usagePart(body),
     hidden: hiddenBytes(delta),
   };
+  return topLogprobs === undefined
+    ? piece
+    : { ...piece, ...logprobsPart(choice, piece, topLogprobs) };
+}
+
+/** OpenAI's `choices[0].logprobs`, of the tokens of the text. Without text they may be of a
+ *  character's first half; beside reasoning or calls alone they are of what is no text. */
+function logprobsPart(
+  choice: Fields | null,
+  { text, tool_calls, hidden }: ReadPiece,
+  top: number | undefined,
+): { logprobs?: TokenLogprob[] } {
+  const told = top === undefined ? null : fields(choice?.logprobs);
+  if (told === null || (text === "" && (hidden > 0 || tool_calls !== undefined))) return {};
+  const tokens = [...list(told.content), ...list(told.refusal)];
+  if (tokens.length === 0) return {};
+  return {
+    logprobs: tokens.map((token) => {
+      const likeliest = list(fields(token)?.top_logprobs).slice(0, top);
+      return { ...readToken(token), top_logprobs: likeliest.map(readToken) };
+    }),
+  };
+}
+
+/** Throws `backend_unavailable` for what JSON could not hand on as a token. */
+function readToken(value: unknown): Omit<TokenLogprob, "top_logprobs"> {
+  const { token, logprob, bytes } = fields(value) ?? {};
+  const known = bytes == null || (Array.isArray(bytes) && bytes.every(isByte));
+  if (typeof token !== "string" || !Number.isFinite(logprob) || !known)
+    throw broken("a log probability is not what OpenAI's is");
+  return { token, logprob: logprob as number, bytes: (bytes ?? null) as number[] | null };
+}
+
+function isByte(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255;
 }
 
 /** Providers name reasoning differently, some send it under two names, and some as a list. */

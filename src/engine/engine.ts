@@ -66,12 +66,12 @@ export interface Usage {
 }
 
 /** One token as OpenAI describes it: its text, the natural logarithm of its probability, and its
- *  bytes, which alone are exact where a character is cut. */
+ *  bytes, which alone are exact where a character is cut; null where a backend does not tell. */
 export interface TokenLogprob {
   token: string;
   logprob: number;
-  bytes: number[];
-  top_logprobs: { token: string; logprob: number; bytes: number[] }[];
+  bytes: number[] | null;
+  top_logprobs: { token: string; logprob: number; bytes: number[] | null }[];
 }
 
 /** A piece of an answer as it arrives. `text` is appended to what came before; `tool_calls` are

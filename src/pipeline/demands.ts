@@ -16,10 +16,10 @@ export interface Demands {
 export function findDemands({ messages, parameters }: AnswerRequest): Demands {
   const { n, logprobs, logit_bias, response_format } = parameters;
   const format = (response_format as { type?: unknown } | undefined)?.type ?? "text";
-  const generatorOnly =
-    typeof n === "number" && n > 1 ? "n" : logprobs === true ? "logprobs" : null;
+  const generatorOnly = typeof n === "number" && n > 1 ? "n" : null;
   const written =
     generatorOnly ??
+    (logprobs === true ? "logprobs" : null) ??
     (format === "text" ? null : `response_format ${String(format)}`) ??
     (logit_bias === undefined ? null : "logit_bias");
   return {

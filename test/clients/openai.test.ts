@@ -121,6 +121,36 @@ it("a JSON schema and tools reach the backend as they were sent, and calls come 
   expect(backend.requests.at(-1)!.body.tools).toEqual(tools);
 });
 
+it("a backend's log probabilities come whole, streamed and as a response", async () => {
+  const { backend } = served;
+  const token = (text: string) => ({ token: text, logprob: -0.5, bytes: [...Buffer.from(text)] });
+  const content = [{ ...token("Low"), top_logprobs: [token("Low"), token("High")] }];
+  const frame = { index: 0, logprobs: { content, refusal: null }, finish_reason: "stop" };
+  const whole = JSON.stringify({ choices: [{ ...frame, message: { content: "Low" } }] });
+  const event = JSON.stringify({ choices: [{ ...frame, delta: { content: "Low" } }] });
+  const asked = { model: "auto", messages, logprobs: true, top_logprobs: 2 };
+  backend.script({ status: 200, body: whole });
+  const { choices } = await client.chat.completions.create(asked);
+  expect(choices[0]!.logprobs).toEqual({ content, refusal: null });
+  backend.script({ chunks: [`data: ${event}\n\n`], ending: "end" });
+  const stream = client.chat.completions.stream(asked);
+  const final = await stream.finalChatCompletion();
+  expect(final.choices[0]!.logprobs).toMatchObject({ content });
+  backend.script({ status: 200, body: whole });
+  const response = await client.responses.create({
+    model: "backend",
+    input: ASK,
+    include: ["message.output_text.logprobs"],
+    top_logprobs: 2,
+  });
+  expect(response.output[0]).toMatchObject({ content: [{ text: "Low", logprobs: content }] });
+  const { top_logprobs: _, ...edge } = asked;
+  await expect(client.chat.completions.create({ ...edge, model: "edge" })).rejects.toMatchObject({
+    code: "unsupported_parameter",
+    param: "logprobs",
+  });
+});
+
 it("models are listed and found one by one", async () => {
   const { data } = await client.models.list();
   const ids = data.map(({ id }) => id);

@@ -55,6 +55,8 @@ it("a request that differs in anything that an answer hangs on has another key",
     { parameters: { ...REQUEST.parameters, seed: 1 } },
     { parameters: { ...REQUEST.parameters, tool_choice: { a: 1, b: [2, 1] } } },
     { parameters: { ...REQUEST.parameters, anything: true } },
+    { parameters: { ...REQUEST.parameters, logprobs: true } },
+    { parameters: { ...REQUEST.parameters, logprobs: true, top_logprobs: 2 } },
   ];
   const all = [{}, ...changes].map((change) => keysOf(change));
   expect(new Set(all.map(({ id }) => id)).size).toBe(changes.length + 1);

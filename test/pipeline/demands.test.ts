@@ -73,6 +73,19 @@ it.each([
   expect(outcome(model, { n: 2 }, available)).toEqual(expected);
 });
 
+it.each([
+  ["auto", GENERATOR, "taken"],
+  ["auto", BACKEND, "taken"],
+  ["auto", NONE, ["unsupported_parameter", "logprobs"]],
+  ["edge", GENERATOR, "taken"],
+  ["edge", BACKEND, ["unsupported_parameter", "logprobs"]],
+  ["generator", NONE, "taken"],
+  ["backend", BACKEND, "taken"],
+] as const)("log probabilities for %s with %o: %o", (model, available, expected) => {
+  expect(outcome(model, { logprobs: true }, available)).toEqual(expected);
+  expect(outcome(model, { logprobs: false }, BACKEND)).toBe("taken");
+});
+
 it("choices and tools together are refused, and so is a backend that is not there", () => {
   expect(outcome("auto", { ...TOOLS, n: 2 }, BOTH)).toEqual(["unsupported_parameter", "n"]);
   expect(outcome("backend", {}, GENERATOR)).toEqual(["backend_not_configured", "model"]);

@@ -155,7 +155,7 @@ export const ChatRequest = z
     logprobs: z
       .boolean()
       .nullish()
-      .openapi({ description: "Each token's log probability. Needs a generator." }),
+      .openapi({ description: "Each token's log probability. Needs a generator or a backend." }),
     top_logprobs: z.int().min(0).max(TOP_LOGPROBS_MAX).nullish().openapi({
       description: "How many of the likeliest tokens at each place; needs `logprobs`.",
     }),

@@ -154,7 +154,7 @@ export const BrinkReply = z
 export const Token = z.object({
   token: z.string(),
   logprob: z.number(),
-  bytes: z.array(z.int()),
+  bytes: z.array(z.int()).nullable().openapi({ description: "Null where a backend has none." }),
 });
 
 const Logprobs = z

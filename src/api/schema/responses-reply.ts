@@ -13,6 +13,8 @@ const Annotation = z
   })
   .openapi("ResponseAnnotation");
 
+const BytesToken = Token.extend({ bytes: z.array(z.int()) });
+
 const MessageItem = z.object({
   type: z.literal("message"),
   id: z.string(),
@@ -23,7 +25,7 @@ const MessageItem = z.object({
       type: z.literal("output_text"),
       text: z.string(),
       annotations: z.array(Annotation),
-      logprobs: z.array(Token.extend({ top_logprobs: z.array(Token) })),
+      logprobs: z.array(BytesToken.extend({ top_logprobs: z.array(BytesToken) })),
     }),
   ),
 });

@@ -146,7 +146,7 @@ export const ResponsesRequest = z
     include: z
       .array(z.string())
       .nullish()
-      .openapi({ description: `Only ${LOGPROBS}, which needs a generator.` }),
+      .openapi({ description: `Only ${LOGPROBS}, which needs a generator or a backend.` }),
     text: z
       .strictObject({ format: Format.nullish(), verbosity: z.string().nullish() })
       .nullish()
