@@ -15,6 +15,7 @@ import {
   BACKEND_WEIGHT_MIN,
   BACKENDS_CHARS_MAX,
   BACKENDS_MAX,
+  PRICE_PER_MTOK_MAX,
 } from "./limits.ts";
 
 export interface BackendConfig {
@@ -131,8 +132,8 @@ export function readPrices(whose: "BACKEND" | "EDGE", variables: object): Backen
   if (given(input) === null && given(output) === null) return null;
   const price = (name: string) => {
     const value = given(name) ?? Number.NaN;
-    if (Number.isFinite(value) && value >= 0) return value;
-    throw wrong(`${name} must be USD per million tokens, at least 0`);
+    if (value >= 0 && value <= PRICE_PER_MTOK_MAX) return value;
+    throw wrong(`${name} must be USD per million tokens, from 0 to ${PRICE_PER_MTOK_MAX}`);
   };
   return { input_per_mtok: price(input), output_per_mtok: price(output) };
 }
@@ -218,8 +219,8 @@ function readPlace(
 }
 
 function readEntryPrices(entry: Record<string, unknown>, at: string): BackendPrices | null {
-  const input = readNumber(entry, "price_input_per_mtok", at, 0, 1e6);
-  const output = readNumber(entry, "price_output_per_mtok", at, 0, 1e6);
+  const input = readNumber(entry, "price_input_per_mtok", at, 0, PRICE_PER_MTOK_MAX);
+  const output = readNumber(entry, "price_output_per_mtok", at, 0, PRICE_PER_MTOK_MAX);
   if (input === null && output === null) return null;
   if (input === null || output === null)
     throw wrong(`${at} has one price: price_input_per_mtok and price_output_per_mtok go together`);

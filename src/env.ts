@@ -6,7 +6,12 @@ import {
   readBackends,
   readPrices,
 } from "./env-backends.ts";
-import { type NumberVariable, readNumberVariable } from "./env-number.ts";
+import {
+  checkTexts,
+  type NumberVariable,
+  readIsolateBytes,
+  readNumberVariable,
+} from "./env-number.ts";
 import { readWatching, type WatchingConfig, type WatchingVariables } from "./env-watching.ts";
 import { ServiceError } from "./errors.ts";
 import type { CacheObject } from "./ledger/cache-object.ts";
@@ -59,6 +64,8 @@ export interface Env extends BackendVariables, WatchingVariables {
   BRINK_GENERATOR_MODEL?: string;
   /** Tokens that a generator's prompt and answer may have together. */
   BRINK_GENERATOR_CONTEXT?: NumberVariable;
+  /** What models and indexes may hold together, in MB; the memory's objects read it. */
+  BRINK_ISOLATE_MEMORY_MB?: NumberVariable;
   /** What the edge's own engines charge, likewise; nothing where both are absent. */
   EDGE_PRICE_INPUT_PER_MTOK?: NumberVariable;
   EDGE_PRICE_OUTPUT_PER_MTOK?: NumberVariable;
@@ -94,10 +101,22 @@ export interface Config {
   watching: WatchingConfig;
 }
 
+/** Numbers are checked where they are read. */
+const TEXTS = [
+  ...["BRINK_LOCAL", "BRINK_PRELOAD", "BRINK_ADMIN_KEY_SHA256", "BRINK_ALLOWED_ORIGINS"],
+  ...["BRINK_GENERATOR_MODEL", "LEDGER_UNREACHABLE"],
+  ...["BACKEND_URL", "BACKEND_KEY", "BACKEND_MODEL", "BACKENDS"],
+  ...["BRINK_TRACE_TEXT", "BRINK_LOG", "BRINK_LOG_TEXT"],
+  ...["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"],
+  ...["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_SERVICE_NAME"],
+];
+
 /** Checks the bindings for a request that came in on `hostname`. A deployment that carries
  *  BRINK_LOCAL by mistake still refuses the fixed keys, because no public host is a loopback one.
  *  Throws `misconfigured` naming the variable that is wrong. */
 export function readConfig(env: Env, hostname: string): Config {
+  checkTexts(env, TEXTS);
+  readIsolateBytes(env.BRINK_ISOLATE_MEMORY_MB); // said to whoever asks, not to the memory alone
   const local = env.BRINK_LOCAL === "1" && isLoopback(hostname);
   const adminKeySha256 = env.BRINK_ADMIN_KEY_SHA256?.toLowerCase() || null;
   if (adminKeySha256 !== null && !/^[0-9a-f]{64}$/.test(adminKeySha256))

@@ -5,6 +5,9 @@
 export const REQUESTS_PER_MINUTE_MAX = 1_000_000;
 export const TOKENS_PER_MINUTE_MAX = 1_000_000_000;
 export const BUDGET_USD_MAX = 1_000_000;
+// USD for a million tokens: the dearest models take some hundred, and a configured answer's price
+// stays exact.
+export const PRICE_PER_MTOK_MAX = 1_000_000;
 // How long both texts of a rotated key may work: a rollout of a new secret takes days, not months.
 export const ROTATE_GRACE_S_MAX = 14 * 24 * 60 * 60;
 // Earlier texts of one key that may still work; another rotation ends the oldest.

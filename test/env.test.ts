@@ -1,6 +1,8 @@
 import { expect, it } from "vitest";
+import { FORWARDED } from "../scripts/forwarded.ts";
 import { configOf, type Env, readConfig } from "../src/env.ts";
 import { pricesOf } from "../src/env-backends.ts";
+import { readIsolateBytes } from "../src/env-number.ts";
 
 const env = (variables: Partial<Env>) => variables as Env;
 
@@ -107,6 +109,36 @@ it.each([0, "0"])("a generator's context of %j is none, in quotes or without", (
     readConfig(env({ ...bound, BRINK_GENERATOR_CONTEXT: context }), "brink.example").generator;
   expect(() => read(nothing)).toThrow("BRINK_GENERATOR_CONTEXT must be");
   expect(read(512)!.context).toBe(512);
+});
+
+it.each(FORWARDED)("%s of another type is refused by name, and never the default", (name) => {
+  const bound = { GENERATOR: {}, MODELS: {} } as Partial<Env>;
+  const prices = Object.fromEntries(FORWARDED.flatMap((n) => (/_MTOK/.test(n) ? [[n, 0]] : [])));
+  for (const value of [false, true, [], ["x"], {}]) {
+    const read = () => readConfig(env({ ...bound, ...prices, [name]: value }), "brink.example");
+    expect(read).toThrow(expect.objectContaining({ code: "misconfigured" }));
+    expect(read).toThrow(`${name} must be`);
+  }
+});
+
+it.each(FORWARDED.filter((name) => !/_MTOK|_MB|_SAMPLE|_CONTEXT/.test(name)))(
+  "%s is text: a number without quotes is refused by name",
+  (name) => {
+    for (const value of [0, 1])
+      expect(() => readConfig(env({ [name]: value }), "brink.example")).toThrow(
+        `${name} must be text, in quotes: it is of type number`,
+      );
+  },
+);
+
+it("an isolate's memory is whole MB, in quotes or without, and 0 is none", () => {
+  expect([16, "16", 999_999, "", undefined].map(readIsolateBytes)).toEqual([
+    ...[16e6, 16e6, 999_999e6, null, null],
+  ]);
+  for (const value of [0, "0", -1, 1.5, 1_000_000, "lots", Number.NaN, Number.POSITIVE_INFINITY]) {
+    const read = () => readConfig(env({ BRINK_ISOLATE_MEMORY_MB: value }), "brink.example");
+    expect(read).toThrow("BRINK_ISOLATE_MEMORY_MB must be a whole number of MB");
+  }
 });
 
 const A = { name: "a", model: "m", url: "https://a.example/v1" };

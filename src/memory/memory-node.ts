@@ -1,7 +1,8 @@
 /** What every object of the memory does, root or shard: it knows who it is, holds a shard's tables,
  *  reaches other objects and has one alarm for all that is due. */
 import { DurableObject } from "cloudflare:workers";
-import { assert, ServiceError } from "../errors.ts";
+import { type NumberVariable, readIsolateBytes } from "../env-number.ts";
+import { assert } from "../errors.ts";
 import {
   ALARM_MS_MAX,
   COPY_PAGE_DOCUMENTS,
@@ -46,7 +47,7 @@ export interface MemoryEnv {
   VECTORIZE?: Vectorize;
   /** What models and indexes may take of an isolate, in MB, where that is not what Cloudflare
    *  gives: on one machine all objects share an isolate. */
-  BRINK_ISOLATE_MEMORY_MB?: string;
+  BRINK_ISOLATE_MEMORY_MB?: NumberVariable;
 }
 
 /** What a root calls of a shard's object. */
@@ -260,7 +261,7 @@ export class MemoryNode extends DurableObject<MemoryEnv> {
 
   #ownShard(): Shard {
     this.#shard ??= new Shard(this.ctx.storage, kernels, {
-      isolateBytesMax: isolateBytes(this.env.BRINK_ISOLATE_MEMORY_MB),
+      isolateBytesMax: isolateBytesMax(this.env),
       now: () => this.now(),
       tier: () => this.#tier(),
       ...this.settings,
@@ -343,8 +344,6 @@ function searched(shard: Shard): SearchedShard {
   };
 }
 
-function isolateBytes(megabytes: string | undefined): number {
-  if (!megabytes) return ISOLATE_INDEX_BYTES_MAX;
-  if (/^[1-9]\d{0,5}$/.test(megabytes)) return Number(megabytes) * 1_000_000;
-  throw new ServiceError("misconfigured", "BRINK_ISOLATE_MEMORY_MB must be a whole number of MB");
+function isolateBytesMax({ BRINK_ISOLATE_MEMORY_MB }: MemoryEnv): number {
+  return readIsolateBytes(BRINK_ISOLATE_MEMORY_MB) ?? ISOLATE_INDEX_BYTES_MAX;
 }

@@ -15,6 +15,7 @@ import {
   OTLP_HEADERS_CHARS_MAX,
   OTLP_HEADERS_MAX,
   OTLP_SERVICE_CHARS_MAX,
+  PRICE_PER_MTOK_MAX,
 } from "../../src/limits.ts";
 
 const x = (n: number) => "x".repeat(n);
@@ -91,11 +92,22 @@ it.each([
     collector({ OTEL_SERVICE_NAME: x(OTLP_SERVICE_CHARS_MAX) }),
     collector({ OTEL_SERVICE_NAME: x(OTLP_SERVICE_CHARS_MAX + 1) }),
   ],
+  ["PRICE_PER_MTOK_MAX", price(PRICE_PER_MTOK_MAX), price(PRICE_PER_MTOK_MAX + 1)],
+  [
+    "PRICE_PER_MTOK_MAX",
+    backend({ price_input_per_mtok: PRICE_PER_MTOK_MAX, price_output_per_mtok: 0 }),
+    backend({ price_input_per_mtok: PRICE_PER_MTOK_MAX + 1, price_output_per_mtok: 0 }),
+  ],
   ["GENERATOR_CONTEXT_MAX", context(GENERATOR_CONTEXT_MAX), context(GENERATOR_CONTEXT_MAX + 1)],
 ])("what a variable may say is taken, and more is refused: %s", (_, most, more) => {
   expect(most).not.toThrow();
   expect(more).toThrow(expect.objectContaining({ code: "misconfigured" }));
 });
+
+function price(n: number): () => unknown {
+  const variables = { EDGE_PRICE_INPUT_PER_MTOK: n, EDGE_PRICE_OUTPUT_PER_MTOK: 0 };
+  return () => readConfig(variables as unknown as Env, "brink.example");
+}
 
 function context(n: number): () => unknown {
   const variables = { BRINK_GENERATOR_CONTEXT: `${n}`, GENERATOR: {}, MODELS: {} };
