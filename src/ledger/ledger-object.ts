@@ -8,7 +8,14 @@ import { NAMESPACE_DEFAULTS, type NamespaceOptions } from "../memory/types.ts";
 import { KEYS_SCHEMA_2, Keys } from "./keys.ts";
 import { mergePatch } from "./merge-patch.ts";
 import { migrate } from "./migrate.ts";
-import type { KeyChanges, KeyRecord, NamespaceRecord, NewKey, UploadRecord } from "./types.ts";
+import type {
+  KeyChanges,
+  KeyRecord,
+  NamespaceRecord,
+  NewKey,
+  SettingPatch,
+  UploadRecord,
+} from "./types.ts";
 import { UPLOADS_SCHEMA, Uploads } from "./uploads.ts";
 
 /** The n-th step leads from schema n to n + 1. Never edit a step that was released: append one. */
@@ -138,10 +145,13 @@ export class LedgerObject extends DurableObject {
     return this.#sql.exec(select, tenant).toArray().map(namespaceFrom);
   }
 
-  /** Whether the namespace was registered. Its memory is another object's business. */
-  deleteNamespace(tenant: string, name: string): boolean {
+  /** Whether the namespace was registered. Its memory is another object's business. `patches` are
+   *  merged into settings in the same turn: what was set for it until then goes with it. */
+  deleteNamespace(tenant: string, name: string, patches: readonly SettingPatch[] = []): boolean {
     const remove = "DELETE FROM namespaces WHERE tenant = ? AND name = ? RETURNING name";
-    return this.#one(remove, tenant, name) !== undefined;
+    const known = this.#one(remove, tenant, name) !== undefined;
+    for (const { setting, patch } of patches) this.patchSetting(tenant, setting, patch);
+    return known;
   }
 
   /** A setting as JSON text; null where there is none. */
@@ -153,8 +163,19 @@ export class LedgerObject extends DurableObject {
 
   /** Merges a JSON text into a setting, as `mergePatch` does: in one turn, so that of changes made
    *  at the same time none undoes another. The setting as it is then; the patch `null` takes it
-   *  away. Throws `invalid_request` where it would have more than SETTING_BYTES_MAX. */
-  patchSetting(tenant: string, name: string, patch: string): string | null {
+   *  away. `namespace` is the one that is set something, if any. Throws `invalid_request` where the
+   *  setting would have more than SETTING_BYTES_MAX, `namespace_not_found` where the namespace is
+   *  not registered, or no longer. */
+  patchSetting(
+    tenant: string,
+    name: string,
+    patch: string,
+    namespace: string | null = null,
+  ): string | null {
+    if (namespace !== null && this.getNamespace(tenant, namespace) === null)
+      throw new ServiceError("namespace_not_found", `there is no namespace "${namespace}"`, {
+        param: "namespace",
+      });
     const kept = this.getSetting(tenant, name);
     const merged = mergePatch(kept === null ? null : JSON.parse(kept), JSON.parse(patch));
     if (merged === null) {

@@ -70,3 +70,9 @@ export interface UploadRecord {
   /** Unix time in ms. */
   expires_at: number;
 }
+
+/** What is to be merged into a setting, as JSON. */
+export interface SettingPatch {
+  setting: string;
+  patch: string;
+}

@@ -4,7 +4,7 @@ import type { PreparedDocument, PreparedPassage } from "./types.ts";
 type Texts = Pick<PreparedDocument, "id" | "text" | "title" | "metadata">;
 type Headings = Pick<PreparedPassage, "heading_path" | "anchor">;
 
-/** A character of JSON takes six bytes at most, `\u0001`, and two in a call between objects. */
+/** A character takes six bytes of JSON at most, as `\u0001` does, two in a call between objects. */
 const CHAR_BYTES = 6;
 /** Base64 of a vector takes four bytes for three; names, numbers and marks of a passage the rest. */
 const VECTOR_SHARE = 4 / 3;

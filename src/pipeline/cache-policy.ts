@@ -1,5 +1,6 @@
 /** Each tenant's policy of caching and its namespaces' own: kept in the ledger, remembered by the
  *  isolate for a while. */
+import type { SettingPatch } from "../ledger/types.ts";
 import { CACHE_POLICIES_KEPT_MAX, CACHE_POLICY_MS_MAX, CACHE_TTL_S_DEFAULT } from "../limits.ts";
 import type { CacheChanges, CachePolicy } from "./cache-types.ts";
 import { reachLedger } from "./ledger-call.ts";
@@ -52,11 +53,11 @@ export class CachePolicies {
     return { policy: policyOf(kept, namespace), own: ownOf(kept, namespace) };
   }
 
-  /** Changes what is given; null takes a field back. */
+  /** Changes what is given; null takes a field back. Throws `namespace_not_found`. */
   async write(tenant: string, namespace: string | null, changes: CacheChanges): Promise<void> {
     const patch =
       namespace === null ? { tenant: changes } : { namespaces: { [namespace]: changes } };
-    await this.#patch(tenant, patch);
+    await this.#patch(tenant, patch, namespace);
   }
 
   /** Forgets what was set of a namespace, as it goes. */
@@ -65,10 +66,10 @@ export class CachePolicies {
   }
 
   /** The ledger merges, not the isolate: others change other fields of the setting meanwhile. */
-  async #patch(tenant: string, patch: Patch): Promise<void> {
-    // Who reads the setting takes it for granted that it has both parts.
-    const text = JSON.stringify({ tenant: {}, namespaces: {}, ...patch });
-    const stored = await reachLedger(() => this.#settings().patchSetting(tenant, SETTING, text));
+  async #patch(tenant: string, patch: Patch, listed: string | null = null): Promise<void> {
+    const stored = await reachLedger(() =>
+      this.#settings().patchSetting(tenant, SETTING, textOf(patch), listed),
+    );
     this.#remember(tenant, keptFrom(stored));
   }
 
@@ -83,6 +84,16 @@ export class CachePolicies {
     return kept;
   }
 }
+
+/** Who reads the setting takes it for granted that it has both parts. */
+function textOf(patch: Patch): string {
+  return JSON.stringify({ tenant: {}, namespaces: {}, ...patch });
+}
+
+/** What takes a namespace's policy out of the settings. */
+export const noCachePolicy = (namespace: string): SettingPatch => {
+  return { setting: SETTING, patch: textOf({ namespaces: { [namespace]: null } }) };
+};
 
 function keptFrom(stored: string | null): Kept {
   return stored === null ? { tenant: {}, namespaces: {} } : (JSON.parse(stored) as Kept);

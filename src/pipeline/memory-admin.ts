@@ -6,9 +6,10 @@ import type { MemoryObject } from "../memory/memory-object.ts";
 import { checkOptions } from "../memory/namespace-options.ts";
 import type { ChangeOutcome, DocumentPatch } from "../memory/shard-types.ts";
 import { NAMESPACE_DEFAULTS, type NamespaceOptions } from "../memory/types.ts";
+import { noCachePolicy } from "./cache-policy.ts";
 import { type IngestEncoder, type IngestMemory, ingest } from "./ingest.ts";
 import type { MemoryAdmin, MemorySnapshots } from "./memory-types.ts";
-import { NotePolicies } from "./notes-policy.ts";
+import { NotePolicies, noNotePolicy } from "./notes-policy.ts";
 import { noteMemories } from "./notes-store.ts";
 import { missingDocument, retitle } from "./retitle.ts";
 import type { Trace } from "./trace.ts";
@@ -145,7 +146,8 @@ export class NamespaceAdmin implements MemoryAdmin {
     return records.map(({ name, created_at, options }) => ({ name, created_at, ...options }));
   }
 
-  /** The memory goes first: were the list to forget it first, a failure would orphan its data. */
+  /** The memory goes first: were the list to forget it first, a failure would orphan its data. What
+   *  is set for it meanwhile goes with its entry of the list. */
   async deleteNamespace(caller: Caller, name: string): Promise<void> {
     const ledger = this.#access.ledger();
     if ((await ledger.getNamespace(caller.tenant, name)) === null) throw missingNamespace(name);
@@ -155,7 +157,7 @@ export class NamespaceAdmin implements MemoryAdmin {
     await this.#access.forgetOutcomes(caller.tenant, name);
     await this.#access.forgetCache(caller.tenant, name);
     await this.#memory(caller, name).destroy();
-    await ledger.deleteNamespace(caller.tenant, name);
+    await ledger.deleteNamespace(caller.tenant, name, [noNotePolicy(name), noCachePolicy(name)]);
   }
 
   createJob(caller: Caller, namespace: string, name: string | null): Promise<Job> {

@@ -1,5 +1,6 @@
 /** Each namespace's policy of notes: kept in the ledger, remembered by the isolate for a while. */
 import type { LedgerObject } from "../ledger/ledger-object.ts";
+import type { SettingPatch } from "../ledger/types.ts";
 import { NOTE_TTL_DAYS_DEFAULT, NOTES_CACHE_ENTRIES_MAX, NOTES_CACHE_MS_MAX } from "../limits.ts";
 import { reachLedger } from "./ledger-call.ts";
 import type { NotePolicy } from "./notes-types.ts";
@@ -32,7 +33,7 @@ export class NotePolicies {
     return this.#load(tenant, namespace);
   }
 
-  /** Changes what is given. */
+  /** Changes what is given. Throws `namespace_not_found`, as `markMade` does. */
   async write(tenant: string, namespace: string, changes: Partial<NotePolicy>): Promise<Known> {
     return this.#patch(tenant, namespace, changes);
   }
@@ -50,7 +51,10 @@ export class NotePolicies {
   async #patch(tenant: string, namespace: string, patch: Partial<Known> | null): Promise<Known> {
     const text = JSON.stringify(patch);
     const setting = settingOf(namespace);
-    const stored = await reachLedger(() => this.#settings().patchSetting(tenant, setting, text));
+    const listed = patch === null ? null : namespace;
+    const stored = await reachLedger(() =>
+      this.#settings().patchSetting(tenant, setting, text, listed),
+    );
     return this.#remember(tenant, namespace, stored);
   }
 
@@ -70,6 +74,11 @@ export class NotePolicies {
 }
 
 const FIRST: Known = { ...NOTE_POLICY_DEFAULT, made: false };
+
+/** What takes a namespace's policy out of the settings. */
+export const noNotePolicy = (namespace: string): SettingPatch => {
+  return { setting: settingOf(namespace), patch: "null" };
+};
 
 function settingOf(namespace: string): string {
   return `notes/${namespace}`;

@@ -2,20 +2,24 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
-import { CachePolicies } from "../../src/pipeline/cache-policy.ts";
-import { NotePolicies } from "../../src/pipeline/notes-policy.ts";
+import { assert, codeOf } from "../../src/errors.ts";
+import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";
+import { CachePolicies, noCachePolicy } from "../../src/pipeline/cache-policy.ts";
+import { NotePolicies, noNotePolicy } from "../../src/pipeline/notes-policy.ts";
 
-/** A tenant with a ledger of its own, in which `stored` was put. */
+/** A tenant with a ledger of its own, in which `stored` was put, and some namespaces. */
 async function start(tenant: string, stored: Record<string, string> = {}) {
   const ledger = env.LEDGER.getByName(`policies of ${tenant}`);
   await runInDurableObject(ledger, (_, { storage: { sql } }) => {
     for (const [name, value] of Object.entries(stored))
       sql.exec("INSERT INTO settings VALUES (?, ?, ?)", tenant, name, value);
   });
+  for (const name of ["gone", "a", "b", "docs"])
+    await ledger.putNamespace(tenant, name, NAMESPACE_DEFAULTS);
   const caches = new CachePolicies(() => ledger);
   const notes = new NotePolicies(() => ledger);
   const settingOf = async (name: string) => JSON.parse((await ledger.getSetting(tenant, name))!);
-  return { caches, notes, settingOf };
+  return { ledger, caches, notes, settingOf };
 }
 
 it("policies of caches that are set at the same time are all kept", async () => {
@@ -68,4 +72,25 @@ it("settings that were stored whole are changed in parts", async () => {
   expect(await caches.look("older", "docs")).toMatchObject({ policy, own });
   const known = { notes: "rated", ttl_days: 7, made: true };
   expect(await notes.write("older", "docs", { notes: "rated" })).toEqual(known);
+});
+
+it("what is set while a namespace goes goes with it, and nothing is set for it afterwards", async () => {
+  const { ledger, caches, notes } = await start("going");
+  const set = () => [
+    caches.write("going", "docs", { exact: "off" }),
+    notes.write("going", "docs", { notes: "off" }),
+    notes.markMade("going", "docs"),
+  ];
+  await caches.write("going", "a", { exact: "off" });
+  await Promise.all([notes.reset("going", "docs"), caches.reset("going", "docs")]);
+  await Promise.all(set()); // before the list forgets it
+  await ledger.deleteNamespace("going", "docs", [noNotePolicy("docs"), noCachePolicy("docs")]);
+  for (const one of await Promise.allSettled(set())) {
+    assert(one.status === "rejected", "it was set");
+    expect(codeOf(one.reason)).toBe("namespace_not_found");
+  }
+  expect(await ledger.getSetting("going", "notes/docs")).toBeNull();
+  const kept = { tenant: {}, namespaces: { a: { exact: "off" } } };
+  expect(JSON.parse((await ledger.getSetting("going", "cache"))!)).toEqual(kept);
+  await caches.write("going", null, { semantic: true });
 });
