@@ -73,7 +73,7 @@ class CallerCache {
 
 /** Sets `caller` or throws `missing_key`, `invalid_key`, `no_keys_configured`,
  *  `ledger_unavailable`, and `forbidden` for a key without the scope. A key with `admin` may do
- *  everything, one with `admin:read` may GET it. */
+ *  everything, one with `admin:read` may look at it. */
 export function newAuth(): (
   scope: "inference" | "admin",
 ) => ReturnType<typeof createMiddleware<ApiEnv>> {
@@ -83,7 +83,8 @@ export function newAuth(): (
       const traced = c.get("traced");
       const caller = await traced.span("auth", () => identify(c, cache));
       traced.caller = caller;
-      const reads = c.req.method === "GET" && mayDo(caller, "admin:read");
+      const looks = c.req.method === "GET" || c.req.method === "HEAD";
+      const reads = looks && mayDo(caller, "admin:read");
       if (!reads && !mayDo(caller, scope))
         throw new ServiceError("forbidden", `this endpoint needs a key with the scope ${scope}`);
       c.set("caller", caller);

@@ -132,9 +132,10 @@ it("an expired and a disabled key are refused, though they are remembered", asyn
 });
 
 it("admin:read may look at everything and change nothing", async () => {
-  const { use } = withKey({ scopes: ["admin:read"] });
+  const { call, use } = withKey({ scopes: ["admin:read"] });
   for (const path of ["/admin/keys", "/admin/namespaces", "/v1/models"])
     expect(await use(path)).toEqual([200, null]);
+  expect((await call("/admin/keys", { method: "HEAD", key: "mine" })).status).toBe(200);
   expect(await use("/admin/keys", { json: {} })).toEqual([403, "forbidden"]);
   expect(await use(PATH, { method: "DELETE" })).toEqual([403, "forbidden"]);
   const json = { namespace: "docs", query: "x" };
