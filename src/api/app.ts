@@ -58,6 +58,7 @@ const RETRY_AFTER_S: Record<string, number | undefined> = {
 const EXPOSED_HEADERS = [
   ...[
     "x-brink-trace",
+    "x-request-id",
     "x-brink-route",
     "x-brink-difficulty",
     "x-brink-cache",
@@ -131,6 +132,7 @@ function addFrame(
     c.set("trace", trace.id);
     c.set("traced", trace);
     c.header("x-brink-trace", trace.id);
+    c.header("x-request-id", trace.id); // by this name the official clients show it
     c.header("x-content-type-options", "nosniff");
     c.header("referrer-policy", "no-referrer");
     const connection = connect(c.env, c.req.raw, trace);

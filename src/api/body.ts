@@ -98,7 +98,8 @@ export function parseJson(text: string, what = "the body"): unknown {
 
 /** Refuses, with `invalid_request` and the place, what would not come back as it was sent: lone
  *  surrogates (not UTF-8, so a stored text would change and quotes would not match), NUL (SQLite
- *  ends a text at it), fields named __proto__, and nesting past JSON_DEPTH_MAX, which also bounds
+ *  ends a text at it), numbers beyond a double's (they would come back as null), fields named
+ *  __proto__, and nesting past JSON_DEPTH_MAX, which also bounds
  *  this walk's recursion and that of every reader after it. O(size), allocating only to refuse. */
 export function checkJson(root: unknown): void {
   const fault = findFault(root, 0);
@@ -121,6 +122,8 @@ interface Fault {
 
 function findFault(value: unknown, depth: number): Fault | null {
   if (typeof value === "string") return findTextFault(value);
+  if (typeof value === "number" && !Number.isFinite(value))
+    return { fact: "is a number beyond what a double holds", path: [] };
   if (typeof value !== "object" || value === null) return null;
   if (depth >= JSON_DEPTH_MAX)
     return { fact: `is nested deeper than ${JSON_DEPTH_MAX} levels`, path: [] };

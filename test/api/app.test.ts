@@ -232,12 +232,20 @@ it("an error quotes no more of a request than its bound", async () => {
   }
 });
 
+it("a reply's id is also where the official clients look for it", async () => {
+  for (const path of ["/v1/models", "/nowhere"]) {
+    const { headers } = await startApi().call(path);
+    expect(headers.get("x-request-id")).toBe(headers.get("x-brink-trace"));
+  }
+});
+
 it("lone surrogates, NUL, __proto__ and deep nesting are refused with their place", () => {
   const refused: [unknown, string][] = [
     [{ a: ["x", "\ud800"] }, "a[1]"],
     [{ a: { b: "x\0" } }, "a.b"],
     [{ a: { "\udc00": 1 } }, "a"],
     [JSON.parse('{"a":{"__proto__":1}}'), "a"],
+    [JSON.parse('{"a":[1e308,-1e309]}'), "a[1]"],
     ["\ud800", ""],
   ];
   for (const [value, param] of refused)
