@@ -114,7 +114,7 @@ function readOne(variables: BackendVariables, local: boolean): BackendConfig[] {
   if (!BACKEND_URL) return [];
   const url = checkUrl(BACKEND_URL, "BACKEND_URL", local);
   if (!BACKEND_MODEL) throw wrong("BACKEND_URL is set but BACKEND_MODEL is not");
-  const key = BACKEND_KEY || null;
+  const key = BACKEND_KEY?.trim() || null;
   return [{ ...DEFAULTS, name: BACKEND_MODEL, model: BACKEND_MODEL, url, key, prices }];
 }
 
@@ -213,8 +213,9 @@ function readPlace(
   const secret = readText(entry, "key_secret", at);
   if (!/^[A-Z][A-Z0-9_]*$/.test(secret) || secret.startsWith("BRINK_"))
     throw wrong(`${at}.key_secret must be the name of a secret, such as BACKEND_A_KEY`);
-  const key = (variables as Record<string, unknown>)[secret];
-  if (typeof key === "string" && key !== "") return { url, key };
+  const given = (variables as Record<string, unknown>)[secret];
+  const key = typeof given === "string" ? given.trim() : ""; // a shell may add a newline
+  if (key !== "") return { url, key };
   throw wrong(`${at}.key_secret names ${secret}, which is not set: wrangler secret put ${secret}`);
 }
 

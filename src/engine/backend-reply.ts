@@ -178,7 +178,10 @@ class WholeParser implements ReplyParser {
 
 /** Whatever a fetch or a body threw, as a failure without the key. */
 export function explain(error: unknown, key: string | null): BackendFailure {
-  if (error instanceof BackendFailure) return error;
+  if (error instanceof BackendFailure) {
+    error.message = redact(error.message, key); // a backend's words may quote it
+    return error;
+  }
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const fact = cause instanceof Error ? cause.message : "the connection failed";
   const message = `the backend cannot be reached or broke off: ${fact.slice(0, 200)}`;

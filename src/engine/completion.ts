@@ -36,10 +36,11 @@ export function readCompletion(text: string, reading: Reading = {}): ReadPiece {
   const body = translate(parseObject(text, "the reply"));
   const choice = firstChoice(body);
   const message = fields(choice?.message);
+  if (body.error != null && message === null) throw failing("the reply is an error", body);
   if (choice === null || message === null) throw broken("the reply has no choices[0].message");
   const toolCalls = list(message.tool_calls).map((call, index) => ({ index, ...fields(call) }));
   const piece = {
-    text: string(message.content) + string(message.refusal),
+    text: textOf(message.content) + string(message.refusal),
     ...(toolCalls.length > 0 ? { tool_calls: toolCalls } : {}),
     finish_reason: string(choice.finish_reason) || "stop",
     ...usagePart(body),
@@ -54,13 +55,13 @@ export function readCompletion(text: string, reading: Reading = {}): ReadPiece {
 export function readChunk(text: string, reading: Reading = {}): ReadPiece {
   const { translate = asItIs, topLogprobs } = reading;
   const body = translate(parseObject(text, "a part of the stream"));
-  if (body.error != null) throw broken(`the stream broke off: ${describeError(body)}`);
+  if (body.error != null) throw failing("the stream broke off", body);
   const choice = firstChoice(body);
   const delta = fields(choice?.delta) ?? {};
   const toolCalls = list(delta.tool_calls);
   const finish = string(choice?.finish_reason);
   const piece = {
-    text: string(delta.content) + string(delta.refusal),
+    text: textOf(delta.content) + string(delta.refusal),
     ...(toolCalls.length > 0 ? { tool_calls: toolCalls } : {}),
     ...(finish === "" ? {} : { finish_reason: finish }),
     ...usagePart(body),
@@ -137,16 +138,24 @@ function describeError(body: unknown): string {
 }
 
 /** A backend that answered, but not with what it should have. */
-export function broken(fact: string, cause?: unknown): BackendFailure {
-  return new BackendFailure("failed", `the backend failed: ${fact}`, { cause });
+export function broken(fact: string): BackendFailure {
+  return new BackendFailure("failed", `the backend failed: ${fact}`);
+}
+
+/** One that answered with an error. What it says of that is the caller's: it may quote the prompt,
+ *  and no log has it. */
+function failing(fact: string, body: Fields): BackendFailure {
+  const logged = `the backend failed: ${fact}`;
+  const said = describeError(body);
+  return new BackendFailure("failed", said === "" ? logged : `${logged}: ${said}`, { logged });
 }
 
 function parseObject(text: string, what: string): Fields {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (cause) {
-    throw broken(`${what} is not JSON`, cause);
+  } catch {
+    throw broken(`${what} is not JSON`); // the parser's own error quotes the text
   }
   const object = fields(value);
   if (object === null) throw broken(`${what} is not a JSON object`);
@@ -157,11 +166,14 @@ function firstChoice(body: Fields): Fields | null {
   return fields(list(body.choices)[0]);
 }
 
+/** Nothing where it is not told in full: what was used is then guessed, and is not free. */
 function usagePart(body: Fields): { usage?: Usage } {
   const usage = fields(body.usage);
   if (usage === null) return {};
-  const prompt_tokens = count(usage.prompt_tokens);
-  const completion_tokens = count(usage.completion_tokens);
+  const { prompt_tokens, completion_tokens } = usage;
+  if (!isCount(prompt_tokens) || !isCount(completion_tokens)) return {};
+  // A prompt has a token at least: who counts none at all has not counted.
+  if (prompt_tokens + completion_tokens === 0) return {};
   const total_tokens = count(usage.total_tokens) || prompt_tokens + completion_tokens;
   const details = fields(usage.prompt_tokens_details);
   const cached = details === null ? {} : { cached_tokens: count(details.cached_tokens) };
@@ -180,10 +192,21 @@ function list(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
+/** Text, or a list of parts of which some are. */
+function textOf(content: unknown): string {
+  if (!Array.isArray(content)) return string(content);
+  const texts = content.map(fields).filter((part) => part?.type === "text");
+  return texts.map((part) => string(part!.text)).join("");
+}
+
 function string(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
 function count(value: unknown): number {
-  return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : 0;
+  return isCount(value) ? value : 0;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
