@@ -3,7 +3,7 @@
  *  leftmost. Source: Sennrich et al., ACL 2016, and encoder.py of https://github.com/openai/gpt-2 */
 import { invalidModel, type Metadata } from "./gguf.ts";
 import { HashSlots, spread } from "./hash-slots.ts";
-import { Merger, type Symbols } from "./merge.ts";
+import { Merger, mergeParts, type Symbols } from "./merge.ts";
 import { stringOf, stringsOf } from "./metadata.ts";
 import { type PreTokenizer, preTokenizer } from "./pretokenize.ts";
 import type { TextList } from "./text-list.ts";
@@ -120,10 +120,11 @@ export class Bpe implements Symbols {
   /** Appends the tokens of `text`, a stretch without special tokens, to `out`. A byte that the
    *  vocabulary lacks leaves no token. Errors: invalid_request when that passes `tokensMax`. */
   encode(text: string, out: number[], tokensMax: number): void {
-    for (const word of this.pre.words(text)) {
-      if (out.length >= tokensMax) refuseTooLong(tokensMax);
-      this.encodeWord(word, out, tokensMax);
-    }
+    for (const word of this.pre.words(text))
+      for (const part of mergeParts(word)) {
+        if (out.length >= tokensMax) refuseTooLong(tokensMax);
+        this.encodeWord(part, out, tokensMax);
+      }
   }
 
   /** The bytes of token `id`; not to be written to. */

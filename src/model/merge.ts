@@ -7,6 +7,20 @@ const KEPT_SYMBOLS = 4_096;
 /** A key of the queue is priority * POSITIONS + position: exact in a double, since priorities stay
  *  below 2^21. */
 const POSITIONS = 2 ** 24;
+/** A UTF-16 unit is three bytes of UTF-8 at most. */
+const PART_CHARS_MAX = Math.floor(MERGE_SYMBOLS_MAX / 3);
+
+/** Parts of a text that have MERGE_SYMBOLS_MAX symbols at most, be they characters or the bytes of
+ *  UTF-8; nearly every text is one. Nothing merges across a cut: the text comes back all the same,
+ *  but a longer word may get other ids there than all at once, which takes memory without bound. */
+export function* mergeParts(text: string): Generator<string> {
+  for (let from = 0, to: number; from < text.length; from = to) {
+    to = Math.min(from + PART_CHARS_MAX, text.length);
+    const parted = to < text.length && (text.charCodeAt(to - 1) & 0xfc00) === 0xd800;
+    if (parted) to--;
+    yield text.slice(from, to);
+  }
+}
 
 /** What the symbols are: the merger knows only their positions. */
 export interface Symbols {

@@ -4,7 +4,7 @@
  *  no text merges into a control or byte token.
  *  Source: https://github.com/google/sentencepiece, bpe_model.cc */
 import { invalidModel, type Metadata } from "./gguf.ts";
-import { Merger, type Symbols } from "./merge.ts";
+import { Merger, mergeParts, type Symbols } from "./merge.ts";
 import { booleanOf, numbersOf } from "./metadata.ts";
 import { refuseTooLong, Vocabulary } from "./vocabulary.ts";
 
@@ -56,7 +56,11 @@ export class Spm implements Symbols {
    *  follows one, to `out`. Errors: invalid_request once `out` would pass `tokensMax`. */
   encode(text: string, out: number[], tokensMax: number): void {
     const spaced = (this.addSpacePrefix ? " " : "") + text;
-    this.bytes = utf8.encode(spaced.replaceAll(" ", SPACE));
+    for (const part of mergeParts(spaced)) this.encodePart(part, out, tokensMax);
+  }
+
+  private encodePart(part: string, out: number[], tokensMax: number): void {
+    this.bytes = utf8.encode(part.replaceAll(" ", SPACE));
     const { length } = this.bytes;
     if (out.length + length / this.vocabulary.bytesMax > tokensMax) refuseTooLong(tokensMax);
     this.starts = new Int32Array(length);

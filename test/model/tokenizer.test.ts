@@ -307,6 +307,18 @@ it("as many symbols as there may be are merged, the last of them too, and no mor
   expect(more).toThrow(`${MERGE_SYMBOLS_MAX + 1} symbols to merge`);
 });
 
+it("a word longer than merging takes at once is merged in parts, and comes back", () => {
+  // Three bytes a character, and one's halves on both sides of where the first part ends.
+  const word = `${"漢".repeat(MERGE_SYMBOLS_MAX / 3 - 1)}𠀀${"漢".repeat(9)}`;
+  const spm = toySpm({ pieces: [["▁", 0]] });
+  for (const metadata of [toyBpe({}), toyBpe({ pre: "llama-bpe" }), spm]) {
+    const tokenizer = loadTokenizer(metadata);
+    const ids = tokenizer.encode(word, { tokensMax: 4 * MERGE_SYMBOLS_MAX });
+    expect(ids.length).toBeGreaterThan(MERGE_SYMBOLS_MAX);
+    expect(tokenizer.decode(ids) === word).toBe(true);
+  }
+});
+
 describe("files that are refused, by name of what is wrong", () => {
   const bpe = (more: Record<string, GgufValue>) => toyBpe({ more });
   const spm = (more: Record<string, GgufValue>) => toySpm({ pieces: [], more });
