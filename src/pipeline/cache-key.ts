@@ -37,8 +37,9 @@ export function cacheKeys(request: AnswerRequest, ground: CacheGround): CacheKey
   const rest = { tenant: caller.tenant, model, route, memory, explain, parameters, ground };
   const id = sha256Hex(`${FORMAT}\n${canonical({ rest, messages })}`);
   if (!isPlain(messages, parameters)) return { id, scope: null };
-  const earlier = messages.slice(0, -1);
-  return { id, scope: sha256Hex(`${FORMAT} scope\n${canonical({ rest, earlier })}`) };
+  const { content: _, ...asker } = messages.at(-1)!;
+  const around = { rest, earlier: messages.slice(0, -1), asker };
+  return { id, scope: sha256Hex(`${FORMAT} scope\n${canonical(around)}`) };
 }
 
 /** Whether the last message is a question in words of its own, and tools are no part of it. */
@@ -59,4 +60,9 @@ function canonical(value: unknown): string {
 /** Whether the engine leaves nothing to chance with these parameters. */
 export function isRepeatable({ temperature }: Record<string, unknown>): boolean {
   return temperature === 0;
+}
+
+/** Whether the request itself says how long its answer may be. */
+export function isBounded({ max_tokens, max_completion_tokens }: Record<string, unknown>): boolean {
+  return (max_tokens ?? max_completion_tokens) != null;
 }

@@ -10,7 +10,7 @@ import { logEvent } from "../log-event.ts";
 import type { MemoryObject } from "../memory/memory-object.ts";
 import type { Outcome } from "../router/outcome.ts";
 import type { ActiveRouter, Recording } from "../router/router-types.ts";
-import { type CacheKeys, cacheKeys, isRepeatable } from "./cache-key.ts";
+import { type CacheKeys, cacheKeys, isBounded, isRepeatable } from "./cache-key.ts";
 import { cacheTotals } from "./cache-log.ts";
 import { likenessOf } from "./cache-match.ts";
 import type { CachePolicies } from "./cache-policy.ts";
@@ -254,6 +254,7 @@ class OpenedCache implements AnswerCache {
       const sampled = engine !== READER_ID && !isRepeatable(request.parameters);
       const taken = isTaken(this.#asked, { sampled });
       if (outcome === null || !taken || stream.standIn || !isWanted(answer.report)) return;
+      if (isCut(answer) && !isBounded(request.parameters)) return;
       const entry = { answer: { ...answer, outcome }, version, sampled, edgeAnswer };
       deps.keepAlive(unless(() => this.#store(entry), undefined));
     };
@@ -305,6 +306,12 @@ function isWanted({ wanted, engine, attempts = [] }: BrinkReport): boolean {
   return attempts.every(({ backend, outcome }) => {
     return /^(answered|abandoned)$/.test(outcome) || engine === `backend:${backend}`;
   });
+}
+
+/** Whether it ended at a bound of its length. Where that is not the request's own it may be of the
+ *  key's budget, which is nothing to others that ask the same. */
+function isCut({ pieces }: Pick<KeptAnswer, "pieces">): boolean {
+  return pieces.some(({ finish_reason }) => finish_reason === "length");
 }
 
 /** Of all that an answer is found in: the namespace's content, and its notes. Null while something

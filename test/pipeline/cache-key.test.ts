@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { cacheKeys, isRepeatable } from "../../src/pipeline/cache-key.ts";
+import { cacheKeys, isBounded, isRepeatable } from "../../src/pipeline/cache-key.ts";
 import type { AnswerRequest, Caller } from "../../src/pipeline/types.ts";
 
 const CALLER: Caller = {
@@ -89,6 +89,8 @@ it("a scope is of all but the last question, and only where that is plain", () =
   const ask = (content: string, rest: Partial<AnswerRequest> = {}) =>
     keysOf({ messages: [system!, { role: "user", content }], ...rest });
   expect(ask("When?").scope).toBe(scope);
+  const named = keysOf({ messages: [system!, { role: "user", content: "When?", name: "ann" }] });
+  expect(named.scope).not.toBe(scope);
   const other = keysOf({ messages: [{ role: "user", content: "Why?" }] });
   expect(other.scope).not.toBe(scope);
   expect(ask("When?", { model: "edge" }).scope).not.toBe(scope);
@@ -103,4 +105,9 @@ it("a scope is of all but the last question, and only where that is plain", () =
 it("only temperature 0 leaves nothing to chance", () => {
   expect(isRepeatable({ temperature: 0 })).toBe(true);
   expect([{}, { temperature: 0.01 }, { seed: 1 }].some(isRepeatable)).toBe(false);
+});
+
+it("a request bounds its answer by either name", () => {
+  expect([{ max_tokens: 1 }, { max_completion_tokens: 1 }].map(isBounded)).toEqual([true, true]);
+  expect([{}, { max_tokens: null }].map(isBounded)).toEqual([false, false]);
 });

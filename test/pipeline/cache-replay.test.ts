@@ -123,6 +123,24 @@ it("an answer in the place of an engine that failed is not kept", async () => {
   }
 });
 
+it.each([
+  [{}, "length", 0],
+  [{}, "stop", 1],
+  [{ max_tokens: 5 }, "length", 1],
+  [{ max_completion_tokens: 5 }, "length", 1],
+])("with %j an answer that ended by %s is kept %i times", async (parameters, end, times) => {
+  const { answers, work, deps, request } = setUp();
+  const cache = await openCache(deps, { ...request, parameters });
+  cache.named({ question: "Why?", text: "Yes.", passages: [] } as unknown as Outcome);
+  for (const tap of cache.keeping(streamOf(), null).taps) {
+    tap.piece({ text: "Yes." });
+    tap.piece({ text: "", finish_reason: end });
+    tap.ended(true);
+  }
+  await Promise.all(work);
+  expect(answers.length).toBe(times);
+});
+
 it("refresh keeps a sampled answer, as on does, and reads nothing", async () => {
   for (const cache of ["on", "refresh"] as const) {
     const find = vi.fn(async () => null);
