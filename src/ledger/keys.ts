@@ -97,9 +97,10 @@ export class Keys {
         SELECT hash, tenant, id, ? FROM keys WHERE tenant = ? AND id = ?`;
       this.#sql.exec(keep, now + graceMs, tenant, id);
     } else this.#sql.exec("DELETE FROM old_hashes WHERE tenant = ? AND id = ?", tenant, id);
+    // The text that it had until now has its grace, though others may have longer ones.
     const trim = `DELETE FROM old_hashes WHERE tenant = ? AND id = ? AND hash NOT IN (
-      SELECT hash FROM old_hashes WHERE tenant = ? AND id = ? AND until > ?
-      ORDER BY until DESC LIMIT ?)`;
+      SELECT hash FROM old_hashes AS old WHERE tenant = ? AND id = ? AND until > ?
+      ORDER BY EXISTS (SELECT 1 FROM keys WHERE keys.hash = old.hash) DESC, until DESC LIMIT ?)`;
     this.#sql.exec(trim, tenant, id, tenant, id, now, OLD_HASHES_MAX);
     this.#sql.exec("UPDATE keys SET hash = ? WHERE tenant = ? AND id = ?", hash, tenant, id);
     return record;

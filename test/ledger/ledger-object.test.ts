@@ -158,6 +158,16 @@ it("of the texts that a key had, the last OLD_HASHES_MAX may still work", async 
   expect(found.map((one) => one !== null)).toEqual([false, ...hashes.slice(1).map(() => true)]);
 });
 
+it("the text that a key had last has its grace, also where others have longer ones", async () => {
+  const ledger = env.LEDGER.getByName("rotated shortly");
+  const hashes = Array.from({ length: OLD_HASHES_MAX + 2 }, (_, i) => `${10 + i}`.repeat(32));
+  await ledger.createKey(key("a", { hash: hashes[0]! }));
+  for (const [i, hash] of hashes.slice(1).entries())
+    await ledger.rotateKey("t", "a", hash, i === OLD_HASHES_MAX ? 30_000 : 60_000 + i);
+  const found = await Promise.all(hashes.map((hash) => ledger.findKey(hash)));
+  expect(found.map((one) => one !== null)).toEqual([false, ...hashes.slice(1).map(() => true)]);
+});
+
 /** Keys as they were stored by the first two schemas. */
 const OLD_KEYS = [
   { id: "admin", role: "admin" },
