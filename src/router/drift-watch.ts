@@ -5,6 +5,14 @@ import { riskUpperBound } from "./risk.ts";
 import type { DriftState } from "./router-types.ts";
 import { CONFIDENCE_DEFAULT, type Target } from "./target.ts";
 
+/** By what it is known whether tests are of the calibration that serves. */
+export function basisOf(
+  active: Record<"model" | "set", { version: string }> & { version: string },
+) {
+  const { version, model, set } = active;
+  return `${version} ${model.version} ${set.version}`;
+}
+
 /** Fresh tests, of what is scored by a revision of at least `revision`. */
 export function newDrift(basis: string, set: CalibrationSet, revision: number): DriftState {
   return {

@@ -74,6 +74,14 @@ export class OutcomeRing {
     return row === undefined ? null : { recorded: fromRow(row), revision: Number(row.revision) };
   }
 
+  /** What was thought of the engine's answer before it was compared; null: nothing, or the answer was
+   *  another's. */
+  isRatedBad(traceId: string, engine: string): boolean | null {
+    const { recorded } = this.find(traceId) ?? {};
+    if (!recorded?.rating || recorded.engine !== engine) return null;
+    return recorded.rating === "bad";
+  }
+
   rate(traceId: string, rating: "good" | "bad"): void {
     this.#sql.exec("UPDATE outcomes SET rating = ? WHERE trace_id = ?", rating, traceId);
   }

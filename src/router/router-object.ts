@@ -14,7 +14,7 @@ import {
   readCalibration,
 } from "./calibration.ts";
 import type { DifficultyFile } from "./difficulty.ts";
-import { newDrift, watchDifficulty, watchLabel, withNewPromise } from "./drift-watch.ts";
+import { basisOf, newDrift, watchDifficulty, watchLabel, withNewPromise } from "./drift-watch.ts";
 import { type EngineLabel, EngineLabelStore } from "./engine-labels.ts";
 import { countLabel, isCalibrationDue, type LabelCount } from "./label-count.ts";
 import { LabelStore, type NewLabel } from "./label-store.ts";
@@ -88,8 +88,7 @@ export class RouterObject extends DurableObject {
 
   /** What routes answers now; null where that is still revision `known`. */
   snapshot(known: number | null): types.RouterSnapshot | null {
-    const revision = this.#state.get("revision", 0);
-    return revision === known ? null : this.#snapshot();
+    return this.#state.get("revision", 0) === known ? null : this.#snapshot();
   }
 
   overview(): types.RouterOverview {
@@ -166,7 +165,7 @@ export class RouterObject extends DurableObject {
       const { difficulty, edge_answer, engine } = recorded;
       this.#engineLabels.correct(engine, traceId, rating === "bad");
       if (wrong !== null && difficulty !== null && edge_answer !== null)
-        this.#label("feedback", { ...recorded, difficulty, revision, wrong });
+        this.#label("feedback", { ...recorded, difficulty, revision, wrong }, !recorded.rating);
       else this.#labels.remove("feedback", traceId); // the last rating counts
       return true;
     });
@@ -312,11 +311,13 @@ export class RouterObject extends DurableObject {
     return weights_version === this.#active().model.version;
   }
 
+  /** A label counts once for drift, even where one rating took it and the next gave it again. */
   #label(
     source: NewLabel["source"],
     label: Omit<NewLabel, "source"> & { threshold: number; revision: number },
+    isFirst = true,
   ): void {
-    const isNew = this.#labels.put({ ...label, source });
+    const isNew = this.#labels.put({ ...label, source }) && isFirst;
     const { wrong } = label;
     if (!isNew || wrong === null || !this.#isOfNow(label)) return;
     const promise = { target: this.#settings().target, set: this.#active().set };
@@ -326,15 +327,18 @@ export class RouterObject extends DurableObject {
   }
 
   /** As with #calibrateWhenDue, when the ladder changes is decided by how many labels there are. */
-  #labelEngine(label: EngineLabel): void {
-    const count = this.#engineLabels.put(label);
-    if (count === null || !this.#isOfNow(label) || !this.#settings().auto_calibrate) return;
-    if (count % ENGINE_LABELS_STEP === 0) this.#putEngines(label.weights_version);
+  #labelEngine(given: EngineLabel): void {
+    const rated = this.#ring.isRatedBad(given.trace_id, given.engine);
+    const count = this.#engineLabels.put({ ...given, wrong: rated ?? given.wrong });
+    if (count === null || !this.#isOfNow(given) || !this.#settings().auto_calibrate) return;
+    if (count % ENGINE_LABELS_STEP === 0) this.#putEngines(given.weights_version);
   }
 
   #putEngines(weights_version: string): void {
-    const sets = this.#engineLabels.collect(weights_version);
-    this.#state.put("engines", { weights_version, sets });
+    this.#state.put("engines", {
+      weights_version,
+      sets: this.#engineLabels.collect(weights_version),
+    });
     this.#revise();
   }
 
@@ -392,8 +396,4 @@ export class RouterObject extends DurableObject {
   #transact<T>(work: () => T): T {
     return this.ctx.storage.transactionSync(work);
   }
-}
-
-function basisOf({ version, model, set }: Active): string {
-  return `${version} ${model.version} ${set.version}`;
 }

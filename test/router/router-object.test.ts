@@ -352,23 +352,6 @@ it("other engines' answers make a ladder now and then, and keep to the weights",
   expect((await sets())[0]!.scores).toEqual(scores);
 });
 
-it("a rating takes the place of a comparison's verdict, and makes no label", async () => {
-  const router = env.ROUTER.getByName("ladder ratings");
-  const wrongs = async () =>
-    (await router.overview()).collected.map(({ engine, scores }) => [
-      engine,
-      scores.map(({ wrong }) => wrong),
-    ]);
-  for (const trace of ["a", "b"])
-    await router.record(recording(trace, { engine: "backend:small", at: Date.now() }));
-  const about = { trace_id: "a", weights_version: SHIPPED, threshold: 0.4 };
-  const common = { outcome: about, difficulty: 0.6, revision: 1, wrong: true };
-  await router.compared({}, [{ ...common, engine: "backend:small" }]);
-  await router.rate("a", "good", null);
-  await router.rate("b", "bad", null);
-  expect(await wrongs()).toEqual([["backend:small", [false]]]);
-});
-
 it("of each engine the newest labels are kept, and of engines those labelled last", async () => {
   const router = env.ROUTER.getByName("ladder bounds");
   const about = { weights_version: SHIPPED, threshold: 0.4 };
