@@ -51,7 +51,8 @@ export async function recordAnswer(deps: RecordDeps, answered: Answered): Promis
 /** Draws the sample before it looks at the route or at the answer, and so is the decision to let a
  *  question go for want of room: labels are those of a uniform sample of all questions that the
  *  router decided, which the bound on risk asks for. */
-async function learn(deps: RecordDeps, { outcome: given, work, usage }: Answered): Promise<void> {
+async function learn(deps: RecordDeps, answered: Answered): Promise<void> {
+  const { outcome: given, work, usage, report } = answered;
   const { tenant } = work.request.caller;
   const routed = isRouted(given, work);
   const active = work.edge?.router ?? (routed ? await deps.active(tenant) : null);
@@ -64,7 +65,8 @@ async function learn(deps: RecordDeps, { outcome: given, work, usage }: Answered
   const cost_usd =
     outcome.route === "backend" ? costOf(usage, deps.pricesOf(outcome.engine)) : null;
   const known = isReference(outcome, deps.rungs);
-  const sample = sampled ? labelOf(outcome, known) : null;
+  const failed = report.wanted === "backend";
+  const sample = sampled ? labelOf(outcome, known, failed) : null;
   deps.record(tenant, { outcome: { ...outcome, cost_usd }, revision, routed, sample });
   if (dropped) await deps.router(tenant).compared({ dropped: 1 }, []);
   const asks = deps.rungs.length > 0 || (outcome.edge_answer !== null && !known);
@@ -112,12 +114,15 @@ async function readLate(
 }
 
 /** What is known of the reader's answer without asking again; null: nothing. `known` says whether
- *  the text is the backend's. */
+ *  the text is the backend's, `failed` whether it was to be. An abstention counts where an answer
+ *  would have: while a backend is away abstentions alone would come, and seem to be all there is. */
 function labelOf(
   { edge_answer, text, whole }: Outcome,
   known: boolean,
+  failed: boolean,
 ): { wrong: boolean | null } | null {
-  if (edge_answer === null) return { wrong: null };
+  const lost = failed || (known && !whole);
+  if (edge_answer === null) return lost ? null : { wrong: null };
   if (!known || !whole) return null;
   const wrong = isWrongBy(edge_answer, text);
   return wrong === null ? null : { wrong };

@@ -52,7 +52,7 @@ function answered(outcome: Partial<Answered["outcome"]>, rate = 1): Answered {
   const work = { request, question: "When?", hits: [], corrections: [], edge };
   return {
     outcome: { ...whole, edge_answer: "3 May", text: "3 May [1]", whole: true, ...outcome },
-    ...{ work, usage: null },
+    ...{ work, usage: null, report: {} },
   } as unknown as Answered;
 }
 
@@ -103,6 +103,23 @@ it("a backend that fails, or says only half, gives no label and is counted", asy
     [{ sent: 1, failed: 1 }, [{ wrong: null }]],
     [{ sent: 1, failed: 0 }, [{ wrong: null }]],
   ]);
+});
+
+it("an abstention counts where an answer would have, not while the backend is away", async () => {
+  const { backend, recorded, deps } = setUp();
+  const abstained = { edge_answer: null, difficulty: 1, text: "The memory holds no answer." };
+  const stoodIn = { ...answered(abstained), report: { wanted: "backend" } } as unknown as Answered;
+  await recordAnswer(deps, stoodIn);
+  await recordAnswer(deps, answered({ ...BY_BACKEND, ...abstained, whole: false }));
+  await recordAnswer(deps, answered({ ...BY_BACKEND, ...abstained }));
+  await recordAnswer(deps, answered(abstained)); // whatever its difficulty, it was to stay
+  expect(recorded.map(({ sample }) => sample)).toEqual([
+    null,
+    null,
+    { wrong: null },
+    { wrong: null },
+  ]);
+  expect(backend.asked).toEqual([]);
 });
 
 it("too many under way let every question go alike, whatever its route or its answer", async () => {
