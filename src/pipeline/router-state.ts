@@ -20,7 +20,7 @@ import {
   SHIPPED_VERSION,
 } from "../router/router-types.ts";
 import { shippedDifficulty } from "../router/shipped.ts";
-import { type Prices, type Target, TOKENS_EXPECTED } from "../router/target.ts";
+import { type Prices, shareWithin, type Target, TOKENS_EXPECTED } from "../router/target.ts";
 import { within } from "./within.ts";
 
 type Stub = Pick<DurableObjectStub<RouterObject>, "snapshot">;
@@ -71,10 +71,18 @@ export class RouterStates {
     // The set, which may be large, is needed for the threshold alone.
     const { calibration, ...scoring } =
       model === null ? shippedDifficulty() : parseDifficultyModel(model);
-    const threshold = thresholdFor(keepable(target, this.#prices), calibration, this.#prices);
+    const kept = keepable(target, this.#prices);
+    const threshold = thresholdFor(kept, calibration, this.#prices);
     const ladder = ladderOf(target, threshold, this.#engines, engines);
-    return { model: scoring, target, threshold, ladder, shadow_rate, revision };
+    const asked = shareOf(kept, this.#prices);
+    return { model: scoring, target: asked, threshold, ladder, shadow_rate, revision };
   }
+}
+
+/** A budget as the share of questions that it pays for; other targets as they are. */
+function shareOf(target: Target, prices: Prices | null): Target {
+  if (!("budget_usd_per_1k" in target)) return target;
+  return { backend_share: shareWithin(target.budget_usd_per_1k, prices) };
 }
 
 /** The target, or where it is a budget and the prices went, that nothing be spent. */

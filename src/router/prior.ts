@@ -104,7 +104,7 @@ export function scorePrior(
 
 /** The largest difficulty that stays at the edge by `target`, of prompts of this form; -1: none
  *  does. Only a share can be kept: the prior knows neither how often the engine at hand errs nor
- *  what a backend costs. */
+ *  what a backend costs, so a budget comes here as the share that it pays for. */
 export function priorThreshold(target: Target, { percentiles }: PriorForm): number {
   if (!("backend_share" in target)) return -1;
   const kept = Math.round(100 * (1 - target.backend_share));

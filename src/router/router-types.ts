@@ -10,6 +10,7 @@ import { TARGET_DEFAULT, type Target } from "./target.ts";
 export interface ActiveRouter {
   /** The weights that score. */
   model: Omit<DifficultyModel, "calibration">;
+  /** A budget as the share that it pays for. */
   target: Target;
   /** The largest difficulty that stays at the edge, by the target and the calibration set; -1: none
    *  does. */
