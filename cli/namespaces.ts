@@ -104,12 +104,14 @@ export const namespacesStats: Command = {
 
 /** What a namespace holds, by shards where there are several, and what it works on. */
 export function describeStats(stats: MemoryStats): string {
-  const { documents, passages, archived_passages, terms, avgdl, shards, work } = stats;
+  const { documents, passages, archived_passages, lost_vectors, terms, avgdl, shards, work } =
+    stats;
   const lines = [
     table([
       ["documents", documents],
       ["passages", passages],
       ...(archived_passages > 0 ? [["archived passages", archived_passages]] : []),
+      ...(lost_vectors > 0 ? [["lost vectors", lost_vectors]] : []),
       ["terms", terms],
       ["terms a unit", Number(avgdl.toFixed(1))],
     ]),

@@ -1,5 +1,6 @@
 /** Documents as they leave a shard for another one: whole, in the order of their rows. */
 import { COPY_PAGE_BYTES_MAX, COPY_PAGE_DOCUMENTS_MAX } from "../limits.ts";
+import { LOST_CODEBOOK } from "./codebook-table.ts";
 import { charsOf } from "./document-size.ts";
 import type { Tables } from "./index-store.ts";
 import type { CopiedDocument, CopyPage } from "./shard-types.ts";
@@ -34,7 +35,7 @@ function codebooksOf(documents: readonly CopiedDocument[]): number[] {
   const ids = documents.flatMap(({ document: { passages } }) =>
     passages.flatMap(({ codebook }) => codebook ?? []),
   );
-  return [...new Set(ids)];
+  return [...new Set(ids)].filter((id) => id !== LOST_CODEBOOK);
 }
 
 /** In bytes, about: all whose length varies, a character as two. */

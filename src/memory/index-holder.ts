@@ -4,11 +4,12 @@ import { ServiceError } from "../errors.ts";
 import { DOCUMENT_PASSAGES_MAX } from "../limits.ts";
 import { isolateIndexes } from "./budget.ts";
 import type { ChangePlan } from "./changes.ts";
+import { LOST_CODEBOOK } from "./codebook-table.ts";
 import { loadIndex, rebuildSegments, type Tables } from "./index-store.ts";
 import type { Resident, Spare } from "./resident.ts";
 import type { SegmentRow } from "./segment-table.ts";
 import type { ShardStorage } from "./sql.ts";
-import type { PreparedDocument } from "./types.ts";
+import type { PreparedDocument, PreparedPassage } from "./types.ts";
 
 export interface IndexBounds {
   /** How many passages fit. */
@@ -112,7 +113,9 @@ function checkDocument({ id, passages }: PreparedDocument, dim: number): void {
     new ServiceError("invalid_request", `document ${JSON.stringify(id)}: ${message}`);
   if (passages.length > DOCUMENT_PASSAGES_MAX)
     throw fail(`${passages.length} passages, the limit is ${DOCUMENT_PASSAGES_MAX}`);
-  if (passages.some(({ vector }) => vector.qs.length !== dim || !(vector.scale > 0)))
+  const isWhole = ({ vector, codebook }: PreparedPassage) =>
+    vector.qs.length === dim && (vector.scale > 0 || codebook === LOST_CODEBOOK);
+  if (!passages.every(isWhole))
     throw fail(`a vector is not ${dim} finite numbers of which one is not 0`);
 }
 

@@ -165,6 +165,7 @@ export class MemoryObject extends MemoryNode {
       documents: sum("documents"),
       passages: sum("passages"),
       archived_passages: sum("archived_passages"),
+      lost_vectors: sum("lost_vectors"),
       terms: sum("terms"),
       avgdl: sum("units") === 0 ? 0 : sum("length_sum") / sum("units"),
       sqlite_bytes: sum("sqlite_bytes"),

@@ -3,7 +3,8 @@ import { joined } from "../../index/bytes.ts";
 import { Codebook } from "../../index/pq.ts";
 import { decodeCounts, encodeCounts, type TermCounts } from "../../index/term-counts.ts";
 import type { QuantizedVector } from "../../index/vectors.ts";
-import { type CodebookTable, NO_CODEBOOK } from "./codebook-table.ts";
+import { ARCHIVE_PART_WIDTH } from "../limits.ts";
+import { type CodebookTable, LOST_CODEBOOK, NO_CODEBOOK } from "./codebook-table.ts";
 import { PASSAGE_COLUMNS } from "./schema-2.ts";
 import {
   AMONG,
@@ -96,13 +97,20 @@ export class PassageStore {
       const { start, end, vector, heading_path, anchor, codebook } = passage;
       const path = heading_path.length === 0 ? null : JSON.stringify(heading_path);
       const before = [row, document, start, end, ownBuffer(counts)];
-      const code = codebook ? this.#codebooks.get(codebook).rowOf(vector) : null;
+      const code = codebook ? this.#codeOf(vector, codebook) : null;
       if (code === null) plain.push([...before, vectorBytes(vector), path, anchor, text]);
       else archived.push([...before, ownBuffer(code), path, anchor, text, codebook!]);
     }
     insertRows(this.#sql, "passages", PASSAGE_COLUMNS, plain);
     insertRows(this.#sql, "passages", ARCHIVED_COLUMNS, archived);
-    this.#watcher?.added(passages.map(({ row, passage: { vector } }) => ({ row, vector })));
+    const there = passages.filter(({ passage }) => passage.codebook !== LOST_CODEBOOK);
+    this.#watcher?.added(there.map(({ row, passage: { vector } }) => ({ row, vector })));
+  }
+
+  /** What a copied vector is archived as; null where its codebook is not there or another. */
+  #codeOf(vector: QuantizedVector, codebook: number): Uint8Array | null {
+    if (codebook === LOST_CODEBOOK) return new Uint8Array(vector.qs.length / ARCHIVE_PART_WIDTH);
+    return this.#codebooks.get(codebook)?.rowOf(vector) ?? null;
   }
 
   /** Archives at most `limit` passages of a range by a codebook, given with its bytes; from where
@@ -134,6 +142,22 @@ export class PassageStore {
   archived(): number {
     const select = "SELECT count(*) AS n FROM passages WHERE codebook <> 0";
     return Number(this.#sql.exec(select).one().n);
+  }
+
+  /** How many archived vectors are lost with their codebooks. O(archived), of an index. */
+  lost(): number {
+    const select = "SELECT codebook, count(*) AS n FROM passages WHERE codebook <> 0 GROUP BY 1";
+    const counts = this.#sql.exec(select).toArray();
+    const lost = counts.filter(({ codebook }) => this.#codebooks.isLost(Number(codebook)));
+    return lost.reduce((sum, { n }) => sum + Number(n), 0);
+  }
+
+  /** Whether one of a document's vectors is. */
+  lacks(first: number, passages: number): boolean {
+    const select = `SELECT DISTINCT codebook FROM passages
+      WHERE row >= ? AND row < ? AND codebook <> 0`;
+    const used = this.#sql.exec(select, first, first + passages).toArray();
+    return used.some(({ codebook }) => this.#codebooks.isLost(Number(codebook)));
   }
 
   /** The document of the first passage from `row` on; null where there is none. */
@@ -261,7 +285,8 @@ export class PassageStore {
   }
 
   #passageFrom(row: SqlRow): PreparedPassage {
-    const codebook = Number(row.codebook);
+    const stored = Number(row.codebook);
+    const codebook = this.#codebooks.isLost(stored) ? LOST_CODEBOOK : stored;
     return {
       start: Number(row.start),
       end: Number(row.end),

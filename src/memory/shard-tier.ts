@@ -193,7 +193,7 @@ export class ShardTier {
   /** A journal's row with what its passage's row holds. */
   #pending(row: SqlRow, codebooks: CodebookTable): PendingWrite {
     const { removed, vector, mutation, sequence, at } = row;
-    const gone = removed === 1 || vector === null;
+    const gone = removed === 1 || vector === null || codebooks.isLost(Number(row.codebook));
     return {
       id: tierId(this.#namespace, Number(row.row)),
       vector: gone ? null : codebooks.vector(vector!, row.codebook!),

@@ -172,6 +172,8 @@ export interface ShardStats {
   passages: number;
   /** Passages whose vectors are archived. */
   archived_passages: number;
+  /** Of those, vectors that are lost with their codebooks, and are zeros. */
+  lost_vectors: number;
   terms: number;
   length_sum: number;
   units: number;

@@ -92,7 +92,9 @@ export class Shard {
 
   /** Of each id what is stored under it; null: nothing. */
   find(ids: readonly string[]): (FoundDocument | null)[] {
-    const found = this.#open().store.findAll(ids);
+    const { store, passages } = this.#open();
+    const found = store.findAll(ids);
+    for (const one of found.values()) one.lost = passages.lacks(one.first, one.passages);
     return ids.map((id) => found.get(id) ?? null);
   }
 
@@ -217,6 +219,7 @@ export class Shard {
     return {
       ...store.counts(),
       archived_passages: passages.archived(),
+      lost_vectors: passages.lost(),
       terms: lexicon.terms,
       length_sum: lexical.lengthSum,
       units: lexical.units,

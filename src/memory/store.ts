@@ -34,7 +34,10 @@ export interface DocumentRow {
 export type FoundDocument = Pick<
   DocumentRow,
   "row" | "version" | "digest" | "first" | "passages" | "time" | "expires_at"
->;
+> & {
+  /** Whether one of its vectors is lost: the same document again is stored anew. */
+  lost?: boolean;
+};
 
 /** What a shard counts beside its tables. */
 export interface ShardNumbers {

@@ -65,7 +65,7 @@ export interface PreparedPassage {
   /** Headings above the passage, outermost first, and the anchor of the innermost. */
   heading_path: string[];
   anchor: string | null;
-  /** Of an archived passage: by which codebook the vector was decoded. */
+  /** Of an archived passage: by which codebook the vector was decoded; see LOST_CODEBOOK. */
   codebook?: number;
 }
 
@@ -285,6 +285,8 @@ export interface MemoryStats {
   passages: number;
   /** Added up over shards: a term on two of them counts twice. */
   archived_passages: number;
+  /** Vectors that are lost with their codebooks. */
+  lost_vectors: number;
   terms: number;
   /** Mean length of a BM25 unit, in terms. */
   avgdl: number;

@@ -7,6 +7,7 @@ import { DOCUMENT_BYTES_MAX, DOCUMENT_ID_CHARS_MAX, UPSERT_PASSAGES_MAX } from "
 import { documentDigest } from "../memory/document-digest.ts";
 import { documentBytes } from "../memory/document-size.ts";
 import type { ChangeOutcome } from "../memory/shard-types.ts";
+import type { FoundDocument } from "../memory/store.ts";
 import type { PreparedDocument } from "../memory/types.ts";
 import type { Encoder } from "../model/encoder.ts";
 import { embedInSteps } from "./steps.ts";
@@ -15,10 +16,13 @@ import type { IngestOutcome, SubmittedDocument } from "./types.ts";
 /** What ingest needs of an encoder: its tests have one without weights. */
 export type IngestEncoder = Pick<Encoder, "dim" | "countTokens" | "embed">;
 
+/** What tells whether a document is stored as it is sent. */
+type KnownDocument = Pick<FoundDocument, "digest" | "version" | "time" | "lost">;
+
 /** What ingest needs of a memory. */
 export interface IngestMemory {
   /** Of each id what is stored under it; null: nothing. */
-  find(ids: string[]): Promise<({ digest: string; version: number; time: number } | null)[]>;
+  find(ids: string[]): Promise<(KnownDocument | null)[]>;
   /** Stores documents; what became of each, in their order. Resolves once all is durable. */
   upsert(changes: Upsert[]): Promise<ChangeOutcome[]>;
 }
@@ -166,7 +170,7 @@ async function changed(
       report(outcome, index, versionConflict(id, known?.version ?? null, if_version));
       return false;
     }
-    if (known === null || known.digest !== digest) return true;
+    if (known === null || known.digest !== digest || known.lost) return true;
     if (time !== null && time !== known.time) return true;
     outcome.unchanged += 1;
     outcome.documents.push({ index, id, version: known.version, unchanged: true });

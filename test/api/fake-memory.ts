@@ -11,6 +11,7 @@ const STATS = {
   documents: 1,
   passages: 1,
   archived_passages: 0,
+  lost_vectors: 0,
   terms: 4,
   avgdl: 4,
   sqlite_bytes: 4096,
@@ -19,6 +20,7 @@ const STATS = {
     {
       ...{ object: null, lo: 0, hi: 2 ** 32, documents: 1, passages: 1, terms: 4, units: 1 },
       archived_passages: 0,
+      lost_vectors: 0,
       ...{ length_sum: 4, sqlite_bytes: 4096, resident_bytes: 100 },
       ...{ segments: 0, memtable_passages: 1, tombstones: 0, rebuilt: 0 },
     },

@@ -26,13 +26,14 @@ class MapMemory implements IngestMemory {
   /** How many documents came with each call. */
   readonly calls: number[] = [];
   refuse: (upsert: Upsert) => ServiceError | null = () => null;
+  readonly lost = new Set<string>();
 
   async find(ids: string[]) {
     return ids.map((id) => {
       const known = this.stored.get(id);
       if (known === undefined) return null;
       const { digest, time } = known.document;
-      return { digest, time, version: known.version };
+      return { digest, time, version: known.version, lost: this.lost.has(id) };
     });
   }
 
@@ -262,6 +263,17 @@ it("Markdown's headings stand above its passages, and plain text has none", asyn
     memory.stored.get(id)!.document.passages.map(({ heading_path }) => heading_path);
   expect(paths("m").at(-1)).toEqual(["Birds", "Herons"]);
   for (const path of paths("p")) expect(path).toEqual([]);
+});
+
+it("a document that lost vectors is stored again, though it is the same", async () => {
+  const both = [{ id: "a" }, { id: "b" }];
+  await load(...both);
+  memory.lost.add("a");
+  const { documents } = await load(...both);
+  expect(documents.map(({ id, version, unchanged }) => [id, version, unchanged]).sort()).toEqual([
+    ["a", 2, false],
+    ["b", 1, true],
+  ]);
 });
 
 it("a document that no call could carry is refused before it is embedded", async () => {
