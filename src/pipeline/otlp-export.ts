@@ -1,4 +1,5 @@
 /** Sends traces to a collector over OTLP/HTTP. */
+import { readRetryAfterMs } from "../engine/backend-retry.ts";
 import type { OtlpConfig } from "../env-watching.ts";
 import { OTLP_MS_MAX, OTLP_REPLY_BYTES_MAX, OTLP_RETRY_MS, OTLP_RETRY_MS_MAX } from "../limits.ts";
 import { logEvent } from "../log-event.ts";
@@ -59,9 +60,8 @@ async function post({ url, headers }: OtlpConfig, body: string): Promise<Reply> 
 
 /** Null where the collector asks for a longer wait than is worth it. */
 function pauseMs(retryAfter: string | null): number | null {
-  if (retryAfter === null) return OTLP_RETRY_MS;
-  const ms = Number(retryAfter) * 1_000;
-  return ms >= 0 && ms <= OTLP_RETRY_MS_MAX ? ms : null;
+  const ms = readRetryAfterMs(retryAfter, Date.now()) ?? OTLP_RETRY_MS;
+  return ms <= OTLP_RETRY_MS_MAX ? ms : null;
 }
 
 /** `{"partialSuccess": {"rejectedSpans": "3"}}`, in a reply that is otherwise a success. */

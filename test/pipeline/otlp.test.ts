@@ -66,6 +66,20 @@ it("what may pass is tried once more, and what is refused is counted", async () 
   expect(await send()).toEqual({ exported: 1, failed: 3 });
 });
 
+it.each([
+  ["a date that has passed", new Date(0).toUTCString(), 2],
+  ["nothing", undefined, 2],
+  ["no time", "soon", 2],
+  ["just what is worth it", "2", 2],
+  ["a second more", "3", 0],
+  ["a date in an hour", new Date(Date.now() + 3_600_000).toUTCString(), 0],
+])("a collector that asks to wait for %s is asked again, or not", async (_, header, exported) => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  const headers = header === undefined ? {} : { "retry-after": header };
+  collector.replies.push({ status: 503, headers });
+  expect((await send([{ ...OWN, spans: OWN.spans.slice(0, 1) }])).exported).toBe(exported);
+});
+
 it("a collector that is away, or leads elsewhere, throws nothing", async () => {
   const error = vi.spyOn(console, "error").mockImplementation(() => {});
   collector.replies.push({ status: 307, headers: { location: `${collector.url}/elsewhere` } });
