@@ -90,6 +90,28 @@ it("attempts from before it opened decide nothing, and a probe that is lost does
   expect(made.why()).toBeNull();
 });
 
+it("attempts from before it opened that fail while it is open count no more once it closed", () => {
+  const { clock, made, run } = circuit();
+  const old = Array.from({ length: CIRCUIT_OUTCOMES_MIN }, () => made.pass());
+  run("xxxxxxxx");
+  for (const pass of old) made.failed(pass);
+  clock.now += made.waitMs();
+  made.succeeded(made.pass());
+  expect(made.state).toBe("closed");
+  made.failed(made.pass());
+  expect(made.state).toBe("closed");
+});
+
+it("late failures do not keep it open for longer", () => {
+  const { clock, made, run } = circuit();
+  const old = Array.from({ length: CIRCUIT_OUTCOMES_MIN }, () => made.pass());
+  run("xxxxxxxx");
+  clock.now += 9_000;
+  for (const pass of old) made.failed(pass);
+  clock.now += 1_000;
+  expect([made.state, made.why()]).toEqual(["half_open", null]);
+});
+
 it("a hold of hours is cut", () => {
   const { made } = circuit();
   made.held(made.pass(), 86_400_000);
