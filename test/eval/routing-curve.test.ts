@@ -61,6 +61,12 @@ it("ties are broken by the prompt's hash and not by the order of the file", () =
   expect(ranked[0]).toBe("c");
   const back = prompts.toReversed();
   expect(rankByScore([0, 0, 1, 0, 0], back).map((i) => back[i])).toEqual(ranked);
+  const many = Array.from({ length: 200 }, (_, i) => `prompt ${i}`);
+  const scores = many.map(() => 0);
+  const order = rankByScore(scores, many).map((i) => many[i]!);
+  expect(rankByScore(scores, order).map((i) => order[i])).toEqual(order);
+  const reversed = order.toReversed();
+  expect(rankByScore(scores, reversed).map((i) => reversed[i])).toEqual(order);
 });
 
 it("a comparison with itself differs by nothing, and one with the reverse excludes zero", () => {

@@ -70,6 +70,35 @@ it("the reason says where a header named the engine", () => {
     );
 });
 
+it("the reason says who named the engine, a generator's model too", () => {
+  expect(decideRoute({ ...base, model: "backend" }).reason).toBe("the request named a backend");
+  const named = decideRoute({ ...base, model: "generator", difficulty: 0 });
+  expect(named).toMatchObject({ route: "edge", engine: "generator" });
+  expect(named.reason).toBe("the request named a generator's model");
+});
+
+it("a prior keeps a prompt without memory up to and at its threshold, and says so", () => {
+  const prompt = { ...base, difficulty: null, generatorConfigured: true };
+  const decide = (difficulty: number, threshold: number) =>
+    decideRoute({ ...prompt, prior: { difficulty, threshold } });
+  expect(decide(0.3, 0.3).engine).toBe("generator");
+  expect(decide(0.3, 0.3).reason).toMatch(/by the prompt alone, difficulty 0\.300 <= 0\.300$/);
+  expect(decide(0.3, 0.299).engine).toBe("backend");
+  expect(decide(0, 0).reason).toMatch(/difficulty 0\.000 <= 0\.000$/);
+  expect(decide(0.3, -1).reason).toMatch(/by the prompt alone, difficulty 0\.300$/);
+  expect(decideRoute(prompt).reason).toBe("no memory was consulted");
+});
+
+it("who stands in for a generator wants a backend only where one was wanted", () => {
+  const prompt = { ...base, difficulty: null, generatorConfigured: true, backendConfigured: false };
+  const left = { reader: true, generator: false, backend: false };
+  const next = fallBack(decideRoute(prompt), "generator_unavailable", left)!;
+  expect(next).toMatchObject({ route: "edge", engine: "reader", standIn: true });
+  expect(next).not.toHaveProperty("wanted");
+  const hard = fallBack(decideRoute({ ...base, difficulty: 1 }), "backend_timeout", left);
+  expect(hard).toMatchObject({ engine: "reader", wanted: "backend" });
+});
+
 it("a conversation that stays with its backend stays however easy the question", () => {
   const why = "the conversation stays with backend:big";
   const stay = { engine: "backend:big", why };

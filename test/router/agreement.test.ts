@@ -6,6 +6,18 @@ it("an answer that the backend's text has as whole words is right", () => {
   expect(isWrongBy("Søren", "It was SØREN who did.")).toBe(false);
 });
 
+it("a run of words counts wherever it stands in a long text", () => {
+  const rest = "as everybody knows who has read the contract of the house";
+  expect(isWrongBy("3 May", `3 May ${rest}`)).toBe(false);
+  expect(isWrongBy("3 May", `${rest}: 3 May`)).toBe(false);
+  expect(isWrongBy("3 May", `3 ${rest} May`)).toBe(true);
+});
+
+it("a token F1 of exactly a half is enough", () => {
+  expect(isWrongBy("May 3", "3 May five six seven eight")).toBe(false); // 2 x 2 / (2 + 6)
+  expect(isWrongBy("May 3", "3 May five six seven eight nine")).toBe(true);
+});
+
 it("a part of a word or of a number is none", () => {
   expect(isWrongBy("3", "It ends on 30 May and costs 13 crowns.")).toBe(true);
   expect(isWrongBy("May 3", "It ends on 3 May, as people say around here")).toBe(true);

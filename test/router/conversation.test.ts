@@ -32,6 +32,18 @@ it("with prices it is money that counts: a dear answer is worth leaving for", ()
   const turn = { earlierTokens: 1_000, newTokens: 100 };
   expect(whyStay(held, turn, prices, 1_000)).toContain("USD 0.0010");
   expect(whyStay(held, turn, { ...prices, output_per_mtok: 5 }, 1_000)).toBeNull();
+  // 1,000 x 4 is lost, 100 x 4 + 200 x 17.5 = 3,900 gained; 4,000 at 18.
+  const dear = { ...prices, input_per_mtok: 4, output_per_mtok: 17.5 };
+  expect(whyStay(held, turn, dear, 1_000)).toMatch(/cost USD 0\.0040, .* save USD 0\.0039$/);
+  expect(whyStay(held, turn, { ...dear, output_per_mtok: 18 }, 1_000)).toBeNull();
+});
+
+it("what is held but was not earlier in this turn's messages counts for nothing", () => {
+  const turn = { earlierTokens: 200, newTokens: 60 };
+  expect(whyStay(held, turn, null, 1_000)).toBeNull(); // 200 < 60 + 150
+  expect(
+    whyStay({ ...held, cachedTokens: 211 }, { ...turn, earlierTokens: 300 }, null, 1_000),
+  ).toMatch(/cost 211 tokens, .* save 210 tokens$/);
 });
 
 it("what the backend did not cache, or has let go, keeps nobody", () => {
@@ -47,6 +59,7 @@ it("the conversation that was longest without an answer is forgotten first", () 
   const conversations = new RecentConversations();
   const standing = (engine: string) => ({ engine, held: null });
   for (let i = 0; i < CONVERSATIONS_MAX; i++) conversations.hold(`c${i}`, standing(`e${i}`));
+  expect(conversations.find("c0")).toEqual(standing("e0"));
   conversations.hold("c0", standing("again"));
   conversations.hold("new", standing("new"));
   expect(conversations.find("c1")).toBeNull();
@@ -67,6 +80,10 @@ it("nothing cached is a finding only where there could have been something", () 
   expect(standingAfter(first, "backend:other", turn, 0, 2_000).held?.cachedTokens).toBeNull();
   const late = 1_001 + PROMPT_CACHE_MS_MAX;
   expect(standingAfter(first, BIG, turn, 0, late).held?.cachedTokens).toBeNull();
+  const atOnce = standingAfter(null, BIG, { earlierTokens: 0, newTokens: 9 }, 0, 1_000);
+  expect(standingAfter(atOnce, BIG, turn, 0, 2_000).held?.cachedTokens).toBeNull();
+  const little = standingAfter(null, BIG, { earlierTokens: 1, newTokens: 9 }, 0, 1_000);
+  expect(standingAfter(little, BIG, turn, 0, 2_000).held?.cachedTokens).toBe(0);
 });
 
 it("a turn at the edge leaves what the backend holds as it was", () => {
@@ -102,6 +119,8 @@ it("the same backend twice is no switch, nor are two engines of the edge", () =>
   expect(same("brink-reader", "brink-note")).toBeNull();
   expect(switchCost(null, BIG, turn, null, prices, 0)).toBeNull();
   expect(same("brink-note", BIG)).toMatchObject({ recached_tokens: 3_000, usd: null });
+  // What is read nowhere costs nothing, whether or not prices are known.
+  expect(same(BIG, "brink-reader")).toMatchObject({ recached_tokens: 0, usd: 0 });
 });
 
 it("four characters are about a token", () => {
