@@ -40,6 +40,21 @@ it("CPT interpolates between deciles", () => {
   expect(callShare(worst, 0.5)).toBeCloseTo(75, 12);
 });
 
+it("CPT is where the curve first gets there, of a half and of four fifths of the way", () => {
+  const curve = [0, 0.25, 0.5, 0.5, 0.5, 0.6, 0.85, 0.9, 0.95, 0.98, 1];
+  expect(figuresOf(curve)).toEqual({
+    apgr: apgr(curve),
+    cpt50: 20,
+    cpt80: expect.closeTo(50 + (10 * (0.8 - 0.6)) / 0.25, 9),
+  });
+});
+
+it("deciles of a number that ten does not divide are at the nearest prompt", () => {
+  // 1.4 2.8 4.2 5.6 7 8.4 9.8 11.2 12.6 14 of fourteen, of which each adds as much.
+  const wanted = [0, 1, 3, 4, 6, 7, 8, 10, 11, 13, 14].map((n) => n / 14);
+  for (const [i, y] of curveOf(gains(14)).entries()) expect(y).toBeCloseTo(wanted[i]!, 12);
+});
+
 it("prompts that the strong engine alone gets wrong bend the curve down", () => {
   const harmed = { weakRight: true, strongRight: false };
   const curve = curveOf([...gains(4), ...same(4, true), harmed, harmed]);
@@ -77,6 +92,15 @@ it("a comparison with itself differs by nothing, and one with the reverse exclud
   const { first, difference } = compareRankings(items, order, order.toReversed());
   expect(difference.apgr.low).toBeGreaterThan(0);
   expect(first.apgr.value).toBe(figuresOf(curveOf(items)).apgr);
+  // 20 % against 80 %, and 32 % against 92 %: the lower the better.
+  expect(difference.cpt50.value).toBeCloseTo(-60, 9);
+  expect(difference.cpt80.value).toBeCloseTo(-60, 9);
+  for (const name of ["cpt50", "cpt80"] as const) {
+    const { low, high } = difference[name];
+    expect(low).toBeLessThan(-59);
+    expect(high).toBeGreaterThan(-61);
+    expect(high).toBeLessThan(-40);
+  }
   expect(first.apgr.low).toBeLessThanOrEqual(first.apgr.value);
 });
 
