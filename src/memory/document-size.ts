@@ -4,9 +4,9 @@ import type { PreparedDocument, PreparedPassage } from "./types.ts";
 type Texts = Pick<PreparedDocument, "id" | "text" | "title" | "metadata">;
 type Headings = Pick<PreparedPassage, "heading_path" | "anchor">;
 
-/** A character takes six bytes of JSON at most, as `\u0001` does, two in a call between objects. */
-const CHAR_BYTES = 6;
 /** A character takes at most six bytes of JSON, as `\u0001` does, and two in an object call. */
+const CHAR_BYTES = 6;
+/** Base64 of a vector takes four bytes for three; names, numbers and marks of a passage the rest. */
 const VECTOR_SHARE = 4 / 3;
 const PASSAGE_BYTES = 200;
 

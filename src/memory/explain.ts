@@ -83,7 +83,9 @@ function explainTerms(
   };
   const { bm25_variant: variant, k1, b, delta } = options;
   const shares = explainScore(query, statistics, { variant, k1, b, delta }, counts);
-  return shares.map((share, i) => ({ ...terms[i]!, ...share }));
+  // A unit without a term of the query scores 0, whatever the variant gives for absent ones.
+  const none = held.length === 0 ? { contribution: 0 } : {};
+  return shares.map((share, i) => ({ ...terms[i]!, ...share, ...none }));
 }
 
 function explainRecency({ request, factors, list, now }: Ranking, at: number) {
