@@ -14,7 +14,7 @@ export interface Section {
 }
 
 /** Matches every text that has a heading, and some that have none. */
-export const MARKDOWN_HEADING = /^[ \t>*+\-\d.)]*#|^[ \t>]*(=+|-+)[ \t]*\r?$/m;
+export const MARKDOWN_HEADING = /^[\ufeff \t>*+\-\d.)]*#|^[ \t>]*(=+|-+)[ \t]*\r?$/m;
 
 const KINDS: Record<string, Block["kind"]> = {
   paragraph_open: "prose",
@@ -46,6 +46,7 @@ export function markdownBlocks(text: string): { blocks: Block[]; sections: Secti
   // Of the same length, so that offsets stay.
   const source = text.replace(/\r\n/g, " \n").replace(/\r/g, "\n");
   const starts = Array.from(lines(source), ({ start }) => start);
+  if (source.startsWith("\ufeff")) starts[0] = 1; // a byte order mark is no part of the first line
   starts.push(source.length + 1);
   const frontLines = frontMatter(source, starts);
   const md = markdownParser();

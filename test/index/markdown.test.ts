@@ -154,6 +154,22 @@ it("a short Markdown text is one passage, with its heading", async () => {
   ]);
 });
 
+it("a byte order mark hides neither the first heading nor front matter", async () => {
+  const text = "# Birds\n\nThe heron is back.";
+  const [first] = await chunk(`\ufeff${text}`, countTokens, "text/markdown");
+  expect(first).toEqual({ start: 1, end: 28, heading_path: ["Birds"], anchor: "birds" });
+  const long = `\ufeff${text}\n\n${"The heron is back. ".repeat(200)}`;
+  const passages = await chunk(long, countTokens, "text/markdown");
+  expectLossless(long, passages);
+  for (const { heading_path } of passages) expect(heading_path).toEqual(["Birds"]);
+  const front = "---\ntitle: # no heading\n---";
+  expect(shown(`\ufeff${front}\n${text}`)).toEqual([
+    ["rows", front],
+    ["heading", "# Birds"],
+    ["prose", "The heron is back."],
+  ]);
+});
+
 it("texts made to be slow are cut too", async () => {
   const kinds = [
     ...[
