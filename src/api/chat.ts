@@ -98,10 +98,12 @@ function choiceDelta(
 }
 
 /** A piece's text with its log probabilities, and its tool calls; nothing for an empty piece. */
-function deltasOf({ index = 0, text, logprobs, tool_calls }: EnginePiece) {
+function deltasOf(piece: EnginePiece) {
+  const { index = 0, text, refusal, logprobs, tool_calls } = piece;
   const deltas: ReturnType<typeof choiceDelta>[] = [];
+  const said = refusal ? { refusal: text } : { content: text };
   if (text !== "" || logprobs?.length)
-    deltas.push(choiceDelta(index, { content: text }, describeLogprobs(logprobs)));
+    deltas.push(choiceDelta(index, said, describeLogprobs(piece)));
   if (tool_calls?.length) deltas.push(choiceDelta(index, { tool_calls }));
   return deltas;
 }

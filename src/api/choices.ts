@@ -4,9 +4,16 @@ import { joinToolCalls } from "./tool-calls.ts";
 
 interface Choice {
   text: string;
+  refusal: string;
   toolCalls: unknown[];
-  logprobs: TokenLogprob[] | null;
+  logprobs: Logprobs | null;
   finish: string;
+}
+
+/** OpenAI's `logprobs`: of the text's tokens, and of a refusal's. */
+interface Logprobs {
+  content: TokenLogprob[] | null;
+  refusal: TokenLogprob[] | null;
 }
 
 /** Puts a whole reply together. */
@@ -14,14 +21,14 @@ export class Choices {
   readonly #choices = new Map<number, Choice>();
   #usage: Usage | undefined;
 
-  add({ index = 0, text, tool_calls, logprobs, finish_reason, usage }: EnginePiece): void {
-    const empty: Choice = { text: "", toolCalls: [], logprobs: null, finish: "stop" };
-    const choice = this.#choices.get(index) ?? empty;
+  add(piece: EnginePiece): void {
+    const { index = 0, text, refusal, tool_calls, logprobs, finish_reason, usage } = piece;
+    const empty = { text: "", refusal: "", toolCalls: [], logprobs: null, finish: "stop" };
+    const choice: Choice = this.#choices.get(index) ?? empty;
     this.#choices.set(index, choice);
-    choice.text += text;
+    choice[refusal ? "refusal" : "text"] += text;
     choice.toolCalls.push(...(tool_calls ?? []));
-    if (logprobs !== undefined) choice.logprobs ??= [];
-    for (const one of logprobs ?? []) choice.logprobs!.push(one); // there may be too many to spread
+    if (logprobs !== undefined) choice.logprobs = addLogprobs(choice.logprobs, logprobs, refusal);
     choice.finish = finish_reason ?? choice.finish;
     this.#usage = usage ?? this.#usage;
   }
@@ -37,24 +44,36 @@ export class Choices {
   }
 }
 
-function describeChoice(index: number, { text, toolCalls, logprobs, finish }: Choice) {
+function addLogprobs(
+  had: Logprobs | null,
+  more: readonly TokenLogprob[],
+  refusal?: true,
+): Logprobs {
+  const all = had ?? { content: null, refusal: null };
+  const of = refusal ? "refusal" : "content";
+  const tokens = all[of] ?? [];
+  for (const one of more) tokens.push(one); // there may be too many to spread
+  return { ...all, [of]: tokens };
+}
+
+function describeChoice(index: number, { text, refusal, toolCalls, logprobs, finish }: Choice) {
   const calls = joinToolCalls(toolCalls);
   return {
     index,
     message: {
       role: "assistant" as const,
-      content: text === "" && calls.length > 0 ? null : text,
-      refusal: null,
+      content: text === "" && (calls.length > 0 || refusal !== "") ? null : text,
+      refusal: refusal === "" ? null : refusal,
       ...(calls.length > 0 ? { tool_calls: calls } : {}),
     },
-    logprobs: describeLogprobs(logprobs),
+    logprobs,
     finish_reason: finish,
   };
 }
 
-/** OpenAI's `logprobs`; null where there are none. */
-export function describeLogprobs(tokens: TokenLogprob[] | null | undefined) {
-  return tokens == null ? null : { content: tokens, refusal: null };
+/** OpenAI's `logprobs` of a piece; null where there are none. */
+export function describeLogprobs({ logprobs, refusal }: EnginePiece): Logprobs | null {
+  return logprobs === undefined ? null : addLogprobs(null, logprobs, refusal);
 }
 
 /** OpenAI's `usage`: cached tokens stand where the official client looks and beside the rest. */

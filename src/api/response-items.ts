@@ -13,6 +13,12 @@ export interface ResponseEvent {
 interface TextItem {
   kind: "text";
   id: string;
+  /** In the order in which they began, which is their content_index. */
+  parts: TextPart[];
+}
+
+interface TextPart {
+  refusal: boolean;
   text: string;
   logprobs: TokenLogprob[];
 }
@@ -64,8 +70,9 @@ export class ResponseItems {
     return this.#told();
   }
 
-  add({ text, logprobs, tool_calls, finish_reason, usage }: EnginePiece): ResponseEvent[] {
-    if (text !== "" || logprobs?.length) this.#addText(text, logprobs ?? []);
+  add(piece: EnginePiece): ResponseEvent[] {
+    const { text, logprobs, tool_calls, finish_reason, usage } = piece;
+    if (text !== "" || logprobs?.length) this.#addText(piece);
     for (const delta of tool_calls ?? []) this.#addCall(delta as CallDelta);
     this.#finish = finish_reason ?? this.#finish;
     this.#usage = usage ?? this.#usage;
@@ -74,7 +81,7 @@ export class ResponseItems {
 
   /** The last events: what each item is now, and the whole response. */
   end(): ResponseEvent[] {
-    if (this.#items.length === 0) this.#openText();
+    if (this.#items.length === 0) this.#openPart(false);
     const report = this.#answer.report();
     for (const [output_index, item] of this.#items.entries())
       this.#close(item, output_index, annotationsOf(report, item));
@@ -96,7 +103,8 @@ export class ResponseItems {
 
   /** The response once every piece was added. */
   whole(report = this.#answer.report()) {
-    if (this.#items.length === 0) this.#items.push(newText(this.#trace));
+    if (this.#items.length === 0)
+      this.#items.push({ ...newText(this.#trace), parts: [newPart(false)] });
     const reason = INCOMPLETE[this.#finish];
     return {
       ...this.#response(reason === undefined ? "completed" : "incomplete"),
@@ -128,24 +136,33 @@ export class ResponseItems {
     return this.#items.map((item) => describeItem(item, status, annotationsOf(report, item)));
   }
 
-  #addText(delta: string, told: TokenLogprob[]): void {
-    const item = this.#openText();
-    item.text += delta;
-    const logprobs = told.map(withBytes);
-    for (const one of logprobs) item.logprobs.push(one); // there may be too many to spread
-    const place = { ...this.#place(item), content_index: 0 };
-    this.#tell("response.output_text.delta", { ...place, delta, logprobs });
+  #addText({ text: delta, refusal, logprobs: told = [] }: EnginePiece): void {
+    const { part, place } = this.#openPart(refusal === true);
+    part.text += delta;
+    if (part.refusal) this.#tell("response.refusal.delta", { ...place, delta });
+    else {
+      const logprobs = told.map(withBytes);
+      for (const one of logprobs) part.logprobs.push(one); // there may be too many to spread
+      this.#tell("response.output_text.delta", { ...place, delta, logprobs });
+    }
   }
 
-  /** The response's one message. */
-  #openText(): TextItem {
-    const open = this.#items.find((item) => item.kind === "text");
-    if (open !== undefined) return open;
-    const item = newText(this.#trace);
-    this.#open(item);
-    const place = { ...this.#place(item), content_index: 0 };
-    this.#tell("response.content_part.added", { ...place, part: describeText(item, []) });
-    return item;
+  /** The part of the response's one message that is text, or a refusal. */
+  #openPart(refusal: boolean) {
+    let item = this.#items.find((item) => item.kind === "text");
+    if (item === undefined) {
+      item = newText(this.#trace);
+      this.#open(item);
+    }
+    const open = item.parts.findIndex((part) => part.refusal === refusal);
+    const content_index = open < 0 ? item.parts.length : open;
+    const part = item.parts[open] ?? newPart(refusal);
+    const place = { ...this.#place(item), content_index };
+    if (open < 0) {
+      item.parts.push(part);
+      this.#tell("response.content_part.added", { ...place, part: describePart(part, []) });
+    }
+    return { part, place };
   }
 
   #addCall({ index, id, function: part }: CallDelta): void {
@@ -167,24 +184,15 @@ export class ResponseItems {
   #open(item: TextItem | CallItem): void {
     this.#items.push(item);
     const output_index = this.#items.length - 1;
-    const shown = { ...describeItem(item, "in_progress", []) };
-    if (item.kind === "text") Object.assign(shown, { content: [] });
+    const shown = describeItem(item, "in_progress", []);
     this.#tell("response.output_item.added", { output_index, item: shown });
   }
 
   #close(item: TextItem | CallItem, output_index: number, annotations: Annotation[]): void {
     const place = this.#place(item);
     if (item.kind === "text") {
-      const at = { ...place, content_index: 0 };
-      for (const [annotation_index, annotation] of annotations.entries())
-        this.#tell("response.output_text.annotation.added", {
-          ...at,
-          annotation_index,
-          annotation,
-        });
-      const { text, logprobs } = item;
-      this.#tell("response.output_text.done", { ...at, text, logprobs });
-      this.#tell("response.content_part.done", { ...at, part: describeText(item, annotations) });
+      for (const [content_index, part] of item.parts.entries())
+        this.#closePart(part, { ...place, content_index }, annotations);
     } else {
       const { name, arguments: args } = item;
       this.#tell("response.function_call_arguments.done", { ...place, name, arguments: args });
@@ -192,6 +200,19 @@ export class ResponseItems {
     const status = INCOMPLETE[this.#finish] === undefined ? "completed" : "incomplete";
     const shown = describeItem(item, status, annotations);
     this.#tell("response.output_item.done", { output_index, item: shown });
+  }
+
+  #closePart(part: TextPart, at: object, annotations: Annotation[]): void {
+    const { text, logprobs, refusal } = part;
+    if (refusal) this.#tell("response.refusal.done", { ...at, refusal: text });
+    else {
+      for (const [annotation_index, annotation] of annotations.entries()) {
+        const told = { ...at, annotation_index, annotation };
+        this.#tell("response.output_text.annotation.added", told);
+      }
+      this.#tell("response.output_text.done", { ...at, text, logprobs });
+    }
+    this.#tell("response.content_part.done", { ...at, part: describePart(part, annotations) });
   }
 
   #place(item: TextItem | CallItem) {
@@ -216,7 +237,11 @@ const INCOMPLETE: Record<string, "max_output_tokens" | "content_filter" | undefi
 };
 
 function newText(trace: string): TextItem {
-  return { kind: "text", id: `msg_${trace}`, text: "", logprobs: [] };
+  return { kind: "text", id: `msg_${trace}`, parts: [] };
+}
+
+function newPart(refusal: boolean): TextPart {
+  return { refusal, text: "", logprobs: [] };
 }
 
 const encoder = new TextEncoder();
@@ -244,7 +269,8 @@ function annotationsOf({ citations }: BrinkReport, item: TextItem | CallItem): A
   });
 }
 
-function describeText({ text, logprobs }: TextItem, annotations: Annotation[]) {
+function describePart({ refusal, text, logprobs }: TextPart, annotations: Annotation[]) {
+  if (refusal) return { type: "refusal" as const, refusal: text };
   return { type: "output_text" as const, text, annotations, logprobs };
 }
 
@@ -258,7 +284,7 @@ function describeItem(
     const { call_id, name, arguments: args } = item;
     return { type: "function_call" as const, id, status, call_id, name, arguments: args };
   }
-  const content = [describeText(item, annotations)];
+  const content = item.parts.map((part) => describePart(part, annotations));
   return { type: "message" as const, id, status, role: "assistant" as const, content };
 }
 

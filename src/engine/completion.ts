@@ -40,7 +40,7 @@ export function readCompletion(text: string, reading: Reading = {}): ReadPiece {
   if (choice === null || message === null) throw broken("the reply has no choices[0].message");
   const toolCalls = list(message.tool_calls).map((call, index) => ({ index, ...fields(call) }));
   const piece = {
-    text: textOf(message.content) + string(message.refusal),
+    ...textPart(message),
     ...(toolCalls.length > 0 ? { tool_calls: toolCalls } : {}),
     finish_reason: string(choice.finish_reason) || "stop",
     ...usagePart(body),
@@ -50,8 +50,8 @@ export function readCompletion(text: string, reading: Reading = {}): ReadPiece {
 }
 
 /** One event of a stream as a piece, empty where it only has what Brink does not hand on (a role,
- *  reasoning). A refusal is handed on as text. Throws `backend_unavailable` for an error event
- *  and for anything that is not a chunk. */
+ *  reasoning). Throws `backend_unavailable` for an error event and for anything that is not a
+ *  chunk. */
 export function readChunk(text: string, reading: Reading = {}): ReadPiece {
   const { translate = asItIs, topLogprobs } = reading;
   const body = translate(parseObject(text, "a part of the stream"));
@@ -61,7 +61,7 @@ export function readChunk(text: string, reading: Reading = {}): ReadPiece {
   const toolCalls = list(delta.tool_calls);
   const finish = string(choice?.finish_reason);
   const piece = {
-    text: textOf(delta.content) + string(delta.refusal),
+    ...textPart(delta),
     ...(toolCalls.length > 0 ? { tool_calls: toolCalls } : {}),
     ...(finish === "" ? {} : { finish_reason: finish }),
     ...usagePart(body),
@@ -70,6 +70,14 @@ export function readChunk(text: string, reading: Reading = {}): ReadPiece {
   return topLogprobs === undefined
     ? piece
     : { ...piece, ...logprobsPart(choice, piece, topLogprobs) };
+}
+
+/** A refusal beside content, which no model gives, is a part of it. */
+function textPart(message: Fields): Pick<EnginePiece, "text" | "refusal"> {
+  const content = textOf(message.content);
+  const refusal = string(message.refusal);
+  const refused = content === "" && refusal !== "";
+  return { text: content + refusal, ...(refused ? { refusal: true } : {}) };
 }
 
 /** OpenAI's `choices[0].logprobs`, of the tokens of the text. Without text they may be of a

@@ -81,6 +81,8 @@ export interface EnginePiece {
   /** Which of several choices it belongs to, from 0; 0 where absent. */
   index?: number;
   text: string;
+  /** Set where `text` is the model's refusal to answer, which OpenAI's models tell apart. */
+  refusal?: true;
   /** The tokens of `text`, where they were asked for. */
   logprobs?: TokenLogprob[];
   /** On the first piece: how many of the hits the prompt had room for. */

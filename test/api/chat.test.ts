@@ -195,7 +195,7 @@ it("a stream of several choices opens and ends each, and the last end has brink"
   const seen = chunks.map(({ choices: [choice] }) => [
     choice!.index,
     choice!.delta.content ?? choice!.finish_reason,
-    choice!.logprobs?.content[0]?.token ?? null,
+    choice!.logprobs?.content?.[0]?.token ?? null,
   ]);
   expect(seen).toEqual([
     [1, "", null],

@@ -151,6 +151,30 @@ it("a backend's log probabilities come whole, streamed and as a response", async
   });
 });
 
+it("a model's refusal is one to the client, and no answer that it fails to parse", async () => {
+  const { backend } = served;
+  const json_schema = { name: "day", schema, strict: true };
+  const response_format = { type: "json_schema" as const, json_schema };
+  const asked = { model: "auto", messages, response_format };
+  const refusal = "I cannot help with that.";
+  const message = { role: "assistant", content: null, refusal };
+  const whole = JSON.stringify({ choices: [{ index: 0, message, finish_reason: "stop" }] });
+  backend.script({ status: 200, body: whole });
+  const parsed = await client.chat.completions.parse(asked);
+  expect(parsed.choices[0]!.message).toMatchObject({ content: null, refusal, parsed: null });
+  const deltas = refusal.split(/(?= )/).map((said) => ({ refusal: said }));
+  const events = [{ role: "assistant", content: "" }, ...deltas].map((delta, i) => {
+    const finish_reason = i === deltas.length ? "stop" : null;
+    return `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason }] })}\n\n`;
+  });
+  backend.script({ chunks: events, ending: "end" });
+  const stream = client.chat.completions.stream(asked);
+  expect((await stream.finalChatCompletion()).choices[0]!.message.refusal).toBe(refusal);
+  backend.script({ chunks: events, ending: "end" });
+  const response = await client.responses.stream({ model: "backend", input: ASK }).finalResponse();
+  expect(response.output).toMatchObject([{ content: [{ type: "refusal", refusal }] }]);
+});
+
 it("models are listed and found one by one", async () => {
   const { data } = await client.models.list();
   const ids = data.map(({ id }) => id);

@@ -157,13 +157,9 @@ export const Token = z.object({
   bytes: z.array(z.int()).nullable().openapi({ description: "Null where a backend has none." }),
 });
 
-const Logprobs = z
-  .object({
-    content: z.array(Token.extend({ top_logprobs: z.array(Token) })),
-    refusal: z.null(),
-  })
-  .nullable()
-  .openapi("Logprobs");
+const Tokens = z.array(Token.extend({ top_logprobs: z.array(Token) })).nullable();
+
+const Logprobs = z.object({ content: Tokens, refusal: Tokens }).nullable().openapi("Logprobs");
 
 export const ChatReply = z
   .object({
@@ -177,7 +173,9 @@ export const ChatReply = z
         message: z.object({
           role: z.literal("assistant"),
           content: z.string().nullable(),
-          refusal: z.null(),
+          refusal: z.string().nullable().openapi({
+            description: "What a backend's model says where it refuses to answer.",
+          }),
           tool_calls: z.array(z.unknown()).optional(),
         }),
         logprobs: Logprobs,
@@ -203,6 +201,7 @@ export const ChatChunk = z
         delta: z.object({
           role: z.literal("assistant").optional(),
           content: z.string().optional(),
+          refusal: z.string().optional(),
           tool_calls: z.array(z.unknown()).optional(),
         }),
         logprobs: Logprobs,

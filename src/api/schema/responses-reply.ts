@@ -21,12 +21,18 @@ const MessageItem = z.object({
   status: Status,
   role: z.literal("assistant"),
   content: z.array(
-    z.object({
-      type: z.literal("output_text"),
-      text: z.string(),
-      annotations: z.array(Annotation),
-      logprobs: z.array(BytesToken.extend({ top_logprobs: z.array(BytesToken) })),
-    }),
+    z.union([
+      z.object({
+        type: z.literal("output_text"),
+        text: z.string(),
+        annotations: z.array(Annotation),
+        logprobs: z.array(BytesToken.extend({ top_logprobs: z.array(BytesToken) })),
+      }),
+      z.object({
+        type: z.literal("refusal"),
+        refusal: z.string().openapi({ description: "What a backend's model refuses with." }),
+      }),
+    ]),
   ),
 });
 
