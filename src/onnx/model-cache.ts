@@ -22,7 +22,7 @@ export type OnnxFile = Pick<StoredModel, "name" | "file" | "bytes" | "tokenizer_
 type KeepAlive = (work: Promise<unknown>) => void;
 
 /** Evicting needs no count of users: between `open` and the last run of a request nothing waits for
- *  I/O, so no other request's load can come in between. */
+ *  an event, be it I/O or a timer, and nothing is evicted but after one. */
 export class ModelCache {
   readonly #entries = new Map<string, Entry>();
   readonly #loading = new Map<string, Promise<Entry>>();
@@ -56,6 +56,7 @@ export class ModelCache {
     keepAlive: KeepAlive,
   ): Promise<void> {
     const work = async () => {
+      await new Promise((turn) => setTimeout(turn, 0)); // what was loaded before this may yet run
       await this.#makeRoom(file.name, sizeOf(file, manifest));
       const model = await readModel(store, file, manifest);
       await use(model).finally(() => model.release());
