@@ -158,7 +158,12 @@ function pool(
   return mean;
 }
 
+/** The Euclidean length; an output may have more numbers than a call takes arguments. */
+export function lengthOf(vector: Float32Array): number {
+  return Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
+}
+
 function toUnitLength(vector: Float32Array): void {
-  const norm = Math.hypot(...vector);
+  const norm = lengthOf(vector);
   if (norm > 0) for (let i = 0; i < vector.length; i++) vector[i]! /= norm;
 }

@@ -77,6 +77,18 @@ function varint(value: number): number[] {
   }
 }
 
+/** Appends bytes [start, end), to the last part where they follow it: a file may have millions of
+ *  fields, and a view of each would take a hundred times their bytes. */
+function keep(parts: Uint8Array[], bytes: Uint8Array, { start, end }: Field): void {
+  const last = parts.at(-1);
+  const follows = last?.buffer === bytes.buffer && lastEnd(last) === bytes.byteOffset + start;
+  if (follows) parts.pop();
+  const from = follows ? last!.byteOffset - bytes.byteOffset : start;
+  parts.push(bytes.subarray(from, end));
+}
+
+const lastEnd = ({ byteOffset, byteLength }: Uint8Array) => byteOffset + byteLength;
+
 const lengthOf = (parts: readonly Uint8Array[]) =>
   parts.reduce((sum, { length }) => sum + length, 0);
 
@@ -106,7 +118,7 @@ function detach(bytes: Uint8Array, tensor: Field): { parts: Uint8Array[]; size: 
     )
       throw refuse("its weights are in another file: save it with the weights inside");
     if (field.number === TENSOR_RAW_DATA && field.wire === BYTES) raw = field;
-    else rest.push(bytes.subarray(field.start, field.end));
+    else keep(rest, bytes, field);
   }
   if (raw === null || raw.end - raw.at < DETACHED_BYTES_MIN) return null;
   const parts = [
@@ -127,7 +139,7 @@ export function splitOnnx(bytes: Uint8Array): OnnxFile {
   let nodes = 0;
   for (const field of fields(bytes, 0, bytes.length)) {
     if (field.number !== MODEL_GRAPH || field.wire !== BYTES) {
-      parts.push(bytes.subarray(field.start, field.end));
+      keep(parts, bytes, field);
       continue;
     }
     const graph: Uint8Array[] = [];
@@ -136,7 +148,8 @@ export function splitOnnx(bytes: Uint8Array): OnnxFile {
       const detached =
         inner.number === GRAPH_INITIALIZER && inner.wire === BYTES ? detach(bytes, inner) : null;
       weightBytes += detached?.size ?? 0;
-      graph.push(...(detached?.parts ?? [bytes.subarray(inner.start, inner.end)]));
+      if (detached === null) keep(graph, bytes, inner);
+      else graph.push(...detached.parts);
     }
     parts.push(header(MODEL_GRAPH, graph), ...graph);
   }

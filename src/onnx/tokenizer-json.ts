@@ -60,14 +60,14 @@ export class PairTokenizer {
 
   /** One text, cut so that the sequence has at most `tokensMax` tokens, markers included. */
   encode(text: string, tokensMax: number): TokenSequence {
-    const room = tokensMax - markersOf(this.#single);
+    const room = roomIn(this.#single, tokensMax);
     return fill(this.#single, this.#words(text, room), []);
   }
 
   /** A pair; where both do not fit, the longer one is cut first, token by token, so that a short
    *  query stays whole. */
   encodePair(first: string, second: string, tokensMax: number): TokenSequence {
-    const room = tokensMax - markersOf(this.#pair);
+    const room = roomIn(this.#pair, tokensMax);
     const a = this.#words(first, room);
     const b = this.#words(second, room);
     const half = room >> 1;
@@ -77,7 +77,12 @@ export class PairTokenizer {
   }
 }
 
-const markersOf = (places: readonly Place[]) => places.filter((place) => "marker" in place).length;
+/** Tokens that the texts may have, one at least. */
+function roomIn(places: readonly Place[], tokensMax: number): number {
+  const markers = places.filter((place) => "marker" in place).length;
+  if (markers < tokensMax) return tokensMax - markers;
+  throw refuse(`post_processor: ${markers} markers leave no room in ${tokensMax} tokens`);
+}
 
 function fill(places: readonly Place[], a: readonly number[], b: readonly number[]): TokenSequence {
   const out: TokenSequence = { ids: [], types: [] };
@@ -91,6 +96,13 @@ function fill(places: readonly Place[], a: readonly number[], b: readonly number
   return out;
 }
 
+/** Refuses a layout in which not just these texts stand, each once: others would be cut wrong. */
+function refuseUnless(layout: readonly z.infer<typeof TemplatePlace>[], wanted: string[]): void {
+  const texts = layout.flatMap((place) => ("Sequence" in place ? [place.Sequence.id] : []));
+  if (texts.toSorted().join() !== wanted.join())
+    throw refuse(`post_processor: a layout of ${wanted.join(" and ")} has [${texts.join(", ")}]`);
+}
+
 /** The two layouts. `tokenizers` gives BertProcessing and RobertaProcessing theirs in code. */
 function places({ post_processor }: Layouts): { single: Place[]; pair: Place[] } {
   if (post_processor.type === "TemplateProcessing") {
@@ -102,6 +114,8 @@ function places({ post_processor }: Layouts): { single: Place[]; pair: Place[] }
       if (token === null) throw refuse(`post_processor: no special token ${id.slice(0, 40)}`);
       return token.ids.map((marker) => ({ marker, type: type_id }));
     };
+    refuseUnless(single, ["A"]);
+    refuseUnless(pair, ["A", "B"]);
     return { single: single.flatMap(read), pair: pair.flatMap(read) };
   }
   const roberta = post_processor.type === "RobertaProcessing";

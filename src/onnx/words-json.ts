@@ -22,6 +22,20 @@ export const Id = z
 
 const Vocab = z.record(z.string(), Id);
 
+/** A special one is a marker; others are looked for in every text, before it is cut into words. */
+const AddedTokens = z
+  .array(
+    z.object({
+      id: Id,
+      content: z.string(),
+      special: z.boolean().default(true),
+      lstrip: z.boolean().default(false),
+      rstrip: z.boolean().default(false),
+      single_word: z.boolean().default(false),
+    }),
+  )
+  .default([]);
+
 const WordPieceJson = z.object({
   normalizer: z.object({
     type: z.literal("BertNormalizer"),
@@ -31,6 +45,7 @@ const WordPieceJson = z.object({
     clean_text: z.literal(true).default(true),
   }),
   pre_tokenizer: z.object({ type: z.literal("BertPreTokenizer") }),
+  added_tokens: AddedTokens,
   model: z.object({
     unk_token: z.string(),
     continuing_subword_prefix: z.literal("##").default("##"),
@@ -46,7 +61,7 @@ const BpeJson = z.object({
     add_prefix_space: z.boolean().default(true),
     use_regex: z.literal(true).default(true),
   }),
-  added_tokens: z.array(z.object({ id: Id, content: z.string() })).default([]),
+  added_tokens: AddedTokens,
   model: z.object({
     vocab: Vocab,
     merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])).max(ONNX_VOCAB_MAX),
@@ -85,7 +100,9 @@ function byId(entries: readonly (readonly [string, number])[]): string[] {
 
 /** The vocabulary under llama.cpp's keys, which WordPiece reads: a piece that continues a word is
  *  bare there, and one that starts a word bears U+2581. */
-function readWordPiece({ model }: z.infer<typeof WordPieceJson>): Words {
+function readWordPiece({ model, added_tokens }: z.infer<typeof WordPieceJson>): Words {
+  const word = added_tokens.find(({ special }) => !special);
+  if (word) throw refuseAdded(word.content, "is no marker");
   const pieces = Object.entries(model.vocab).map(([piece, id]): [string, number] => {
     const inner = piece.startsWith("##") && piece.length > 2;
     return [inner ? piece.slice(2) : `\u2581${piece}`, id];
@@ -109,6 +126,10 @@ function readWordPiece({ model }: z.infer<typeof WordPieceJson>): Words {
   return (text, tokensMax) => words.encode(text, tokensMax).ids;
 }
 
+function refuseAdded(content: string, fact: string): ServiceError {
+  return refuse(`added_tokens: ${JSON.stringify(content.slice(0, 40))} ${fact}, which is not read`);
+}
+
 /** GPT-2's words and merges. Only so much of a text is read as `tokensMax` tokens can cover. */
 function readBpe({
   normalizer,
@@ -118,15 +139,19 @@ function readBpe({
 }: z.infer<typeof BpeJson>): Words {
   const added = added_tokens.map(({ content, id }): [string, number] => [content, id]);
   const pieces = byId([...Object.entries(model.vocab), ...added]);
-  const special = new Set(added_tokens.map(({ id }) => id));
+  // llama.cpp's 3 is a control token, which no text can be, 4 one that is looked for; 1 any other.
+  const types = pieces.map(() => 1);
+  for (const { id, special } of added_tokens) types[id] = special ? 3 : 4;
+  for (const { content, special, lstrip, rstrip, single_word } of added_tokens)
+    if (!special && (lstrip || rstrip || single_word || pre_tokenizer.add_prefix_space))
+      throw refuseAdded(content, "is no marker and changes what is beside it");
   const merges = model.merges.map((merge) => (typeof merge === "string" ? merge : merge.join(" ")));
   const tokenizer = loadTokenizer(
     new Map<string, GgufValue>([
       ["tokenizer.ggml.model", "gpt2"],
       ["tokenizer.ggml.pre", "gpt-2"],
       ["tokenizer.ggml.tokens", pieces],
-      // llama.cpp's 3 is a control token, which no text can be; 1 is any other.
-      ["tokenizer.ggml.token_type", pieces.map((_, id) => (special.has(id) ? 3 : 1))],
+      ["tokenizer.ggml.token_type", types],
       ["tokenizer.ggml.merges", merges.filter((merge) => !merge.startsWith("#version"))],
     ]),
   );

@@ -3,7 +3,7 @@ import { WorkerEntrypoint } from "cloudflare:workers";
 import { ServiceError } from "../errors.ts";
 import { ModelStore } from "../store/model-store.ts";
 import type { OnnxKind, OnnxManifest } from "./manifest.ts";
-import type { OnnxModel } from "./model.ts";
+import { lengthOf, type OnnxModel } from "./model.ts";
 import { ModelCache, type OnnxFile } from "./model-cache.ts";
 
 export interface OnnxEnv {
@@ -124,7 +124,7 @@ async function rerankByCosine(model: OnnxModel, query: string, texts: string[]) 
 /** 0 where a vector is all zeros. */
 function cosine(a: Float32Array, b: Float32Array): number {
   const dot = a.reduce((sum, x, i) => sum + x * b[i]!, 0);
-  const norms = Math.hypot(...a) * Math.hypot(...b);
+  const norms = lengthOf(a) * lengthOf(b);
   return norms === 0 ? 0 : dot / norms;
 }
 

@@ -105,6 +105,27 @@ describe("a tokenizer.json", () => {
     expect(
       refusal(changed((json) => Object.assign(json.post_processor, { special_tokens: {} }))),
     ).toMatch(/no special token \[CLS\]/);
+    const twice = changed((json) => json.post_processor.single.push(json.post_processor.single[1]));
+    expect(refusal(twice)).toMatch(/a layout of A has \[A, A\]/);
+    expect(refusal(changed((json) => Object.assign(json.post_processor, { pair: [] })))).toMatch(
+      /a layout of A and B has \[\]/,
+    );
+    const added = { id: 7, content: "word", special: false };
+    expect(refusal(changed((json) => Object.assign(json, { added_tokens: [added] })))).toMatch(
+      /added_tokens: "word" is no marker/,
+    );
+  });
+
+  it("whose markers leave a text no room is refused when it meets one", () => {
+    const [{ SpecialToken: cls }] = JSON.parse(tokenizerJson()).post_processor.single;
+    const many = changed((json) => {
+      for (let i = 0; i < 6; i++) json.post_processor.single.push({ SpecialToken: cls });
+    });
+    const tokens = PairTokenizer.parse(many);
+    expect(tokens.encode("may may", 9).ids).toHaveLength(9);
+    const refused = { code: "invalid_model_file", message: /8 markers leave no room in 8 tokens/ };
+    expect(() => tokens.encode("may", 8)).toThrow(expect.objectContaining({ code: refused.code }));
+    expect(() => tokens.encode("may", 8)).toThrow(refused.message);
   });
 });
 
@@ -140,6 +161,18 @@ describe("a byte-level BPE tokenizer.json", () => {
   it("does not let a text forge a marker", () => {
     const tokenizer = PairTokenizer.parse(bpeJson(tokens, merges));
     expect(tokenizer.encode("<s>", 64).ids).toEqual([9, 4, 5, 6, 10]);
+  });
+
+  it("finds an added token that is no marker in a text, and refuses one that strips", () => {
+    const add = (more: object, prefix = false) => {
+      const json = JSON.parse(bpeJson(tokens, merges, prefix));
+      json.added_tokens.push({ id: 11, content: "  ", special: false, ...more });
+      return PairTokenizer.parse(JSON.stringify(json));
+    };
+    expect(add({}).encode("ab  c", 64).ids).toEqual([9, 7, 11, 2, 10]);
+    for (const refused of [{ lstrip: true }, { rstrip: true }, { single_word: true }])
+      expect(() => add(refused)).toThrow(/" {2}" is no marker/);
+    expect(() => add({}, true)).toThrow(/" {2}" is no marker/);
   });
 
   it("reads so many characters of a text for each token that it may have", () => {
