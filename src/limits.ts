@@ -182,9 +182,9 @@ export const DECODER_LOGIT_ROWS_MAX = 16;
 // Tokenizers of decoders. The longest token of a real vocabulary has 512 bytes (a run of "="). A
 // text of MESSAGE_CHARS_MAX characters has at most 1.2 million bytes, which all may be one word,
 // each byte a symbol at first; merging takes 28 bytes of heap a symbol and 5 for the word, and an
-// isolate has 10 MB beside a model: a word of more than 65,536 characters is merged in parts. A good
-// hash fills no 256 slots in a row. Tokens that are looked for in every text are 256 in Llama 3 and
-// 1,000 in the largest vocabularies; a node of their trie takes about 200 bytes.
+// isolate has 10 MB beside a model: a word of more than 65,536 characters is merged in parts. A
+// good hash fills no 256 slots in a row. Tokens that are looked for in every text are 256 in Llama
+// 3 and 1,000 in the largest vocabularies; a node of their trie takes about 200 bytes.
 export const TOKEN_BYTES_MAX = 1_024;
 export const ENCODE_TOKENS_MAX = 131_072;
 export const MERGE_SYMBOLS_MAX = 3 * 2 ** 16;
