@@ -96,7 +96,7 @@ export async function openCache(deps: CacheDeps, request: AnswerRequest): Promis
     if (takes === null) return BYPASS;
     const asked = { deps, request, policy, takes };
     const look = await deps.trace.time("cache", () => within(CACHE_MS_MAX, () => lookUp(asked)));
-    return new OpenedCache(asked, look, look.found && replayFound(asked, look.found));
+    return new OpenedCache(asked, look, look.found && replayFound(asked, look, look.found));
   }, BYPASS);
 }
 
@@ -112,6 +112,8 @@ interface Asked {
 /** What the first look into the cache shows. */
 interface Look {
   keys: CacheKeys;
+  /** Null where it does not matter. */
+  router: ActiveRouter | null;
   /** As `versionOf` has it. */
   version: string | null;
   /** Whether a kept answer is wanted. */
@@ -166,11 +168,15 @@ async function lookUp(asked: Asked): Promise<Look> {
   ]);
   const holds = kept !== null && kept.version === version && isTaken(asked, kept);
   const found = holds ? { id, body: kept.body, how: { status: "hit" as const } } : null;
-  return { keys, version, reads, found };
+  return { keys, router, version, reads, found };
 }
 
 /** The kept answer as this request's, which is counted and recorded. */
-function replayFound({ deps, request }: Asked, { id, body, how }: Found): AnswerStream {
+function replayFound(
+  { deps, request }: Asked,
+  { router }: Look,
+  { id, body, how }: Found,
+): AnswerStream {
   const answer = openAnswer(body);
   const { outcome, usage } = answer;
   const { prompt_tokens = 0, completion_tokens = 0 } = usage ?? {};
@@ -183,11 +189,23 @@ function replayFound({ deps, request }: Asked, { id, body, how }: Found): Answer
   const { trace_id, at: answered_at } = outcome;
   const { trace_id: now, conversation = null } = request;
   const again = { ...outcome, trace_id: now, at: Date.now(), conversation, cache: id };
-  const told = { outcome: { ...again, cost_usd: 0 }, revision: -1 };
-  deps.record(request.caller.tenant, { ...told, routed: false, sample: null });
+  deps.record(request.caller.tenant, recordingOf({ ...again, cost_usd: 0 }, router));
   const { trace } = deps;
   Object.assign(trace, { cache: how.status, model: answer.model });
   return replay(answer, { ...how, trace_id, answered_at, saved }, trace.timingsMs);
+}
+
+/** For drift a question that is asked again is one more: labels are of a sample of all that is
+ *  asked, and what the cache leaves of that is another selection. */
+function recordingOf(outcome: Outcome, router: ActiveRouter | null): Recording {
+  const { asked, difficulty, difficulty_before } = outcome;
+  const judged = difficulty ?? difficulty_before ?? null;
+  if (router === null || asked !== "auto" || judged === null)
+    return { outcome, revision: -1, routed: false, sample: null };
+  const { threshold, model, revision } = router;
+  // One that left unread knows neither; the answer's key has the revision.
+  const about = difficulty === null ? { threshold, weights_version: model.version } : {};
+  return { outcome: { ...outcome, ...about }, revision, routed: true, sample: null };
 }
 
 function objectOf({ deps, request }: Asked, hash: string): CachePort {
@@ -217,7 +235,7 @@ class OpenedCache implements AnswerCache {
     return unless(async () => {
       const find = () => this.#findLike(scope, version, question, edgeAnswer);
       const found = await within(CACHE_MS_MAX, find);
-      return found && replayFound(this.#asked, found);
+      return found && replayFound(this.#asked, this.#look, found);
     }, null);
   }
 

@@ -160,6 +160,33 @@ it("refresh keeps a sampled answer, as on does, and reads nothing", async () => 
   }
 });
 
+it("for drift a question that is asked again is one more, where the router decided", async () => {
+  const router = { revision: 3, shadow_rate: 0, threshold: 0.3, model: { version: "w" } };
+  const told = async (outcome: Partial<Outcome>, model = "auto") => {
+    const whole = { trace_id: "first", at: 1, engine: "brink-reader", asked: "auto", ...outcome };
+    const body = sealAnswer({ ...keptOf("Yes.")!, outcome: whole as Outcome });
+    const find = async () => ({ version: "off 2", sampled: false, body });
+    const { deps, request, outcomes } = setUp({ find });
+    deps.router = async () => router as unknown as Awaited<ReturnType<CacheDeps["router"]>>;
+    await openCache(deps, { ...request, model });
+    return outcomes[0];
+  };
+  const scored = { difficulty: 0.2, difficulty_before: 0.5, threshold: 0.3, weights_version: "w" };
+  expect(await told(scored)).toMatchObject({
+    ...{ revision: 3, routed: true, sample: null },
+    outcome: { difficulty: 0.2, threshold: 0.3, weights_version: "w" },
+  });
+  const unread = { ...scored, difficulty: null, threshold: -1, weights_version: "" };
+  expect(await told(unread)).toMatchObject({
+    ...{ revision: 3, routed: true },
+    outcome: { difficulty: null, threshold: 0.3, weights_version: "w" },
+  });
+  const not = { revision: -1, routed: false, sample: null };
+  expect(await told({ ...scored, asked: "edge" }, "edge")).toMatchObject(not);
+  expect(await told({ ...unread, difficulty_before: null })).toMatchObject(not);
+  expect(await told({ ...scored, asked: "backend:big" }, "backend:big")).toMatchObject(not);
+});
+
 const KEPT = {
   ...{ version: "off 2", sampled: false },
   body: sealAnswer({
