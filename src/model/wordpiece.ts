@@ -79,6 +79,13 @@ class Word {
 
 const isMark = /^\p{M}$/u;
 
+/** A combining mark leaves no trace in the ids, but belongs to the text of the character that it
+ *  follows, lest an answer lose its last accent. What it follows may be a token already. */
+function extendOverMark(word: Word, out: Encoding, start: number, end: number): void {
+  const { ends } = word.ends.length > 0 ? word : out;
+  if (ends.at(-1) === start) ends[ends.length - 1] = end;
+}
+
 export class WordPiece {
   readonly vocab_size: number;
   readonly cls: number;
@@ -148,7 +155,7 @@ export class WordPiece {
   ): void {
     const kind = classOf(point);
     if (kind === DROP) {
-      this.extendOverMark(word, text, start, end);
+      if (isMark.test(text.slice(start, end))) extendOverMark(word, out, start, end);
       return;
     }
     if (kind === SPACE || kind === IDEOGRAPH) this.flush(word, out);
@@ -165,14 +172,6 @@ export class WordPiece {
       } else for (const lower of part.toLowerCase()) word.push(lower, start, end);
     }
     if (kind === IDEOGRAPH) this.flush(word, out);
-  }
-
-  /** A combining mark leaves no trace in the ids, but belongs to the text of the letter that it
-   *  follows, lest an answer lose its last accent. */
-  private extendOverMark(word: Word, text: string, start: number, end: number): void {
-    const last = word.ends.length - 1;
-    if (last >= 0 && word.ends[last] === start && isMark.test(text.slice(start, end)))
-      word.ends[last] = end;
   }
 
   /** Ends the word: greedily its longest pieces from the left, or one [UNK]. */

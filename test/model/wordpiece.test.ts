@@ -69,8 +69,10 @@ describe("offsets", () => {
     );
   });
 
-  it("take in the combining marks of the last letter", () => {
+  it("take in the combining marks of the last character", () => {
     expect(slices("the cafe\u0301 is")).toEqual(["the", "cafe\u0301", "is"]);
+    // A variant of a Han character and an emoji's form, each a word of its own.
+    expect(slices("葛\u{e0100}城‼\ufe0f ok")).toEqual(["葛\u{e0100}", "城", "‼\ufe0f", "ok"]);
   });
 
   it("leave out what is dropped around a word", () => {
