@@ -57,9 +57,9 @@ class Pattern implements PreTokenizer {
   *words(text: string): Iterable<string> {
     // A digit that stands apart is the end of what is before it: the space there is no prefix.
     const parts = this.digitsApart
-      ? text.split(/(\p{N})/u)
-      : [this.nfc ? normalForm(text, "NFC") : text];
-    for (const part of parts) for (const [word] of part.matchAll(this.pattern)) yield word;
+      ? text.matchAll(/\p{N}|\P{N}+/gu)
+      : [[this.nfc ? normalForm(text, "NFC") : text]];
+    for (const [part] of parts) for (const [word] of part!.matchAll(this.pattern)) yield word;
   }
 }
 
