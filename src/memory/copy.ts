@@ -7,8 +7,14 @@ import type { CopiedDocument, CopyPage } from "./shard-types.ts";
 import type { DocumentRow } from "./store.ts";
 
 /** Documents after row `row` and removals after `removal`, at most `limit` of each; of documents
- *  as many as COPY_PAGE_BYTES_MAX holds, one at least. `end`: both lists are at their end. */
-export function readCopy(tables: Tables, row: number, removal: number, limit: number): CopyPage {
+ *  as many as `bytesMax` holds, one at least. `end`: both lists are at their end. */
+export function readCopy(
+  tables: Tables,
+  row: number,
+  removal: number,
+  limit: number,
+  bytesMax = COPY_PAGE_BYTES_MAX,
+): CopyPage {
   const most = Math.min(limit, COPY_PAGE_DOCUMENTS_MAX);
   const documents: CopiedDocument[] = [];
   const rows = tables.store.list(row, most + 1);
@@ -16,7 +22,7 @@ export function readCopy(tables: Tables, row: number, removal: number, limit: nu
   for (const found of rows.slice(0, most)) {
     const copied = wholeDocument(tables, found);
     bytes += sizeOf(copied);
-    if (documents.length > 0 && bytes > COPY_PAGE_BYTES_MAX) break;
+    if (documents.length > 0 && bytes > bytesMax) break;
     documents.push(copied);
   }
   const removed = tables.store.removals(removal, most + 1);

@@ -23,6 +23,11 @@ export function charsOf(
   return chars;
 }
 
+/** UTF-16 units of what a listing shows of it. */
+export function listedChars(document: Omit<Texts, "text">): number {
+  return charsOf({ ...document, text: "" }, []);
+}
+
 /** How many bytes the document takes at most, wherever it travels, with vectors of `dim`
  *  dimensions. */
 export function documentBytes(document: Texts, passages: readonly Headings[], dim: number): number {

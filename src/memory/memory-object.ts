@@ -3,11 +3,13 @@
  *  `tenant/namespace/gG-I`, are its shards and listen to it alone. */
 import type { Filter } from "../../index/filter.ts";
 import {
+  COPY_PAGE_BYTES_MAX,
   EXPORT_PAGE_CHARS_MAX,
   PAGE_DOCUMENTS_MAX,
   SEARCH_ATTEMPTS_MAX,
   SHARD_DEADLINE_MS_MAX,
 } from "../limits.ts";
+import { charsOf, listedChars } from "./document-size.ts";
 import { ShardGatherer } from "./gather.ts";
 import type { Job, JobStep } from "./jobs.ts";
 import { MemoryNode } from "./memory-node.ts";
@@ -127,15 +129,16 @@ export class MemoryObject extends MemoryNode {
     });
   }
 
-  /** Documents by last change, oldest first. Throws `invalid_request` for a foreign cursor. */
+  /** Documents by last change, oldest first; a page ends early at EXPORT_PAGE_CHARS_MAX. Throws
+   *  `invalid_request` for a foreign cursor. */
   async list(cursor: string | null, limit: number): Promise<DocumentPage> {
     const namespace = this.namespace();
     const read = (object: string | null, after: number, most: number) =>
       this.call(object, "list", after, most);
     return namespace.read((map) =>
       mergedPage(map, rowOf(cursor), clampLimit(limit), read, {
-        size: Number.POSITIVE_INFINITY,
-        sizeOf: () => 0,
+        size: EXPORT_PAGE_CHARS_MAX,
+        sizeOf: listedChars,
       }),
     );
   }
@@ -143,14 +146,16 @@ export class MemoryObject extends MemoryNode {
   /** Whole documents in the order of `list`; a page ends early at EXPORT_PAGE_CHARS_MAX. */
   async export(cursor: string | null, limit = PAGE_DOCUMENTS_MAX): Promise<ExportPage> {
     const namespace = this.namespace();
-    const read = (object: string | null, after: number, most: number) =>
-      this.call(object, "export", after, most);
-    return namespace.read((map) =>
-      mergedPage(map, rowOf(cursor), clampLimit(limit), read, {
+    return namespace.read((map) => {
+      // What shards read ahead stays about a page, however many they are and long the documents.
+      const bytesMax = Math.ceil(COPY_PAGE_BYTES_MAX / map.length);
+      const read = (object: string | null, after: number, most: number) =>
+        this.call(object, "export", after, most, bytesMax);
+      return mergedPage(map, rowOf(cursor), clampLimit(limit), read, {
         size: EXPORT_PAGE_CHARS_MAX,
-        sizeOf: ({ text, embedding }) => text.length + (embedding?.length ?? 0) * 4,
-      }),
-    );
+        sizeOf: (document) => charsOf(document, []) + (document.embedding?.length ?? 0) * 4,
+      });
+    });
   }
 
   async stats(): Promise<MemoryStats> {

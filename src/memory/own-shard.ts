@@ -1,7 +1,9 @@
 /** The shard in an object's own tables, with what its root may have it do. */
 import { dequantizeVector } from "../../index/vectors.ts";
 import { ServiceError } from "../errors.ts";
+import { EXPORT_PAGE_CHARS_MAX } from "../limits.ts";
 import { idOf } from "./changes.ts";
+import { listedChars } from "./document-size.ts";
 import { oldestDocuments } from "./forget.ts";
 import { refused } from "./namespace-changes.ts";
 import type { Shard } from "./shard.ts";
@@ -36,7 +38,7 @@ export function ownShard(owner: ShardOwner): ShardMethods {
     find: (ids) => shard().find(ids),
     get: (id) => shard().get(id),
     list: (after, limit) => listPage(owner, after, limit),
-    export: (after, limit) => exportPage(shard(), after, limit),
+    export: (after, limit, bytesMax) => exportPage(shard(), after, limit, bytesMax),
     removeWhere: async (filter) => changed(shard().removeWhere(filter)),
     oldest: (limit, before): AgedDocument[] => {
       shard().options(); // what has expired goes first
@@ -71,13 +73,23 @@ function adoptOnce(shard: Shard, page: CopyPage): void {
 
 function listPage(owner: ShardOwner, after: number, limit: number): Rowed<Listed>[] {
   owner.shard().options(); // what has expired goes first
-  const rows = new MemoryStore(owner.sql).list(after, limit);
-  return rows.map((document) => ({ row: document.row, document: listed(document) }));
+  const page: Rowed<Listed>[] = [];
+  let chars = 0;
+  for (const document of new MemoryStore(owner.sql).list(after, limit)) {
+    chars += listedChars(document);
+    if (page.length > 0 && chars > EXPORT_PAGE_CHARS_MAX) break;
+    page.push({ row: document.row, document: listed(document) });
+  }
+  return page;
 }
 
-/** No more than a page of a copy holds. */
-function exportPage(shard: Shard, after: number, limit: number): Rowed<ExportedDocument>[] {
-  const { documents } = shard.copyPage(after, Number.MAX_SAFE_INTEGER, limit);
+function exportPage(
+  shard: Shard,
+  after: number,
+  limit: number,
+  bytesMax: number,
+): Rowed<ExportedDocument>[] {
+  const { documents } = shard.copyPage(after, Number.MAX_SAFE_INTEGER, limit, bytesMax);
   return documents.map(({ row, document }) => ({ row, document: exported(document) }));
 }
 

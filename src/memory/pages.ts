@@ -14,7 +14,8 @@ interface Front<T> {
 
 /** At most `limit` documents after row `after`, in row order over all shards; with the cursor of
  *  the next page, null on the last. A page ends early where `sizeOf` its documents passes `size`. A
- *  shard is read in parts, so that what is read and not taken stays about one page. */
+ *  shard is read in parts, so that what is read and not taken stays about one page; `read` gives
+ *  fewer where documents are long, and none only behind the last. */
 export async function mergedPage<T>(
   map: readonly ShardRange[],
   after: number,

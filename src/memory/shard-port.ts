@@ -28,10 +28,10 @@ export interface ShardMethods {
   /** Of each id what is stored under it; null: nothing. */
   find(ids: string[]): (FoundDocument | null)[];
   get(id: string): StoredDocument | null;
-  /** Documents after a row, in row order. */
+  /** Documents after a row, in row order; fewer than `limit` where they are long, but one. */
   list(after: number, limit: number): Rowed<Listed>[];
-  /** Whole documents after a row, in row order; fewer than `limit` where they are long, but one. */
-  export(after: number, limit: number): Rowed<ExportedDocument>[];
+  /** Whole documents after a row, in row order: as many as `bytesMax` holds, but one. */
+  export(after: number, limit: number, bytesMax: number): Rowed<ExportedDocument>[];
   removeWhere(filter: Filter): Promise<number>;
   /** The oldest documents by time, at most `limit`; with `before` only those that are older. */
   oldest(limit: number, before: number | null): AgedDocument[];

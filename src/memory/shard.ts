@@ -169,8 +169,8 @@ export class Shard {
   }
 
   /** What a copy takes next; see CopyPage. */
-  copyPage(row: number, removal: number, limit: number): CopyPage {
-    return readCopy(this.#open(), row, removal, limit);
+  copyPage(row: number, removal: number, limit: number, bytesMax?: number): CopyPage {
+    return readCopy(this.#open(), row, removal, limit, bytesMax);
   }
 
   /** From here on removals are kept for `copyPage`. Copies have numbers, which ascend: a call that

@@ -115,6 +115,9 @@ it.each(Object.entries(HEAVY))("a copy's page has so many bytes, of %s", async (
     };
     expect(pageOf(share - 1_000, 1)).toEqual([32, false]);
     expect(pageOf(share, 101)).toEqual([31, false]);
+    // A shard among others is asked for its part of a page.
+    const part = (bytes: number) => shard.copyPage(100, 0, 100, bytes).documents.length;
+    expect([COPY_PAGE_BYTES_MAX / 8, 1].map(part)).toEqual([3, 1]);
   });
 });
 
