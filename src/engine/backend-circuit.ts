@@ -80,10 +80,12 @@ export class Circuit {
     if (probe || (often && this.#openUntil === null)) this.#open();
   }
 
-  /** It asked to be left alone for so long, ms. */
+  /** It asked to be left alone for so long, ms. Of several the longest counts: they come in any
+   *  order. */
   held({ probe }: Pass, ms: number): void {
     if (probe) this.#probeUntil = 0;
-    this.#heldUntil = this.#now() + Math.min(ms, BACKEND_HOLD_MS_MAX);
+    const until = this.#now() + Math.min(ms, BACKEND_HOLD_MS_MAX);
+    this.#heldUntil = Math.max(this.#heldUntil, until);
   }
 
   /** The attempt came to no end: its caller left, or another backend was faster. */

@@ -62,16 +62,16 @@ export class BackendState {
   }
 
   /** A backend that refuses a request is well; one that says when to come back is too, but is left
-   *  alone until then; every other failure counts against it. */
-  failed(pass: Pass, failure: BackendFailure): void {
-    const { kind, retryAfterMs } = failure;
+   *  alone until then; every other failure counts against it, and so does a 429 that may be asked
+   *  again at once: nothing else would end a row of those. */
+  failed(pass: Pass, { kind, retryAfterMs }: BackendFailure): void {
+    const holdMs = retryAfterMs ?? 0;
     this.counts.attempts[kind]++;
     if (kind === "refused") this.circuit.succeeded(pass);
-    else if (kind === "rate_limited" && retryAfterMs !== null)
-      this.circuit.held(pass, retryAfterMs);
+    else if (kind === "rate_limited" && holdMs > 0) this.circuit.held(pass, holdMs);
     else {
       this.circuit.failed(pass);
-      if (retryAfterMs !== null) this.circuit.held({ probe: false }, retryAfterMs);
+      if (holdMs > 0) this.circuit.held({ probe: false }, holdMs);
     }
   }
 

@@ -1,8 +1,9 @@
 import { expect, it } from "vitest";
 import { Circuit } from "../../src/engine/backend-circuit.ts";
+import { failureOf } from "../../src/engine/backend-failure.ts";
 import { fullJitterMs, readRetryAfterMs } from "../../src/engine/backend-retry.ts";
 import { Slots } from "../../src/engine/backend-slots.ts";
-import { stateOf } from "../../src/engine/backend-state.ts";
+import { BackendState, stateOf } from "../../src/engine/backend-state.ts";
 import { BACKEND_HOLD_MS_MAX, BACKENDS_MAX, CIRCUIT_OUTCOMES_MIN } from "../../src/limits.ts";
 
 const SIGNAL = new AbortController().signal;
@@ -116,6 +117,45 @@ it("a hold of hours is cut", () => {
   const { made } = circuit();
   made.held(made.pass(), 86_400_000);
   expect(made.waitMs()).toBe(BACKEND_HOLD_MS_MAX);
+});
+
+it("of several holds the longest counts, in whatever order they come", () => {
+  const { made } = circuit();
+  const passes = [made.pass(), made.pass(), made.pass()];
+  for (const [i, ms] of [2_000, 30_000, 0].entries()) made.held(passes[i]!, ms);
+  expect(made.waitMs()).toBe(30_000);
+});
+
+it.each([
+  ["without a time", null, "open"],
+  ["of now", 0, "open"],
+  ["of a time", 1_000, "closed"],
+])("a row of 429s %s leaves the circuit as it is due", (_, retryAfterMs, circuitState) => {
+  const state = new BackendState(() => 1_000);
+  const failure = failureOf(429, "", retryAfterMs);
+  for (let i = 0; i < CIRCUIT_OUTCOMES_MIN; i++) state.failed(state.circuit.pass(), failure);
+  expect(state.circuit.state).toBe(circuitState);
+  expect(state.circuit.why()).not.toBeNull();
+});
+
+it.each([
+  ["429", "half_open"],
+  ["429 without a time", "open"],
+  ["503", "open"],
+  ["400", "closed"],
+])("a probe that ends by a %s leaves the circuit %s", (what, circuitState) => {
+  let now = 1_000;
+  const state = new BackendState(
+    () => now,
+    () => 0.5,
+  );
+  for (let i = 0; i < CIRCUIT_OUTCOMES_MIN; i++)
+    state.failed(state.circuit.pass(), failureOf(500, ""));
+  now += state.circuit.waitMs();
+  const pass = state.circuit.pass();
+  expect(pass.probe).toBe(true);
+  state.failed(pass, failureOf(Number.parseInt(what, 10), "", what === "429" ? 1_000 : null));
+  expect(state.circuit.state).toBe(circuitState);
 });
 
 it("pauses have full jitter: anything from 0 to a ceiling that doubles up to the cap", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { BackendState } from "../../src/engine/backend-state.ts";
-import type { BackendAttempt } from "../../src/engine/engine.ts";
+import type { AttemptWatch, BackendAttempt } from "../../src/engine/engine.ts";
 import { CIRCUIT_OUTCOMES_MIN } from "../../src/limits.ts";
 import { ask, collect, memberAt, poolOf } from "../support/backends.ts";
 import type { OpenAiServer, Step } from "../support/openai-server.ts";
@@ -53,7 +53,8 @@ describe("order and weight", () => {
   ])("one that %s is passed over for the next", async (_, step, outcome) => {
     a.script(step);
     b.script({ text: "from b" });
-    const { text, served } = await collect(poolOf(inOrder({ deadlineMs: 150 })).answer(ask(true)));
+    const deadlineMs = outcome === "timed_out" ? 150 : 20_000;
+    const { text, served } = await collect(poolOf(inOrder({ deadlineMs })).answer(ask(true)));
     expect(text).toBe("from b");
     expect(served!.attempts).toMatchObject([{ outcome }, { backend: "b", outcome: "answered" }]);
     expect(counts()).toEqual([1, 1, 0]);
@@ -284,6 +285,28 @@ describe("hedging", () => {
     ]);
     await expect.poll(() => members[0]!.state.slots.taken).toBe(0);
     expect(members[0]!.state.counts.attempts).toMatchObject({ abandoned: 1, failed: 0 });
+  });
+
+  it("who watches is told why each attempt is made, and how it ended", async () => {
+    const told: string[] = [];
+    const watch: AttemptWatch = {
+      begin: (backend, _, kind) => {
+        const at = told.push(`${backend} ${kind}`) - 1;
+        const end = (outcome: string, status: number | null) => {
+          told[at] += ` ${outcome} ${status}`;
+        };
+        return { traceparent: "00-0-0-00", end };
+      },
+    };
+    a.script(fails(500), { silence: "hang" });
+    b.script(fails(503), { text: "from b" });
+    const pool = poolOf(inOrder().slice(0, 2));
+    await collect(pool.answer(ask(true, { hedgeMs: 1_000, watch })));
+    await expect.poll(() => told[2]).toContain("abandoned");
+    expect(told).toEqual([
+      ...["a first failed 500", "b fallback failed 503", "a retry abandoned null"],
+      "b hedge answered null",
+    ]);
   });
 
   it("the slower first backend may still win, and the second is aborted", async () => {
