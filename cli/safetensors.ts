@@ -31,9 +31,7 @@ export async function openSafetensors(path: string) {
     const length = Number(new DataView(start.buffer).getBigUint64(0, true));
     if (length > Math.min(HEADER_BYTES_MAX, size - 8))
       throw invalidModel(`${path} is no safetensors file: its header would have ${length} bytes`);
-    const bytes = new Uint8Array(length);
-    await handle.read(bytes, 0, length, 8);
-    const header = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+    const header = parseHeader(path, await readAt(handle, 8, length));
     const tensors = Object.entries(header)
       .filter(([name]) => name !== "__metadata__")
       .map(([name, entry]) => readEntry(handle, name, entry, 8 + length, size));
@@ -44,6 +42,30 @@ export async function openSafetensors(path: string) {
   }
 }
 
+/** Bytes of the file, all of them: one that became shorter meanwhile is refused. */
+async function readAt(handle: FileHandle, at: number, length: number) {
+  const bytes = new Uint8Array(length);
+  const { bytesRead } = await handle.read(bytes, 0, length, at);
+  if (bytesRead < length) throw invalidModel(`the file ends at byte ${at + bytesRead}`);
+  return bytes;
+}
+
+function parseHeader(path: string, bytes: Uint8Array): Record<string, unknown> {
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    // Told below.
+  }
+  if (typeof header === "object" && header !== null && !Array.isArray(header))
+    return header as Record<string, unknown>;
+  throw invalidModel(`${path} is no safetensors file: its header is no JSON object`);
+}
+
+/** Whether it is a list of integers that are exact. */
+const areCounts = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+
 function readEntry(
   handle: FileHandle,
   name: string,
@@ -51,18 +73,16 @@ function readEntry(
   dataStart: number,
   fileBytes: number,
 ): SafeTensor {
-  const { dtype, shape, data_offsets } = entry as {
-    dtype: string;
-    shape: number[];
-    data_offsets: [number, number];
-  };
+  const { dtype, shape, data_offsets } = (entry ?? {}) as Record<string, unknown>;
   const type = dtype as keyof typeof TYPES;
   const size = TYPES[type];
   if (size === undefined)
     throw invalidModel(`tensor ${name} is ${dtype}; Brink converts F32, F16 and BF16`);
+  if (!areCounts(shape) || !areCounts(data_offsets) || shape.includes(0))
+    throw invalidModel(`tensor ${name} has no shape of numbers, or no place`);
   const elements = shape.reduce((product, dim) => product * dim, 1);
-  const [from, to] = data_offsets;
-  if (to - from !== elements * size || from < 0 || dataStart + to > fileBytes)
+  const [from, to] = data_offsets as [number, number];
+  if (to - from !== elements * size || dataStart + to > fileBytes)
     throw invalidModel(`tensor ${name} does not lie where its header says`);
   const cols = shape.at(-1) ?? 1;
   return {
@@ -72,8 +92,8 @@ function readEntry(
     rows: elements / cols,
     cols,
     async read(row, rows) {
-      const bytes = new Uint8Array(rows * cols * size);
-      await handle.read(bytes, 0, bytes.length, dataStart + from + row * cols * size);
+      const at = dataStart + from + row * cols * size;
+      const bytes = await readAt(handle, at, rows * cols * size);
       const out = new Float32Array(rows * cols);
       dequantize(type, new DataView(bytes.buffer), out);
       refuseInfinite(name, out);

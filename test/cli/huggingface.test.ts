@@ -293,6 +293,49 @@ it("what cannot be converted is refused by name", async () => {
   await expect(open()).rejects.toThrow("no safetensors file");
 });
 
+it("a safetensors header that is none is refused by what is wrong", async () => {
+  put("config.json", CONFIG);
+  put("tokenizer.json", tokenizerJson());
+  const name = "model.norm.weight";
+  const entry = { dtype: "F32", shape: [2], data_offsets: [0, 8] };
+  const refusal = (header: string) => {
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(header.length));
+    const file = Buffer.concat([length, Buffer.from(header), Buffer.alloc(8)]);
+    writeFileSync(join(folder, "model.safetensors"), file);
+    const open = openHuggingFace(join(folder, "model.safetensors"));
+    const code = { code: "invalid_model_file", message: expect.any(String) };
+    return expect(open.then((source) => source.close())).rejects.toMatchObject(code);
+  };
+  for (const header of ["{", "null", "[]", "7"]) await refusal(header);
+  for (const odd of [
+    ...[null, 7, "x", { ...entry, dtype: "I64" }, { ...entry, dtype: "constructor" }],
+    ...[
+      { ...entry, shape: "2" },
+      { ...entry, shape: [2, 0] },
+      { ...entry, shape: ["2"] },
+    ],
+    ...[
+      { ...entry, shape: [0.5, 4] },
+      { ...entry, shape: [-1, -2] },
+      { ...entry, shape: null },
+    ],
+    ...[
+      { ...entry, shape: [2 ** 53, 2] },
+      { ...entry, data_offsets: [8, 0] },
+    ],
+    ...[
+      { ...entry, data_offsets: [8] },
+      { ...entry, data_offsets: [8, 16] },
+    ],
+    ...[
+      { ...entry, data_offsets: [-8, 0] },
+      { dtype: "F32", shape: [2] },
+    ],
+  ])
+    await refusal(JSON.stringify({ [name]: odd }));
+});
+
 it("names map one to one", () => {
   expect(ggufName("model.layers.12.mlp.down_proj.weight")).toBe("blk.12.ffn_down.weight");
   expect(ggufName("model.layers.3.self_attn.q_proj.bias")).toBe("blk.3.attn_q.bias");
