@@ -1,7 +1,7 @@
 /** Labelled difficulties, and the threshold that keeps a target on them. */
 import { assert } from "../errors.ts";
 import { CALIBRATION_SCORES_MAX } from "../limits.ts";
-import { riskUpperBound, thresholdForRisk } from "./risk.ts";
+import { riskUpperBound, THRESHOLD_STEPS, thresholdForRisk } from "./risk.ts";
 import { CONFIDENCE_DEFAULT, type Prices, shareWithin, type Target, usdPer1k } from "./target.ts";
 
 /** An answer that the edge gave. */
@@ -54,10 +54,13 @@ export function chooseThreshold(
 
 /** The threshold alone, which is all that a request needs; errors as `chooseThreshold`. */
 export function thresholdFor(target: Target, set: CalibrationSet, prices: Prices | null): number {
-  return "max_risk" in target
-    ? thresholdForRisk(set.scores, target.max_risk, confidenceOf(target))
-    : thresholdForShare(target, set, prices);
+  if (!("max_risk" in target)) return thresholdForShare(target, set, prices);
+  const { max_risk } = target;
+  return Math.min(LAST_BELOW_1, thresholdForRisk(set.scores, max_risk, confidenceOf(target)));
 }
+
+/** However seldom answers are wrong, an abstention is none: at a threshold of 1 it would stay. */
+const LAST_BELOW_1 = 1 - 1 / THRESHOLD_STEPS;
 
 /** That of a target without one is the default. */
 export function confidenceOf(target: Target): number {
@@ -77,8 +80,7 @@ function thresholdForShare(
   const questions = scores.length + abstained;
   if (questions === 0) return share === 1 ? -1 : 1;
   const exact = (1 - share) * questions;
-  const kept = ceiling ? Math.ceil(exact - ROUNDING) : Math.round(exact);
-  if (kept <= 0) return -1;
+  const kept = Math.ceil(exact - ROUNDING);
   if (kept > scores.length && (ceiling || share === 0)) return 1;
   const sorted = scores.map(({ difficulty }) => difficulty).sort((a, b) => a - b);
   const threshold = sorted[Math.min(kept, sorted.length) - 1] ?? -1;

@@ -43,6 +43,28 @@ it("a share of the backend is the quantile that leaves it, abstentions first", (
   expect(choose(0.2).threshold).toBe(0.8);
   expect(choose(0.1).threshold).toBe(0.8); // an abstention cannot be split from its like
   expect(choose(0)).toMatchObject({ threshold: 1, expected: { coverage: 1, backend_share: 0 } });
+  expect([0.44, 0.46, 0.54, 0.56].map((share) => choose(share).threshold)).toEqual([
+    ...[0.6, 0.5, 0.5, 0.4],
+  ]);
+  expect(choose(0.94).threshold).toBe(0.1);
+  expect(choose(0.96).threshold).toBe(-1);
+});
+
+it("the order of a set changes nothing", () => {
+  const mixed = setOf([3, 7, 0, 5, 2, 6, 1, 4].map((i) => tenths.scores[i]!));
+  const targets = [{ backend_share: 0.5 }, { budget_usd_per_1k: 0.5 }, { max_risk: 0.5 }];
+  for (const target of targets)
+    expect(chooseThreshold(target, mixed, prices)).toEqual(
+      chooseThreshold(target, setOf([...tenths.scores]), prices),
+    );
+});
+
+it("without questions all stays, unless all is to go", () => {
+  const choose = (backend_share: number, set = setOf([])) =>
+    chooseThreshold({ backend_share }, set, null).threshold;
+  expect([0, 0.5, 0.99, 1].map((share) => choose(share))).toEqual([1, 1, 1, -1]);
+  // Of abstentions alone none stays that need not.
+  expect([0, 0.5, 1].map((share) => choose(share, setOf([], 4)))).toEqual([1, -1, -1]);
 });
 
 it("equal difficulties stay or leave together, whichever is nearer to the share", () => {
@@ -68,6 +90,7 @@ it("a budget buys the share of questions that it pays for and no more", () => {
   expect(choose(0.5)).toMatchObject({ threshold: 0.5, expected: { usd_per_1k: 0.5 } });
   expect(choose(0.55).threshold).toBe(0.5);
   expect(choose(0.49).threshold).toBe(0.6);
+  expect(choose(0.2).threshold).toBe(0.8); // it pays for both abstentions
   expect(choose(0.1)).toMatchObject({ threshold: 1, expected: { usd_per_1k: 0 } });
   expect(choose(7).threshold).toBe(-1);
 });
@@ -100,7 +123,9 @@ it("right answers without end keep all but abstentions; a single one is no evide
       10,
     );
   // A threshold kept of all n answers needs 0.9^n <= 0.05 x a share of it that the start brings.
-  expect(chooseThreshold({ max_risk: 0.1 }, right(2_000), null).threshold).toBe(1);
+  const all = chooseThreshold({ max_risk: 0.1 }, right(2_000), null);
+  expect(all).toMatchObject({ threshold: 0.9975, expected: { coverage: 1_995 / 2_010 } });
+  expect(chooseThreshold({ max_risk: 1 }, right(2_000), null).threshold).toBe(0.9975);
   expect(chooseThreshold({ max_risk: 0.1 }, right(1), null).threshold).toBe(-1);
 });
 
@@ -115,6 +140,7 @@ it("more confidence never keeps more", () => {
   );
   expect(thresholds).toEqual([...thresholds].sort((a, b) => b - a));
   expect(thresholds[3]).toBeGreaterThan(0.1);
+  expect(thresholds[0]).toBeGreaterThan(thresholds[4]!);
 });
 
 it("the upper bound is where the binomial tail meets the tolerated error", () => {

@@ -136,7 +136,7 @@ it("own weights serve once they are active, and a rollback ends that", async () 
     ...{ labels, replace: true },
   });
   expect(calibrated.body).toMatchObject({
-    ...{ version: "v2", weights_version: "difficulty-own", threshold: 1 },
+    ...{ version: "v2", weights_version: "difficulty-own", threshold: 0.9975 },
     calibration: { source: "own", labels: 60, abstained: 0 },
   });
   const back = await service.call("POST", "/admin/router/rollback", { version: weights_version });
