@@ -4,6 +4,7 @@
 import type { InferenceSession } from "onnxruntime-web/wasm";
 import { Tensor } from "onnxruntime-web/wasm";
 import { ServiceError } from "../errors.ts";
+import { VECTOR_DIM_MAX } from "../limits.ts";
 import type { OnnxManifest } from "./manifest.ts";
 import { createSession, reason } from "./runtime.ts";
 import { PairTokenizer, type TokenSequence } from "./tokenizer-json.ts";
@@ -147,6 +148,8 @@ function pool(
     throw refuse(
       `pooling ${pooling} takes [${shape}] for ${tokens} tokens; the output is [${dims}]`,
     );
+  if (dim > VECTOR_DIM_MAX)
+    throw refuse(`a vector would have ${dim} numbers, the limit is ${VECTOR_DIM_MAX}`);
   if (pooling === "cls" || pooling === "none") return data.slice(0, dim);
   if (pooling === "last") return data.slice((tokens - 1) * dim);
   const mean = new Float32Array(dim);
