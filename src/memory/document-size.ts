@@ -6,7 +6,7 @@ type Headings = Pick<PreparedPassage, "heading_path" | "anchor">;
 
 /** A character takes at most six bytes of JSON, as `\u0001` does, and two in an object call. */
 const CHAR_BYTES = 6;
-/** Base64 of a vector takes four bytes for three; names, numbers and marks of a passage the rest. */
+/** Base64 of a vector takes four bytes for three, names and numbers of a passage the rest. */
 const VECTOR_SHARE = 4 / 3;
 const PASSAGE_BYTES = 200;
 

@@ -74,7 +74,7 @@ it("settings that were stored whole are changed in parts", async () => {
   expect(await notes.write("older", "docs", { notes: "rated" })).toEqual(known);
 });
 
-it("what is set while a namespace goes goes with it, and nothing is set for it afterwards", async () => {
+it("what is set while a namespace goes is gone with it, nothing is set afterwards", async () => {
   const { ledger, caches, notes } = await start("going");
   const set = () => [
     caches.write("going", "docs", { exact: "off" }),

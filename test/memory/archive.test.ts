@@ -1,14 +1,7 @@
-import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
-import { Codebook } from "../../index/pq.ts";
-import {
-  cosineOf,
-  type QuantizedVector,
-  quantizeQuery,
-  quantizeVector,
-} from "../../index/vectors.ts";
-import { xorshift32 } from "../../index/xorshift.ts";
+import { cosineOf, type QuantizedVector, quantizeQuery } from "../../index/vectors.ts";
 import {
   ARCHIVE_PART_WIDTH,
   ARCHIVE_ROWS_STEP,
@@ -16,123 +9,30 @@ import {
   PQ_SAMPLE_MAX,
   SEAL_PASSAGES,
 } from "../../src/limits.ts";
-import { Shard } from "../../src/memory/shard.ts";
-import type { CandidateRequest, Change } from "../../src/memory/shard-types.ts";
 import { decodePart, encodePart, sha256 } from "../../src/memory/snapshot-format.ts";
-import { NAMESPACE_DEFAULTS, type PreparedDocument } from "../../src/memory/types.ts";
-import kernels from "../../src/model/kernels-module.ts";
-import { passage, prepared, store } from "./documents.ts";
-
-const DAY_MS = 24 * 60 * 60 * 1000;
-const DAYS = 10;
-const WORDS = "amber birch cedar dune ember fjord grove heath".split(" ");
-/** Few enough dimensions that a training takes no time. */
-const DIM = 32;
-const SEALED = 1_500;
-/** One in so many documents brought its embedding. */
-const BROUGHT = 10;
-
-/** A unit vector of one of eight directions with noise. */
-function vectorOf(seed: number, dim = DIM): Float32Array {
-  const next = xorshift32(seed * 7_919 + 1);
-  const direction = xorshift32((seed % WORDS.length) + 1);
-  const vector = Float32Array.from({ length: dim }, () => {
-    return (direction() / 2 ** 32 - 0.5) * 2 + (next() / 2 ** 32 - 0.5);
-  });
-  const norm = Math.hypot(...vector);
-  return vector.map((value) => value / norm);
-}
-
-function documentOf(n: number, dim = DIM): PreparedDocument {
-  const text = `${WORDS[n % WORDS.length]} ${WORDS[(n >> 3) % WORDS.length]} number ${n}`;
-  const vector = quantizeVector(vectorOf(n, dim));
-  const passages = [passage(0, text.length, vector)];
-  return prepared(`d${n}`, text, { passages, brought: n % BROUGHT === 0 });
-}
-
-const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
-
-interface Tested {
-  shard: Shard;
-  sql: SqlStorage;
-  /** The clock. */
-  at: { now: number };
-  /** Another shard over the same tables, as when the object woke. */
-  reopen(): Shard;
-}
-
-/** A shard with options, all of it sealed in segments of 500. */
-async function withShard<T>(name: string, test: (tested: Tested) => T): Promise<T> {
-  const stub = env.MEMORY.getByName(`archive/${name}`);
-  return runInDurableObject(stub, (_, { storage }) => {
-    const at = { now: 1_000 };
-    const settings = { sealPassages: 500, mergeFan: 100, now: () => at.now };
-    const reopen = () => new Shard(storage, kernels, settings);
-    const shard = reopen();
-    shard.configure({ ...NAMESPACE_DEFAULTS, archive_after_days: DAYS });
-    return test({ shard, sql: storage.sql, at, reopen });
-  });
-}
-
-const upsert = (row: number, document: PreparedDocument): Change => {
-  return { kind: "upsert", row, document, if_version: null };
-};
-
-/** Stores documents 1 to `count`, each at the row of its number, and seals what it can. */
-function fill(shard: Shard, count: number, dim = DIM, from = 1): void {
-  for (let n = from; n <= count; n += 500) {
-    shard.apply(
-      range(n, Math.min(n + 500, count + 1)).map((row) => upsert(row, documentOf(row, dim))),
-    );
-    maintain(shard, 3);
-  }
-}
-
-function maintain(shard: Shard, steps: number): void {
-  for (let step = 0; step < steps; step++) shard.maintain();
-}
-
-/** Maintains until nothing is due; how many steps that took. */
-function settle(shard: Shard, now: number): number {
-  for (let steps = 0; steps < 1_000; steps++) {
-    const due = shard.dueAt();
-    if (due === null || due > now) return steps;
-    shard.maintain();
-  }
-  throw new Error("it is never done");
-}
-
-function archived({ shard, at }: Tested): void {
-  at.now = 1_000 + DAYS * DAY_MS;
-  settle(shard, at.now);
-}
-
-const isBrought = (n: number) => n % BROUGHT === 0;
-const MADE = range(1, SEALED + 1).filter((n) => !isBrought(n));
-
-/** The codebook that the shard must have come to, trained anew on what it had. */
-const trained = (made: readonly number[]) => {
-  const vectors = made.map((n) => documentOf(n).passages[0]!.vector);
-  return Codebook.train(vectors, DIM / ARCHIVE_PART_WIDTH);
-};
-
-function search(shard: Shard, vector: Float32Array, rest: Partial<CandidateRequest> = {}) {
-  const terms = [{ term: "amber", qtf: 1 }];
-  const statistics = shard.statistics(["amber"]);
-  const depths = { bm25Depth: 50, vectorDepth: 4_000, explain: false, times: false };
-  const request = { mode: "hybrid" as const, terms, filter: null, vector, statistics };
-  const list = shard.candidates({ ...request, ...depths, ...rest });
-  return Array.from(list.row, (row, i) => {
-    return { row, bm25: list.bm25[i]!, cosine: list.cosine[i]!, estimate: list.estimate[i]! };
-  }).sort((a, b) => a.row - b.row);
-}
-
-const vectorsOf = (shard: Shard) =>
-  new Map(
-    shard.copyPage(0, 0, 1_000).documents.map(({ row, document }) => {
-      return [row, document.passages[0]!] as const;
-    }),
-  );
+import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";
+import {
+  archived,
+  BROUGHT,
+  DAY_MS,
+  DAYS,
+  DIM,
+  documentOf,
+  fill,
+  isBrought,
+  MADE,
+  maintain,
+  range,
+  SEALED,
+  search,
+  settle,
+  trained,
+  upsert,
+  vectorOf,
+  vectorsOf,
+  withShard,
+} from "./archiving.ts";
+import { store } from "./documents.ts";
 
 it("vectors are archived only where that is asked for, and once they are cold", async () => {
   await withShard("asked", (tested) => {
@@ -304,85 +204,6 @@ it("a codebook is trained on so many vectors, evenly from all that are cold", as
     const step = made.length / PQ_SAMPLE_MAX;
     const sample = Array.from({ length: PQ_SAMPLE_MAX }, (_, i) => made[Math.floor(i * step)]!);
     expect(shard.copyPage(0, 0, 1).codebooks).toEqual([trained(sample).bytes()]);
-  });
-});
-
-it("a damaged codebook is repaired from its other copy, and else its vectors are lost", async () => {
-  await withShard("damage", (tested) => {
-    const { shard, sql, at, reopen } = tested;
-    fill(shard, SEALED);
-    archived(tested);
-    const query = vectorOf(5);
-    const expected = search(shard, query);
-    const damage = (copy: number) =>
-      sql.exec("UPDATE codebooks SET bytes = zeroblob(length(bytes)) WHERE copy = ?", copy);
-    damage(0);
-    expect(search(reopen(), query)).toEqual(expected);
-    damage(1);
-    expect(search(reopen(), query)).toEqual(expected);
-    damage(0);
-    damage(1);
-    const lost = reopen();
-    const found = search(lost, query);
-    expect(found.map(({ row, bm25 }) => [row, bm25])).toEqual(
-      expected.map(({ row, bm25 }) => [row, bm25]),
-    );
-    for (const [i, { row, cosine }] of found.entries())
-      expect(cosine).toBe(isBrought(row) ? expected[i]!.cosine : 0);
-    expect(lost.stats()).toMatchObject({
-      archived_passages: MADE.length,
-      lost_vectors: MADE.length,
-    });
-    // Terms are found as before, and what gets cold next has a codebook of its own.
-    expect(search(lost, query, { mode: "bm25" }).length).toBe(50);
-    fill(lost, 3_000, DIM, SEALED + 1);
-    at.now += DAYS * DAY_MS;
-    settle(lost, at.now);
-    const later = range(SEALED + 1, 3_001).filter((n) => !isBrought(n));
-    expect(lost.stats().archived_passages).toBe(MADE.length + later.length);
-    expect(lost.copyPage(2_000, 0, 1_000).codebooks).toEqual([trained(later).bytes()]);
-  });
-});
-
-it("a shard whose vectors are lost wakes, is copied and takes the documents again", async () => {
-  const pages = await withShard("lost", (tested) => {
-    const { shard, sql, reopen } = tested;
-    fill(shard, SEALED);
-    archived(tested);
-    shard.apply([
-      { kind: "patch", row: 5_000, id: "d1", patch: { metadata: { n: 1 } }, if_version: null },
-    ]);
-    expect(shard.find(["d1", "d10"])).toMatchObject([{ lost: false }, { lost: false }]);
-    sql.exec("UPDATE codebooks SET bytes = zeroblob(length(bytes))");
-    sql.exec("UPDATE segment_parts SET bytes = zeroblob(length(bytes)) WHERE number > 3000");
-    const lost = reopen(); // which makes the segments anew, and has d1 in its memtable
-    expect(lost.find(["d2", "d10", "none"])).toMatchObject([{ lost: true }, { lost: false }, null]);
-    const { rebuilt, lost_vectors } = lost.stats();
-    expect([rebuilt > 0, lost_vectors]).toEqual([true, MADE.length]);
-    expect(search(lost, vectorOf(5), { mode: "bm25" }).length).toBe(50);
-    lost.apply([
-      { kind: "patch", row: 5_001, id: "d1", patch: { metadata: { n: 2 } }, if_version: null },
-      upsert(5_002, documentOf(2)),
-    ]);
-    expect(lost.find(["d1", "d2"])).toMatchObject([{ lost: true }, { lost: false }]);
-    expect(lost.stats().lost_vectors).toBe(MADE.length - 1);
-    return [lost.copyPage(0, 0, 1_000), lost.copyPage(1_002, 0, 1_000)];
-  });
-  expect(pages.map(({ codebooks, end }) => [codebooks.length, end])).toEqual([
-    [0, false],
-    [0, true],
-  ]);
-  await withShard("lost copy", ({ shard, reopen }) => {
-    for (const page of pages) shard.adopt(page);
-    for (const each of [shard, reopen()]) {
-      expect(each.stats()).toMatchObject({ documents: SEALED, lost_vectors: MADE.length - 1 });
-      const cosines = search(each, vectorOf(5)).map(({ row, cosine }) => [row, cosine !== 0]);
-      expect(cosines).toContainEqual([5_002, true]);
-      expect(cosines).toContainEqual([3, false]);
-    }
-    for (const n of MADE.slice(2)) shard.apply([upsert(6_000 + n, documentOf(n))]);
-    shard.apply([upsert(9_000, documentOf(1))]);
-    expect(shard.stats()).toMatchObject({ lost_vectors: 0, archived_passages: 0 });
   });
 });
 

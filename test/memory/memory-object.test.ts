@@ -4,12 +4,7 @@ import { afterEach, expect, it, vi } from "vitest";
 import type { Filter } from "../../index/filter.ts";
 import { quantizeVector } from "../../index/vectors.ts";
 import { codeOf } from "../../src/errors.ts";
-import {
-  DOCUMENT_CHARS_MAX,
-  EXPORT_PAGE_CHARS_MAX,
-  METADATA_BYTES_MAX,
-  PAGE_DOCUMENTS_MAX,
-} from "../../src/limits.ts";
+import { DOCUMENT_CHARS_MAX, EXPORT_PAGE_CHARS_MAX } from "../../src/limits.ts";
 import type { MemoryObject } from "../../src/memory/memory-object.ts";
 import { NAMESPACE_DEFAULTS, type SearchRequest } from "../../src/memory/types.ts";
 import { DIM, embedWords, hitsOf, type Memory, passage, prepared, store } from "./documents.ts";
@@ -320,33 +315,6 @@ it("an export gives back what was submitted, in pages that fit a reply", async (
   expect(documents.length).toBeLessThan(12);
   const next = await memory.export(cursor);
   expect(next.documents[0]).toMatchObject({ id: `${documents.length - 1}`, embedding: null });
-});
-
-it("pages of long metadata fit a reply, and hold every document once", async () => {
-  for (const shards of [1, 2]) {
-    const memory = env.MEMORY.getByName(`t/long-metadata-${shards}`);
-    await memory.configure({ ...NAMESPACE_DEFAULTS, shards });
-    const metadata = { note: "n".repeat(METADATA_BYTES_MAX - 100) };
-    const ids = Array.from({ length: 300 }, (_, i) => `${i}`);
-    const documents = ids.map((id) => prepared(id, "", { metadata }));
-    for (let at = 0; at < ids.length; at += 100) await store(memory, documents.slice(at, at + 100));
-    for (const page of ["list", "export"] as const) {
-      const found: string[] = [];
-      const lengths: number[] = [];
-      for (let cursor: string | null = null; lengths.length === 0 || cursor !== null; ) {
-        const read: { documents: { id: string }[]; cursor: string | null } = await memory[page](
-          cursor,
-          PAGE_DOCUMENTS_MAX,
-        );
-        found.push(...read.documents.map(({ id }) => id));
-        lengths.push(read.documents.length);
-        cursor = read.cursor;
-      }
-      expect(found).toEqual(ids);
-      expect(lengths).toEqual([246, 54]);
-      expect(JSON.stringify(metadata).length * 245).toBeLessThan(EXPORT_PAGE_CHARS_MAX);
-    }
-  }
 });
 
 it("compacting changes no result and forgets unused terms", async () => {

@@ -1,8 +1,11 @@
 /** The bounds of a namespace's root, each reached exactly. */
 import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { codeOf, ServiceError } from "../../src/errors.ts";
 import {
+  EXPORT_PAGE_CHARS_MAX,
+  METADATA_BYTES_MAX,
   PAGE_DOCUMENTS_MAX,
   SEARCH_ATTEMPTS_MAX,
   WORK_FAILURES_MAX,
@@ -12,6 +15,7 @@ import type { GatherNode } from "../../src/memory/gather.ts";
 import type { Namespace } from "../../src/memory/namespace.ts";
 import type { ShardCall } from "../../src/memory/shard-port.ts";
 import type { ShowRequest } from "../../src/memory/shard-types.ts";
+import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";
 import { WorkRunner } from "../../src/memory/work-runner.ts";
 import { WriteLock } from "../../src/memory/write-lock.ts";
 import { prepared, store } from "./documents.ts";
@@ -154,4 +158,31 @@ it("a page of a list or an export has so many documents, however many are asked 
     expect([rest.documents.map(({ id }) => id), rest.cursor]).toEqual([ids.slice(-1), null]);
   }
   expect((await twin.export(null)).documents).toHaveLength(PAGE_DOCUMENTS_MAX);
+});
+
+it("pages of long metadata fit a reply, and hold every document once", async () => {
+  for (const shards of [1, 2]) {
+    const memory = env.MEMORY.getByName(`t/long-metadata-${shards}`);
+    await memory.configure({ ...NAMESPACE_DEFAULTS, shards });
+    const metadata = { note: "n".repeat(METADATA_BYTES_MAX - 100) };
+    const ids = Array.from({ length: 300 }, (_, i) => `${i}`);
+    const documents = ids.map((id) => prepared(id, "", { metadata }));
+    for (let at = 0; at < ids.length; at += 100) await store(memory, documents.slice(at, at + 100));
+    for (const page of ["list", "export"] as const) {
+      const found: string[] = [];
+      const lengths: number[] = [];
+      for (let cursor: string | null = null; lengths.length === 0 || cursor !== null; ) {
+        const read: { documents: { id: string }[]; cursor: string | null } = await memory[page](
+          cursor,
+          PAGE_DOCUMENTS_MAX,
+        );
+        found.push(...read.documents.map(({ id }) => id));
+        lengths.push(read.documents.length);
+        cursor = read.cursor;
+      }
+      expect(found).toEqual(ids);
+      expect(lengths).toEqual([246, 54]);
+      expect(JSON.stringify(metadata).length * 245).toBeLessThan(EXPORT_PAGE_CHARS_MAX);
+    }
+  }
 });
