@@ -1,6 +1,7 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
+import { Member } from "../../src/engine/backend-member.ts";
 import { BACKEND_QUEUE_MAX } from "../../src/limits.ts";
-import { ask, collect, memberAt, poolOf } from "../support/backends.ts";
+import { ask, collect, memberAt, memberOf, poolOf } from "../support/backends.ts";
 import type { OpenAiServer } from "../support/openai-server.ts";
 import { event, fails, withThreeServers } from "../support/three-backends.ts";
 
@@ -103,4 +104,58 @@ it("a caller that leaves the line leaves its place to the next", async () => {
   await held.return(undefined);
   expect((await next).served!.id).toBe("backend:a");
   expect(member.state.slots.taken).toBe(0);
+});
+
+it("where none comes free in time the request waits once and is told so", async () => {
+  const member = memberAt(a.url, "a", { concurrency: 1 });
+  a.script({ chunks: [event("on and on")], ending: "hang" });
+  const pool = poolOf([member], { queueMs: 20 });
+  const held = pool.answer(ask(true));
+  await held.next();
+  const wait = vi.spyOn(member.state.slots, "wait");
+  await expect(collect(pool.answer(ask(true)))).rejects.toMatchObject({ code: "backend_busy" });
+  expect(wait).toHaveBeenCalledOnce();
+  await held.return(undefined);
+});
+
+it("of two that have their first token at once the slower gives its place and use back", async () => {
+  const usage = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 };
+  const both = Promise.withResolvers<void>();
+  let asked = 0;
+  let left = 0;
+  const transport = {
+    async *answer() {
+      asked += 1;
+      try {
+        await both.promise;
+        yield { text: "first", usage };
+        yield { text: "", finish_reason: "stop" };
+      } finally {
+        left += 1;
+      }
+    },
+  };
+  const members = ["a", "b"].map((name) => memberOf(name, transport));
+  const answer = collect(poolOf(members).answer(ask(true, { hedgeMs: 1 })));
+  await expect.poll(() => asked).toBe(2);
+  both.resolve();
+  const { text, served } = await answer;
+  expect(text).toBe("first");
+  await expect.poll(() => left).toBe(2);
+  expect(members.map(({ state }) => state.slots.taken)).toEqual([0, 0]);
+  expect(members.map(({ state }) => state.counts.promptTokens)).toEqual([11, 11]);
+  const slower = served!.attempts.find(({ outcome }) => outcome === "abandoned");
+  expect(slower).toMatchObject({ usage });
+});
+
+it("the backend that has read the beginning is asked first, but of its order alone", async () => {
+  const chosen = async (orders: number[]) => {
+    const members = inOrder().map(({ config, transport, state }, i) => {
+      return new Member({ ...config, order: orders[i]! }, transport, state);
+    });
+    const request = ask(true, { prefer: "backend:b" });
+    return (await collect(poolOf(members).answer(request))).served!.id;
+  };
+  expect(await chosen([0, 0, 0])).toBe("backend:b");
+  expect(await chosen([0, 1, 1])).toBe("backend:a");
 });

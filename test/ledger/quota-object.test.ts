@@ -2,7 +2,12 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { codeOf } from "../../src/errors.ts";
-import { RESERVATION_MS_MAX, RESERVATIONS_OPEN_MAX } from "../../src/limits.ts";
+import {
+  LAPSED_KEPT_MS,
+  RESERVATION_MS_MAX,
+  RESERVATIONS_OPEN_MAX,
+  SETTLED_KEPT_MS,
+} from "../../src/limits.ts";
 
 const NOON = Date.UTC(2026, 10, 29, 12);
 const HOUR_MS = 3_600_000;
@@ -83,6 +88,21 @@ it("an answer that ends after its reservation lapsed is paid for all the same, o
   expect((await quota.budget("month")).lapsed_nanos).toBe(100);
   for (let i = 0; i < 2; i++) await quota.settle("slow", 80);
   expect(await quota.budget("month")).toMatchObject({ spent_nanos: 80, lapsed_nanos: 0 });
+});
+
+it("for an hour what was settled is known, and for a day what lapsed, however often asked", async () => {
+  const quota = env.CLOCKED_QUOTA.getByName("known for long");
+  await quota.reserve("settled", 10, month(1_000));
+  await quota.settle("settled", 7);
+  await quota.reserve("lapsed", 100, month(1_000));
+  await quota.setNow(NOON + SETTLED_KEPT_MS - 1);
+  await quota.budget("month");
+  expect(await quota.reserve("settled", 10, month(1_000))).toMatchObject({ held_nanos: 0 });
+  const lapsedAt = NOON + SETTLED_KEPT_MS - 1;
+  await quota.setNow(lapsedAt + LAPSED_KEPT_MS - 1);
+  await quota.budget("month");
+  expect(await quota.settle("lapsed", 80)).toBe(true);
+  expect(await quota.budget("month")).toMatchObject({ spent_nanos: 87, lapsed_nanos: 0 });
 });
 
 it("a day's, a month's and a whole budget count what falls into them", async () => {

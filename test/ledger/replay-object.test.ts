@@ -1,4 +1,4 @@
-import { evictDurableObject } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { REPLAY_MS_MAX, REPLAY_RUNNING_MS_MAX } from "../../src/limits.ts";
@@ -46,6 +46,26 @@ it("a reply is kept for a day", async () => {
   expect(await replays.claim("a", "f", "t2")).toMatchObject({ state: "done" });
   await replays.passMs(1);
   expect(await replays.claim("a", "f", "t2")).toEqual({ state: "new" });
+});
+
+it("what is past its day goes by the alarm, though nobody asks", async () => {
+  const replays = env.REPLAYS.getByName("alarm");
+  const kept = () =>
+    runInDurableObject(replays, async (_, { storage }) => {
+      const ids = storage.sql.exec("SELECT id FROM replays ORDER BY id").toArray();
+      return { ids: ids.map(({ id }) => id).join(""), alarm: await storage.getAlarm() };
+    });
+  await replays.claim("a", "f", "t1");
+  const first = (await kept()).alarm!;
+  await replays.passMs(1_000);
+  await replays.claim("b", "f", "t1");
+  expect(await kept()).toEqual({ ids: "ab", alarm: first });
+  await replays.passMs(REPLAY_MS_MAX - 1_000);
+  await runDurableObjectAlarm(replays);
+  expect(await kept()).toEqual({ ids: "b", alarm: first + 1_000 });
+  await replays.passMs(1_000);
+  await runDurableObjectAlarm(replays);
+  expect(await kept()).toEqual({ ids: "", alarm: null });
 });
 
 it("the oldest go beyond the bounds of number and of bytes", async () => {
