@@ -12,7 +12,8 @@ export interface Scored {
   wrong: boolean;
 }
 
-/** P(a wrong answer scores above a right one), ties counting half, 0..1. O(n log n). */
+/** P(a wrong answer scores above a right one), ties counting half, 0..1; 0.5 where there is no such
+ *  pair, as in some resamplings of few wrong answers. O(n log n). */
 export function auroc(scored: readonly Scored[]): number {
   const sorted = [...scored].sort((a, b) => a.difficulty - b.difficulty);
   let rankSum = 0;
@@ -25,7 +26,8 @@ export function auroc(scored: readonly Scored[]): number {
   }
   const wrong = scored.filter((item) => item.wrong).length;
   const right = scored.length - wrong;
-  return (rankSum - (wrong * (wrong + 1)) / 2) / (wrong * right);
+  const pairs = wrong * right;
+  return pairs === 0 ? 0.5 : (rankSum - (wrong * (wrong + 1)) / 2) / pairs;
 }
 
 /** Mean over equal-mass bins, weighted by their size, of |mean difficulty - share wrong|. Where a

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ndcgAt } from "../../eval/beir.ts";
 import { mulberry32 } from "../../eval/random.ts";
+import { bootstrap } from "../../eval/report.ts";
 import { trySplits } from "../../eval/router-splits.ts";
 import { auroc, expectedCalibrationError } from "../../eval/scores.ts";
 import { exactMatch, f1Score } from "../../eval/squad.ts";
@@ -30,6 +31,16 @@ it("AUROC equals the share of ordered pairs, ties counting half", () => {
     for (const b of items.filter(({ wrong }) => !wrong))
       wins += a.difficulty > b.difficulty ? 1 : a.difficulty === b.difficulty ? 0.5 : 0;
   expect(auroc(items)).toBeCloseTo(wins / 6, 12);
+});
+
+it("the interval of an AUROC with one wrong answer is one, though some draws have none", () => {
+  const items = Array.from({ length: 20 }, (_, i) => ({ difficulty: i / 20, wrong: i === 17 }));
+  const { value, low, high } = bootstrap(items, auroc);
+  expect(value).toBeCloseTo(17 / 19, 12);
+  expect([low, high].every(Number.isFinite)).toBe(true);
+  expect(low).toBeLessThan(value);
+  expect(high).toBeGreaterThanOrEqual(value);
+  expect(auroc([])).toBe(0.5);
 });
 
 it("the calibration error is zero when each bin is as often wrong as it says", () => {
