@@ -50,8 +50,17 @@ it("a score above a floor's mark promises it, and one at the mark does not", () 
 it("floors that do not ascend, or weights of other features, are refused", () => {
   const good = { above: 0.5, floor: 0.25 };
   expect(parseBeforeModel(modelWith([good])).floors).toEqual([good]);
+  for (const floor of [
+    { above: 0, floor: 1 },
+    { above: 1, floor: 1e-9 },
+  ])
+    expect(parseBeforeModel(modelWith([floor])).floors).toEqual([floor]);
   for (const floors of [
     [good, good],
+    [good, { above: 0.5, floor: 0.5 }],
+    [good, { above: 0.6, floor: 0.25 }],
+    [{ above: 1.1, floor: 0.5 }],
+    [{ above: -0.1, floor: 0.5 }],
     [good, { above: 0.4, floor: 0.5 }],
     [good, { above: 0.6, floor: 0.2 }],
     [{ above: 0.5, floor: 0 }],

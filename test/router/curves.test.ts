@@ -39,6 +39,36 @@ it("the curve runs from nothing kept to all, and each point is what its threshol
   expect(near).toMatchObject(chosen.expected);
 });
 
+it("the curve begins where ten answers are kept, or all of fewer, and has fifty steps", () => {
+  const points = curveOf(calibrated(400), null, 0.95);
+  expect(points[1]!.coverage).toBe(16 / 500); // eight are too few
+  expect(points[2]!.coverage).toBe(24 / 500);
+  expect(points).toHaveLength(51);
+  const { scores } = calibrated(400);
+  const hardest = Math.max(...scores.map(({ difficulty }) => difficulty));
+  expect(points.at(-2)).toMatchObject({ threshold: hardest, coverage: 400 / 500 });
+  const few = [0.3, 0.1, 0.2].map((difficulty) => ({ difficulty, wrong: difficulty > 0.25 }));
+  expect(
+    curveOf({ version: "few", scores: few, abstained: 1 }, null, 0.95).map((point) => [
+      point.threshold,
+      point.coverage,
+      point.risk,
+      point.accuracy,
+    ]),
+  ).toEqual([
+    [-1, 0, 0, 1],
+    [0.3, 0.75, 1 / 3, 0.75],
+    [1, 1, 1 / 3, 0.5],
+  ]);
+  // Of 548 the first of fifty steps keeps 11, which is enough.
+  expect(curveOf(calibrated(548), null, 0.95)[1]!.coverage).toBe(11 / 685);
+});
+
+it("bins of reliability are ten from 500 answers on", () => {
+  expect(reliabilityOf(calibrated(496).scores)).toHaveLength(5);
+  expect(reliabilityOf(calibrated(500).scores)).toHaveLength(10);
+});
+
 it("a difficulty that means what it says lies on the diagonal, within its intervals", () => {
   const bins = reliabilityOf(calibrated(20_000).scores);
   expect(bins.map(({ answers }) => answers)).toEqual(Array(10).fill(2_000));
