@@ -34,7 +34,12 @@ function storeOf(file: { name: string }, bytes = 20) {
       manifest: JSON.stringify({ kind: "classifier", max_tokens: 8, labels: ["a"] }),
     }),
     open: async (_: unknown, { length }: { length: number }) =>
-      ReadableStream.from([new Uint8Array(length)]),
+      new ReadableStream<Uint8Array>({
+        start(controller) {
+          controller.enqueue(new Uint8Array(length));
+          controller.close();
+        },
+      }),
   };
   return { store: store as unknown as ModelStore, asked };
 }
