@@ -56,11 +56,17 @@ export interface FoundFiles {
  *  Hidden ones, node_modules and links within folders are left out. Throws CommandError. */
 export async function findFiles(path: string, named: FileKind | null): Promise<FoundFiles> {
   const found: FoundFiles = { files: [], others: 0 };
-  const about = await stat(path).catch(() => {
-    throw new CommandError(`${path} does not exist`);
+  const refuse = (error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return new CommandError(`${error.path ?? path} does not exist`);
+    return new CommandError(oneLine(`${error.path ?? path} cannot be read: ${error.message}`));
+  };
+  const about = await stat(path).catch((error) => {
+    throw refuse(error);
   });
   if (about.isDirectory()) {
-    await walk(path, path, 0, named, found);
+    await walk(path, path, 0, named, found).catch((error) => {
+      throw error instanceof CommandError ? error : refuse(error);
+    });
     return found;
   }
   const kind = named ?? KINDS[extname(path).toLowerCase()];
@@ -113,7 +119,11 @@ async function walk(
 export async function* fileItems(file: SourceFile, prefix: string): AsyncGenerator<Item> {
   const { path, name, kind, bytes } = file;
   if (kind === "lines") {
-    yield* lineItems(name, createReadStream(path), DOCUMENT_LINE_BYTES_MAX);
+    try {
+      yield* lineItems(name, createReadStream(path), DOCUMENT_LINE_BYTES_MAX);
+    } catch (error) {
+      yield fault(name, (error as Error).message, bytes);
+    }
     return;
   }
   const bytesMax = kind === "json" ? CLI_JSON_BYTES_MAX : CLI_FILE_BYTES_MAX;

@@ -142,6 +142,8 @@ async function openSources(names: string[], values: Values): Promise<Sources> {
   const notes: CrawlNotes = { linksLeftOut: 0, remarks: [] };
   let others = 0;
   for (const name of names) {
+    // It would be the folder in which the command is called.
+    if (name === "") throw new UsageError("the name of a file, a folder or a URL is empty");
     if (/^https?:/i.test(name)) {
       if (addressOf(name, name) === null) throw new UsageError(`${name} is no address`);
       readers.push(() => webItems(name, crawl, notes));
@@ -223,7 +225,7 @@ async function openJob(
     return open ?? (await createJob(client, namespace, name));
   } catch (error) {
     if (error instanceof ReplyError && error.code === "namespace_not_found")
-      throw new CommandError(`${error.message}: --create makes it`);
+      throw new ReplyError(`${error.message}: --create makes it`, error.status, error.code);
     throw error;
   }
 }
@@ -241,9 +243,7 @@ async function send(sender: JobSender, sources: Sources, progress: Progress): Pr
     progress.end();
     if (sources.fingerprint === null) await sender.forget().catch(() => {});
     else if (error instanceof ReplyError && error.passes)
-      throw new CommandError(
-        `${oneLine(error.message)}\nthe same call again goes on with ${sender.job.id}`,
-      );
+      error.remedy = `the same call again goes on with ${sender.job.id}`;
     throw error;
   }
   progress.end();
@@ -268,7 +268,7 @@ function summarize(result: IngestResult, { others, pagesMax }: Sources): void {
   for (const remark of remarks) console.error(oneLine(remark));
   const more = pagesMax < CLI_PAGES_MAX ? `--max-pages N goes beyond ${pagesMax}` : "name pages";
   if (links_left_out > 0) console.error(`${links_left_out} links were left out: ${more}`);
-  if (others > 0) console.log(`${others} files of other kinds were left out`);
+  if (others > 0) console.error(`${others} files of other kinds were left out`);
   if (error_count > errors.length)
     console.error(`${error_count - errors.length} more were refused, now or before`);
   console.log(

@@ -13,8 +13,9 @@ const WRONG_USE = 2;
 
 // Whoever reads may stop, as head does: what is left has no reader, and that is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(0);
+  if (error.code === "EPIPE") process.exit(0);
+  console.error(`stdout cannot be written to: ${error.message}`);
+  process.exit(1);
 });
 process.exitCode = await main(process.argv.slice(2));
 
@@ -40,8 +41,9 @@ async function run(command: Command, rest: string[]): Promise<number> {
     return 0;
   }
   const result = await command.run(positionals, values);
+  const code = command.exitCode?.(result) ?? 0; // before the result: what fails prints one as well
   if (values.json) console.log(toJson(result));
-  return command.exitCode?.(result) ?? 0;
+  return code;
 }
 
 /** As JSON that is also safe to look at: JSON.stringify leaves DEL and the C1 controls as they are,

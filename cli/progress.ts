@@ -33,7 +33,28 @@ export function startProgress(
     etaBuffer: 100,
   });
   bar.start(total, 0, { size: show(total) });
-  return { update: (done) => bar.update(done), log: logOverLine, end: () => bar.stop() };
+  const off = onLeaving(() => bar.stop());
+  const end = () => {
+    off();
+    bar.stop();
+  };
+  return { update: (done) => bar.update(done), log: logOverLine, end };
+}
+
+/** Does it before a signal ends the process: a bar's terminal would stay without a cursor. Gives
+ *  what takes that back. */
+function onLeaving(restore: () => void): () => void {
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  const off = () => {
+    for (const signal of signals) process.off(signal, leave);
+  };
+  const leave = (signal: NodeJS.Signals) => {
+    off();
+    restore();
+    process.kill(process.pid, signal);
+  };
+  for (const signal of signals) process.on(signal, leave);
+  return off;
 }
 
 /** A step whose length nobody knows: counts what is done, as `what`. */

@@ -108,7 +108,7 @@ async function ask(client: Client, asked: LabelledQuestion): Promise<Judged> {
       error.code === "namespace_not_found"
         ? ": npx brink ingest fills it, --namespace names it"
         : "";
-    throw new CommandError(`${source}: ${error.message}${remedy}`);
+    throw new ReplyError(`${source}: ${error.message}${remedy}`, error.status, error.code);
   }
   const { answer, difficulty, features, citations } = reply.brink;
   if (difficulty === null)

@@ -27,9 +27,12 @@ async function said(
 }
 
 it("what is no Brink is called so, in one line, whatever it answers", async () => {
+  service.trace = {};
   const others: [number, unknown, Record<string, string>?][] = [
     [200, PAGE, HTML],
     [200, "welcome"],
+    [200, {}],
+    [200, { ok: true, keys: [] }],
     [404, PAGE, HTML],
     [501, PAGE, HTML],
     [404, { error: { code: 404, message: "File Not Found", type: "not_found_error" } }],
@@ -43,6 +46,7 @@ it("what is no Brink is called so, in one line, whatever it answers", async () =
 });
 
 it("a stream is refused as well where a page comes", async () => {
+  service.trace = {};
   service.canned.set("POST /v1/chat/completions", [{ status: 200, body: PAGE, headers: HTML }]);
   const { stream } = connect({ url: service.url });
   await expect(stream("/v1/chat/completions", {})).rejects.toThrow("it is no Brink");
@@ -56,6 +60,12 @@ it("what stands before a service while it is away is not called another", async 
   }
   const error = { message: "no such key", code: "not_found", type: "x", param: null };
   expect((await said(404, { error })).message).toBe("no such key (not_found)");
+});
+
+it("a result that cannot be told the exit status of is one document of --json too", async () => {
+  service.canned.set("POST /v1/chat/completions", [{ status: 200, body: {} }]);
+  const { code, out } = await runBrink(["ask", "q", "--json", "--url", service.url]);
+  expect([code, Object.keys(JSON.parse(out))]).toEqual([1, ["error"]]);
 });
 
 it("the code and what to do are in the document of --json", async () => {

@@ -31,6 +31,8 @@ const refuse = (status: number, code: string, message: string): Reply => {
 export class FakeBrink {
   url = "";
   readonly router = new FakeRouter();
+  /** Of every reply, as each of Brink's has it; none where another service is played. */
+  trace: { "x-brink-trace"?: string } = { "x-brink-trace": "0".repeat(32) };
   readonly namespaces = new Map<string, Map<string, Text>>();
   readonly jobs = new Map<string, Job>();
   /** `METHOD path` of every call, with its query. */
@@ -48,10 +50,11 @@ export class FakeBrink {
       const text = typeof body === "string" ? body : JSON.stringify(body);
       if (headers?.["content-length"] !== undefined) {
         // Promises more than it sends.
-        response.writeHead(status, headers);
+        response.writeHead(status, { ...this.trace, ...headers });
         return void response.write(text, () => response.destroy());
       }
-      response.writeHead(status, { "content-type": "application/json", ...headers }).end(text);
+      const all = { "content-type": "application/json", ...this.trace, ...headers };
+      response.writeHead(status, all).end(text);
     });
   });
 

@@ -5,7 +5,9 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Values } from "../../cli/command.ts";
 import { type IngestResult, ingest } from "../../cli/ingest.ts";
-import { brink } from "../support/brink-cli.ts";
+import { fileItems, findFiles } from "../../cli/ingest-files.ts";
+import type { Item } from "../../cli/ingest-item.ts";
+import { brink, runBrink } from "../support/brink-cli.ts";
 import { FakeBrink } from "./fake-brink.ts";
 import { runCommand } from "./said.ts";
 
@@ -89,9 +91,9 @@ describe("a folder", () => {
     });
     symlinkSync(join(folder, "outside.txt"), join(folder, "d/link.txt"));
     symlinkSync(folder, join(folder, "d/loop"));
-    const { out } = await run(["d"]);
+    const { said } = await run(["d"]);
     expect(Object.keys(stored())).toEqual(["a.txt"]);
-    expect(out).toContain("1 files of other kinds were left out");
+    expect(said).toContain("1 files of other kinds were left out");
   });
 
   it("with nothing to read, and paths that are not there, are errors", async () => {
@@ -166,6 +168,27 @@ describe("errors", () => {
       /--type is one of text, markdown/,
     );
     await expect(run(["a.txt"], { depth: "x" })).rejects.toThrow(/--depth is a number from 0/);
+    const empty = ingest.run([""], { namespace: "docs", url: service.url });
+    await expect(empty).rejects.toThrow(/the name of a file, a folder or a URL is empty/);
+  });
+
+  it("of a file that cannot be read are one refusal, and of a folder the end", async () => {
+    // Permissions would not hold for root, who may run this.
+    write({ "d/a.ndjson": '{"id": "a", "text": "a"}\n', "d/gone.ndjson": "{}\n", "d/z.txt": "z" });
+    const found = await findFiles(join(folder, "d"), null);
+    rmSync(join(folder, "d/gone.ndjson"));
+    const items: Item[] = [];
+    for (const file of found.files) for await (const item of fileItems(file, "")) items.push(item);
+    expect(items.map(({ fault }) => fault)).toEqual([null, expect.stringMatching(/^ENOENT/), null]);
+    const path = join(folder, "d/z.txt/below");
+    await expect(findFiles(path, null)).rejects.toThrow(`${path} cannot be read: ENOTDIR`);
+  });
+
+  it("of the service keep its code", async () => {
+    write({ "a.txt": "a" });
+    const args = ["ingest", join(folder, "a.txt"), "--namespace", "none", "--json"];
+    const { code, out } = await runBrink(args, { BRINK_URL: service.url });
+    expect([code, JSON.parse(out).error.code]).toEqual([1, "namespace_not_found"]);
   });
 });
 

@@ -1,5 +1,6 @@
 /** What files, pages and services say reaches the terminal as text in its place: it moves no
  *  cursor, sets no title, and starts no line that looks like the command's own. */
+import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -99,4 +100,25 @@ it("a cell of a table is one line, and a text keeps its line breaks and tabs", (
   expect(table([[`a\tb${EVIL}`, 1]])).toBe(`a b${SHOWN}  1`);
   expect(oneLine("  a\u2028\u0085b\n")).toBe("  a b ");
   expect(printable("a\tb\nc\r\u001b")).toBe("a\tb\nc");
+});
+
+it("a signal in the middle of a bar leaves the terminal with its cursor", async () => {
+  const path = join(import.meta.dirname, "../../cli/progress.ts");
+  const program = `
+    process.stderr.isTTY = true;
+    const { startProgress } = await import(${JSON.stringify(path)});
+    startProgress("ingest", 10, false).update(5);
+    setInterval(() => process.kill(process.pid, "SIGINT"), 10);`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+    env: { ...process.env, TERM: "xterm" },
+  });
+  let said = "";
+  child.stderr.on("data", (text) => {
+    said += text;
+  });
+  const signal = await new Promise((done) => child.once("close", (_, by) => done(by)));
+  expect(signal).toBe("SIGINT");
+  const [hidden, shown] = [said.lastIndexOf("\u001b[?25l"), said.lastIndexOf("\u001b[?25h")];
+  expect(hidden).toBeGreaterThan(-1);
+  expect(shown).toBeGreaterThan(hidden);
 });
