@@ -8,7 +8,7 @@ export function describeState(state: RouterState): string {
   const { target, calibration, labels } = state;
   return table([
     ["target", describeTarget(target)],
-    ["threshold", describeThreshold(state.threshold)],
+    ["threshold", describeThreshold(state)],
     ...describeExpected(state),
     ["version", describeVersion(state)],
     ["calibration", describeCalibration(calibration)],
@@ -38,8 +38,9 @@ export function describeTarget(target: Target): string {
   return `${target.budget_usd_per_1k} USD for 1,000 questions`;
 }
 
-function describeThreshold(threshold: number): string {
-  if (threshold < 0) return "none: the labels support none, and the edge keeps no question";
+function describeThreshold({ threshold, target }: RouterState): string {
+  const why = "max_risk" in target ? "the labels support none" : "the target has all leave";
+  if (threshold < 0) return `none: ${why}, and the edge keeps no question`;
   return `${threshold.toFixed(4)}: the edge keeps what is no harder`;
 }
 

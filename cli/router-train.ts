@@ -88,7 +88,8 @@ export const routerActivate: Command = {
 
 async function activate(client: Client, model: object, values: Values): Promise<unknown> {
   const note = values.note === undefined ? {} : { note: values.note };
-  const before = (await readState(client)).weights_version;
+  // Not the weights' name, which other versions may have too.
+  const before = (await readState(client)).version;
   const reply = await client.call("POST", "/admin/router/versions", {
     model,
     ...note,

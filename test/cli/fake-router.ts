@@ -33,6 +33,8 @@ export class FakeRouter {
   threshold = 0.3;
   /** Newest last; the last one is active. */
   versions: string[] = ["difficulty-shipped"];
+  /** That serves. */
+  version = "shipped";
   drift: Drift = QUIET;
   engines: RungState[] = [];
   outcomes: RecordedOutcome[] = [];
@@ -78,7 +80,7 @@ export class FakeRouter {
       target: this.target,
       threshold: this.threshold,
       weights_version: this.versions.at(-1)!,
-      version: "shipped",
+      version: this.version,
       unfit: null,
       calibration: { version: "calibration-1", source: "shipped", labels: 417, abstained: 83 },
       expected: {
