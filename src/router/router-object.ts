@@ -112,7 +112,8 @@ export class RouterObject extends DurableObject {
       const before = this.#settings();
       this.#state.put("settings", { ...before, ...changes });
       const revision = this.#revise();
-      if (changes.target !== undefined)
+      const { target = before.target } = changes;
+      if (JSON.stringify(target) !== JSON.stringify(before.target))
         this.#state.put("drift", withNewPromise(this.drift(), revision));
       if (changes.keep_text === false && before.keep_text) this.#ring.clear(null);
     });

@@ -328,6 +328,18 @@ it("answers by weights or a target that were left count for no test", async () =
   expect((await router.drift()).backend).toMatchObject({ risk: 0.05, labels: 1 });
 });
 
+it("a target that is set once more is no other promise, and ends no test of it", async () => {
+  const router = env.ROUTER.getByName("once more");
+  const target = { max_risk: 0.1, confidence: 0.9 };
+  await router.putSettings({ target });
+  const { revision } = (await router.snapshot(null))!;
+  await router.record({ ...recording("a"), revision, sample: { wrong: true } });
+  await router.putSettings({ target: { ...target }, shadow_rate: 0.1 });
+  expect((await router.drift()).backend).toMatchObject({ risk: 0.1, labels: 1 });
+  await router.putSettings({ target: { max_risk: 0.1, confidence: 0.8 } });
+  expect((await router.drift()).backend).toBeNull();
+});
+
 it("other engines' answers make a ladder now and then, and keep to the weights", async () => {
   const router = env.ROUTER.getByName("ladder");
   const compare = (i: number, wrong: boolean, engine = "backend:small", weights = SHIPPED) => {
