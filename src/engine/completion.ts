@@ -38,7 +38,7 @@ export function readCompletion(text: string, reading: Reading = {}): ReadPiece {
   const message = fields(choice?.message);
   if (body.error != null && message === null) throw failing("the reply is an error", body);
   if (choice === null || message === null) throw broken("the reply has no choices[0].message");
-  const toolCalls = list(message.tool_calls).map((call, index) => ({ index, ...fields(call) }));
+  const toolCalls = callsOf(message).map((call, index) => ({ index, ...call }));
   const piece = {
     ...textPart(message),
     ...(toolCalls.length > 0 ? { tool_calls: toolCalls } : {}),
@@ -58,7 +58,7 @@ export function readChunk(text: string, reading: Reading = {}): ReadPiece {
   if (body.error != null) throw failing("the stream broke off", body);
   const choice = firstChoice(body);
   const delta = fields(choice?.delta) ?? {};
-  const toolCalls = list(delta.tool_calls);
+  const toolCalls = callsOf(delta);
   const finish = string(choice?.finish_reason);
   const piece = {
     ...textPart(delta),
@@ -70,6 +70,22 @@ export function readChunk(text: string, reading: Reading = {}): ReadPiece {
   return topLogprobs === undefined
     ? piece
     : { ...piece, ...logprobsPart(choice, piece, topLogprobs) };
+}
+
+/** A message's calls, or of a stream parts of them. Some servers give a call's arguments as the
+ *  object that they are, which is made the text that clients append to. Throws
+ *  `backend_unavailable` for what would be no call to them. */
+function callsOf(message: Fields): Fields[] {
+  return list(message.tool_calls).map((value) => {
+    const call = fields(value);
+    const { index = null, id = null, function: named } = call ?? {};
+    const { name = null, arguments: given = null } = fields(named) ?? {};
+    const place = index === null || (Number.isSafeInteger(index) && (index as number) >= 0);
+    const texts = [id, name].every((text) => text === null || typeof text === "string");
+    if (call === null || !place || !texts) throw broken("a tool call is not what OpenAI's is");
+    if (given === null || typeof given === "string") return call;
+    return { ...call, function: { ...fields(named), arguments: JSON.stringify(given) } };
+  });
 }
 
 /** A refusal beside content, which no model gives, is a part of it. */

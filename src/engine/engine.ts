@@ -75,7 +75,7 @@ export interface TokenLogprob {
 }
 
 /** A piece of an answer as it arrives. `text` is appended to what came before; `tool_calls` are
- *  OpenAI deltas handed through unchanged. Each choice's last piece has its finish reason, and the
+ *  OpenAI deltas, arguments as text. Each choice's last piece has its finish reason, and the
  *  answer's last piece the usage. */
 export interface EnginePiece {
   /** Which of several choices it belongs to, from 0; 0 where absent. */

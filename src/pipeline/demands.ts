@@ -21,7 +21,7 @@ export function findDemands({ messages, parameters }: AnswerRequest): Demands {
     generatorOnly ??
     (logprobs === true ? "logprobs" : null) ??
     (format === "text" ? null : `response_format ${String(format)}`) ??
-    (logit_bias === undefined ? null : "logit_bias");
+    (Object.keys(logit_bias ?? {}).length === 0 ? null : "logit_bias");
   return {
     backendOnly: findBackendOnly(messages, parameters),
     writtenOnly: written,

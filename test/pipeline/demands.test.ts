@@ -29,7 +29,7 @@ const TOOLS = { tools: [{ type: "function" }] };
 
 it("sampling parameters and a plain format demand nothing", () => {
   const parameters = { temperature: 1, top_k: 5, seed: 1, n: 1, response_format: { type: "text" } };
-  expect(findDemands(request(parameters))).toEqual({
+  expect(findDemands(request({ ...parameters, logit_bias: {}, tools: [] }))).toEqual({
     backendOnly: null,
     writtenOnly: null,
     generatorOnly: null,
