@@ -114,6 +114,19 @@ it("at each threshold floors lose no more of the answers than they may", () => {
   expect(spares).toBeGreaterThan(0);
 });
 
+it("a threshold keeps the answers that equal it, and its floor is one step higher", () => {
+  const at = (before: number, after: number, n = 299) =>
+    Array.from({ length: n }, () => ({ before, after }));
+  // From .5 on the first are kept, from .75 on the others too.
+  expect(fitFloors([...at(0.1, 0.5), ...at(0.9, 0.75)])).toEqual([
+    { above: 0.1, floor: 0.75 },
+    { above: 0.9, floor: 1 },
+  ]);
+  // Of 473 one may be lost, of 472 none: P(Bin(n, .01) <= 1) is 5 % in between.
+  expect(fitFloors([...at(0.1, 0.5, 472), ...at(0.9, 0.5, 1)])).toEqual([{ above: 0.1, floor: 1 }]);
+  expect(fitFloors([...at(0.1, 0.5, 471), ...at(0.9, 0.5, 1)])).toEqual([{ above: 0.9, floor: 1 }]);
+});
+
 it("too few answers to tell promise nothing", () => {
   expect(fitFloors([])).toEqual([]);
   expect(fitFloors(drawAnswers(298, 7))).toEqual([]);
