@@ -1,7 +1,7 @@
 /** The engines between the reader and the backends that are asked first: each may answer up to a
  *  difficulty of its own. */
 import { confidenceOf, type LabelledScore } from "./calibration.ts";
-import { type Start, thresholdForRisk } from "./risk.ts";
+import { type Start, THRESHOLD_STEPS, thresholdForRisk } from "./risk.ts";
 import type { Target } from "./target.ts";
 
 /** What is known of an engine: its answers to questions of the sample, each with the question's
@@ -45,11 +45,13 @@ export function ladderOf(
 }
 
 /** The difficulty is the reader's and promises nothing of another engine, which may be right where
- *  the reader abstains: so the walk starts all over what is left, its end included. */
+ *  the reader abstains: so the walk starts all over what is left, its end included. At `below`
+ *  itself no question is left, and a start there would lose its share. */
 function startsAbove(below: number): Start[] {
   const left = Math.max(0, below);
+  const first = left + 1.5 / THRESHOLD_STEPS; // the step above, whatever the last bits are
   return [1, 2, 3, 4].map((quarter) => {
-    return { at: left + ((1 - left) * quarter) / 4, share: 0.25 };
+    return { at: Math.max(first, left + ((1 - left) * quarter) / 4), share: 0.25 };
   });
 }
 

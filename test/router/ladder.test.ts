@@ -56,6 +56,17 @@ describe("ladderOf", () => {
     ]);
   });
 
+  it("a reader that keeps all that it answers leaves its abstentions, on all the error", () => {
+    const right = (n: number) => {
+      const scores = Array.from({ length: n }, () => ({ difficulty: 1, wrong: false }));
+      return [{ engine: "e", scores }];
+    };
+    // .9^29 < .05 < .9^28.
+    const all = [{ engine: "e", threshold: 1 }];
+    expect(ladderOf(TARGET, 0.9975, ["e"], right(29))).toEqual(all);
+    expect(ladderOf(TARGET, 0.9975, ["e"], right(28))).toEqual([]);
+  });
+
   it("targets of cost make no rungs", () => {
     for (const target of [{ backend_share: 0.3 }, { budget_usd_per_1k: 1 }])
       expect(ladderOf(target, 0.3, ["backend:good"], [good])).toEqual([]);
