@@ -67,6 +67,25 @@ describe("ladderOf", () => {
     expect(ladderOf(TARGET, 0.9975, ["e"], right(28))).toEqual([]);
   });
 
+  it("the walk starts at each quarter of what is left, each with a quarter of the error", () => {
+    const at = (difficulty: number, n: number, wrong = false) =>
+      Array.from({ length: n }, () => ({ difficulty, wrong }));
+    const threshold = (below: number, ...scores: LabelledScore[][]) =>
+      ladderOf(TARGET, below, ["e"], [{ engine: "e", scores: scores.flat() }])[0]?.threshold;
+    // .9^42 < .0125 < .9^41: a quarter of .05.
+    expect([threshold(-1, at(0.2, 42)), threshold(-1, at(0.2, 41))]).toEqual([1, undefined]);
+    // Above .2 it starts at .4, .6, .8 and 1; what is wrong just behind a start ends it.
+    for (const [right, wrong, last] of [
+      [0.4, 0.45, 0.4475],
+      [0.6, 0.65, 0.6475],
+      [0.8, 0.85, 0.8475],
+      [0.8, 0.8 + 1e-9, 0.8],
+    ] as const)
+      expect(threshold(0.2, at(right, 42), at(wrong, 99, true))).toBe(last);
+    for (const start of [0.4, 0.6, 0.8])
+      expect(threshold(0.2, at(start + 1e-9, 42), at(start + 0.1, 99, true))).toBeUndefined();
+  });
+
   it("targets of cost make no rungs", () => {
     for (const target of [{ backend_share: 0.3 }, { budget_usd_per_1k: 1 }])
       expect(ladderOf(target, 0.3, ["backend:good"], [good])).toEqual([]);
