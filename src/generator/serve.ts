@@ -154,9 +154,9 @@ export function failureOf(error: unknown): GeneratorFailure {
   };
 }
 
-/** The answer to a call that failed before its first line. */
-export function failedResponse(error: unknown): Response {
-  logBug(error);
+/** The answer to a call that failed before its first line; nobody hears it who aborted `signal`. */
+export function failedResponse(error: unknown, signal: AbortSignal): Response {
+  if (!signal.aborted) logBug(error);
   const failure = failureOf(error);
   return Response.json({ error: failure }, { status: ERROR_CODES[failure.code].status });
 }

@@ -21,7 +21,7 @@ export class Generator extends WorkerEntrypoint<GeneratorEnv> {
       const keepAlive = (work: Promise<unknown>) => this.ctx.waitUntil(work);
       return await generate(new ModelStore(this.env.MODELS), call, request.signal, keepAlive);
     } catch (error) {
-      return failedResponse(error);
+      return failedResponse(error, request.signal);
     }
   }
 }
