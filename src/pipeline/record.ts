@@ -115,7 +115,7 @@ async function readLate(
 
 /** What is known of the reader's answer without asking again; null: nothing. `known` says whether
  *  the text is the backend's, `failed` whether it was to be. An abstention counts where an answer
- *  would have: while a backend is away abstentions alone would come, and seem to be all there is. */
+ *  would have: else, while a backend is away, abstentions alone would come. */
 function labelOf(
   { edge_answer, text, whole }: Outcome,
   known: boolean,

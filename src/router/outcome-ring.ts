@@ -74,8 +74,8 @@ export class OutcomeRing {
     return row === undefined ? null : { recorded: fromRow(row), revision: Number(row.revision) };
   }
 
-  /** What was thought of the engine's answer before it was compared; null: nothing, or the answer was
-   *  another's. */
+  /** What was thought of the engine's answer before it was compared; null: nothing, or the answer
+   *  was another's. */
   isRatedBad(traceId: string, engine: string): boolean | null {
     const { recorded } = this.find(traceId) ?? {};
     if (!recorded?.rating || recorded.engine !== engine) return null;
