@@ -40,11 +40,25 @@ it("an answer is found by its id until its time is over, and outlives an evictio
 
 it("what is past its time is deleted by the alarm, and what is not stays", async () => {
   const cache = env.CACHES.getByName("alarm");
-  await cache.put(answer("a"));
-  await cache.put(answer("b", { expires_at: NOW + 5_000 }));
-  await cache.passMs(1_000);
+  const stored = () =>
+    runInDurableObject(cache, (_, { storage: { sql } }) => {
+      const ids = sql.exec("SELECT id FROM answers UNION ALL SELECT id FROM questions ORDER BY id");
+      return ids.toArray().map(({ id }) => id);
+    });
+  // As the runtime's clock goes nothing is due, or it would ring by itself.
+  const end = Date.now() + 24 * 60 * 60_000;
+  const alarm = () => runInDurableObject(cache, (_, { storage }) => storage.getAlarm());
+  await cache.put(answer("c", { expires_at: end + 9_000 }));
+  await cache.put(answer("b", { expires_at: end + 5_000 }));
+  await cache.putQuestion(question("q", 0, { expires_at: end + 1_000 }));
+  await cache.put(answer("a", { expires_at: end + 1_000 }));
+  expect(await alarm()).toBe(end + 1_000);
+  await cache.passMs(end + 1_000 - NOW);
   expect(await runDurableObjectAlarm(cache)).toBe(true);
-  expect(await cache.purge(null)).toBe(1);
+  expect([await stored(), await alarm()]).toEqual([["b", "c"], end + 5_000]);
+  await cache.passMs(8_000);
+  expect(await runDurableObjectAlarm(cache)).toBe(true);
+  expect([await stored(), await alarm()]).toEqual([[], null]);
 });
 
 it("the oldest go beyond the bounds of number and of bytes", async () => {
