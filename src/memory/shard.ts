@@ -371,7 +371,7 @@ export class Shard {
     const tables = this.#tables!;
     const resident = this.#resident();
     this.#write(() => {
-      if (!deleteDocuments(tables, resident, tables.store.byRows(rows))) this.#index.forget();
+      if (!deleteDocuments(tables, resident, tables.store.places(rows))) this.#index.forget();
     });
   }
 

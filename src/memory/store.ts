@@ -214,10 +214,16 @@ export class MemoryStore {
     if (counted) this.#sql.exec(`DELETE FROM document_terms WHERE document ${AMONG}`, json);
   }
 
-  /** Whole rows by row. */
-  byRows(rows: readonly number[]): DocumentRow[] {
-    const select = `SELECT ${LISTED} FROM documents WHERE row ${AMONG}`;
-    return this.#sql.exec(select, JSON.stringify(rows)).toArray().map(documentFrom);
+  /** Where the documents of the rows have their passages. A filter may find all there are, whose
+   *  metadata together would take more than an object has. */
+  places(rows: readonly number[]): Pick<DocumentRow, "row" | "id" | "first" | "passages">[] {
+    const select = `SELECT row, id, first, passages FROM documents WHERE row ${AMONG}`;
+    return Array.from(this.#sql.exec(select, JSON.stringify(rows)), (found) => ({
+      row: Number(found.row),
+      id: String(found.id),
+      first: Number(found.first),
+      passages: Number(found.passages),
+    }));
   }
 
   get(id: string): DocumentRow | null {
