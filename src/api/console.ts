@@ -15,8 +15,11 @@ export function addConsole(app: Api): void {
   app.get("/console", (c) => c.redirect("/console/"));
   app.get("/console/*", async (c) => {
     const { ASSETS } = c.env as Env;
-    const response = await ASSETS.fetch(new Request(c.req.url));
-    if (!response.ok) throw new ServiceError("not_found", `there is nothing at ${c.req.path}`);
+    const known = c.req.header("if-none-match"); // what the browser has is not sent again
+    const headers = new Headers(known === undefined ? [] : [["if-none-match", known]]);
+    const response = await ASSETS.fetch(new Request(c.req.url, { headers }));
+    if (!response.ok && response.status !== 304)
+      throw new ServiceError("not_found", `there is nothing at ${c.req.path}`);
     for (const [name, value] of response.headers) c.header(name, value);
     c.header("content-security-policy", CONTENT_SECURITY_POLICY);
     c.header("cache-control", "no-cache");

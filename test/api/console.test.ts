@@ -29,3 +29,20 @@ it("the console's files come with headers against guesses and foreign code", asy
   const missing = await app.request("/console/nothing.js", {}, { ASSETS: assets });
   expect(missing.status).toBe(404);
 });
+
+it("what the browser has already is not sent again, and keeps its policy", async () => {
+  const { app } = startApi();
+  addConsole(app);
+  const assets = {
+    fetch: async ({ headers }: Request) =>
+      headers.get("if-none-match") === '"a"'
+        ? new Response(null, { status: 304, headers: { etag: '"a"' } })
+        : new Response("start();", { headers: { etag: '"a"' } }),
+  };
+  const ask = (headers: Record<string, string>) =>
+    app.request("/console/app.js", { headers }, { ASSETS: assets });
+  const known = await ask({ "if-none-match": '"a"' });
+  expect([known.status, await known.text(), known.headers.get("etag")]).toEqual([304, "", '"a"']);
+  expect(known.headers.get("content-security-policy")).toContain("script-src 'self'");
+  expect((await ask({ "if-none-match": '"b"' })).status).toBe(200);
+});
