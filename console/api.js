@@ -75,7 +75,7 @@ async function send(path, options) {
  *  @param {CallOptions} options */
 async function sendOnce(path, { method = "GET", body, lines, signal }) {
   const headers = new Headers();
-  if (key !== "") headers.set("authorization", `Bearer ${key}`);
+  if (key !== "") setKey(headers);
   if (body !== undefined) headers.set("content-type", "application/json");
   if (lines !== undefined) headers.set("content-type", "application/x-ndjson");
   const text = body === undefined ? lines : JSON.stringify(body);
@@ -89,6 +89,18 @@ async function sendOnce(path, { method = "GET", body, lines, signal }) {
   }
   if (!response.ok) throw await readFailure(response);
   return response;
+}
+
+/** Refuses, in the service's place, what no header can carry, such as a quotation mark that was
+ *  pasted along.
+ * @param {Headers} headers */
+function setKey(headers) {
+  try {
+    headers.set("authorization", `Bearer ${key}`);
+  } catch (cause) {
+    const message = "a key has no such characters: was something else pasted along?";
+    throw new ApiError(message, { code: "invalid_key", status: 401, cause });
+  }
 }
 
 /** @param {Response} response */

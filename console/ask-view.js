@@ -2,7 +2,7 @@
 import { AnswerCard } from "./answer-card.js";
 import { call, streamChat } from "./api.js";
 import { offerModels } from "./ask-models.js";
-import { byId, el, fill } from "./dom.js";
+import { byId, el, fill, showRunning } from "./dom.js";
 import { emptyNotice } from "./notice.js";
 import { defaultNamespace, mayLook, session, watchSession } from "./session.js";
 
@@ -64,6 +64,7 @@ export function startAskView() {
   for (const text of EXAMPLES) {
     const use = () => {
       question.value = text;
+      send.focus(); // the examples go once something was asked
       form.requestSubmit();
     };
     examples.append(el("li", {}, el("button", { type: "button", onclick: use }, text)));
@@ -133,7 +134,7 @@ async function ask() {
   history.prepend(card.element);
   empty.hidden = true;
   running = new AbortController();
-  showRunning(true);
+  offerStop(true);
   question.value = "";
   try {
     const request = {
@@ -156,14 +157,13 @@ async function ask() {
     if (question.value === "") question.value = text;
   } finally {
     running = null;
-    showRunning(false);
+    offerStop(false);
   }
 }
 
 /** @param {boolean} isRunning */
-function showRunning(isRunning) {
-  send.disabled = isRunning;
-  stop.hidden = !isRunning;
+function offerStop(isRunning) {
+  showRunning(send, stop, isRunning);
   for (const button of examples.querySelectorAll("button")) button.disabled = isRunning;
 }
 

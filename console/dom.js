@@ -55,6 +55,20 @@ export function newestOnly() {
   };
 }
 
+/** Offers to start or, while something runs, to stop it. The button that had the focus would lose
+ *  it by that, so the other one gets it.
+ * @param {HTMLButtonElement} start
+ * @param {HTMLButtonElement} stop
+ * @param {boolean} isRunning */
+export function showRunning(start, stop, isRunning) {
+  const focused = document.activeElement;
+  start.disabled = false;
+  stop.hidden = false;
+  if (focused === (isRunning ? start : stop)) (isRunning ? stop : start).focus();
+  start.disabled = isRunning;
+  stop.hidden = !isRunning;
+}
+
 /** Runs `work` with the button disabled, so that a second press cannot send it twice. It loses the
  *  focus by that, and gets it back unless that went elsewhere.
  * @param {HTMLButtonElement} button

@@ -1,7 +1,7 @@
 /** Memory, Add: files, one after the other, with what became of each. */
-import { call, namespacePath } from "./api.js";
-import { byId, el, fill } from "./dom.js";
-import { bytes, plural } from "./format.js";
+import { ApiError, call, namespacePath } from "./api.js";
+import { byId, el, fill, showRunning } from "./dom.js";
+import { bytes, count, plural } from "./format.js";
 import { errorNotice } from "./notice.js";
 import { memoryHash } from "./routes.js";
 import {
@@ -15,6 +15,9 @@ import {
 } from "./upload-parts.js";
 
 /** @typedef {import("./types.js").IngestOutcome} IngestOutcome */
+
+/** The first refusals of a file, and how many there are: it may have any number of lines.
+ * @typedef {IngestOutcome & { refused: number }} FileOutcome */
 
 /** A file's line in the list. @typedef {(...children: (Node | string | null)[]) => void} Tell */
 
@@ -81,32 +84,33 @@ async function upload(files) {
   const total = files.reduce((sum, { size }) => sum + size, 0) || 1;
   const lines = files.map(({ name, size }) => makeLine(name, size));
   fill(list, ...lines.map(({ element }) => element));
-  let sent = 0;
-  const progress = (/** @type {number} */ more, /** @type {number} */ done) => {
-    sent += more;
-    bar.value = sent / total;
+  // Bytes that were taken, and those of files that are done with, refused ones too.
+  let [sent, past] = [0, 0];
+  const progress = (/** @type {number} */ done) => {
+    bar.value = past / total;
     const counts = `${done} of ${plural(files.length, "file")}`;
     status.textContent = `${counts} into ${target}, ${bytes(sent)}`;
   };
-  showRunning(true);
-  progress(0, 0);
+  bar.hidden = false;
+  showRunning(send, stop, true);
+  progress(0);
   for (const [i, file] of files.entries()) {
     if (control.signal.aborted) break;
     const { tell } = /** @type {{ tell: Tell }} */ (lines[i]);
-    await sendFile(file, target, control.signal, tell, (more) => progress(more, i));
-    if (!control.signal.aborted) progress(0, i + 1);
+    const end = past + file.size;
+    await sendFile(file, target, control.signal, tell, (more) => {
+      sent += more;
+      past += more;
+      progress(i);
+    });
+    if (control.signal.aborted) break;
+    past = end;
+    progress(i + 1);
   }
   running = null;
-  showRunning(false);
+  showRunning(send, stop, false);
   if (control.signal.aborted) status.textContent += ": stopped";
   onChange();
-}
-
-/** @param {boolean} isRunning */
-function showRunning(isRunning) {
-  bar.hidden = false;
-  send.disabled = isRunning;
-  stop.hidden = !isRunning;
 }
 
 /** @param {string} name
@@ -127,16 +131,16 @@ function makeLine(name, size) {
  * @param {(bytes: number) => void} onBytes */
 async function sendFile(file, target, signal, tell, onBytes) {
   tell("is sent…");
-  /** @type {IngestOutcome} */
-  const outcome = { upserted: 0, unchanged: 0, passages: 0, errors: [] };
+  /** @type {FileOutcome} */
+  const outcome = { upserted: 0, unchanged: 0, passages: 0, errors: [], refused: 0 };
   try {
     checkName(file.name);
     if (isLines(file.name)) await sendLines(file, target, signal, onBytes, outcome);
-    else Object.assign(outcome, await sendText(file, target, signal, onBytes));
+    else addTo(outcome, await sendText(file, target, signal, onBytes), 0);
     tell(...describeOutcome(outcome, file.name, target));
   } catch (error) {
-    const { upserted, unchanged, errors } = outcome;
-    const some = upserted + unchanged + errors.length > 0;
+    const { upserted, unchanged, refused } = outcome;
+    const some = upserted + unchanged + refused > 0;
     const before = some ? describeOutcome(outcome, file.name, target) : [];
     tell(...before, signal.aborted ? "stopped" : describeFault(error));
   }
@@ -173,33 +177,52 @@ async function sendText(file, target, signal, onBytes) {
  * @param {string} target
  * @param {AbortSignal} signal
  * @param {(bytes: number) => void} onBytes
- * @param {IngestOutcome} all to which each part's outcome is added */
+ * @param {FileOutcome} all to which each part's outcome is added */
 async function sendLines(file, target, signal, onBytes, all) {
   for await (const { text, size, before } of batchesOf(file.stream())) {
     const path = namespacePath(target, "documents");
     /** @type {IngestOutcome} */
-    const part = await call(path, { method: "POST", lines: text, signal });
-    all.upserted += part.upserted;
-    all.unchanged += part.unchanged;
-    all.passages += part.passages;
-    all.errors.push(...part.errors.map((one) => ({ ...one, index: one.index + before })));
+    const part = await call(path, { method: "POST", lines: text, signal }).catch((error) => {
+      throw before === 0 ? error : within(error, before);
+    });
+    addTo(all, part, before);
     onBytes(size);
   }
 }
 
-/** @param {IngestOutcome} outcome
+/** The service counts from the part that it was sent.
+ * @param {unknown} error
+ * @param {number} before documents of earlier parts */
+function within(error, before) {
+  if (!(error instanceof ApiError)) return error;
+  return new ApiError(`from document ${before + 1} on: ${error.message}`, error);
+}
+
+/** @param {FileOutcome} all
+ *  @param {IngestOutcome} part
+ *  @param {number} before documents of earlier parts */
+function addTo(all, { upserted, unchanged, passages, errors }, before) {
+  all.upserted += upserted;
+  all.unchanged += unchanged;
+  all.passages += passages;
+  all.refused += errors.length;
+  const shown = errors.slice(0, ERRORS_SHOWN - all.errors.length);
+  all.errors.push(...shown.map((one) => ({ ...one, index: one.index + before })));
+}
+
+/** @param {FileOutcome} outcome
  *  @param {string} name
  *  @param {string} target */
-function describeOutcome({ upserted, unchanged, passages, errors }, name, target) {
+function describeOutcome({ upserted, unchanged, passages, errors, refused }, name, target) {
   const counts = [
     upserted > 0 ? `${upserted} taken, ${plural(passages, "passage")}` : "",
     unchanged > 0 ? `${unchanged} unchanged` : "",
-    errors.length > 0 ? `${errors.length} refused` : "",
+    refused > 0 ? `${count(refused)} refused` : "",
   ].filter((text) => text !== "");
   const link = isLines(name)
     ? null
     : el("a", { href: memoryHash(target, "document", name) }, "show");
-  const faults = errors.slice(0, ERRORS_SHOWN).map(({ index, code, message }) => {
+  const faults = errors.map(({ index, code, message }) => {
     const where = isLines(name) ? `Document ${index + 1}: ` : "";
     return el("p", { class: "fault" }, where, message, " ", el("code", {}, code));
   });
