@@ -11,6 +11,8 @@ import { scrolling } from "./scrolling.js";
 /** A quote finds its own passage; so many hits leave room for others that hold the same words. */
 const HITS = 20;
 const QUERY_CHARS = 1_000;
+const NOT_FOUND =
+  "The passage was not found again: it was changed since, or many others hold the same words.";
 
 /** @param {Citation} citation
  *  @param {string | null} namespace null: the key's default */
@@ -39,8 +41,7 @@ async function show(citation, namespace, place) {
     const { hits } = await call("/v1/memory/search", { method: "POST", body });
     const hit = hits.find((one) => one.passage_id === passage_id);
     const cut = hit === undefined ? null : cutAt(hit.text, quote);
-    if (cut === null)
-      return fill(place, emptyNotice("The memory no longer has this passage as it was."));
+    if (cut === null) return fill(place, emptyNotice(NOT_FOUND));
     const passage = el("div", { class: "text" }, cut[0], el("mark", {}, cut[1]), cut[2]);
     fill(place, scrolling(passage, `The passage of citation ${citation.mark}`));
     place.querySelector("mark")?.scrollIntoView({ block: "nearest" });

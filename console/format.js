@@ -71,10 +71,18 @@ export function passageMark(passageId, documentId) {
   return passageId.startsWith(documentId) ? passageId.slice(documentId.length) : passageId;
 }
 
-/** @param {string} text
- *  @param {number} charsMax */
+/** So many UTF-16 units at most; none is half of a character.
+ * @param {string} text
+ * @param {number} charsMax */
 export function clip(text, charsMax) {
-  return text.length <= charsMax ? text : `${text.slice(0, charsMax - 1)}…`;
+  if (text.length <= charsMax) return text;
+  return `${text.slice(0, charsMax - 1).replace(/[\ud800-\udbff]$/, "")}…`;
+}
+
+/** The text within a sentence, none of whose other words it turns around by its direction.
+ * @param {string} text */
+export function isolated(text) {
+  return `\u2068${text}\u2069`;
 }
 
 /** `text` cut at the first place where `needle` stands in it, exactly; null where it does not.

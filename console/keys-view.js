@@ -4,11 +4,11 @@ import { call } from "./api.js";
 import { isNone } from "./changes.js";
 import { confirmed } from "./confirm.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
-import { count, moment, plural } from "./format.js";
+import { count, moment, plural, usd } from "./format.js";
 import { editKey, showKeysForm, startKeysForm } from "./keys-form.js";
 import { forgetKeyTexts, showKeyText } from "./keys-texts.js";
 import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js";
-import { keyTracesHash } from "./routes.js";
+import { tracesHash } from "./routes.js";
 import { mayChange, mayLook, session, watchSession } from "./session.js";
 
 /** @typedef {import("./types.js").Key} Key
@@ -91,7 +91,7 @@ function describeKey(key) {
     el("td", {}, ...describeNamespaces(key)),
     el("td", {}, ...wholeWords(limitsOf(key))),
     el("td", {}, count(usage?.requests ?? 0)),
-    el("td", {}, `$${(usage?.cost_usd ?? 0).toFixed(4)}`),
+    el("td", {}, `$${usd(Math.round((usage?.cost_usd ?? 0) * 1e6))}`),
     el("td", {}, el("span", { class: "whole" }, usage?.last_day ?? "never")),
     el("td", {}, el("p", { class: "actions" }, ...makeActions(key))),
   );
@@ -111,7 +111,11 @@ function makeActions(key) {
     button.addEventListener("click", () => void whileBusy(button, work));
     return button;
   };
-  const traces = { class: "button", href: keyTracesHash(id), "aria-label": `Traces of ${label}` };
+  const traces = {
+    class: "button",
+    href: tracesHash({ key: id }),
+    "aria-label": `Traces of ${label}`,
+  };
   const changes = [
     action("Edit", async () => editKey(key)),
     action("Disable", () => toggle(key), key.disabled ? "Enable" : "Disable"),

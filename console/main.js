@@ -31,7 +31,7 @@ function showRoute(moveFocus) {
   document.title = `${TITLES[route.view]} · Brink console`;
   if (route.view === "memory") showMemory(route);
   if (route.view === "router") showRouter();
-  if (route.view === "traces") showTraces(route.id, route.key);
+  if (route.view === "traces") showTraces(route.id, route.filter);
   if (route.view === "keys") void showKeys();
   if (shownView !== route.view) scrollTo(0, 0);
   shownView = route.view;

@@ -2,7 +2,7 @@
 import { call, namespacePath } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { byId, el, fill, newestOnly } from "./dom.js";
-import { cutAt, moment, plural } from "./format.js";
+import { cutAt, isolated, moment, plural } from "./format.js";
 import { errorNotice, loadingNotice } from "./notice.js";
 import { memoryHash } from "./routes.js";
 import { scrolling } from "./scrolling.js";
@@ -79,7 +79,7 @@ function makeDocument(namespace, stored, quote, onChange) {
 export async function deleteDocument(namespace, id, onFailure) {
   const go = await confirmed({
     title: "Delete this document?",
-    text: `${id} goes from ${namespace} with its passages. This cannot be undone.`,
+    text: `${isolated(id)} goes from ${namespace} with its passages. This cannot be undone.`,
     action: "Delete document",
   });
   if (!go) return false;

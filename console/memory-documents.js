@@ -32,6 +32,12 @@ export function startDocuments(changed) {
   onChange = changed;
 }
 
+/** Another key begins at the first page. */
+export function resetDocuments() {
+  namespace = "";
+  pager.showInstead();
+}
+
 /** Stays on its page while the namespace is the same.
  * @param {string} shown */
 export function showDocuments(shown) {

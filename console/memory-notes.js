@@ -3,10 +3,9 @@ import { call, namespacePath } from "./api.js";
 import { changesOf, isNone } from "./changes.js";
 import { confirmed } from "./confirm.js";
 import { byId, el, fill, lock, newestOnly, whileBusy } from "./dom.js";
-import { count, moment } from "./format.js";
+import { count, isolated, moment } from "./format.js";
 import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js";
 import { Pager } from "./pager.js";
-import { CORRECTION_CHARS_MAX } from "./rating.js";
 import { memoryHash, traceHash } from "./routes.js";
 import { scrolling } from "./scrolling.js";
 import { mayChange } from "./session.js";
@@ -61,6 +60,12 @@ export function startNotes() {
     pager.reset();
     pager.read();
   });
+}
+
+/** Another key begins at the first page. */
+export function resetNotes() {
+  namespace = "";
+  pager.showInstead();
 }
 
 /** Stays on its page while the namespace is the same.
@@ -183,10 +188,7 @@ function describe({ trace_id, learned_by, engine, seen, sources, learned_at, exp
  * @param {Note} note
  * @param {Element} item */
 function edit(note, item) {
-  const text = el("textarea", {
-    ...{ rows: "3", required: true },
-    maxlength: String(CORRECTION_CHARS_MAX),
-  });
+  const text = el("textarea", { rows: "3", required: true });
   text.value = note.answer;
   const submit = el("button", { type: "submit", class: "primary" }, "Save");
   const cancel = () => {
@@ -236,7 +238,8 @@ async function send(id, options, done) {
 
 /** @param {Note} note */
 async function remove({ id, question }) {
-  const text = `“${question}” is answered as if it had never been asked. This cannot be undone.`;
+  const which = `“${isolated(question)}”`;
+  const text = `${which} is answered as if it had never been asked. This cannot be undone.`;
   const go = await confirmed({ title: "Remove this note?", text, action: "Remove note" });
   if (go) await send(id, { method: "DELETE" }, "Removed.");
 }

@@ -5,7 +5,7 @@ import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { milliseconds, passageMark, plural, short } from "./format.js";
 import { makeExplanation } from "./memory-explanation.js";
 import { emptyNotice, errorNotice, loadingNotice } from "./notice.js";
-import { memoryHash } from "./routes.js";
+import { memoryHash, searchHash } from "./routes.js";
 import { mayLook } from "./session.js";
 
 /** @typedef {import("./types.js").Hit} Hit */
@@ -21,6 +21,8 @@ const beginSearch = newestOnly();
 
 /** @type {string | null} */
 let namespace = null;
+/** The address of the hits that are shown or are on their way. @type {string | null} */
+let place = null;
 
 export function startSearch() {
   form.addEventListener("submit", (event) => {
@@ -29,32 +31,46 @@ export function startSearch() {
   });
 }
 
-/** The results stay while the namespace does.
- * @param {string} shown */
-export function showSearch(shown) {
-  if (namespace === shown) return;
-  namespace = shown;
-  beginSearch(); // a reply about the namespace before must not be shown
-  fill(results, emptyNotice("Search for a word or ask a question; the best passages come first."));
+/** The results stay while the namespace does, unless the address names another search.
+ * @param {string} shown
+ * @param {import("./routes.js").Search | null} wanted */
+export function showSearch(shown, wanted) {
+  if (namespace !== shown) {
+    resetSearch(); // a reply about the namespace before must not be shown
+    namespace = shown;
+    const hint = "Search for a word or ask a question; the best passages come first.";
+    fill(results, emptyNotice(hint));
+  }
+  if (wanted === null) return keepPlace();
+  if (searchHash(shown, wanted) === place) return;
+  query.value = wanted.query;
+  mode.value = wanted.mode;
+  if (mode.selectedIndex === -1) mode.selectedIndex = 0;
+  k.value = wanted.k;
+  explain.checked = wanted.explain;
+  form.requestSubmit();
 }
 
 /** Forgets what another key found. */
 export function resetSearch() {
   namespace = null;
+  place = null;
   beginSearch();
   fill(results);
+}
+
+/** Has the address say what was searched for, for whoever comes back to it or loads it anew. */
+function keepPlace() {
+  if (place !== null) history.replaceState(null, "", place);
 }
 
 async function search() {
   const isNewest = beginSearch();
   const asked = namespace ?? "";
-  const body = {
-    namespace: asked,
-    query: query.value,
-    mode: mode.value,
-    k: Number(k.value),
-    explain: explain.checked,
-  };
+  const typed = { query: query.value, mode: mode.value, k: k.value, explain: explain.checked };
+  const body = { namespace: asked, ...typed, k: Number(k.value) };
+  place = searchHash(asked, typed);
+  keepPlace();
   fill(results, loadingNotice("Searching…"));
   try {
     const reply = await call("/v1/memory/search", { method: "POST", body });

@@ -7,8 +7,8 @@ import { bytes, count, short } from "./format.js";
 import { resetAdd, showAdd, startAdd } from "./memory-add.js";
 import { showCache, startCache } from "./memory-cache.js";
 import { showDocument } from "./memory-document.js";
-import { showDocuments, startDocuments } from "./memory-documents.js";
-import { showNotes, startNotes } from "./memory-notes.js";
+import { resetDocuments, showDocuments, startDocuments } from "./memory-documents.js";
+import { resetNotes, showNotes, startNotes } from "./memory-notes.js";
 import { resetSearch, showSearch, startSearch } from "./memory-search.js";
 import { showUpkeep, showWork, startUpkeep } from "./memory-upkeep.js";
 import { resetUpload } from "./memory-upload.js";
@@ -87,6 +87,8 @@ function forget() {
   shown = null;
   counted = null;
   resetSearch();
+  resetDocuments();
+  resetNotes();
   resetAdd();
   resetUpload();
   showUpkeep(null);
@@ -136,8 +138,8 @@ function offeredSections() {
 /** @param {string} namespace
  *  @param {Section} section
  *  @param {MemoryRoute} route */
-function showSection(namespace, section, { id, quote }) {
-  if (section === "search") showSearch(namespace);
+function showSection(namespace, section, { id, quote, search }) {
+  if (section === "search") showSearch(namespace, search);
   else if (section === "documents") showDocuments(namespace);
   else if (section === "add") showAdd(namespace, id);
   else if (section === "notes") showNotes(namespace);
@@ -169,7 +171,19 @@ function showList(namespace) {
     const href = memoryHash(name, offeredSections()[0]?.[0] ?? "search");
     return el("li", {}, el("a", { href, "aria-current": state }, name));
   });
-  fill(list, el("ul", { class: "namespaces" }, ...items));
+  const names = el("ul", { class: "namespaces" }, ...items);
+  const scrolledTo = list.firstElementChild?.scrollTop ?? 0;
+  fill(list, names);
+  names.scrollTop = scrolledTo;
+  keepInSight(names);
+}
+
+/** Scrolls a long list, and not the page, to its current item.
+ * @param {Element} names */
+function keepInSight(names) {
+  const item = names.querySelector("[aria-current]")?.getBoundingClientRect();
+  const { top, bottom } = names.getBoundingClientRect();
+  if (item && (item.top < top || item.bottom > bottom)) names.scrollTop += item.top - top;
 }
 
 /** @param {string} namespace

@@ -26,12 +26,20 @@ export class Pager {
     this.#parts = parts;
     parts.next.addEventListener("click", () => {
       this.#cursors.push(this.#nextCursor);
-      this.read();
+      this.#turn();
     });
     parts.back.addEventListener("click", () => {
       this.#cursors.pop();
-      this.read();
+      this.#turn();
     });
+  }
+
+  /** Goes on from the top of the page that is turned to: the button that had the focus is disabled
+   *  while it is read. */
+  #turn() {
+    const { list } = this.#parts;
+    list.focus({ preventScroll: true });
+    this.read(() => list.scrollIntoView({ block: "start" }));
   }
 
   /** Before another list is read. */
@@ -39,8 +47,16 @@ export class Pager {
     this.#cursors = [null];
   }
 
-  /** Reads the page anew. */
-  read() {
+  /** Shows this in the page's place, and nothing that was read before.
+   * @param {...Node} children */
+  showInstead(...children) {
+    this.#beginRead();
+    fill(this.#parts.list, ...children);
+  }
+
+  /** Reads the page anew.
+   * @param {() => void} [then] called once it is shown */
+  read(then = () => {}) {
     const { list, back, next, loading, where } = this.#parts;
     const isNewest = this.#beginRead();
     back.disabled = true;
@@ -52,13 +68,15 @@ export class Pager {
     if (cursor) query.set("cursor", cursor);
     call(`${path}?${query}`).then(
       (page) => {
-        if (isNewest()) this.#show(page);
+        if (!isNewest()) return;
+        this.#show(page);
+        then();
       },
       (error) => {
         if (isNewest())
           fill(
             list,
-            errorNotice(error, () => this.read()),
+            errorNotice(error, () => this.read(then)),
           );
       },
     );

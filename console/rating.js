@@ -6,9 +6,6 @@ import { doneNotice, errorNotice } from "./notice.js";
 import { memoryHash } from "./routes.js";
 import { mayLook } from "./session.js";
 
-/** As the service takes it at most. */
-export const CORRECTION_CHARS_MAX = 4_000;
-
 /** What becomes of it, by what the service learned. @type {Record<string, string>} */
 const LEARNED = {
   note: "It is a note now, which answers whoever asks the same.",
@@ -21,7 +18,7 @@ export function ratingOf(trace, namespace) {
   const outcome = el("div", {});
   const right = el("button", { type: "button" }, "Right");
   const wrong = el("button", { type: "button", "aria-expanded": "false" }, "Wrong");
-  const correction = el("textarea", { rows: "2", maxlength: String(CORRECTION_CHARS_MAX) });
+  const correction = el("textarea", { rows: "2" });
   const send = el("button", { type: "submit" }, "Send");
   const form = el(
     "form",

@@ -4,7 +4,7 @@ import { confirmed } from "./confirm.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { count, moment } from "./format.js";
 import { emptyNotice, errorNotice, loadingNotice } from "./notice.js";
-import { mayChange, mayLook } from "./session.js";
+import { mayChange, mayLook, session } from "./session.js";
 
 /** @typedef {import("./types.js").RouterVersion} RouterVersion */
 
@@ -13,8 +13,9 @@ const beginRead = newestOnly();
 
 export function clearVersions() {
   beginRead();
-  const text = mayLook() ? "They are read after the router." : "They are shown with an admin key.";
-  fill(list, emptyNotice(text));
+  if (mayLook()) return fill(list, emptyNotice("They are read after the router."));
+  const asks = session.role === "inference";
+  fill(list, emptyNotice(asks ? "They are shown with an admin key." : "They wait for the key."));
 }
 
 const COLUMNS = ["Version", "Made", "By", "Weights", "Answers", "Use"];
@@ -90,4 +91,5 @@ async function goBack(version, changed) {
   } catch (error) {
     fill(list, errorNotice(error, changed));
   }
+  list.focus(); // the button that had it is gone
 }

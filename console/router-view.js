@@ -31,7 +31,7 @@ const beginRead = newestOnly();
 let shown = null;
 
 export function startRouterView() {
-  startTarget(showRouter, drawCharts);
+  startTarget(read, drawCharts);
   startSettings();
   watchSession(() => {
     fill(outcome);
@@ -42,14 +42,25 @@ export function startRouterView() {
 
 /** Shows what the router does now, as far as the key may see it. */
 export function showRouter() {
-  const isNewest = beginRead();
+  beginRead();
+  clear();
+  if (!mayLook())
+    return fill(state, explainAbsence("The router can be seen and set with an admin key."));
+  fill(state, loadingNotice("Reading the router…"));
+  read();
+}
+
+function clear() {
+  shown = null;
   hideTarget();
   hideSettings();
   clearVersions();
   for (const element of [charts, more]) fill(element);
-  if (!mayLook())
-    return fill(state, explainAbsence("The router can be seen and set with an admin key."));
-  fill(state, loadingNotice("Reading the router…"));
+}
+
+/** What is shown stays until the newer is there: it holds the focus and the place in the page. */
+function read() {
+  const isNewest = beginRead();
   const parts = ["", "/curves", `/outcomes?limit=${OUTCOMES_SHOWN}`];
   Promise.all(parts.map((part) => call(`/admin/router${part}`))).then(
     ([router, curves, { outcomes }]) => {
@@ -59,10 +70,12 @@ export function showRouter() {
       showTarget(router, curves.points[0]?.usd_per_1k ?? null);
       drawCharts(null);
       showSettings(router);
-      showVersions(showRouter);
+      showVersions(read);
     },
     (error) => {
-      if (isNewest()) fill(state, errorNotice(error, showRouter));
+      if (!isNewest()) return;
+      clear();
+      fill(state, errorNotice(error, showRouter));
     },
   );
 }
@@ -159,6 +172,8 @@ function describeRule(threshold) {
 
 function showModels() {
   if (session.role === "checking") return fill(models, loadingNotice("Reading the models…"));
+  if (session.role === "none" || session.error !== null)
+    return fill(models, emptyNotice("They wait for the key."));
   if (session.models.length === 0) return fill(models, emptyNotice("No models to show."));
   const rows = session.models.map((model) =>
     el("tr", {}, el("td", {}, el("code", {}, model.id)), el("td", {}, model.kind)),

@@ -4,7 +4,7 @@ import { barList, difficultyMeter, factList } from "./bars.js";
 import { byId, el, fill, newestOnly } from "./dom.js";
 import { count, fixed, instant, milliseconds, passageMark, signed, usd } from "./format.js";
 import { errorNotice, loadingNotice } from "./notice.js";
-import { keyTracesHash, memoryHash } from "./routes.js";
+import { memoryHash, tracesHash } from "./routes.js";
 import { scrolling } from "./scrolling.js";
 import { waterfall } from "./waterfall.js";
 
@@ -21,18 +21,19 @@ export function hideTrace() {
   fill(view);
 }
 
-/** @param {string} id */
-export function showTrace(id) {
+/** @param {string} id
+ *  @param {string} all the hash of the list that it is from */
+export function showTrace(id, all) {
   const isNewest = beginRead();
   view.hidden = false;
-  const back = el("a", { href: "#/traces" }, "All traces");
+  const back = el("a", { href: all }, "All traces");
   fill(view, el("p", {}, "← ", back), loadingNotice("Reading the trace…"));
   call(`/admin/traces/${encodeURIComponent(id)}`).then(
     (trace) => {
       if (isNewest()) fill(view, el("p", {}, "← ", back), ...describe(trace));
     },
     (error) => {
-      const retry = () => showTrace(id);
+      const retry = () => showTrace(id, all);
       if (isNewest()) fill(view, el("p", {}, "← ", back), errorNotice(error, retry));
     },
   );
@@ -59,7 +60,7 @@ function describeRequest(trace) {
     ["When", instant(at)],
     ["Took", milliseconds(Math.round(duration_ms))],
     ["First token", trace.first_token_ms === null ? null : milliseconds(trace.first_token_ms)],
-    ["Key", el("a", { href: keyTracesHash(key) }, key)],
+    ["Key", el("a", { href: tracesHash({ key }) }, key)],
     ["Namespace", namespace],
     ["Asked for", trace.asked],
     ["Cache", trace.cache],
@@ -103,10 +104,10 @@ function describeDecision({ route, engine, model, difficulty, decision }) {
 /** @param {NonNullable<Trace["decision"]>} decision */
 function describeScores({ difficulty_before, difficulty_prior, weights_version }) {
   /** @type {[string, string][]} */
-  const facts = [["Weights", weights_version]];
+  const facts = weights_version === "" ? [] : [["Weights", weights_version]];
   if (difficulty_before !== null) facts.push(["Before reading", fixed(difficulty_before)]);
   if (difficulty_prior !== null) facts.push(["By the prompt alone", fixed(difficulty_prior)]);
-  return factList(facts);
+  return facts.length === 0 ? null : factList(facts);
 }
 
 /** The strongest are shown, the others folded away.

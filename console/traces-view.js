@@ -5,8 +5,9 @@ import { bar } from "./bars.js";
 import { confirmed } from "./confirm.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { clip, fixed, instant, milliseconds, usd } from "./format.js";
-import { emptyNotice, errorNotice, loadingNotice } from "./notice.js";
-import { traceHash } from "./routes.js";
+import { emptyNotice, errorNotice } from "./notice.js";
+import { Pager } from "./pager.js";
+import { traceHash, tracesHash } from "./routes.js";
 import { mayChange, mayLook, watchSession } from "./session.js";
 import { hideTrace, showTrace } from "./trace-view.js";
 
@@ -20,11 +21,19 @@ const all = byId("traces-all", HTMLElement);
 const form = byId("traces-form", HTMLFormElement);
 const list = byId("traces-list", HTMLElement);
 const pages = byId("traces-pages", HTMLElement);
-const newer = byId("traces-newer", HTMLButtonElement);
-const older = byId("traces-older", HTMLButtonElement);
-const pageNumber = byId("traces-page", HTMLElement);
 const forget = byId("traces-forget", HTMLButtonElement);
-const beginRead = newestOnly();
+const pager = new Pager({
+  list,
+  back: byId("traces-newer", HTMLButtonElement),
+  next: byId("traces-older", HTMLButtonElement),
+  number: byId("traces-page", HTMLElement),
+  loading: "Reading the traces…",
+  where: () => {
+    const set = Object.entries(filter()).filter(([, value]) => value !== "");
+    return ["/admin/traces", { ...Object.fromEntries(set), limit: String(PAGE_TRACES) }];
+  },
+  show: makePage,
+});
 const beginKeys = newestOnly();
 
 /** Each under its name in the API. */
@@ -35,64 +44,68 @@ const filters = {
   key: byId("traces-key", HTMLSelectElement),
 };
 
-/** The cursor of each page up to the one that is shown; the first has none.
- * @type {(string | null)[]} */
-let cursors = [null];
-/** @type {string | null} */
-let nextCursor = null;
 /** The trace that is shown in the list's place. @type {string | null} */
 let shownId = null;
 
 export function startTracesView() {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    cursors = [null];
-    read();
+    readFirst();
   });
-  form.addEventListener("reset", () => {
-    cursors = [null];
-    setTimeout(read); // once the fields are empty
-  });
+  form.addEventListener("reset", () => setTimeout(readFirst)); // once the fields are empty
   forget.addEventListener("click", () => void whileBusy(forget, forgetAll));
-  older.addEventListener("click", () => {
-    cursors.push(nextCursor);
-    read();
-  });
-  newer.addEventListener("click", () => {
-    cursors.pop();
-    read();
-  });
   watchSession(() => {
-    cursors = [null];
+    pager.reset();
     if (!view.hidden) showTraces(shownId);
   });
 }
 
 /** Shows one request, or the list.
  * @param {string | null} id
- * @param {string | null} [key] whose requests alone are listed; null: as the filter is */
-export function showTraces(id, key = null) {
+ * @param {import("./routes.js").Filter | null} [wanted] what is listed; null: as it was */
+export function showTraces(id, wanted = null) {
   shownId = id;
   const looks = mayLook();
   forget.hidden = !mayChange();
-  if (key !== null) {
-    cursors = [null];
-    offerKeys([], key);
-  }
+  if (wanted !== null) setFilter(wanted);
   form.hidden = !looks;
   all.hidden = looks && id !== null;
-  if (looks && id !== null) {
-    beginRead();
-    return showTrace(id);
-  }
+  if (looks && id !== null) return showTrace(id, tracesHash(filter()));
   hideTrace();
   if (looks) {
     void readKeys();
-    return read();
+    keepPlace();
+    return pager.read();
   }
-  beginRead();
   pages.hidden = true;
-  fill(list, explainAbsence("Traces can be seen with an admin key."));
+  pager.showInstead(explainAbsence("Traces can be seen with an admin key."));
+}
+
+/** What the form lets through. */
+function filter() {
+  return Object.fromEntries(
+    Object.entries(filters).map(([name, { value }]) => [name, value.trim()]),
+  );
+}
+
+/** Stays on its page where it is the filter already.
+ * @param {import("./routes.js").Filter} wanted */
+function setFilter(wanted) {
+  if (tracesHash(wanted) === tracesHash(filter())) return;
+  pager.reset();
+  offerKeys([], wanted.key ?? "");
+  for (const [name, field] of Object.entries(filters)) field.value = wanted[name] ?? "";
+}
+
+function readFirst() {
+  pager.reset();
+  keepPlace();
+  pager.read();
+}
+
+/** Has the address say what is listed, for whoever comes back to it or loads it anew. */
+function keepPlace() {
+  history.replaceState(null, "", tracesHash(filter()));
 }
 
 /** Offers the keys that there are. Where they cannot be read, the list of requests says why. */
@@ -125,46 +138,19 @@ async function forgetAll() {
   if (!sure) return;
   try {
     await call("/admin/traces", { method: "DELETE" });
-    cursors = [null];
-    read();
+    readFirst();
   } catch (error) {
-    fill(list, errorNotice(error, read));
+    pager.showInstead(errorNotice(error, () => pager.read()));
   }
-}
-
-function isFiltered() {
-  return Object.values(filters).some(({ value }) => value.trim() !== "");
-}
-
-function read() {
-  const isNewest = beginRead();
-  pages.hidden = true;
-  fill(list, loadingNotice("Reading the traces…"));
-  const query = new URLSearchParams({ limit: String(PAGE_TRACES) });
-  for (const [name, { value }] of Object.entries(filters))
-    if (value.trim() !== "") query.set(name, value.trim());
-  const cursor = cursors.at(-1);
-  if (cursor) query.set("cursor", cursor);
-  call(`/admin/traces?${query}`).then(
-    (page) => {
-      if (isNewest()) showPage(page);
-    },
-    (error) => {
-      if (isNewest()) fill(list, errorNotice(error, read));
-    },
-  );
 }
 
 const COLUMNS = ["Time", "Request", "Status", "Answered by", "Difficulty", "Took", "USD"];
 
-/** @param {{ traces: TraceSummary[], cursor: string | null }} page */
-function showPage({ traces, cursor }) {
-  nextCursor = cursor;
-  pages.hidden = cursor === null && cursors.length === 1;
-  older.disabled = cursor === null;
-  newer.disabled = cursors.length === 1;
-  pageNumber.textContent = `Page ${cursors.length}`;
-  if (traces.length === 0) return fill(list, emptyNotice(explainNone()));
+/** @param {{ traces: TraceSummary[], cursor: string | null }} page
+ *  @param {boolean} isFirst */
+function makePage({ traces, cursor }, isFirst) {
+  pages.hidden = cursor === null && isFirst;
+  if (traces.length === 0) return emptyNotice(explainNone(isFirst));
   const longestMs = Math.max(...traces.map(({ duration_ms }) => duration_ms), 1);
   const head = el("tr", {}, ...COLUMNS.map((name) => el("th", { scope: "col" }, name)));
   const rows = traces.map((trace) => makeRow(trace, longestMs));
@@ -175,12 +161,13 @@ function showPage({ traces, cursor }) {
     el("tbody", {}, ...rows),
   );
   const region = { class: "scroll", role: "region", tabindex: 0, "aria-label": "Recent requests" };
-  fill(list, el("div", region, table));
+  return el("div", region, table);
 }
 
-function explainNone() {
-  if (cursors.length > 1) return "There are no older requests.";
-  return isFiltered()
+/** @param {boolean} isFirst */
+function explainNone(isFirst) {
+  if (!isFirst) return "There are no older requests.";
+  return Object.values(filter()).some((value) => value !== "")
     ? "No request that is remembered fits the filter."
     : "Nothing is remembered yet. Ask something: a request shows up a second or two later.";
 }

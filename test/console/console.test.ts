@@ -15,12 +15,11 @@ const page = read("index.html");
 const load = (name: string) => import(new URL(`../../console/${name}`, import.meta.url).href);
 const { changesOf, isNone } = await load("changes.js");
 const { readEvents } = await load("sse.js");
-const { keyTracesHash, memoryHash, parseRoute, traceHash } = await load("routes.js");
-const { bytes, cutAt, logShare, passageMark, signed, usd } = await load("format.js");
+const { memoryHash, parseRoute, searchHash, traceHash, tracesHash } = await load("routes.js");
+const { bytes, clip, cutAt, logShare, passageMark, signed, usd } = await load("format.js");
 const { summandsOf } = await load("arithmetic.js");
 const { batchesOf, checkName, contentTypeOf, isLines, textOf } = await load("upload-parts.js");
 const { metadataChange, saved, savingCall, timeOf } = await load("document-change.js");
-const { inOrder } = await load("waterfall.js");
 const { call, events, namespacePath, streamChat, useKey } = await load("api.js");
 
 /** A body that arrives in these pieces. */
@@ -66,6 +65,7 @@ describe("routes", () => {
         section: "document",
         id: text,
         quote: text,
+        search: null,
       });
   });
 
@@ -74,9 +74,16 @@ describe("routes", () => {
       expect(parseRoute(hash)).toEqual({ view: "ask" });
     expect(parseRoute("#/memory/docs/document/%")).toMatchObject({ id: "%", quote: null });
     expect(parseRoute("#/memory")).toMatchObject({ namespace: null, section: "search" });
-    expect(parseRoute("#/traces")).toEqual({ view: "traces", id: null, key: null });
+    expect(parseRoute("#/traces")).toEqual({ view: "traces", id: null, filter: null });
     expect(parseRoute(traceHash("a/b %"))).toMatchObject({ view: "traces", id: "a/b %" });
-    expect(parseRoute(keyTracesHash("a&b %"))).toEqual({ view: "traces", id: null, key: "a&b %" });
+    for (const key of ["a&b %", ""]) {
+      const filter = { route: "edge", status: "5xx", min_ms: "", key };
+      expect(parseRoute(tracesHash(filter))).toEqual({ view: "traces", id: null, filter });
+    }
+    expect(tracesHash({ route: "", key: "" })).toBe("#/traces");
+    const search = { query: "a&b %?#", mode: "bm25", k: "3", explain: true };
+    for (const asked of [search, { ...search, explain: false }])
+      expect(parseRoute(searchHash("docs", asked))).toMatchObject({ search: asked });
   });
 
   it("encode every step of an admin path", () => {
@@ -101,6 +108,11 @@ describe("formats", () => {
       1,
     ]);
     expect([0, 1023, 1024, 1_572_864].map(bytes)).toEqual(["0 B", "1023 B", "1.0 KiB", "1.5 MiB"]);
+  });
+
+  it("a clipped text ends in a whole character", () => {
+    expect([2, 3, 4].map((chars) => clip("a🦩bc", chars))).toEqual(["a…", "a…", "a🦩…"]);
+    expect(clip("a🦩", 3)).toBe("a🦩");
   });
 
   it("money has the digits that tell it from nothing, and a sign always shows", () => {
@@ -243,21 +255,6 @@ describe("changes of a document", () => {
   });
 });
 
-describe("stages", () => {
-  const span = (span_id: string, parent_id: string | null) => ({ span_id, parent_id });
-
-  it("stand below the one they are part of, each once, whatever their parents say", () => {
-    const spans = [
-      ...[span("a", null), span("b", null), span("c", "a"), span("d", "c")],
-      ...[span("e", "a"), span("f", "elsewhere"), span("g", "h"), span("h", "g")],
-    ];
-    const rows = inOrder(spans) as { span: { span_id: string }; depth: number }[];
-    expect(rows.map((row) => `${row.span.span_id}${row.depth}`).join(" ")).toBe(
-      "a1 c2 d3 e2 b1 f1",
-    );
-  });
-});
-
 describe("calls", () => {
   const fetched = vi.fn<(path: string, init: RequestInit) => Promise<Response>>();
 
@@ -302,6 +299,12 @@ describe("calls", () => {
     await expect(call("/v1/models")).rejects.toMatchObject({ code: "network" });
   });
 
+  it("are not sent with a key that no header can carry: it is one that is refused", async () => {
+    useKey("“a-key”");
+    await expect(call("/v1/models")).rejects.toMatchObject({ code: "invalid_key", status: 401 });
+    expect(fetched).not.toHaveBeenCalled();
+  });
+
   it("stream the text, then give the report", async () => {
     const chunk = (text: string) =>
       `data: ${JSON.stringify({ choices: [{ delta: { content: text } }] })}\n\n`;
@@ -341,6 +344,19 @@ describe("the files", () => {
     ];
     const parses = (name: string) => ways.some((way) => way.test(read(name)));
     expect(scripts.filter(parses)).toEqual([]);
+  });
+
+  it("let no browser cut a text that is pasted: what is too long, the service refuses", () => {
+    const cut = Array.from(
+      page.matchAll(/<(?:textarea|input)\b[^>]*maxlength[^>]*>/g),
+      ([tag]) => tag,
+    );
+    const ids = cut.map((tag) => /\sid="([^"]+)"/.exec(tag)![1]);
+    expect(ids).toContain("key");
+    expect(
+      ids.filter((id) => /^(question|search-query|add-(id|title|text|metadata))$/.test(id!)),
+    ).toEqual([]);
+    expect(scripts.filter((name) => read(name).includes("maxlength"))).toEqual([]);
   });
 
   it("ask the page only for elements that it has once", () => {

@@ -128,6 +128,63 @@ describe(where, { skip: noBrowser !== null }, () => {
       expect(await seriousFindings(page)).toEqual([]);
     }));
 
+  it("of lines that are refused the first are told, and how many there are", () =>
+    on({}, async ({ show }, page) => {
+      await show("#/memory/handbook/add");
+      const line = (_: unknown, i: number) => `{"id": "r"${i % 200 === 9 ? ', "text": "x"' : ""}}`;
+      const some = Array.from({ length: 400 }, line);
+      const none = Array.from({ length: 50 }, () => "{}");
+      const buffer = Buffer.from([...some, ...none].join("\n"));
+      const file = { name: "r.ndjson", mimeType: "text/plain", buffer };
+      await page.setInputFiles("#upload-files", [file]);
+      await page.click("#upload-send");
+      await page.getByText("1 of 1 file").waitFor();
+      const state = page.locator(".upload-state");
+      expect(await state.textContent()).toMatch(
+        /^1 taken, 1 passage, 1 unchanged, 398 refused.*from document 401 on: document 0: /,
+      );
+      const faults = await state.locator("p.fault").allTextContents();
+      expect(faults.map((fault) => /^Document \d+/.exec(fault)![0])).toEqual([
+        ...["Document 1", "Document 2", "Document 3", "Document 4", "Document 5"],
+      ]);
+    }));
+
+  it("a text is read in its own direction, and turns no other words around", () =>
+    on({}, async ({ show }, page) => {
+      const id = "turned\u202e";
+      await fill(service, "handbook", [{ id, text: "يحصل الموظفون على إجازة!" }]);
+      await show(`#/memory/handbook/document/${encodeURIComponent(id)}`);
+      const left = (element: string, words: string) =>
+        page.evaluate(`(() => {
+          const node = document.querySelector("${element}").firstChild;
+          const range = document.createRange();
+          range.setStart(node, node.data.indexOf("${words}"));
+          range.setEnd(node, range.startOffset + 1);
+          return range.getBoundingClientRect().left;
+        })()`) as Promise<number>;
+      const text = "#memory-document .text";
+      expect(await left(text, "!")).toBeLessThan(await left(text, "يحصل"));
+      await page.getByRole("button", { name: "Delete", exact: true }).click();
+      const asked = "#confirm-text";
+      expect(await left(asked, "goes from")).toBeLessThan(await left(asked, "from"));
+    }));
+
+  it("bars and what is chosen show in the reader's own colours too", () =>
+    on({}, async ({ show }, page) => {
+      await page.emulateMedia({ forcedColors: "active" });
+      await show("#/memory/handbook/search");
+      await page.fill("#search-query", "days of leave");
+      await page.click("#search-send");
+      await page.waitForSelector(".hits .bar");
+      const style = (element: string, name: string) =>
+        page.evaluate(`getComputedStyle(document.querySelector("${element}")).${name}`);
+      expect(await style(".hits .bar > span", "backgroundColor")).not.toBe(
+        await style(".hits .bar", "backgroundColor"),
+      );
+      expect(await style(".tabs [aria-current]", "outlineStyle")).toBe("solid");
+      expect(await seriousFindings(page)).toEqual([]);
+    }));
+
   it("another namespace's figures are never shown under a namespace's name", () =>
     on({}, async ({ show }, page) => {
       await fill(service, "empty", [{ id: "one", text: "Only this." }]);
