@@ -72,6 +72,7 @@ function multiply(kernels: MatmulKernels, p: Problem, add?: Float32Array): Float
   });
   const stride = n + 3;
   const y = kernels.alloc(m * stride * 4);
+  kernels.u8(y, m * stride * 4).fill(0xa5); // between the rows too
   const before = add ?? new Float32Array(m * n).fill(Number.NaN);
   for (let r = 0; r < m; r++)
     kernels.f32(y + r * stride * 4, n).set(before.subarray(r * n, r * n + n));
