@@ -75,7 +75,7 @@ it.each([
   ["a date in an hour", new Date(Date.now() + 3_600_000).toUTCString(), 0],
 ])("a collector that asks to wait for %s is asked again, or not", async (_, header, exported) => {
   vi.spyOn(console, "error").mockImplementation(() => {});
-  const headers = header === undefined ? {} : { "retry-after": header };
+  const headers: Record<string, string> = header === undefined ? {} : { "retry-after": header };
   collector.replies.push({ status: 503, headers });
   expect((await send([{ ...OWN, spans: OWN.spans.slice(0, 1) }])).exported).toBe(exported);
 });
