@@ -254,6 +254,16 @@ it("what an older revision scored counts for no test, nor does what the edge did
   expect(watchDifficulty(promised, at(6), 9)).not.toBe(promised);
 });
 
+it("a question that left unread is known to be above its threshold, and no more", () => {
+  const after = (threshold: number) => {
+    let state = newDrift("b", CALIBRATION, 5);
+    const unread = { difficulty: null, threshold, revision: 5 };
+    for (let i = 0; i < DRIFT_WINDOW; i++) state = watchDifficulty(state, unread, 9);
+    return state.shift.distance;
+  };
+  expect([after(0.05), after(0.1), after(0.12), after(0.5)]).toEqual([0, 0, 1, 1]);
+});
+
 it("since is when the first alarm came, and a new promise ends those of risk alone", () => {
   const label = { difficulty: 0.1, threshold: 0.2, revision: 5, wrong: true };
   let state = newDrift("b", CALIBRATION, 5);

@@ -86,6 +86,20 @@ describe("ladderOf", () => {
       expect(threshold(0.2, at(start + 1e-9, 42), at(start + 0.1, 99, true))).toBeUndefined();
   });
 
+  it("what those below keep, their thresholds included, speaks for no engine", () => {
+    const at = (difficulty: number, n: number, wrong = false) =>
+      Array.from({ length: n }, () => ({ difficulty, wrong }));
+    const one = (below: number, ...scores: LabelledScore[][]) =>
+      ladderOf(TARGET, below, ["e"], [{ engine: "e", scores: scores.flat() }]);
+    expect(one(0.5, at(0.3, 500), at(0.55, 20, true))).toEqual([]);
+    expect(one(0.2, at(0.2, 42))).toEqual([]);
+    const first = { engine: "a", scores: [...at(0.3, 42), ...at(0.45, 99, true)] };
+    const second = { engine: "b", scores: [...at(0.44, 500), ...at(0.5, 20, true)] };
+    expect(ladderOf(TARGET, 0.2, ["a", "b"], [first, second])).toEqual([
+      { engine: "a", threshold: 0.4475 },
+    ]);
+  });
+
   it("targets of cost make no rungs", () => {
     for (const target of [{ backend_share: 0.3 }, { budget_usd_per_1k: 1 }])
       expect(ladderOf(target, 0.3, ["backend:good"], [good])).toEqual([]);
