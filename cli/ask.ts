@@ -129,7 +129,9 @@ async function streamAnswer(
       brink = chunk.brink ?? brink;
     }
   } catch (error) {
-    failure = error instanceof CommandError ? error : new CommandError(String(error));
+    if (error instanceof CommandError) failure = error;
+    else
+      failure = new CommandError(`the answer broke off (${(error as Error).message}): ask again`);
   }
   if (text !== "" && !text.endsWith("\n")) process.stdout.write("\n");
   if (failure !== null) throw failure;

@@ -66,10 +66,10 @@ export function connect(values: Values): Client {
     const response = await reach(`${root}${path}`, { method, headers, body });
     // Each reply of Brink's has it; another service may say 200 to all that it is asked.
     if (response.ok && response.headers.has("x-brink-trace")) return response;
-    throw refusal(root, response, await response.text());
+    throw refusal(root, response, await textOf(response));
   };
   const jsonOf = async (response: Response): Promise<unknown> => {
-    const text = await response.text();
+    const text = await textOf(response);
     try {
       return JSON.parse(text);
     } catch {
@@ -118,14 +118,25 @@ async function reach(url: string, init: RequestInit): Promise<Response> {
   try {
     return await fetch(url, init);
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    const fact = cause instanceof Error ? cause.message || cause.name : String(cause);
     const { origin } = new URL(url);
-    throw new ReplyError(
-      `${origin} cannot be reached (${fact}): is it running? npx brink doctor looks`,
-      0,
-    );
+    const looks = "is it running? npx brink doctor looks";
+    throw new ReplyError(`${origin} cannot be reached (${factOf(error)}): ${looks}`, 0);
   }
+}
+
+async function textOf(response: Response): Promise<string> {
+  try {
+    return await response.text();
+  } catch (error) {
+    const { origin } = new URL(response.url);
+    throw new ReplyError(`the reply of ${origin} broke off (${factOf(error)})`, 0);
+  }
+}
+
+/** Of what fetch threw, which hides it in the cause. */
+function factOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error ? cause.message || cause.name : String(cause);
 }
 
 function refusal(url: string, response: Response, text: string): ReplyError {

@@ -77,6 +77,7 @@ export const ingest: Command = {
     type: {
       type: "string",
       value: "TYPE",
+      choices: Object.keys(TYPES),
       help: "text, markdown, html, json or ndjson: for other names",
     },
     prefix: { type: "string", value: "TEXT", help: "before the ids of files and pages" },

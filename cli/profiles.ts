@@ -14,6 +14,7 @@ export interface Profile {
 export interface Profiles {
   /** The name of the one in use; null: none is. */
   current: string | null;
+  /** By name. Without a prototype where they were read: a name may be that of what it has. */
   profiles: Record<string, Profile>;
 }
 
@@ -32,7 +33,8 @@ export function readProfiles(path = profilesPath()): Profiles {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { current: null, profiles: {} };
+    if ((error as NodeJS.ErrnoException).code === "ENOENT")
+      return { current: null, profiles: Object.create(null) };
     throw new CommandError(`${path} cannot be read: ${(error as Error).message}`);
   }
   const parsed = parse(text);
@@ -48,7 +50,7 @@ function parse(text: string): Profiles | null {
       typeof url === "string" && (key === null || typeof key === "string");
     if (current !== null && typeof current !== "string") return null;
     if (typeof profiles !== "object" || !Object.values(profiles).every(fair)) return null;
-    return { current, profiles };
+    return { current, profiles: Object.assign(Object.create(null), profiles) };
   } catch {
     return null;
   }

@@ -68,6 +68,13 @@ it("a result that cannot be told the exit status of is one document of --json to
   expect([code, Object.keys(JSON.parse(out))]).toEqual([1, ["error"]]);
 });
 
+it("a reply that breaks off is told as one, and may be asked for again", async () => {
+  const headers = { "content-length": "100" };
+  const { message, passes } = await said(200, "{", headers);
+  expect(message).toMatch(/^the reply of http:\S+ broke off \(/);
+  expect(passes).toBe(true);
+});
+
 it("the code and what to do are in the document of --json", async () => {
   service.canned.set("GET /admin/keys", [{ status: 404, body: PAGE, headers: HTML }]);
   const { code, out } = await runBrink(["keys", "list", "--json", "--url", `${service.url}/v1`]);

@@ -143,3 +143,11 @@ it("options go first, then a named profile, the environment, the profile in use"
   await expect(address({ profile: "c" })).rejects.toThrow('no profile "c" (known: a, b)');
   await expect(address({ url: "x" })).rejects.toThrow("x is no http or https URL");
 });
+
+it("a profile may be called as what every object has", async () => {
+  const url = "https://one.example";
+  await run({ profile: "constructor", url });
+  expect(profiles().profiles.constructor.url).toBe(url);
+  const missing = within({}, () => addressOf({ profile: "toString" }));
+  await expect(missing).rejects.toThrow('there is no profile "toString"');
+});
