@@ -61,6 +61,18 @@ it("another body, path or query under the same key is idempotency_key_reused", a
   expect(await outcome(DOCUMENTS, { json, headers: keyed("k2") })).toEqual([200, null]);
 });
 
+it("another method or content type under the same key is idempotency_key_reused", async () => {
+  const { call, outcome } = startApi();
+  const reused = [422, "idempotency_key_reused"];
+  const path = "/admin/namespaces/docs";
+  expect((await call(path, { method: "PUT", json: {}, headers: keyed() })).status).toBeLessThan(
+    300,
+  );
+  expect(await outcome(path, { method: "DELETE", json: {}, headers: keyed() })).toEqual(reused);
+  const headers = { ...keyed(), "content-type": "application/json; charset=utf-8" };
+  expect(await outcome(path, { method: "PUT", json: {}, headers })).toEqual(reused);
+});
+
 it("the same write at once is in use, with Retry-After", async () => {
   const { call, service } = startApi();
   const released = Promise.withResolvers<void>();
