@@ -143,6 +143,18 @@ it("where the ledger is away, deny refuses and allow goes on without limits", as
   expect(await drain(allowing.engine(speaks).answer(asking()))).toBe("four more");
 });
 
+it("what may be held all the same, where the ledger did not answer, is given back", async () => {
+  const { quota, calls } = openQuota();
+  quota.reserve = async () => {
+    throw new Error("network connection lost");
+  };
+  const { meter, kept } = meterOf(quota, { budget_usd: 1 });
+  const answer = drain(meter.engine(speaks).answer(asking()));
+  await expect(answer).rejects.toMatchObject({ code: "ledger_unavailable" });
+  await Promise.all(kept);
+  expect(calls).toEqual([["settle", 0]]);
+});
+
 it("a settlement that fails is tried again", async () => {
   const { calls, quota } = openQuota();
   const settle = quota.settle;
