@@ -118,7 +118,7 @@ it("where none comes free in time the request waits once and is told so", async 
   await held.return(undefined);
 });
 
-it("of two that have their first token at once the slower gives its place and use back", async () => {
+it("of two first tokens at once the slower gives its place back and tells its use", async () => {
   const usage = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 };
   const both = Promise.withResolvers<void>();
   let asked = 0;

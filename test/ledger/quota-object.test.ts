@@ -90,7 +90,7 @@ it("an answer that ends after its reservation lapsed is paid for all the same, o
   expect(await quota.budget("month")).toMatchObject({ spent_nanos: 80, lapsed_nanos: 0 });
 });
 
-it("for an hour what was settled is known, and for a day what lapsed, however often asked", async () => {
+it("what was settled is known for an hour, and what lapsed for a day", async () => {
   const quota = env.CLOCKED_QUOTA.getByName("known for long");
   await quota.reserve("settled", 10, month(1_000));
   await quota.settle("settled", 7);
