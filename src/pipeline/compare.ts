@@ -71,7 +71,7 @@ function differ(text: string, reference: string): boolean | null {
 
 interface Asked {
   counts: ShadowCounts;
-  /** Null where the engine failed or did not end by itself. */
+  /** Null where the engine failed, refused or did not end by itself. */
   text: string | null;
   /** Who answered, as `brink.engine`. */
   engine: string | null;
@@ -93,6 +93,7 @@ async function ask(
   let text = "";
   let usage: Usage | null = null;
   let finish: string | null = null;
+  let refused = false;
   let id = engine.id;
   let failed = 0;
   try {
@@ -104,6 +105,7 @@ async function ask(
       text += piece.text;
       usage = piece.usage ?? usage;
       finish = piece.finish_reason ?? finish;
+      refused ||= piece.refusal === true;
       id = piece.served?.id ?? id;
     }
   } catch {
@@ -111,7 +113,8 @@ async function ask(
   }
   const { prompt_tokens = 0, completion_tokens = 0 } = usage ?? {};
   const counts = { sent: 1, failed, dropped: 0, prompt_tokens, completion_tokens };
-  return { counts, text: failed === 0 && finish === "stop" ? text : null, engine: id };
+  const said = failed === 0 && finish === "stop" && !refused;
+  return { counts, text: said ? text : null, engine: id };
 }
 
 function addUp(a: ShadowCounts, b: ShadowCounts): ShadowCounts {

@@ -52,16 +52,18 @@ export function observed(
 ): Tap {
   let text = "";
   let finish: string | null = null;
+  let refused = false;
   let usage: Usage | null = null;
   return {
     piece: (piece) => {
       if ((piece.index ?? 0) === 0) text += piece.text;
+      refused ||= piece.refusal === true;
       finish = piece.finish_reason ?? finish;
       usage = piece.usage ?? usage;
     },
     ended: () => {
       const told = report();
-      const outcome = outcomeOf(work, told, text, finish === "stop");
+      const outcome = outcomeOf(work, told, text, finish === "stop" && !refused);
       observe({ outcome, work, usage, report: told, model });
     },
   };

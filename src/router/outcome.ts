@@ -33,6 +33,7 @@ export interface Outcome {
   asked?: string;
   /** The cached answer that it was, or became. */
   cache?: string;
-  /** Whether the text is all that the engine had to say: it stopped by itself, nothing is cut. */
+  /** Whether the text is all that the engine had to say: it stopped by itself, nothing is cut,
+   *  and it is no refusal. */
   whole?: boolean;
 }

@@ -1,14 +1,17 @@
 import { expect, it } from "vitest";
+import type { EnginePiece } from "../../src/engine/engine.ts";
 import { NOTE_SOURCES_MAX, OUTCOME_CHARS_MAX } from "../../src/limits.ts";
 import type { SearchHit } from "../../src/memory/types.ts";
 import { type Answered, type Observed, observed } from "../../src/pipeline/observe.ts";
 import type { BrinkReport, Citation } from "../../src/pipeline/types.ts";
 
+interface Told extends Pick<EnginePiece, "refusal"> {
+  hits?: SearchHit[];
+  citations?: Citation[];
+}
+
 /** What an answer leaves behind whose question and texts are this one. */
-function answeredOf(
-  text: string,
-  { hits = [], citations = [] }: { hits?: SearchHit[]; citations?: Citation[] } = {},
-): Answered {
+function answeredOf(text: string, { hits = [], citations = [], ...piece }: Told = {}): Answered {
   const messages = [{ role: "user", content: text }];
   const work = {
     request: {
@@ -24,7 +27,7 @@ function answeredOf(
   const tap = observed(work, { model: "auto", report }, (one) => {
     answered = one;
   });
-  tap.piece({ text: text.slice(0, -2) });
+  tap.piece({ text: text.slice(0, -2), ...piece });
   tap.piece({ text: text.slice(-2), finish_reason: "stop" });
   tap.ended(true);
   return answered!;
@@ -47,6 +50,14 @@ it("texts of an outcome are cut, and an answer that was cut stands for none", ()
     const answered = answeredOf(whole + "x".repeat(more));
     expect(answered.outcome).toMatchObject({ question: whole, text: whole, edge_answer: whole });
     expect(answered.outcome.standing).toBe(more === 0 ? "alone" : "dependent");
+  }
+});
+
+it("a refusal stands for no answer: it is no label, and becomes no note", () => {
+  for (const refusal of [undefined, true] as const) {
+    const { whole, standing } = answeredOf("I will not say.", { refusal }).outcome;
+    const expected = refusal ? [false, "dependent"] : [true, "alone"];
+    expect([whole, standing]).toEqual(expected);
   }
 });
 

@@ -93,14 +93,17 @@ it("what the router did not decide is recorded and nothing more", async () => {
   expect([backend.asked.length, compared.length]).toEqual([0, 0]);
 });
 
-it("a backend that fails, or says only half, gives no label and is counted", async () => {
+it("a backend that fails, says only half or refuses gives no label and is counted", async () => {
   const { backend, compared, deps } = setUp();
   backend.piece = new Error("down");
   await recordAnswer(deps, answered({}));
   backend.piece = { text: "It was", finish_reason: "length" };
   await recordAnswer(deps, answered({}));
+  backend.piece = { text: "I will not say.", refusal: true, finish_reason: "stop" };
+  await recordAnswer(deps, answered({}));
   expect(compared).toMatchObject([
     [{ sent: 1, failed: 1 }, [{ wrong: null }]],
+    [{ sent: 1, failed: 0 }, [{ wrong: null }]],
     [{ sent: 1, failed: 0 }, [{ wrong: null }]],
   ]);
 });
