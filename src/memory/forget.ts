@@ -1,7 +1,7 @@
 /** Forgetting by policy: documents older than an age, and the oldest beyond a number. */
 import { FORGET_DOCUMENTS_STEP, FORGET_INTERVAL_MS, SHARD_FANOUT } from "../limits.ts";
 import { hashOf, shardOf } from "./shard-map.ts";
-import { type AgedDocument, pooled } from "./shard-port.ts";
+import { type AgedDocument, pooled, totalOf } from "./shard-port.ts";
 import type { Change, ShardRange } from "./shard-types.ts";
 import type { NamespaceOptions } from "./types.ts";
 import type { WorkContext } from "./work.ts";
@@ -72,8 +72,8 @@ async function tooMany(
   { max_documents }: Policy,
 ): Promise<AgedDocument[]> {
   if (max_documents === undefined) return [];
-  const stats = await pooled(map, SHARD_FANOUT, ({ object }) => context.call(object, "stats"));
-  const documents = stats.reduce((sum, each) => sum + each.documents, 0);
+  const counts = await pooled(map, SHARD_FANOUT, ({ object }) => context.call(object, "counts"));
+  const { documents } = totalOf(counts);
   const excess = Math.min(documents - max_documents, FORGET_DOCUMENTS_STEP);
   return excess <= 0 ? [] : oldest(context, map, excess, null);
 }

@@ -129,8 +129,7 @@ export class Namespace {
   }
 
   async #documents(): Promise<number> {
-    const stats = await this.each((object) => this.#call(object, "stats"));
-    return totalOf(stats).documents;
+    return totalOf(await this.each((object) => this.#call(object, "counts"))).documents;
   }
 
   /** Asks every shard of the map as it is now, a few at once; answers in the map's order. */
@@ -324,8 +323,8 @@ export class Namespace {
    *  work runs. */
   split(object?: string | null): Promise<void> {
     return this.read(async (map) => {
-      const stats = await pooled(map, SHARD_FANOUT, (range) => this.#call(range.object, "stats"));
-      const passages = (at: number) => stats[at]!.passages;
+      const counts = await pooled(map, SHARD_FANOUT, (range) => this.#call(range.object, "counts"));
+      const passages = (at: number) => counts[at]!.passages;
       const asked = map.findIndex((range) => range.object === object);
       if (object !== undefined && asked < 0)
         throw new ServiceError("invalid_request", `no shard lies in ${object}`, { param: "shard" });

@@ -44,6 +44,7 @@ export function ownShard(owner: ShardOwner): ShardMethods {
       shard().options(); // what has expired goes first
       return oldestDocuments(owner.sql, limit, before);
     },
+    counts: () => shard().counts(),
     stats: () => shard().stats(),
     compact: async (rebuild) => changed(shard().compact(rebuild)),
     startCopy: (copy) => shard().startCopy(copy),

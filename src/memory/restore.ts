@@ -88,8 +88,8 @@ async function fill(context: WorkContext, work: RestoreWork): Promise<void> {
 /** Puts the new objects to use once their counts are the manifest's, less what expired since. */
 async function finish(context: WorkContext, work: RestoreWork): Promise<void> {
   const { store, call } = context;
-  const stats = await pooled(work.targets, SHARD_FANOUT, ({ object }) => call(object, "stats"));
-  const { documents, passages } = totalOf(stats);
+  const counts = await pooled(work.targets, SHARD_FANOUT, ({ object }) => call(object, "counts"));
+  const { documents, passages } = totalOf(counts);
   const mayLack = work.first_expiry !== null && work.first_expiry <= context.now();
   const { expected } = work;
   if (!mayLack && (documents !== expected.documents || passages !== expected.passages))

@@ -35,6 +35,8 @@ export interface ShardMethods {
   removeWhere(filter: Filter): Promise<number>;
   /** The oldest documents by time, at most `limit`; with `before` only those that are older. */
   oldest(limit: number, before: number | null): AgedDocument[];
+  /** What it holds; loads no index, as `stats` does. */
+  counts(): Pick<ShardStats, "documents" | "passages">;
   stats(): ShardStats;
   compact(rebuild: boolean): Promise<void>;
   /** Of the copy with that number; see Shard. */
@@ -92,9 +94,9 @@ export async function settledPool<T, R>(
 }
 
 /** What shards hold together. */
-export function totalOf(stats: readonly Pick<ShardStats, "documents" | "passages">[]) {
+export function totalOf(counts: readonly Pick<ShardStats, "documents" | "passages">[]) {
   return {
-    documents: stats.reduce((sum, each) => sum + each.documents, 0),
-    passages: stats.reduce((sum, each) => sum + each.passages, 0),
+    documents: counts.reduce((sum, each) => sum + each.documents, 0),
+    passages: counts.reduce((sum, each) => sum + each.passages, 0),
   };
 }

@@ -212,6 +212,11 @@ export class Shard {
     return rows.length;
   }
 
+  /** What it holds, without its index; O(documents). */
+  counts(): Pick<ShardStats, "documents" | "passages"> {
+    return this.#open().store.counts();
+  }
+
   /** Counts; O(documents). */
   stats(): ShardStats {
     const { store, segments, passages } = this.#open();

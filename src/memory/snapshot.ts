@@ -143,10 +143,12 @@ async function copyPage(context: WorkContext, work: SnapshotWork, shard: number)
 async function seal(context: WorkContext, work: SnapshotWork): Promise<void> {
   const { store, call } = context;
   for (const shard of work.shards.keys()) while (!(await copyPage(context, work, shard)));
-  const stats = await pooled(work.shards, SHARD_FANOUT, ({ range }) => call(range.object, "stats"));
+  const counts = await pooled(work.shards, SHARD_FANOUT, ({ range }) =>
+    call(range.object, "counts"),
+  );
   work.sealed = {
     completed_at: context.now(),
-    ...totalOf(stats),
+    ...totalOf(counts),
     options: store.options()!,
     dim: store.dim(),
     next_row: store.nextRow(),

@@ -125,12 +125,12 @@ async function finish(context: WorkContext, work: SplitWork): Promise<boolean> {
 /** Throws where the copy does not hold as much as its source. */
 async function checkCounts({ call }: WorkContext, { source, targets }: SplitWork): Promise<void> {
   for (let count = 1; ; count++) {
-    const before = await call(source.object, "stats");
-    const copies = await Promise.all(targets.map(({ object }) => call(object, "stats")));
+    const before = await call(source.object, "counts");
+    const copies = await Promise.all(targets.map(({ object }) => call(object, "counts")));
     const copied = totalOf(copies);
     if (copied.documents === before.documents && copied.passages === before.passages) return;
     // What expires between two counts is in one of them: then all are counted again.
-    const after = await call(source.object, "stats");
+    const after = await call(source.object, "counts");
     const expired = after.documents < before.documents;
     const said = `a split of ${before.documents} documents has ${copied.documents}`;
     assert(expired && count < COUNTS_MAX, said);

@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
 import { codeOf } from "../../src/errors.ts";
 import { ALARM_MS_MAX, JOBS_MAX } from "../../src/limits.ts";
+import { isolateIndexes } from "../../src/memory/budget.ts";
 import { NAMESPACE_DEFAULTS } from "../../src/memory/types.ts";
 import { hitsOf, type Memory, passage, prepared, store } from "./documents.ts";
 import {
@@ -192,6 +193,24 @@ it.each([1, 3])("what is too old or too much is forgotten, from %i shards", asyn
     expect(await ids()).toEqual([5, 30, 1, 3, 2]);
   } finally {
     vi.useRealTimers();
+  }
+});
+
+it.each([1, 3])("looking for what is too much loads no index, of %i shards", async (shards) => {
+  const forget = { max_documents: 2 };
+  const { stepped, memory } = await pair(`forget/unloaded-${shards}`, { shards, forget });
+  await store(memory, [prepared("a", "amber"), prepared("b", "birch")]);
+  const others = Array.from({ length: shards - 1 }, (_, i) => `forget/unloaded-3/g1-${i}`);
+  for (const object of [stepped, ...others.map((name) => env.STEPPED_MEMORY.getByName(name))])
+    await evictDurableObject(object);
+  const loaded = vi.spyOn(isolateIndexes, "use");
+  try {
+    await stepped.tick();
+    expect(loaded).not.toHaveBeenCalled();
+    expect(await hitsOf(memory, asking("amber"))).toHaveLength(2);
+    expect(loaded).toHaveBeenCalled();
+  } finally {
+    loaded.mockRestore();
   }
 });
 
