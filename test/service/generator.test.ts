@@ -111,7 +111,8 @@ async function startProxy() {
       headers: { authorization: authorization!, ...(type ? { "content-type": type } : {}) },
       body: body.length > 0 ? (body as unknown as BodyInit) : undefined,
     });
-    response.writeHead(answer.status).end(await answer.text());
+    const trace = answer.headers.get("x-brink-trace")!;
+    response.writeHead(answer.status, { "x-brink-trace": trace }).end(await answer.text());
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const close = async () => {
