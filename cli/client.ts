@@ -3,6 +3,11 @@ import { setTimeout as wait } from "node:timers/promises";
 import { addressOf } from "./address.ts";
 import { CommandError, type Values } from "./command.ts";
 import { CLI_ATTEMPTS_MAX, CLI_RETRY_MS, CLI_RETRY_MS_MAX } from "./limits.ts";
+import { logBeside } from "./progress.ts";
+import { oneLine } from "./table.ts";
+
+/** The attempt after whose failure a repeated call is spoken of. */
+const TOLD_AT = 2;
 
 export interface Client {
   /** The reply's JSON. Throws ReplyError with the service's own message and code. */
@@ -100,7 +105,8 @@ export function connect(values: Values): Client {
   };
 }
 
-/** Repeats what fails for what may pass, CLI_ATTEMPTS_MAX times in all. */
+/** Repeats what fails for what may pass, CLI_ATTEMPTS_MAX times in all. Waits get longer: whoever
+ *  looks on is told at the second. */
 async function repeat<T>(call: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -108,6 +114,7 @@ async function repeat<T>(call: () => Promise<T>): Promise<T> {
     } catch (error) {
       if (!(error instanceof ReplyError && error.passes) || attempt === CLI_ATTEMPTS_MAX)
         throw error;
+      if (attempt === TOLD_AT) logBeside(oneLine(`${error.message}; trying again`));
       const ms = error.retryAfterMs ?? CLI_RETRY_MS * 2 ** (attempt - 1);
       await wait(Math.min(ms, CLI_RETRY_MS_MAX));
     }

@@ -74,6 +74,12 @@ export function startCounter(label: string, what: string, silent: boolean): Prog
   };
 }
 
+/** Prints a line that stays, whether there is a bar or not. */
+export function logBeside(line: string): void {
+  if (movesCursor()) logOverLine(line);
+  else console.error(line);
+}
+
 /** In the place of the bar's line, which comes back with its next update. */
 function logOverLine(line: string): void {
   process.stderr.write(`\r\x1b[K${line}\n`);

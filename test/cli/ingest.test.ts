@@ -206,8 +206,9 @@ describe("a job", () => {
   it("sends a part again after trouble, and nothing counts twice", async () => {
     write({ "many.ndjson": [...lines(1_500), "bad\n"].join("") });
     service.trouble = ["lost", "busy"];
-    const { result } = await run(["many.ndjson"]);
+    const { result, said } = await run(["many.ndjson"]);
     expect(result).toMatchObject({ upserted: 1_500, error_count: 1 });
+    expect(said.match(/^.*trying again$/gm)).toEqual([expect.stringContaining("(memory_busy)")]);
     expect(result.errors[0]!.source).toBe("many.ndjson:1501");
     expect(service.calls.filter((call) => call.includes("/lines"))).toHaveLength(4);
   });
