@@ -61,7 +61,7 @@ const fitPart = answered(parts.fitPart);
 const thresholdPart = answered(parts.thresholdPart);
 const examples = answered(questions);
 const { model, ridge } = fitModel(parts.fitPart);
-const file = { ...withCalibration(model, thresholdPart), provenance: provenance(args.data) };
+const file = { ...withCalibration(model, parts.thresholdPart), provenance: provenance(args.data) };
 writeFileSync(weightsPath, `${JSON.stringify(file, null, 1)}\n`);
 for (const [name, part] of Object.entries({ fitPart, thresholdPart })) {
   const scored = score(model, part);
@@ -143,8 +143,9 @@ function withCalibration(fitted: DifficultyModel, part: readonly Example[]): Dif
   const { weights, before } = fitted;
   const digest = createHash("sha256").update(JSON.stringify({ weights, before })).digest("hex");
   const version = digest.slice(0, 12);
-  const scores = score(fitted, part).map(({ difficulty, wrong }) => [difficulty, wrong ? 1 : 0]);
-  const abstained = Math.round((answers.length - examples.length) / THRESHOLD_SHARE);
+  const given = answered(part);
+  const scores = score(fitted, given).map(({ difficulty, wrong }) => [difficulty, wrong ? 1 : 0]);
+  const abstained = part.length - given.length;
   return {
     ...fitted,
     version: `difficulty-${version}`,
