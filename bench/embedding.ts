@@ -37,8 +37,9 @@ async function readNumbers() {
   const kernels = Kernels.create(compileKernels());
   const file = await GgufStream.open(openModel());
   const { metadata } = file.header;
+  // Now: their bytes go before the weights come.
+  const pieces = [...stringsOf(metadata, "tokenizer.ggml.tokens")];
   const { weights } = await loadBert(kernels, file, new WordPiece(metadata).vocab_size);
-  const pieces = stringsOf(metadata, "tokenizer.ggml.tokens");
   return { numbers: numbersOf(kernels, weights), pieces };
 }
 
@@ -98,7 +99,7 @@ async function openScene(): Promise<Scene> {
     fast: await load("fast"),
     int8: await peerSession(numbers, "int8"),
     f32: await peerSession(numbers, "f32"),
-    transformers: await openTransformers(transformersModel(numbers), [...pieces], numbers.config),
+    transformers: await openTransformers(transformersModel(numbers), pieces, numbers.config),
   };
 }
 
