@@ -1,6 +1,6 @@
 /** The console in a real browser, against the built Worker. Skipped where there is no Chromium. */
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import {
   type ConsolePage,
   type Look,
@@ -9,7 +9,7 @@ import {
   seriousFindings,
   settled,
 } from "../support/browser.ts";
-import { HOSTILE, onConsole } from "../support/console-page.ts";
+import { HOSTILE, onConsole, TRACED_WAIT } from "../support/console-page.ts";
 import { fill, START_MS_MAX } from "../support/running-service.ts";
 import { type Backed, startWithBackend } from "../support/service-with-backend.ts";
 
@@ -39,11 +39,8 @@ async function seed(): Promise<void> {
   backend.script({ text: `${HOSTILE} [1]` });
   const { headers } = await ask("backend", `${HOSTILE} What of parrots?`);
   traceId = headers.get("x-brink-trace")!;
-  for (;;) {
-    const { status } = await service.call("GET", `/admin/traces/${traceId}`);
-    if (status === 200) return;
-    await new Promise((done) => setTimeout(done, 100));
-  }
+  const known = async () => (await service.call("GET", `/admin/traces/${traceId}`)).status === 200;
+  await vi.waitUntil(known, TRACED_WAIT);
 }
 
 const PRICES = { BACKEND_PRICE_INPUT_PER_MTOK: "1", BACKEND_PRICE_OUTPUT_PER_MTOK: "10" };

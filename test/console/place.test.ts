@@ -1,7 +1,7 @@
 /** Where the console's user is: the page that is read, the part that has the keyboard, and the
  *  address that leads there again. In a real browser; skipped where there is no Chromium. */
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import {
   type ConsolePage,
   type Look,
@@ -10,7 +10,7 @@ import {
   seriousFindings,
   settled,
 } from "../support/browser.ts";
-import { onConsole } from "../support/console-page.ts";
+import { onConsole, TRACED_WAIT } from "../support/console-page.ts";
 import { streamReply } from "../support/openai-server.ts";
 import { fill, START_MS_MAX } from "../support/running-service.ts";
 import { type Backed, becomes, startWithBackend } from "../support/service-with-backend.ts";
@@ -36,11 +36,8 @@ async function seed(): Promise<void> {
   const ask = () => service.call("POST", "/v1/chat/completions", body, key);
   await Promise.all(Array.from({ length: REQUESTS }, ask));
   const path = `/admin/traces?limit=100&key=${id}`;
-  for (;;) {
-    const { traces } = (await service.call("GET", path)).body;
-    if (traces.length === REQUESTS) return;
-    await new Promise((done) => setTimeout(done, 100));
-  }
+  const known = async () => (await service.call("GET", path)).body.traces.length === REQUESTS;
+  await vi.waitUntil(known, TRACED_WAIT);
 }
 
 describe(where, { skip: noBrowser !== null }, () => {

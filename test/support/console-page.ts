@@ -6,6 +6,9 @@ import { type ConsolePage, type Look, openConsole } from "./browser.ts";
 /** What must be shown as the text that it is, with a mark that turns the direction of writing. */
 export const HOSTILE = `"><script>pwned=1</script><img src=x onerror="pwned=1">\u202e'&amp;`;
 
+/** How long a request's trace is waited for, which comes a second after it. */
+export const TRACED_WAIT = { timeout: 30_000, interval: 100 };
+
 /** Runs on a page of its own, which may do nothing against its policy, nor what HOSTILE says. */
 export async function onConsole(
   browser: Browser,
