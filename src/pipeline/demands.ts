@@ -63,21 +63,21 @@ export function refuseTheImpossible(
   const backend = available.backend && (model === "auto" || model === "backend");
   const generator = model === "generator" || (available.generator && model !== "backend");
   if (backendOnly !== null && !backend)
-    throw refusal(backendOnly, "a backend", available.backend, null);
+    throw refusal(backendOnly, "a backend", available.backend, paramOf(backendOnly));
   if (generatorOnly !== null && (backendOnly !== null || !generator))
     throw refusal(generatorOnly, "a generator", available.generator, generatorOnly);
   if (writtenOnly !== null && !generator && !backend) {
-    const param = writtenOnly.split(" ")[0]!;
     const there = available.backend || available.generator;
-    throw refusal(writtenOnly, "a generator or a backend", there, param);
+    throw refusal(writtenOnly, "a generator or a backend", there, paramOf(writtenOnly));
   }
 }
 
-function refusal(what: string, engine: string, there: boolean, param: string | null): ServiceError {
+/** The field of the request that a demand in words is of. */
+function paramOf(demand: string): string {
+  return demand.startsWith("a content part") ? "messages" : demand.split(" ")[0]!;
+}
+
+function refusal(what: string, engine: string, there: boolean, param: string): ServiceError {
   const lack = there ? "which this request did not leave open" : "and none is configured";
-  return new ServiceError(
-    "unsupported_parameter",
-    `${what} needs ${engine}, ${lack}`,
-    param === null ? {} : { param },
-  );
+  return new ServiceError("unsupported_parameter", `${what} needs ${engine}, ${lack}`, { param });
 }

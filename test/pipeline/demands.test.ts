@@ -40,14 +40,20 @@ it("tools, images and a search of the web need a backend", () => {
   expect(findDemands(request(TOOLS)).backendOnly).toBe("tools");
   const search = { web_search_options: {} };
   expect(findDemands(request(search)).backendOnly).toBe("web_search_options");
-  expect(outcome("auto", search, GENERATOR)).toEqual(["unsupported_parameter", null]);
+  expect(outcome("auto", search, GENERATOR)).toEqual([
+    "unsupported_parameter",
+    "web_search_options",
+  ]);
   const image = [{ type: "text", text: "a" }, { type: "image_url" }];
   expect(findDemands(request({}, image)).backendOnly).toBe("a content part of type image_url");
   for (const model of ["auto", "backend"] as const)
     expect(outcome(model, TOOLS, BOTH)).toBe("taken");
   for (const model of ["edge", "generator"] as const)
-    expect(outcome(model, TOOLS, BOTH)).toEqual(["unsupported_parameter", null]);
-  expect(outcome("auto", TOOLS, GENERATOR)).toEqual(["unsupported_parameter", null]);
+    expect(outcome(model, TOOLS, BOTH)).toEqual(["unsupported_parameter", "tools"]);
+  expect(outcome("auto", TOOLS, GENERATOR)).toEqual(["unsupported_parameter", "tools"]);
+  expect(() => refuseTheImpossible("auto", findDemands(request({}, image)), NONE)).toThrow(
+    expect.objectContaining({ code: "unsupported_parameter", param: "messages" }),
+  );
 });
 
 it.each([
