@@ -28,13 +28,15 @@ export const cacheSet: Command = {
   summary: "Say which answers are given again: what is named changes, the rest stays.",
   description:
     "Of a namespace, or without one of the tenant. The value `default` takes back what was set:\n" +
-    "a namespace then follows the tenant, the tenant the defaults.",
+    "a namespace then follows the tenant, the tenant the defaults. The same request gets again,\n" +
+    "with --exact `asked`, what a request asked to keep; with `repeatable` also what was not\n" +
+    "sampled; with `all` every answer; with `off` none.",
   options: {
     exact: {
       type: "string",
       value: "WHICH",
       choices: ["off", "asked", "repeatable", "all", INHERITED],
-      help: "to the same request: no answer, those asked for, those that are not sampled, all",
+      help: "to the same request: off, asked, repeatable or all",
     },
     semantic: {
       type: "string",

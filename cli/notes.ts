@@ -70,12 +70,15 @@ export const notesPolicy: Command = {
   name: "notes policy",
   args: "NS",
   summary: "Show what becomes a note, or set it: what is named changes.",
+  description:
+    "With `off` nothing does, and no note answers; with `rated` a backend's answer that was\n" +
+    "rated good, and a correction; with `agreed` also what engines agree on.",
   options: {
     notes: {
       type: "string",
       value: "WHICH",
       choices: ["off", "rated", "agreed"],
-      help: "nothing, and none answers; what was rated good; also what engines agree on",
+      help: "what becomes one: off, rated or agreed",
     },
     "ttl-days": { type: "string", value: "N", help: "how long a note lives, 365 at most" },
     ...SERVICE_OPTIONS,

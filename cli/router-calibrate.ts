@@ -14,10 +14,10 @@ export const routerCalibrate: Command = {
     `${DATA_HELP}\n` +
     "The edge is asked each question, and the threshold becomes the greatest that the labels\n" +
     "support: the bound holds for questions like these, if none of them made the weights.\n" +
-    "Without --data the labels are those that the service collected: feedback and backends\n" +
-    "that disagreed, and --json has null for the questions, answers, wrong and abstained that\n" +
-    "it counts with --data. Each call makes a version: npx brink router rollback VERSION goes\n" +
-    "back.",
+    "Without --data the labels are those that the service collected by comparing answers with\n" +
+    "a backend's (router set --shadow-rate), ratings left out, and --json has null for the\n" +
+    "questions, answers, wrong and abstained that it counts with --data. Each call makes a\n" +
+    "version: npx brink router rollback VERSION goes back.",
   options: {
     ...DATA_OPTIONS,
     add: { type: "boolean", help: "keep the labels that are there" },

@@ -17,7 +17,7 @@ export const tracesList: Command = {
       type: "string",
       value: "ROUTE",
       choices: ["edge", "backend"],
-      help: "those that it answered",
+      help: "those that it answered: edge or backend",
     },
     status: { type: "string", value: "CODE", help: "an HTTP status, or a class such as 5xx" },
     since: { type: "string", value: "TIME", help: "ISO 8601, or how long ago: 30m, 12h, 2d" },

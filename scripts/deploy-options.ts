@@ -15,7 +15,10 @@ export const DEPLOY_OPTIONS: Record<string, CommandOption> = {
   snapshots: { type: "boolean", help: "with a bucket for the memory's snapshots" },
   vectorize: { type: "boolean", help: "with a Vectorize index for namespaces that want one" },
   analytics: { type: "boolean", help: "with a data set of Workers Analytics Engine" },
-  "no-check": { type: "boolean", help: "do not ask the deployment a question at the end" },
+  "no-check": {
+    type: "boolean",
+    help: "neither ask the deployment a question nor make a first key to ask with",
+  },
 };
 
 export interface DeployPlan {

@@ -43,6 +43,15 @@ it("each command is found by its words, helped with by its options, and named on
   }
 });
 
+it("help names every value that an option may have", () => {
+  for (const one of COMMANDS)
+    for (const [name, { choices = [] }] of Object.entries(optionsOf(one)))
+      for (const choice of choices)
+        expect(describeCommand(one), `${one.name} --${name}`).toMatch(
+          new RegExp(`\\b${choice}\\b`),
+        );
+});
+
 it("an unknown command, verb, option or value is told with what was meant", () => {
   const refuse = (...words: string[]) => refuseUnknown(COMMANDS, words).message;
   expect(refuse("serch", "docs")).toBe('there is no command "serch": did you mean search?');
