@@ -14,7 +14,7 @@ export interface DocumentationPage {
 const NOT_LOADED =
   /^(README|api|decisions|kernels.*|.*measured.*|router-prior|engine|sharding|trust)\.md$/;
 
-const ASKS = /"messages": \[|messages: \[|"choices": \[|brink ask "/;
+const ASKS = /"messages": \[|messages: \[|"choices": \[|brink ask "|prompt: "|invoke\("/;
 
 /** Brink's own documentation, a document for each `##` section of README.md and of what in docs/
  *  is for its users, in file order. What `npm start` preloads into the namespace `docs`. */
