@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { METRIC_NAMESPACES_MAX } from "../../src/limits.ts";
 import { FAMILIES, tellGrowth } from "../../src/pipeline/metric-families.ts";
@@ -44,6 +45,25 @@ it("every family is valid, and every one that a request can make is there", asyn
     { name: "brink_tenant_stage_seconds_count", labels: { stage: "retrieve" }, value: 2 },
   ]);
   expect(families.get("brink_memory_documents")!.type).toBe("gauge");
+});
+
+it("each family stands on the page of figures", async () => {
+  const api = startApi();
+  const alarmed = { ...(await api.service.routerAdmin.drift({} as never)) };
+  alarmed.difficulty = { ...alarmed.difficulty, distance: 0.1, bound: 0.2 };
+  const attempts = { answered: 1, failed: 0, timed_out: 0, rate_limited: 0, refused: 0 };
+  const backend = { name: "main", attempts: { ...attempts, abandoned: 0 }, circuit: "closed" };
+  const counts = { broken: 0, firstTokenMs: 1, promptTokens: 1, completionTokens: 1 };
+  const metrics = api.service.metrics();
+  Object.assign(api.service.routerAdmin, { drift: async () => alarmed });
+  Object.assign(api.service, {
+    metrics: () => ({ ...metrics, backends: [{ ...backend, ...counts, inFlight: 0, waiting: 0 }] }),
+  });
+  count(api, growthOf({ ...TRACE, error: "internal", cache: "hit" }, [["read", 1]]));
+  const page = readFileSync("docs/watching.md", "utf8");
+  const families = [...(await scrape(api, "?memory=true")).keys()];
+  expect(families.length).toBeGreaterThan(40);
+  expect(families.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
 });
 
 it("so many namespaces are asked for their sizes, and all are counted", async () => {
