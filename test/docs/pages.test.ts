@@ -4,6 +4,8 @@ import { dirname, join, normalize } from "node:path";
 import { expect, it } from "vitest";
 import { COMMANDS } from "../../cli/commands.ts";
 import { readDocumentation } from "../../scripts/documentation.ts";
+import { FORWARDED } from "../../scripts/forwarded.ts";
+import { ERROR_CODES } from "../../src/errors.ts";
 import { PAGES, readPage, root } from "./markdown.ts";
 
 /** GitHub's anchors of a page's headings. */
@@ -60,6 +62,18 @@ it("the map of the pages has each of them", () => {
   const map = readPage("docs/README.md");
   const pages = PAGES.filter((path) => path.startsWith("docs/") && path !== "docs/README.md");
   expect(pages.filter((path) => !map.includes(`](${path.replace("docs/", "")})`))).toEqual([]);
+});
+
+it("every variable and every error code has its row", () => {
+  const rowsOf = (page: string) =>
+    readPage(page)
+      .split("\n")
+      .filter((line) => line.startsWith("|"));
+  const lacking = (names: string[], page: string) =>
+    names.filter((name) => !rowsOf(page).some((row) => row.includes(`\`${name}\``)));
+  const variables = FORWARDED.filter((name) => name !== "BRINK_PRELOAD"); // of local runs alone
+  expect(lacking(variables, "docs/operations.md")).toEqual([]);
+  expect(lacking(Object.keys(ERROR_CODES), "docs/using-the-api.md")).toEqual([]);
 });
 
 it("what is loaded into memory has words for readers: no comment, and no example that asks", () => {
