@@ -280,8 +280,9 @@ function hitOf(ranking: Ranking, { at, passage: shown, chosen }: Shown): SearchH
   return hit;
 }
 
-/** Hits stay apart where joined neighbours make their texts overlap, but say so. */
-function markOverlaps(hits: readonly SearchHit[]): void {
+/** Hits stay apart where joined neighbours make their texts overlap, but say so: in each the others
+ *  of the list whose texts overlap its own. */
+export function markOverlaps(hits: readonly SearchHit[]): void {
   for (const hit of hits) {
     const others = hits.filter((other) => other !== hit && overlap(hit, other));
     hit.overlaps = others.map(({ passage_id }) => passage_id);

@@ -4,6 +4,7 @@ import { followUp, joinHops } from "../../index/second-hop.ts";
 import { countQueryTerms } from "../../index/terms.ts";
 import type { OnnxModels } from "../engine/onnx.ts";
 import { READER_ID } from "../engine/reader.ts";
+import { markOverlaps } from "../memory/search.ts";
 import type { SearchHit, SearchReply, SearchRequest } from "../memory/types.ts";
 import type { SpanReader } from "../model/reader.ts";
 import { RERANKER_ID, type Reranker } from "../model/reranker.ts";
@@ -47,16 +48,19 @@ export async function retrieve(deps: RetrieveDeps, query: MemoryQuery): Promise<
     const second = await span("search", () => deps.search(secondRequest(request, hits[0]!)));
     for (const [stage, ms] of Object.entries(second.stages_ms)) stages[`second_${stage}`] = ms;
     hits = join(request, hits, second.hits);
-    partial ??= second.partial;
+    if ((second.partial?.missing ?? 0) > (partial?.missing ?? 0)) partial = second.partial;
   }
   if (rerank !== undefined)
     hits = await timed(stages, "rerank", () =>
       span("rerank", () => rerankHits(deps, rerank, query.query, hits)),
     );
+  hits = hits.slice(0, asked.k);
+  // Of what each search found others are left out here, and come beside it.
+  if ((asked.neighbours ?? 0) > 0) markOverlaps(hits);
   const total = Object.entries(stages).reduce((sum, [stage, ms]) => {
     return /^(embed|rerank|(second_)?total)$/.test(stage) ? sum + ms : sum;
   }, 0);
-  return { hits: hits.slice(0, asked.k), stages_ms: { ...stages, total }, partial };
+  return { hits, stages_ms: { ...stages, total }, partial };
 }
 
 async function timed<T>(

@@ -102,6 +102,49 @@ it("with one hit a document a second search brings other documents", async () =>
   expect(ids(await retrieve(deps, asked))).toEqual(["a", "b", "c", "x"]);
 });
 
+it("hits name the others that overlap them, of both searches, and none that is left out", async () => {
+  const of = (seq: number, start: number, score: number) =>
+    hit("lease", score, { passage_id: `lease#${seq}`, start, end: start + 30 });
+  const first = [of(0, 0, 0.9), hit("b", 0.8), hit("c", 0.7), of(1, 20, 0.6)];
+  const second = [of(2, 25, 0.5)];
+  for (const one of [...first, ...second]) one.overlaps = ["as its own search has it"];
+  const query = { ...QUERY, neighbours: 1 };
+  const overlaps = ({ hits }: SearchReply) =>
+    hits.map(({ passage_id, overlaps }) => [passage_id, overlaps]);
+  const hops = await retrieve(depsOf([first, second]).deps, { ...query, iterative: { hops: 2 } });
+  expect(overlaps(hops)).toEqual([
+    ["lease#0", ["lease#2"]],
+    ["b#0", []],
+    ["c#0", []],
+    ["lease#2", ["lease#0"]],
+  ]);
+  const rerank = { model: null, depth: 4 };
+  const { deps } = depsOf([first], [0.9, 0.1, 0.1, 0]);
+  const cut = await retrieve(deps, { ...query, k: 2, rerank });
+  expect(overlaps(cut)).toEqual([
+    ["lease#0", []],
+    ["b#0", []],
+  ]);
+});
+
+it("of two searches the one that lost more shards says how many are missing", async () => {
+  const missing = [1, 2, 0].map((n) => (n === 0 ? null : { shards: 3, missing: n }));
+  for (const [one, other, expected] of [
+    [0, 1, 1],
+    [1, 2, 1],
+    [2, 1, 1],
+    [2, 2, 2],
+  ] as const) {
+    const { deps } = depsOf([[hit("a", 0.9)], []]);
+    const partials = [missing[one]!, missing[other]!];
+    const search: RetrieveDeps["search"] = async (request) => {
+      return { ...(await deps.search(request)), partial: partials.shift() ?? null };
+    };
+    const reply = await retrieve({ ...deps, search }, { ...QUERY, iterative: { hops: 2 } });
+    expect(reply.partial).toEqual(missing[expected]);
+  }
+});
+
 it("where nothing is found there is no second search and nothing to read", async () => {
   const { deps, asked, read } = depsOf([[]]);
   const rerank = { model: null, depth: 10 };
