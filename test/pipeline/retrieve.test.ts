@@ -102,7 +102,7 @@ it("with one hit a document a second search brings other documents", async () =>
   expect(ids(await retrieve(deps, asked))).toEqual(["a", "b", "c", "x"]);
 });
 
-it("hits name the others that overlap them, of both searches, and none that is left out", async () => {
+it("hits name the others of the reply that overlap them, whichever search found them", async () => {
   const of = (seq: number, start: number, score: number) =>
     hit("lease", score, { passage_id: `lease#${seq}`, start, end: start + 30 });
   const first = [of(0, 0, 0.9), hit("b", 0.8), hit("c", 0.7), of(1, 20, 0.6)];
