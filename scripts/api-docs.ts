@@ -58,7 +58,7 @@ Bodies are JSON, and so are replies, unless said otherwise. Every failure is an 
 field of a request that is not marked as required may be left out, and null counts as left out
 unless its own words say what null means; a field of a reply is there unless it is marked. A
 request's unknown fields are refused, except by \`POST /v1/chat/completions\`, which hands them to
-the engine. \`x[].y\` is the field \`y\` of each element of the list \`x\`, and \`x.*\` any field of
+a backend. \`x[].y\` is the field \`y\` of each element of the list \`x\`, and \`x.*\` any field of
 \`x\`.
 `;
 

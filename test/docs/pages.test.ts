@@ -5,6 +5,7 @@ import { expect, it } from "vitest";
 import { COMMANDS } from "../../cli/commands.ts";
 import { readDocumentation } from "../../scripts/documentation.ts";
 import { FORWARDED } from "../../scripts/forwarded.ts";
+import { BrinkReply } from "../../src/api/schema/replies.ts";
 import { ERROR_CODES } from "../../src/errors.ts";
 import { PAGES, readPage, root } from "./markdown.ts";
 
@@ -64,7 +65,7 @@ it("the map of the pages has each of them", () => {
   expect(pages.filter((path) => !map.includes(`](${path.replace("docs/", "")})`))).toEqual([]);
 });
 
-it("every variable and every error code has its row", () => {
+it("every variable, every error code and every field of `brink` has its row", () => {
   const rowsOf = (page: string) =>
     readPage(page)
       .split("\n")
@@ -74,6 +75,7 @@ it("every variable and every error code has its row", () => {
   const variables = FORWARDED.filter((name) => name !== "BRINK_PRELOAD"); // of local runs alone
   expect(lacking(variables, "docs/operations.md")).toEqual([]);
   expect(lacking(Object.keys(ERROR_CODES), "docs/using-the-api.md")).toEqual([]);
+  expect(lacking(Object.keys(BrinkReply.shape), "docs/using-the-api.md")).toEqual([]);
 });
 
 it("what is loaded into memory has words for readers: no comment, and no example that asks", () => {
