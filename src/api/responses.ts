@@ -1,6 +1,7 @@
 /** POST /v1/responses -> 200, whole or streamed, in OpenAI's shapes plus `brink`. Errors:
  *  invalid_request, unsupported_parameter, and those of an answer. */
 import type { EnginePiece } from "../engine/engine.ts";
+import { codeOf, loggedOf, ServiceError } from "../errors.ts";
 import { allPieces, ask, streamReply } from "./ask.ts";
 import { readJson } from "./body.ts";
 import { endpoint, newApi } from "./context.ts";
@@ -30,7 +31,9 @@ endpoint(
   },
   async (c) => {
     const { call, echo } = parseResponses(await readJson(c), c.get("caller"));
-    const asked = await ask(c, call);
+    const asked = await ask(c, call).catch((error: unknown) => {
+      throw inOwnWords(error);
+    });
     const items = new ResponseItems(c.get("trace"), asked.answer, asked.created, echo);
     if (!call.stream) {
       for await (const piece of allPieces(asked)) items.add(piece);
@@ -44,6 +47,22 @@ endpoint(
     );
   },
 );
+
+/** What a chat's fields are called here. */
+const OWN_NAMES: Record<string, string | undefined> = {
+  messages: "input",
+  response_format: "text.format",
+  "response_format.type": "text.format.type",
+  logprobs: "include",
+};
+
+/** The pipeline names a chat's fields; a caller is told of its own. */
+function inOwnWords(error: unknown): unknown {
+  const { message, param: theirs } = (error ?? {}) as { message?: string; param?: string };
+  const [code, param] = [codeOf(error), OWN_NAMES[theirs ?? ""]];
+  if (code === null || param === undefined) return error;
+  return new ServiceError(code, message ?? code, { param, cause: error, logged: loggedOf(error) });
+}
 
 async function* eventsOf(
   items: ResponseItems,

@@ -259,6 +259,23 @@ it("stored state and tools of OpenAI's own are unsupported_parameter, by name", 
   expect((await call(PATH, { json: { input, ...quiet } })).status).toBe(200);
 });
 
+it("what no engine can do is told by the field's own name, not by a chat's", async () => {
+  const { call, service } = startApi();
+  const told = async (param: string | null) => {
+    const fault = new ServiceError("unsupported_parameter", "no", param === null ? {} : { param });
+    Object.assign(service, { answer: () => Promise.reject(fault) });
+    const response = await call(PATH, { json: { input } });
+    const { error } = (await response.json()) as { error: object };
+    expect([response.status, error]).toMatchObject([400, { code: fault.code, message: "no" }]);
+    return (error as { param: string | null }).param;
+  };
+  expect(await told("messages")).toBe("input");
+  expect(await told("response_format")).toBe("text.format");
+  expect(await told("logprobs")).toBe("include");
+  expect(await told("tools")).toBe("tools");
+  expect(await told(null)).toBeNull();
+});
+
 it("what is not a request is invalid_request, by the field at fault", async () => {
   const { call } = startApi();
   const refused: [object, string][] = [
