@@ -58,6 +58,8 @@ function refuse(message: string): never {
   throw new ServiceError("invalid_request", `filter: ${message}`, { param: "filter" });
 }
 
+const TOO_MANY = `has more than ${FILTER_NODES_MAX} conditions, and, or and not counted`;
+
 /** Untrusted JSON as a filter. `and`, `or` and `not` are operators and stand alone in their object;
  *  any other key is a metadata field, and several fields must all match. Throws `invalid_request`
  *  for any other shape and beyond FILTER_DEPTH_MAX levels or FILTER_NODES_MAX nodes. */
@@ -69,7 +71,7 @@ export function parseFilter(input: unknown): Filter {
     if (Object.keys(value).length === 0) nodes++;
     for (const [key, operand] of Object.entries(value)) {
       nodes++;
-      if (nodes > FILTER_NODES_MAX) refuse(`has more than ${FILTER_NODES_MAX} conditions`);
+      if (nodes > FILTER_NODES_MAX) refuse(TOO_MANY);
       if (key !== "and" && key !== "or" && key !== "not") {
         checkField(key, operand);
         continue;
@@ -81,7 +83,7 @@ export function parseFilter(input: unknown): Filter {
     }
   };
   check(input, 1);
-  if (nodes > FILTER_NODES_MAX) refuse(`has more than ${FILTER_NODES_MAX} conditions`);
+  if (nodes > FILTER_NODES_MAX) refuse(TOO_MANY);
   return input as Filter;
 }
 

@@ -108,8 +108,11 @@ export function cell(text: string): string {
   return text.replaceAll("|", "\\|").replaceAll("\n", " ").trim();
 }
 
+/** What stands beside a shape with a name and has no fields only says that null will do as well. */
 function alternativesOf({ anyOf = [], oneOf = [], allOf = [] }: JsonSchema): JsonSchema[] {
-  return [...anyOf, ...oneOf, ...allOf];
+  const named = allOf.some((schema) => referenceOf(schema) !== null);
+  const telling = (schema: JsonSchema) => referenceOf(schema) !== null || schema.properties;
+  return [...anyOf, ...oneOf, ...(named ? allOf.filter(telling) : allOf)];
 }
 
 /** A type with its bounds in words, e.g. `integer, 1 to 100 or null`. */

@@ -128,8 +128,8 @@ export const ChatRequest = z
       .nullish()
       .openapi({
         description:
-          "Adds `brink.features`, what the difficulty was computed from, and " +
-          "`brink.contributions`, what each of them adds to its logit.",
+          "Adds `brink.features`, what the difficulty was computed from, `brink.contributions`, " +
+          "what each of them adds to its logit, and `brink.best_span`.",
       }),
     top_k: z.int().min(0).nullish().openapi({ description: "0: no limit. Generators only." }),
     min_p: z.number().min(0).max(1).nullish().openapi({ description: "Generators only." }),

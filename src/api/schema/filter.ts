@@ -1,6 +1,7 @@
 /** The filter language of searches and deletions; index/filter.ts reads it. */
 import { type Filter, parseFilter } from "../../../index/filter.ts";
 import { codeOf } from "../../errors.ts";
+import { FILTER_DEPTH_MAX, FILTER_NODES_MAX, FILTER_VALUES_MAX } from "../../limits.ts";
 import { z } from "./common.ts";
 
 /** A filter as `parseFilter` accepts it. */
@@ -8,7 +9,9 @@ export const FilterField = filterSchema(false).openapi("Filter", {
   type: "object",
   description:
     "A filter on metadata: {field: value}, {field: {eq|ne|in|nin|gt|gte|lt|lte|exists|prefix: " +
-    "value}}, {and: [...]}, {or: [...]} or {not: filter}. Several fields must all hold.",
+    "value}}, {and: [...]}, {or: [...]} or {not: filter}. Several fields must all hold. It has " +
+    `${FILTER_DEPTH_MAX} levels and ${FILTER_NODES_MAX} conditions at most, and, or and not ` +
+    `counted, and a list of in or nin ${FILTER_VALUES_MAX} values.`,
   example: { and: [{ language: "en" }, { year: { gte: 2024 } }] },
 });
 

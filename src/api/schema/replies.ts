@@ -37,10 +37,12 @@ export const BrinkReply = z
       description: "brink-reader, brink-note, generator:NAME or backend:NAME.",
     }),
     answer: z.string().nullable().openapi({
-      description: "The bare answer that was extracted; null where none was.",
+      description:
+        "The bare answer that was extracted; null where none was, and where an engine wrote one.",
     }),
     difficulty: z.number().nullable().openapi({
-      description: "The probability that the edge's answer is not good enough.",
+      description:
+        "The probability that the edge's answer is not good enough; null where none was weighed.",
     }),
     difficulty_before: z.number().optional().openapi({
       description: "The same as far as it was known before anything was read.",
@@ -149,7 +151,10 @@ export const BrinkReply = z
       .optional()
       .openapi({ description: "The note that gave the answer, and where it is from." }),
   })
-  .openapi("Brink");
+  .openapi("Brink", {
+    description:
+      "Where the answer came from, and why; of a stream, on its chunk with the finish reason.",
+  });
 
 export const Token = z.object({
   token: z.string(),
@@ -209,7 +214,7 @@ export const ChatChunk = z
       }),
     ),
     usage: Usage.nullable().optional(),
-    brink: BrinkReply.optional().openapi({ description: "On the chunk with the finish reason." }),
+    brink: BrinkReply.optional(),
   })
   .openapi("ChatChunk");
 

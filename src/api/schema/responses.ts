@@ -111,7 +111,7 @@ export const ResponsesRequest = z
       .openapi({ description: "A question, or the conversation with the question at its end." }),
     instructions: z.string().nullish().openapi({ description: "Stand before the input." }),
     memory: MemoryField.nullish(),
-    explain: z.boolean().nullish().openapi({ description: "Adds `brink.features`." }),
+    explain: z.boolean().nullish().openapi({ description: "As a chat's." }),
     stream: z
       .boolean()
       .nullish()
