@@ -159,17 +159,20 @@ export interface Difference {
   /** Content stems of the one that the other lacks, and the share of all that both have. */
   extra: [number, number];
   shared: number;
+  /** How many of those that both have are a typing error apart. */
+  typos: number;
   /** Whether the stems that both have stand in the same order. */
   ordered: boolean;
 }
 
 export function compareWords(asked: QuestionWords, answered: QuestionWords): Difference {
-  const { only, others, common, ordered } = align(asked.stems, answered.stems);
+  const { only, others, common, typos, ordered } = align(asked, answered);
   const total = only.length + others.length + common;
   return {
     fact: factOf(asked, answered, only, others),
     extra: [only.length, others.length],
     shared: total === 0 ? 0 : common / total,
+    typos,
     ordered,
   };
 }
@@ -186,27 +189,29 @@ function factOf(a: QuestionWords, b: QuestionWords, only: string[], others: stri
   return null;
 }
 
-/** What each list has alone, and how many members pair up: equal, or one typing error apart. What
- *  the answered question says twice must be asked twice, since it may have been said to a purpose;
- *  the other way round it adds nothing. */
-function align(asked: readonly string[], answered: readonly string[]) {
-  const others: (string | null)[] = [...answered];
+/** What stems each question has alone, and how many pair up: equal, or one typing error apart,
+ *  unless one is a name: Smyth is no error for Smith. What the answered question says twice must be
+ *  asked twice, since it may have been said to a purpose; the other way round it adds nothing. */
+function align(asked: QuestionWords, answered: QuestionWords) {
+  const others: (string | null)[] = [...answered.stems];
   const only: string[] = [];
-  let common = 0;
-  let last = -1;
+  let [common, typos, last] = [0, 0, -1];
   let ordered = true;
-  for (const word of asked) {
+  const isLike = (word: string, other: string | null) =>
+    other !== null && !answered.names.has(other) && isTypo(word, other);
+  for (const word of asked.stems) {
     const exact = others.indexOf(word);
-    const at =
-      exact >= 0 ? exact : others.findIndex((other) => other !== null && isTypo(word, other));
+    const like = exact < 0 && !asked.names.has(word);
+    const at = like ? others.findIndex((other) => isLike(word, other)) : exact;
     if (at >= 0) {
       others[at] = null;
       common += 1;
+      if (like) typos += 1;
       ordered &&= at > last;
       last = at;
-    } else if (!answered.includes(word)) only.push(word);
+    } else if (!answered.stems.includes(word)) only.push(word);
   }
-  return { only, others: others.filter((word) => word !== null), common, ordered };
+  return { only, others: others.filter((word) => word !== null), common, typos, ordered };
 }
 
 export function isEqual(a: readonly string[], b: readonly string[]): boolean {
@@ -241,9 +246,10 @@ export function matchOf(
   if (isWordForWord(question, note.question)) return { how: "word for word", difficulty: 0.01 };
   if (cosine < COSINE_MIN) return null;
   const difference = compareWords(wordsOf(question), wordsOf(note.question));
-  const { fact, shared, ordered } = difference;
+  const { fact, shared, typos, ordered } = difference;
   if (fact !== null) return null;
-  if (shared === 1 && ordered) return { how: "the same words", difficulty: 0.02 };
+  // What looks like a typing error may be another word, as country is to county.
+  if (shared === 1 && typos === 0 && ordered) return { how: "the same words", difficulty: 0.02 };
   if (!isReadAlike(difference, edgeAnswer, { note, cosine })) return null;
   return { how: "like words and the same reading", difficulty: 0.05 };
 }
