@@ -53,8 +53,8 @@ export function fuse(candidates: ScoredCandidates, how: Fusing): Fused {
   const { bm25, cosine, lexical, estimate } = candidates;
   const n = bm25.length;
   const least = how.kind === "convex" ? how.bm25Least : 0;
-  const bm25Best = bm25.reduce((best, score) => (score > best ? score : best), least);
-  const cosineBest = cosine.reduce((best, score) => (score > best ? score : best), -1);
+  const bm25Best = greatest(bm25, least);
+  const cosineBest = greatest(cosine, -1);
   const bm25Rank = ranksOf(candidates, bm25, (i) => lexical[i] === 1);
   const cosineRank = ranksOf(candidates, cosine, (i) => !Number.isNaN(estimate[i]!));
   const scores = new Float64Array(n);
@@ -71,6 +71,13 @@ export function fuse(candidates: ScoredCandidates, how: Fusing): Fused {
   }
   const order = orderBy(candidates, scores);
   return { order, scores, bm25Rank, cosineRank, bm25Best, cosineBest };
+}
+
+/** The greatest score, or `least`. One that is not a number, as of what has no vector, is none. */
+function greatest(scores: Float32Array | Float64Array, least: number): number {
+  let best = least;
+  for (const score of scores) if (score > best) best = score;
+  return best;
 }
 
 /** Where a score stands between the least possible and the best, 0 to 1. A unit without a term of

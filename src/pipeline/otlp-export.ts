@@ -69,7 +69,7 @@ function rejectedOf(text: string): number {
   try {
     const reply = JSON.parse(text) as { partialSuccess?: { rejectedSpans?: unknown } };
     const count = Number(reply.partialSuccess?.rejectedSpans ?? 0);
-    return count > 0 ? count : 0;
+    return Number.isFinite(count) ? Math.max(0, count) : 0;
   } catch {
     return 0; // a collector may answer with nothing
   }
