@@ -28,3 +28,20 @@ it("a new script at installation is noticed", () => {
   // It warns of how versions are named. Nothing needs it: docs/security.md.
   expect(scripted.map(([path]) => path)).toEqual(["node_modules/protobufjs"]);
 });
+
+it("every package that another one asks for is there: `npm ci` takes no other lock file", () => {
+  type Locked = Partial<Record<"dependencies" | "optionalDependencies", Record<string, string>>>;
+  const { packages } = JSON.parse(lock) as { packages: Record<string, Locked> };
+  const isThere = (name: string, from: string): boolean => {
+    if (`${from}${from === "" ? "" : "/"}node_modules/${name}` in packages) return true;
+    return (
+      from !== "" && isThere(name, from.slice(0, Math.max(0, from.lastIndexOf("/node_modules/"))))
+    );
+  };
+  const lacking = Object.entries(packages).flatMap(([path, one]) =>
+    Object.keys({ ...one.dependencies, ...one.optionalDependencies })
+      .filter((name) => !isThere(name, path))
+      .map((name) => `${path}: ${name}`),
+  );
+  expect(lacking).toEqual([]);
+});
