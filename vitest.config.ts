@@ -35,7 +35,12 @@ export default defineConfig({
       },
       {
         plugins: [cloudflareTest({ wrangler: { configPath: "./test/memory/wrangler.toml" } })],
-        test: { name: "workerd", include: OBJECTS, testTimeout: 60_000 },
+        test: {
+          name: "workerd",
+          include: OBJECTS,
+          globalSetup: "./test/support/built.ts",
+          testTimeout: 60_000,
+        },
       },
     ],
   },
