@@ -22,6 +22,8 @@ export const PENALTIES: readonly number[] = [0.3, 1, 3, 10, 30, 100];
 export const FOLDS = 5;
 const STEPS_MAX = 50;
 const CONVERGED = 1e-9;
+/** A pivot this small beside the greatest one is what rounding left of 0. */
+const PIVOT_MIN = 1e-13;
 // A chance of exactly 0 or 1 would make one example's loss infinite.
 const CHANCE_MIN = 1e-12;
 
@@ -71,21 +73,26 @@ export function fitByGroup(
   const { weights, bias } = fitRidge(names, examples, penalty);
   const logits = heldOut.map(logitOf);
   const labels = examples.map(({ wrong }) => (wrong ? 1 : 0));
-  const fit = fitLogistic(
-    logits.map((logit) => [logit]),
-    labels,
-    0,
-  );
-  const slope = Math.max(0, fit.weights[0]!); // below 0 it would turn the order around
+  const { slope, shift } = stretchOf(logits, labels);
   const stretched = Object.entries(weights).map(
     ([name, one]) => [name, { ...one, weight: one.weight * slope }] as const,
   );
   return {
-    model: { weights: Object.fromEntries(stretched), bias: bias * slope + fit.bias },
+    model: { weights: Object.fromEntries(stretched), bias: bias * slope + shift },
     penalty,
     losses,
-    heldOut: logits.map((logit) => 1 / (1 + Math.exp(-slope * logit - fit.bias))),
+    heldOut: logits.map((logit) => 1 / (1 + Math.exp(-slope * logit - shift))),
   };
+}
+
+/** The line of the logits that fits the labels best, among those that do not turn the order around:
+ *  where a falling one would be best, a level one. */
+function stretchOf(logits: readonly number[], labels: readonly number[]) {
+  const rows = logits.map((logit) => [logit]);
+  const { weights, bias } = fitLogistic(rows, labels, 0);
+  if (weights[0]! >= 0) return { slope: weights[0]!, shift: bias };
+  const level = rows.map(() => []);
+  return { slope: 0, shift: fitLogistic(level, labels, 0).bias };
 }
 
 function logitOf(chance: number): number {
@@ -152,15 +159,21 @@ function lossOf(
   return { loss: mean(losses), error: Math.sqrt(variance / means.length) };
 }
 
+/** By what a column is standardized. One that never varies keeps its value: the rounding of a mean
+ *  would be a spread, by which another value, when it comes, would outweigh all. */
 function scaleOf(column: readonly number[]): { mean: number; std: number } {
+  if (column.every((x) => x === column[0])) return { mean: column[0] ?? 0, std: 1 };
   const mean = column.reduce((sum, x) => sum + x, 0) / column.length;
   const variance = column.reduce((sum, x) => sum + (x - mean) ** 2, 0) / column.length;
-  return { mean, std: Math.sqrt(variance) || 1 };
+  return { mean, std: Math.sqrt(variance) };
 }
 
 /** Minimizes the log loss of `labels` (0 or 1) plus ridge / 2 * |weights|^2 by Newton's method
  *  (iteratively reweighted least squares, Hastie et al., The Elements of Statistical Learning,
- *  4.4.1); the bias is not penalized. `rows` [n, d]. O(n d^2) a step. */
+ *  4.4.1); the bias is not penalized. `rows` [n, d]. O(n d^2) a step. Where there is no minimum, as
+ *  of labels that are all alike, or that a line parts and nothing penalizes, the walk ends as soon
+ *  as the slope is level; of what no label tells, as the weight of a column that never varies, it
+ *  leaves 0. */
 export function fitLogistic(
   rows: readonly (readonly number[])[],
   labels: readonly number[],
@@ -172,7 +185,8 @@ export function fitLogistic(
     const { gradient, hessian } = derivatives(rows, labels, beta, ridge);
     const change = solve(hessian, gradient);
     for (const [j, delta] of change.entries()) beta[j]! -= delta;
-    if (Math.max(...change.map(Math.abs)) < CONVERGED) break;
+    const greatest = (values: readonly number[]) => Math.max(...values.map(Math.abs));
+    if (greatest(change) < CONVERGED || greatest(gradient) < CONVERGED) break;
   }
   return { weights: beta.slice(0, d), bias: beta[d]! };
 }
@@ -202,25 +216,30 @@ function derivatives(
   return { gradient, hessian };
 }
 
-/** Solves A x = b by Gaussian elimination with partial pivoting; A is not kept. */
-function solve(a: number[][], b: readonly number[]): number[] {
+/** Solves A x = b by Gaussian elimination with partial pivoting; 0 for what A leaves open. */
+function solve(a: readonly number[][], b: readonly number[]): number[] {
   const n = b.length;
   const m = a.map((row, i) => [...row, b[i]!]);
+  const least = PIVOT_MIN * Math.max(...a.flat().map(Math.abs));
+  const columns: number[] = []; // of the pivots, row by row
   for (let column = 0; column < n; column++) {
-    let pivot = column;
-    for (let i = column + 1; i < n; i++)
+    const row = columns.length;
+    let pivot = row;
+    for (let i = row + 1; i < n; i++)
       if (Math.abs(m[i]![column]!) > Math.abs(m[pivot]![column]!)) pivot = i;
-    [m[column], m[pivot]] = [m[pivot]!, m[column]!];
-    for (let i = column + 1; i < n; i++) {
-      const factor = m[i]![column]! / m[column]![column]!;
-      for (let j = column; j <= n; j++) m[i]![j]! -= factor * m[column]![j]!;
+    if (Math.abs(m[pivot]![column]!) <= least) continue;
+    [m[row], m[pivot]] = [m[pivot]!, m[row]!];
+    for (let i = row + 1; i < n; i++) {
+      const factor = m[i]![column]! / m[row]![column]!;
+      for (let j = column; j <= n; j++) m[i]![j]! -= factor * m[row]![j]!;
     }
+    columns.push(column);
   }
   const x = new Array<number>(n).fill(0);
-  for (let i = n - 1; i >= 0; i--) {
-    let rest = m[i]![n]!;
-    for (let j = i + 1; j < n; j++) rest -= m[i]![j]! * x[j]!;
-    x[i] = rest / m[i]![i]!;
+  for (const [row, column] of [...columns.entries()].reverse()) {
+    let rest = m[row]![n]!;
+    for (let j = column + 1; j < n; j++) rest -= m[row]![j]! * x[j]!;
+    x[column] = rest / m[row]![column]!;
   }
   return x;
 }

@@ -51,6 +51,57 @@ describe("the logistic fit", () => {
   });
 });
 
+it("a value that never varied counts for nothing, however its mean is rounded", () => {
+  const random = mulberry32(3);
+  for (const still of [0.001, 0.1, Math.log1p(2)]) {
+    const examples = Array.from({ length: 301 }, (_, n) => {
+      const signal = random();
+      return { group: `${n}`, values: { still, signal }, wrong: random() < signal };
+    });
+    const model = fitRidge(["still", "signal"], examples, 1);
+    expect(model.weights.still).toEqual({ mean: still, std: 1, weight: expect.closeTo(0, 12) });
+  }
+});
+
+describe("the logistic fit where there is no single minimum", () => {
+  const chancesOf = (rows: number[][], { weights, bias }: { weights: number[]; bias: number }) =>
+    rows.map((row) => {
+      return 1 / (1 + Math.exp(-row.reduce((sum, x, j) => sum + x * weights[j]!, bias)));
+    });
+
+  it.each([0, 1])("of labels that are all alike is nearly certain, at a ridge of %f", (ridge) => {
+    const rows = [[-2], [-1], [1], [2]];
+    for (const label of [0, 1]) {
+      const chances = chancesOf(rows, fitLogistic(rows, [label, label, label, label], ridge));
+      for (const chance of chances) expect(chance).toBeCloseTo(label, 8);
+    }
+  });
+
+  it("of labels that a line parts is nearly certain on both sides", () => {
+    const rows = [[-2], [-1], [1], [2]];
+    const chances = chancesOf(rows, fitLogistic(rows, [0, 0, 1, 1], 0));
+    for (const [n, chance] of chances.entries()) expect(chance).toBeCloseTo(n < 2 ? 0 : 1, 8);
+  });
+
+  it("leaves a weight of 0 to a column that never varies, before others and after them", () => {
+    const alone = fitLogistic([[-1], [0], [1], [2]], [0, 1, 0, 1], 0);
+    for (const at of [0, 1]) {
+      const rows = [-1, 0, 1, 2].map((x) => (at === 0 ? [0, x] : [x, 0]));
+      const { weights, bias } = fitLogistic(rows, [0, 1, 0, 1], 0);
+      expect(weights[at]).toBe(0);
+      expect([weights[1 - at], bias]).toEqual([alone.weights[0], alone.bias]);
+    }
+  });
+
+  it("of rows that are all alike says the share of the labels", () => {
+    for (const value of [0, -1.4480198248343352, 3]) {
+      const rows = [[value], [value], [value], [value], [value]];
+      const chances = chancesOf(rows, fitLogistic(rows, [1, 0, 0, 0, 0], 0));
+      for (const chance of chances) expect(chance).toBeCloseTo(0.2, 9);
+    }
+  });
+});
+
 describe("folds", () => {
   it("keep a group together, and no fold exceeds another by more than the largest group", () => {
     const groups = fc.array(fc.integer({ min: 0, max: 20 }).map(String), { minLength: 1 });
@@ -126,6 +177,34 @@ describe("cross-validation", () => {
     for (const name of ["signal", "noise"])
       expect(model.weights[name]!.weight * ridge.weights[name]!.weight).toBeGreaterThanOrEqual(0);
   });
+
+  it.each([
+    [
+      "labels that the features part",
+      (n: number, x: number) => [1.2 * Number(n >= 150) + x, n >= 150],
+    ],
+    ["features that never vary", (n: number) => [1, n % 20 < 4]],
+    ["features that never vary and uneven groups", (n: number) => [1, n > 270 || n % 100 === 3]],
+    ["one group with all that is wrong", (n: number, x: number) => [x, n % 10 === 0]],
+  ] as [string, (n: number, x: number) => [number, boolean]][])(
+    "fitted by group, chances mean what they say of %s",
+    (_, of) => {
+      const draw = mulberry32(17);
+      const given = Array.from({ length: 300 }, (__, n): Example => {
+        const [signal, wrong] = of(n, draw());
+        return { group: `g${n % 10}`, values: { signal, noise: draw() }, wrong };
+      });
+      const { model, heldOut } = fitByGroup(["signal", "noise"], given);
+      expect(Object.values(model.weights).every(({ weight }) => Number.isFinite(weight))).toBe(
+        true,
+      );
+      const said = heldOut.reduce((sum, chance) => sum + chance, 0);
+      expect(said).toBeCloseTo(given.filter(({ wrong }) => wrong).length, 6);
+      // All examples by the weights that are kept: none of them is held out now.
+      const kept = given.reduce((sum, { values }) => sum + scoreLogistic(model, values), 0);
+      expect(Math.abs(kept - said)).toBeLessThan(6);
+    },
+  );
 
   it("of labels that only the group tells, learns nothing from other groups", () => {
     const memorable = Array.from({ length: 200 }, (_, n) => {
