@@ -11,11 +11,21 @@ import {
 } from "../limits.ts";
 import type { WorkersAi } from "./backend-ai.ts";
 import { BackendCall } from "./backend-call.ts";
+import type { Pass } from "./backend-circuit.ts";
 import { BackendFailure } from "./backend-failure.ts";
 import { type Member, membersOf } from "./backend-member.ts";
 import { fullJitterMs } from "./backend-retry.ts";
 import type { Slot } from "./backend-slots.ts";
 import type { BackendAttempt, Engine, EnginePiece, EngineRequest } from "./engine.ts";
+
+/** A member that is to be asked now. */
+interface Place {
+  member: Member;
+  slot: Slot;
+  /** Taken in the same step in which the circuit was looked at: another request's walk may come
+   *  in between otherwise, and both would be the one that tries. */
+  pass: Pass;
+}
 
 /** An answer whose first piece is at hand. */
 interface Opened {
@@ -137,7 +147,7 @@ export class BackendPool implements Engine {
         const place = call.spent() ? null : await this.#place(call, tried, first(), signal);
         if (place === null) break;
         tried.add(place.member);
-        const opened = await this.#ask(call, place.member, place.slot, signal);
+        const opened = await this.#ask(call, place, signal);
         if (opened !== null) return opened;
       }
       const pauseMs = this.#pauseMs(call, round);
@@ -154,7 +164,7 @@ export class BackendPool implements Engine {
     tried: Set<Member>,
     first: boolean,
     signal: AbortSignal,
-  ): Promise<{ member: Member; slot: Slot } | null> {
+  ): Promise<Place | null> {
     const well = this.members.filter(
       (member) => !tried.has(member) && call.hopeful(member) && member.unwell() === null,
     );
@@ -166,7 +176,7 @@ export class BackendPool implements Engine {
       const preferred = (member: Member) => Number(member.id === call.request.prefer);
       for (const member of shuffled.sort((a, b) => preferred(b) - preferred(a))) {
         const slot = member.state.slots.take(member.config.concurrency);
-        if (slot !== null) return { member, slot };
+        if (slot !== null) return placeAt(member, slot);
       }
     }
     const best = open.filter(({ config }) => config.order === open[0]!.config.order);
@@ -174,7 +184,7 @@ export class BackendPool implements Engine {
     if (member === undefined) return null;
     const ms = Math.min(this.#options.queueMs, call.remainingMs());
     const slot = await member.state.slots.wait(ms, signal);
-    if (slot === null || member.unwell() === null) return slot && { member, slot };
+    if (slot === null || member.unwell() === null) return slot && placeAt(member, slot);
     slot.release(); // who was before it in the line found out
     return this.#place(call, tried, first, signal);
   }
@@ -182,13 +192,11 @@ export class BackendPool implements Engine {
   /** One attempt; null where it failed and another may mend that. */
   async #ask(
     call: BackendCall,
-    member: Member,
-    slot: Slot,
+    { member, slot, pass }: Place,
     signal: AbortSignal,
   ): Promise<Opened | null> {
     const { state, config, transport } = member;
     const { end, traceparent } = call.begin(member);
-    const pass = state.circuit.pass();
     const ms = Math.min(config.deadlineMs + this.#wholeMs(call.request), call.remainingMs());
     const pieces = transport.answer({ ...call.request, traceparent, signal }, ms);
     try {
@@ -241,6 +249,10 @@ export function poolOf(
   const pool = new BackendPool(membersOf(configs, ai));
   pools.set(configs, pool);
   return pool;
+}
+
+function placeAt(member: Member, slot: Slot): Place {
+  return { member, slot, pass: member.state.circuit.pass() };
 }
 
 /** A bug, or a refusal of the request, rather than one more backend that cannot. */

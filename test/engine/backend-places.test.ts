@@ -1,6 +1,7 @@
 import { expect, it, vi } from "vitest";
 import { Member } from "../../src/engine/backend-member.ts";
-import { BACKEND_QUEUE_MAX } from "../../src/limits.ts";
+import { BackendState } from "../../src/engine/backend-state.ts";
+import { BACKEND_QUEUE_MAX, CIRCUIT_OUTCOMES_MIN } from "../../src/limits.ts";
 import { ask, collect, memberAt, memberOf, poolOf } from "../support/backends.ts";
 import type { OpenAiServer } from "../support/openai-server.ts";
 import { event, fails, withThreeServers } from "../support/three-backends.ts";
@@ -158,4 +159,26 @@ it("the backend that has read the beginning is asked first, but of its order alo
   };
   expect(await chosen([0, 0, 0])).toBe("backend:b");
   expect(await chosen([0, 1, 1])).toBe("backend:a");
+});
+
+it.each([
+  ["at once", 100],
+  ["when a place is free", 1],
+])("of several requests that come together one alone tries, %s", async (_, concurrency) => {
+  const clock = { now: 1_000_000 };
+  const state = new BackendState(
+    () => clock.now,
+    () => 0.5,
+  );
+  const member = memberAt(a.url, "a", { concurrency }, {}, state);
+  for (let i = 0; i < CIRCUIT_OUTCOMES_MIN; i++) state.circuit.failed(state.circuit.pass());
+  clock.now += 10_000;
+  const held = concurrency === 1 ? state.slots.take(1) : null;
+  a.script({ delayMs: 30, step: fails(501) });
+  const pool = poolOf([member]);
+  const line = [1, 2, 3].map(() => collect(pool.answer(ask(true))));
+  held?.release();
+  for (const { status, reason } of (await Promise.allSettled(line)) as PromiseRejectedResult[])
+    expect([status, reason?.code]).toEqual(["rejected", "backend_unavailable"]);
+  expect(counts()[0]).toBe(1);
 });
