@@ -1,28 +1,4 @@
-/** `npm run torture -- [SUITE] [--seed S]`; without a suite: crash. Each prints its seed first, by
- *  which its choices come again, and ends with 1 where something is not as it must be.
- *  `crash [--kills N]`: kills the running service with SIGKILL at random moments of ingest, merge,
- *  split, snapshot and restore, 200 times unless told, and checks after every start that nothing
- *  acknowledged is lost, nothing deleted is back, that the index is as one made anew, and that a
- *  budget paid for every answer once. About 3 s a kill.
- *  `faults [--only NAME] [--quick]`: backends and bindings of the platform that fail in every way
- *  of test/torture/faults, and what a client gets then. `--quick` leaves out what takes half a
- *  minute; `--only` takes the cells with that in their name.
- *  `api [--minutes N]`: sends every operation of /openapi.json what its schemas allow and what they
- *  nearly allow, for 10 minutes unless told, and checks that no reply is a 5xx, but for a 503 that
- *  says what is lacking or when to come back, nor breaks its schema.
- *  `tenants [--minutes N]`: two tenants, of which one tries every operation with the ids, names,
- *  cursors and traces of the other, whose every text is marked.
- *  `simulation [--steps N] [--mutation NAME] [--replay FILE]`: the memory's code under a scheduler
- *  that chooses every message, alarm and fault by the seed, for a million steps unless told; what
- *  fails is made small and written as a trace, which `--replay` runs again. A mutation breaks a
- *  rule on purpose.
- *  `soak [--minutes N] [--rate R]`: backend answers, searches, writes and edge answers, 50 a second
- *  for an hour unless told; every reply must be right, the 99th percentile must not drift by more
- *  than a tenth, nor memory grow by more than 5 %.
- *  `load [--minutes N] [--rate R]`: the same at a rate that doubles until the service is saturated;
- *  what is answered must be right, and the first rate be served as before afterwards.
- *  `fuzz [--only NAME] [--cases N] [--case I]`: every kind of input from outside, spoilt
- *  (scripts/fuzz.ts). */
+/** `npm run torture -- [SUITE]`: breaks things on purpose and checks what comes of it. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
@@ -39,22 +15,63 @@ import { torture } from "../test/torture/torture.ts";
 import { exitOnSignals, startService } from "./service.ts";
 import { type Ran, rowOf } from "./torture-row.ts";
 
-const { values, positionals } = parseArgs({
-  options: {
-    seed: { type: "string", default: "1" },
-    kills: { type: "string", default: "200" },
-    minutes: { type: "string" },
-    rate: { type: "string" },
-    cases: { type: "string" },
-    case: { type: "string" },
-    steps: { type: "string", default: "1000000" },
-    replay: { type: "string" },
-    mutation: { type: "string", default: "" },
-    only: { type: "string" },
-    quick: { type: "boolean", default: false },
-  },
-  allowPositionals: true,
-});
+const HELP = `usage: npm run torture -- [SUITE] [--seed S] [options]
+
+Each suite prints its seed first, by which its choices come again, and ends with 1 where something
+is not as it must be. docs/trust.md has what each covers, and found.
+
+  crash       the default: kills the running service with SIGKILL at random moments of ingest,
+              merge, split, snapshot and restore, and checks after every start that nothing
+              acknowledged is lost, nothing deleted is back, that the index is as one made anew,
+              and that a budget paid for every answer once; --kills N, 200 of about 3 s
+  faults      backends and bindings of the platform that fail in every way of
+              test/torture/faults, and what a client gets then; --quick leaves out what takes
+              half a minute, --only NAME takes the cells with that in their name
+  api         every operation of /openapi.json, by what its schemas allow and nearly allow: no
+              reply is a 5xx, but for a 503 that says what is lacking or when to come back, nor
+              breaks its schema; --minutes N, 10
+  tenants     two tenants, of which one tries every operation with the ids, names, cursors and
+              traces of the other, whose every text is marked; --minutes N, 10
+  simulation  the memory's code under a scheduler that chooses every message, alarm and fault by
+              the seed; --steps N, a million; --replay FILE runs a trace of what failed again;
+              --mutation NAME breaks a rule on purpose
+  soak        backend answers, searches, writes and edge answers at one rate: every reply must be
+              right, the 99th percentile must not drift by more than a tenth, nor memory grow by
+              more than 5 %; --minutes N, 60; --rate R, 50 a second
+  load        the same at a rate that doubles until the service is saturated: what is answered
+              must be right, and the first rate be served as before afterwards; --minutes N, 7;
+              --rate R, 10 a second
+  fuzz        every kind of input from outside, spoilt; --only NAME, --cases N, --case I`;
+
+function parse() {
+  try {
+    return parseArgs({
+      options: {
+        seed: { type: "string", default: "1" },
+        kills: { type: "string", default: "200" },
+        minutes: { type: "string" },
+        rate: { type: "string" },
+        cases: { type: "string" },
+        case: { type: "string" },
+        steps: { type: "string", default: "1000000" },
+        replay: { type: "string" },
+        mutation: { type: "string", default: "" },
+        only: { type: "string" },
+        quick: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+      allowPositionals: true,
+    });
+  } catch (error) {
+    fail(`${(error as Error).message}\n\n${HELP}`);
+  }
+}
+
+const { values, positionals } = parse();
+if (values.help) {
+  console.log(HELP);
+  process.exit();
+}
 
 /** Null where the run has no row of its own. */
 const SUITES: Record<string, () => Promise<Ran | null> | null> = {
