@@ -93,6 +93,10 @@ it("a budget buys the share of questions that it pays for and no more", () => {
   expect(choose(0.2).threshold).toBe(0.8); // it pays for both abstentions
   expect(choose(0.1)).toMatchObject({ threshold: 1, expected: { usd_per_1k: 0 } });
   expect(choose(7).threshold).toBe(-1);
+  // A tenth is three times in 1 - .7, and a little more.
+  expect(choose(0.7).threshold).toBe(0.3);
+  const free: Prices = { ...prices, input_per_mtok: 0, output_per_mtok: 0 };
+  expect(chooseThreshold({ budget_usd_per_1k: 0 }, tenths, free).threshold).toBe(-1);
 });
 
 it("a budget without prices says what to set", () => {

@@ -81,6 +81,17 @@ it("a threshold keeps what equals it, and nothing above", () => {
   expect(choose([...at(0.4, 29), ...wrong(0)])).toBe(-1);
 });
 
+it("a tail of just the tolerated error supports a threshold, however its last bits fall", () => {
+  for (const maxRisk of [0.1, 0.3, 0.5, 0.9])
+    for (let n = 1; (1 - maxRisk) ** n > 1e-5; n++) {
+      const right = Array.from({ length: n }, () => ({ difficulty: 0.1, wrong: false }));
+      const starts = [{ at: 0.4, share: 1 }];
+      const tail = (1 - maxRisk) ** n;
+      expect(thresholdForRisk(right, maxRisk, 1 - tail, starts)).toBe(1);
+      expect(thresholdForRisk(right, maxRisk, 1 - tail * (1 - 1e-6), starts)).toBe(-1);
+    }
+});
+
 it("a risk of 0 is promised of nothing, and one of 1 of anything that is right once", () => {
   const scores = [
     { difficulty: 0.1, wrong: true },
