@@ -18,6 +18,9 @@ export const BACKEND_FIRST_BYTE_MS = 20_000;
 export const BACKEND_FIRST_BYTE_MS_MAX = 300_000;
 // Between two chunks, and what a whole reply may take beyond its first byte's time.
 export const BACKEND_IDLE_MS_MAX = 30_000;
+// For the words of an error, once its status is known: those come with it, and another backend may
+// be waiting to be asked.
+export const BACKEND_ERROR_MS_MAX = 2_000;
 // All attempts together until one has its first byte: three that time out. A backend whose own
 // deadline is longer has that.
 export const BACKEND_TOTAL_MS_MAX = 60_000;
@@ -29,6 +32,8 @@ export const BACKEND_REPLY_BYTES_MAX = 4 * 1024 * 1024;
 // With log probabilities: a token and its 20 likeliest take 1 to 2 KB.
 export const BACKEND_LOGPROBS_BYTES_MAX = 8 * 1024 * 1024;
 export const BACKEND_ERROR_BYTES_MAX = 8 * 1024;
+// Web pages that one message or part of it says it drew on: searches of the web give up to 50.
+export const ANNOTATIONS_MAX = 100;
 
 // Retries. Every backend is asked before any is asked again; three rounds are what the clients of
 // providers do, and six attempts the most that one question may cost.

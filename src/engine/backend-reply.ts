@@ -7,6 +7,7 @@ import {
 } from "../limits.ts";
 import { BackendFailure } from "./backend-failure.ts";
 import { Watch } from "./backend-watch.ts";
+import { CallPlaces } from "./call-places.ts";
 import {
   broken,
   type Fields,
@@ -47,7 +48,8 @@ export const REPLY_LIMITS: ReplyLimits = {
 /** Where a reply is read from, and how. */
 export interface OpenReply {
   body: ReadableStream<Uint8Array>;
-  /** Whether it is an event stream; a backend may answer whole where a stream was asked for. */
+  /** Whether it is said to be an event stream; a backend may answer whole where a stream was asked
+   *  for. */
   events: boolean;
   /** Makes OpenAI's shape of the backend's. */
   translate?: (body: Fields) => Fields;
@@ -73,6 +75,7 @@ export async function* attempt(of: Attempt): AsyncGenerator<EnginePiece> {
   let reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
   let ended = false; // the answer, if not its body
   let drained = false;
+  let parser: ReplyParser | null = null;
   try {
     watch.expect(of.firstByteMs, "no answer");
     const reply = await of.open(watch);
@@ -84,9 +87,7 @@ export async function* attempt(of: Attempt): AsyncGenerator<EnginePiece> {
     reader = reply.body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
     const { hidden } = of.request;
     const reading = { ...reply, ...top };
-    const parser = reply.events
-      ? new StreamParser(reading, hidden)
-      : new WholeParser(reading, hidden);
+    parser = new BodyParser(reply.events, reading, hidden);
     for (let length = 0; !parser.ended; ) {
       const { done, value } = await watch.race(reader.read());
       watch.rest();
@@ -98,24 +99,89 @@ export async function* attempt(of: Attempt): AsyncGenerator<EnginePiece> {
     }
     ended = true;
   } catch (error) {
-    throw watch.reason() ?? of.explain(error);
+    const failure = reasonOf(error, watch, of);
+    if (parser === null || !parser.finished || !isLost(failure)) throw failure;
+    ended = true;
+    yield parser.end(); // all that it had to say is here
   } finally {
     if (!drained) reader?.cancel().catch(() => {}); // it may have failed, which has been told
     watch.end(ended);
   }
 }
 
+/** What ended the attempt. A status that is known says more than that its words came late. */
+function reasonOf(error: unknown, watch: Watch, { request, explain }: Attempt): unknown {
+  const known = error instanceof BackendFailure && error.status !== null;
+  const ended = known && !request.signal.aborted ? null : watch.reason();
+  return ended ?? explain(error);
+}
+
+/** Whether the connection was lost or fell silent, and nothing wrong was said. */
+function isLost(failure: unknown): boolean {
+  return failure instanceof BackendFailure && (failure.again || failure.kind === "timed_out");
+}
+
 interface ReplyParser {
   /** Whether the last piece was given. */
   readonly ended: boolean;
+  /** Whether a finish reason came: only what was used can be missing. */
+  readonly finished: boolean;
   /** The pieces that these bytes complete; null ends the reply. Throws `broken`. */
   read(bytes: Uint8Array | null): Iterable<EnginePiece>;
+  /** The last piece. */
+  end(): EnginePiece;
 }
+
+/** A stream or a whole reply, by how it begins: what its content type says is often wrong. */
+class BodyParser implements ReplyParser {
+  readonly #events: boolean;
+  readonly #reading: Reading;
+  readonly #tellHidden: ((bytes: number) => void) | undefined;
+  #parser: ReplyParser | null = null;
+
+  constructor(events: boolean, reading: Reading, tellHidden?: (bytes: number) => void) {
+    this.#events = events;
+    this.#reading = reading;
+    this.#tellHidden = tellHidden;
+  }
+
+  get ended(): boolean {
+    return this.#parser?.ended ?? false;
+  }
+
+  get finished(): boolean {
+    return this.#parser?.finished ?? false;
+  }
+
+  read(bytes: Uint8Array | null): Iterable<EnginePiece> {
+    if (this.#parser !== null) return this.#parser.read(bytes);
+    const start = bytes?.findIndex((byte) => !BLANK.has(byte)) ?? -1;
+    if (bytes !== null && start < 0) return [];
+    if (bytes === null) throw broken("the reply is empty");
+    const first = bytes[start]!;
+    const events = EVENT_STARTS.has(first) || (this.#events && first !== OBJECT_START);
+    const Parser = events ? StreamParser : WholeParser;
+    this.#parser = new Parser(this.#reading, this.#tellHidden);
+    return this.#parser.read(bytes.subarray(start));
+  }
+
+  end(): EnginePiece {
+    return this.#parser!.end();
+  }
+}
+
+const codes = (chars: string) => new Set([...chars].map((char) => char.charCodeAt(0)));
+/** White space, and the bytes of a byte order mark. */
+const BLANK = codes("\xef\xbb\xbf \t\r\n");
+/** Of `data:`, `event:` and comments; no JSON begins with these. */
+const EVENT_STARTS = codes("de:");
+const OBJECT_START = 0x7b;
 
 class StreamParser implements ReplyParser {
   ended = false;
   readonly #reading: Reading;
   readonly #events = new SseReader();
+  readonly #places = new CallPlaces();
   readonly #tellHidden: (bytes: number) => void;
   #finish: string | null = null;
   #usage: Usage | null = null;
@@ -125,26 +191,33 @@ class StreamParser implements ReplyParser {
     this.#tellHidden = tellHidden;
   }
 
+  get finished(): boolean {
+    return this.#finish !== null;
+  }
+
   *read(bytes: Uint8Array | null): Iterable<EnginePiece> {
     for (const data of bytes === null ? this.#events.end() : this.#events.push(bytes)) {
-      if (data.trim() === "[DONE]") {
-        yield this.#end();
+      const said = data.trim();
+      if (said === "[DONE]") {
+        yield this.end();
         return;
       }
+      if (said === "") continue; // some keep a connection open so
       const { finish_reason, usage, hidden, ...piece } = readChunk(data, this.#reading);
       if (hidden > 0) this.#tellHidden(hidden);
       this.#finish = finish_reason ?? this.#finish;
       this.#usage = usage ?? this.#usage;
-      const { text, tool_calls, logprobs } = piece;
-      if (text !== "" || (tool_calls ?? logprobs) !== undefined) yield piece;
+      if (piece.tool_calls) piece.tool_calls = this.#places.place(piece.tool_calls as Fields[]);
+      const { text, tool_calls, logprobs, annotations } = piece;
+      if (text !== "" || (tool_calls ?? logprobs ?? annotations) !== undefined) yield piece;
     }
     if (bytes !== null) return;
     if (this.#finish === null)
       throw broken("the stream ended before the answer did, without a finish reason or [DONE]");
-    yield this.#end();
+    yield this.end();
   }
 
-  #end(): EnginePiece {
+  end(): EnginePiece {
     this.ended = true;
     const usage = this.#usage === null ? {} : { usage: this.#usage };
     return { text: "", finish_reason: this.#finish ?? "stop", ...usage };
@@ -153,6 +226,7 @@ class StreamParser implements ReplyParser {
 
 class WholeParser implements ReplyParser {
   ended = false;
+  readonly finished = false;
   readonly #reading: Reading;
   readonly #tellHidden: (bytes: number) => void;
   readonly #decoder = new TextDecoder("utf-8");
@@ -168,11 +242,15 @@ class WholeParser implements ReplyParser {
       this.#text += this.#decoder.decode(bytes, { stream: true });
       return [];
     }
+    return [this.end()];
+  }
+
+  end(): EnginePiece {
     this.ended = true;
     const text = this.#text + this.#decoder.decode();
     const { hidden, ...piece } = readCompletion(text, this.#reading);
     this.#tellHidden(hidden);
-    return [piece];
+    return piece;
   }
 }
 

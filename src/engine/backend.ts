@@ -1,5 +1,5 @@
 /** A model behind an OpenAI-compatible URL. */
-import { BACKEND_ERROR_BYTES_MAX } from "../limits.ts";
+import { BACKEND_ERROR_BYTES_MAX, BACKEND_ERROR_MS_MAX } from "../limits.ts";
 import { type BackendFailure, failureOf } from "./backend-failure.ts";
 import {
   attempt,
@@ -94,23 +94,29 @@ export class HttpBackend implements Transport {
   }
 
   async #refusal(response: Response, watch: Watch): Promise<BackendFailure> {
-    const text = await readStart(response, watch).catch(() => "");
+    const text = await readStart(response, watch);
     const waitMs = readRetryAfterMs(response.headers.get("retry-after"), Date.now());
     return failureOf(response.status, redact(readErrorMessage(text), this.#key), waitMs);
   }
 }
 
-/** The first BACKEND_ERROR_BYTES_MAX of a reply, or a little more. */
+/** The first BACKEND_ERROR_BYTES_MAX of a reply, or a little more; what came of it within
+ *  BACKEND_ERROR_MS_MAX, where it does not end or breaks off. */
 async function readStart(response: Response, watch: Watch): Promise<string> {
   const decoder = new TextDecoder("utf-8");
   const reader = response.body?.getReader();
   if (reader === undefined) return "";
   let text = "";
-  for (let length = 0; length < BACKEND_ERROR_BYTES_MAX; ) {
-    const { done, value } = await watch.race(reader.read());
-    if (done) break;
-    length += value.byteLength;
-    text += decoder.decode(value, { stream: true });
+  watch.expect(BACKEND_ERROR_MS_MAX, "no end of its error");
+  try {
+    for (let length = 0; length < BACKEND_ERROR_BYTES_MAX; ) {
+      const { done, value } = await watch.race(reader.read());
+      if (done) break;
+      length += value.byteLength;
+      text += decoder.decode(value, { stream: true });
+    }
+  } catch {
+    // Its status is known, and says more than how its words ended.
   }
   reader.cancel().catch(() => {});
   return text;

@@ -4,6 +4,7 @@ import { cutText } from "../../index/cut.ts";
 import { TOP_LOGPROBS_MAX } from "../limits.ts";
 import { BackendFailure } from "./backend-failure.ts";
 import type { EnginePiece, TokenLogprob, Usage } from "./engine.ts";
+import { readCitations } from "./url-citations.ts";
 
 const MESSAGE_CHARS_SHOWN = 300;
 
@@ -36,11 +37,12 @@ export function readCompletion(text: string, reading: Reading = {}): ReadPiece {
   const body = translate(parseObject(text, "the reply"));
   const choice = firstChoice(body);
   const message = fields(choice?.message);
-  if (body.error != null && message === null) throw failing("the reply is an error", body);
+  if (message === null && isError(body)) throw failing("the reply is an error", body);
   if (choice === null || message === null) throw broken("the reply has no choices[0].message");
-  const toolCalls = callsOf(message).map((call, index) => ({ index, ...call }));
+  const toolCalls = callsOf(message).map((call, index) => ({ ...call, index }));
   const piece = {
     ...textPart(message),
+    ...annotationsPart(message),
     ...(toolCalls.length > 0 ? { tool_calls: toolCalls } : {}),
     finish_reason: string(choice.finish_reason) || "stop",
     ...usagePart(body),
@@ -55,13 +57,14 @@ export function readCompletion(text: string, reading: Reading = {}): ReadPiece {
 export function readChunk(text: string, reading: Reading = {}): ReadPiece {
   const { translate = asItIs, topLogprobs } = reading;
   const body = translate(parseObject(text, "a part of the stream"));
-  if (body.error != null) throw failing("the stream broke off", body);
+  if (isError(body)) throw failing("the stream broke off", body);
   const choice = firstChoice(body);
   const delta = fields(choice?.delta) ?? {};
   const toolCalls = callsOf(delta);
   const finish = string(choice?.finish_reason);
   const piece = {
     ...textPart(delta),
+    ...annotationsPart(delta),
     ...(toolCalls.length > 0 ? { tool_calls: toolCalls } : {}),
     ...(finish === "" ? {} : { finish_reason: finish }),
     ...usagePart(body),
@@ -94,6 +97,11 @@ function textPart(message: Fields): Pick<EnginePiece, "text" | "refusal"> {
   const refusal = string(message.refusal);
   const refused = content === "" && refusal !== "";
   return { text: content + refusal, ...(refused ? { refusal: true } : {}) };
+}
+
+function annotationsPart({ annotations: told }: Fields): Pick<EnginePiece, "annotations"> {
+  const annotations = told == null ? [] : readCitations(told);
+  return annotations.length === 0 ? {} : { annotations };
 }
 
 /** OpenAI's `choices[0].logprobs`, of the tokens of the text. Without text they may be of a
@@ -184,6 +192,11 @@ function parseObject(text: string, what: string): Fields {
   const object = fields(value);
   if (object === null) throw broken(`${what} is not a JSON object`);
   return object;
+}
+
+/** OpenAI's `error`, or what some servers send in its place: `message` and no choices. */
+function isError({ error, choices, message }: Fields): boolean {
+  return error != null || (choices === undefined && string(message) !== "");
 }
 
 function firstChoice(body: Fields): Fields | null {

@@ -74,6 +74,15 @@ export interface TokenLogprob {
   top_logprobs: { token: string; logprob: number; bytes: number[] | null }[];
 }
 
+/** A web page that a backend's model drew on for a part of its text: its characters from
+ *  `start_index` to `end_index`, as the backend counts them. */
+export interface UrlCitation {
+  url: string;
+  title: string;
+  start_index: number;
+  end_index: number;
+}
+
 /** A piece of an answer as it arrives. `text` is appended to what came before; `tool_calls` are
  *  OpenAI deltas, arguments as text. Each choice's last piece has its finish reason, and the
  *  answer's last piece the usage. */
@@ -87,6 +96,7 @@ export interface EnginePiece {
   logprobs?: TokenLogprob[];
   /** On the first piece: how many of the hits the prompt had room for. */
   passages?: number;
+  annotations?: UrlCitation[];
   tool_calls?: unknown[];
   finish_reason?: string | null;
   usage?: Usage;
