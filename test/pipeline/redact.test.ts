@@ -9,6 +9,12 @@ it.each([
   ["brink_AbCdEf0123456789xyz", "[key]"],
   ["ghp_AbCdEf0123456789xyzAbCdEf", "[key]"],
   ["AKIAIOSFODNN7EXAMPLE is mine", "[key] is mine"],
+  ["ASIAIOSFODNN7EXAMPLE is not", "[key] is not"],
+  ["github_pat_11ABCDEFG0abcdefghij_klm", "[key]"],
+  ...["pk_live", "rk_live", "gho", "ghs", "ghu", "glpat", "xoxb", "xoxp"].map((prefix) => [
+    `${prefix}-AbCdEf0123456789xyz`,
+    "[key]",
+  ]),
   ["password=hunter22; next", "password=[key]; next"],
   ['{"api_key": "abcd1234"}', '{"api_key": "[key]"}'],
   ["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl!", "[key]!"],
@@ -26,6 +32,9 @@ it.each([
   ["4242\u20114242\u20114242\u20114242", "[card]"],
   ["4242 4242 4242 4242 5555 5555 5555 4444", "[card] [card]"],
   ["3782 822463 10005 exp 2026", "[card] exp 2026"],
+  // Two that overlap, and one within another.
+  ["of 814858 98486886 994742.", "of [card]."],
+  ["of 5 3106595659469 45916.", "of [card]."],
   ["of 2026-11-29 4242 4242 4242 4242", "of 2026-11-29 [card]"],
   ["call 2026-11-29 079 123 45 67", "call 2026-11-29 [phone]"],
   ["079 123 45 67 on 29.11.2026 079\u00a0123\u00a045\u00a067", "[phone] on 29.11.2026 [phone]"],
@@ -78,8 +87,8 @@ it("the time grows with the length and no faster", () => {
     "4 ".repeat(2_000),
     "2026-11-29 ".repeat(360),
   ];
-  const startMs = performance.now();
+  const before = process.cpuUsage(); // others' work on the machine does not count
   for (const text of hostile) for (let i = 0; i < 10; i++) redact(text);
-  // Measured 40 ms on a busy machine; a quadratic form takes seconds.
-  expect(performance.now() - startMs).toBeLessThan(2_000);
+  // Measured 40 ms; a quadratic form takes seconds.
+  expect(process.cpuUsage(before).user / 1_000).toBeLessThan(2_000);
 });
