@@ -1,13 +1,23 @@
 /** Calls of a service's endpoints. */
 import { setTimeout as wait } from "node:timers/promises";
 import { addressOf } from "./address.ts";
-import { CommandError, type Values } from "./command.ts";
-import { CLI_ATTEMPTS_MAX, CLI_RETRY_MS, CLI_RETRY_MS_MAX } from "./limits.ts";
+import { CommandError, countOf, type Values } from "./command.ts";
+import { fetchWithin, SilenceError } from "./deadline.ts";
+import {
+  CLI_ATTEMPTS_MAX,
+  CLI_CALL_S,
+  CLI_LONG_CALL_S,
+  CLI_RETRY_MS,
+  CLI_RETRY_MS_MAX,
+  CLI_SILENCE_S_MAX,
+} from "./limits.ts";
 import { logBeside } from "./progress.ts";
 import { oneLine } from "./table.ts";
 
 /** The attempt after whose failure a repeated call is spoken of. */
 const TOLD_AT = 2;
+/** How often a call is tried that nothing comes of: each try may be minutes. */
+const SILENT_ATTEMPTS_MAX = 2;
 
 export interface Client {
   /** The reply's JSON. Throws ReplyError with the service's own message and code. */
@@ -53,9 +63,13 @@ export class ReplyError extends CommandError {
   }
 }
 
-/** The service that the options, the environment or the local default name. */
+/** The service that the options, the environment or the local default name. Throws UsageError for
+ *  a --timeout that is none. */
 export function connect(values: Values): Client {
   const { url: root, key } = addressOf(values);
+  const silenceMs = (path: string, body: BodyInit | undefined) =>
+    1000 * countOf(values, "timeout", silenceS(path, body), 1, CLI_SILENCE_S_MAX);
+  silenceMs("", undefined); // refused before anything is done
   const send = async (
     method: string,
     path: string,
@@ -68,13 +82,14 @@ export function connect(values: Values): Client {
       authorization: `Bearer ${key}`,
       ...(body === undefined ? {} : { "content-type": type }),
     };
-    const response = await reach(`${root}${path}`, { method, headers, body });
+    const url = `${root}${path}`;
+    const response = await reach(url, silenceMs(path, body), { method, headers, body });
     // Each reply of Brink's has it; another service may say 200 to all that it is asked.
     if (response.ok && response.headers.has("x-brink-trace")) return response;
-    throw refusal(root, response, await textOf(response));
+    throw refusal(root, response, await textOf(root, response));
   };
   const jsonOf = async (response: Response): Promise<unknown> => {
-    const text = await textOf(response);
+    const text = await textOf(root, response);
     try {
       return JSON.parse(text);
     } catch {
@@ -112,32 +127,46 @@ async function repeat<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call();
     } catch (error) {
-      if (!(error instanceof ReplyError && error.passes) || attempt === CLI_ATTEMPTS_MAX)
-        throw error;
-      if (attempt === TOLD_AT) logBeside(oneLine(`${error.message}; trying again`));
+      if (!(error instanceof ReplyError && error.passes)) throw error;
+      const silent = error.code === TIMEOUT;
+      if (attempt >= (silent ? SILENT_ATTEMPTS_MAX : CLI_ATTEMPTS_MAX)) throw error;
+      if (silent || attempt === TOLD_AT) logBeside(oneLine(`${error.message}; trying again`));
       const ms = error.retryAfterMs ?? CLI_RETRY_MS * 2 ** (attempt - 1);
       await wait(Math.min(ms, CLI_RETRY_MS_MAX));
     }
   }
 }
 
-async function reach(url: string, init: RequestInit): Promise<Response> {
+/** For how long a call's reply may send nothing, in s, where no option says so. */
+function silenceS(path: string, body: BodyInit | undefined): number {
+  const bulk = body !== undefined && typeof body !== "string";
+  const long = bulk || /^\/v1\/chat\/|\/(lines|compact)\b|\/complete$/.test(path);
+  return long ? CLI_LONG_CALL_S : CLI_CALL_S;
+}
+
+async function reach(url: string, ms: number, init: RequestInit): Promise<Response> {
   try {
-    return await fetch(url, init);
+    return await fetchWithin(ms, url, init);
   } catch (error) {
     const { origin } = new URL(url);
+    if (error instanceof SilenceError) throw silent(origin, error);
     const looks = "is it running? npx brink doctor looks";
     throw new ReplyError(`${origin} cannot be reached (${factOf(error)}): ${looks}`, 0);
   }
 }
 
-async function textOf(response: Response): Promise<string> {
+async function textOf(root: string, response: Response): Promise<string> {
   try {
     return await response.text();
   } catch (error) {
-    const { origin } = new URL(response.url);
+    const { origin } = new URL(root);
+    if (error instanceof SilenceError) throw silent(origin, error);
     throw new ReplyError(`the reply of ${origin} broke off (${factOf(error)})`, 0);
   }
+}
+
+function silent(origin: string, { message }: SilenceError): ReplyError {
+  return new ReplyError(`${origin} was given up: ${message}`, 0, TIMEOUT);
 }
 
 /** Of what fetch threw, which hides it in the cause. */
@@ -167,6 +196,9 @@ export function errorIn(text: string): { message: string; code: string } | null 
     return null;
   }
 }
+
+/** The code, for programs, of a call of which nothing came in time. */
+export const TIMEOUT = "timeout";
 
 /** The code, for programs, of what is no reply of Brink's. */
 export const NOT_BRINK = "not_brink";

@@ -1,5 +1,6 @@
 /** What every command of the CLI is made of. */
 import { parseArgs } from "node:util";
+import { CLI_CALL_S, CLI_LONG_CALL_S } from "./limits.ts";
 import { nearest } from "./nearest.ts";
 
 /** Wrong use: main.ts prints the message and where help is, and exits with 2. */
@@ -47,8 +48,12 @@ export interface Command {
 /** Options of every command that calls a service. */
 export const SERVICE_OPTIONS = serviceOptions("an admin key");
 
-/** The same, where another key than an administrator's will do: `key` says which. */
-export function serviceOptions(key: string): Record<string, CommandOption> {
+/** The same, where another key than an administrator's will do: `key` says which, and `waits` how
+ *  long a call's reply may send nothing where no option says so. */
+export function serviceOptions(
+  key: string,
+  waits = `${CLI_CALL_S}, ${CLI_LONG_CALL_S} for answers and uploads`,
+): Record<string, CommandOption> {
   return {
     url: {
       type: "string",
@@ -60,6 +65,11 @@ export function serviceOptions(key: string): Record<string, CommandOption> {
       type: "string",
       value: "NAME",
       help: "a service that brink init wrote down (BRINK_PROFILE, or the one in use)",
+    },
+    timeout: {
+      type: "string",
+      value: "S",
+      help: `give up where nothing comes for S seconds (${waits})`,
     },
   };
 }

@@ -3,7 +3,7 @@ import type { Address } from "./address.ts";
 import { type Check, fail, ok, warn } from "./check.ts";
 import { describeStranger, errorIn, mayBeBefore, NOT_BRINK } from "./client.ts";
 import { checkKey } from "./doctor-key.ts";
-import { CLI_CLOCK_OFF_S_MAX, CLI_DOCTOR_MS_MAX, CLI_DOCTOR_NAMESPACES_MAX } from "./limits.ts";
+import { CLI_CLOCK_OFF_S_MAX, CLI_DOCTOR_NAMESPACES_MAX } from "./limits.ts";
 import { readSamples, type Sample } from "./metrics.ts";
 import { remedyFor } from "./remedies.ts";
 
@@ -21,9 +21,11 @@ export interface Heard {
 
 export type Listen = (method: string, path: string, body?: string) => Promise<Heard>;
 
-/** Looks in an order in which the first that fails explains those after it. */
-export async function checkService({ url, key, from }: Address): Promise<Check[]> {
-  const listen = listenTo(url, key);
+/** Looks in an order in which the first that fails explains those after it. Each call has `waitMs`
+ *  for its whole reply. */
+export async function checkService(address: Address, waitMs: number): Promise<Check[]> {
+  const { url, key, from } = address;
+  const listen = listenTo(url, key, waitMs);
   const health = await listen("GET", "/healthz");
   const reached = describeHealth(url, from, health);
   if ([0, 404].includes(health.status) || isStranger(health)) return [reached];
@@ -39,7 +41,7 @@ export async function checkService({ url, key, from }: Address): Promise<Check[]
   return [...checks, ...(await checkNamespaces(listen))];
 }
 
-function listenTo(url: string, key: string): Listen {
+function listenTo(url: string, key: string, waitMs: number): Listen {
   return async (method, path, body) => {
     const none = { headers: new Headers(), body: null, text: "", code: null };
     try {
@@ -47,7 +49,7 @@ function listenTo(url: string, key: string): Listen {
         method,
         headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
         body,
-        signal: AbortSignal.timeout(CLI_DOCTOR_MS_MAX),
+        signal: AbortSignal.timeout(waitMs),
       });
       const text = await response.text();
       const { status, headers } = response;

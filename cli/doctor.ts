@@ -1,9 +1,10 @@
 /** `brink doctor`: looks at this machine and at the service, and says what to do. */
 import { addressOf } from "./address.ts";
 import type { Check } from "./check.ts";
-import { type Command, serviceOptions, UsageError } from "./command.ts";
+import { type Command, countOf, serviceOptions, UsageError } from "./command.ts";
 import { checkMachine } from "./doctor-machine.ts";
 import { checkService } from "./doctor-service.ts";
+import { CLI_DOCTOR_S, CLI_SILENCE_S_MAX } from "./limits.ts";
 import { oneLine, paint } from "./table.ts";
 
 const COLORS = { ok: "green", warn: "yellow", fail: "red" } as const;
@@ -15,11 +16,12 @@ export const doctor: Command = {
   description:
     "It changes nothing. What it finds of circuits and of the ledger is of the one isolate that\n" +
     "answers. It exits with 1 where anything failed.",
-  options: serviceOptions("the key to look at, best an admin key"),
+  options: serviceOptions("the key to look at, best an admin key", `${CLI_DOCTOR_S}`),
   async run(positionals, values) {
     if (positionals.length > 0) throw new UsageError(`unexpected ${positionals.join(" ")}`);
     const address = addressOf(values);
-    const checks = [...checkMachine(), ...(await checkService(address))];
+    const waitMs = 1000 * countOf(values, "timeout", CLI_DOCTOR_S, 1, CLI_SILENCE_S_MAX);
+    const checks = [...checkMachine(), ...(await checkService(address, waitMs))];
     if (!values.json) console.log(describe(checks));
     return { url: address.url, ok: checks.every(({ state }) => state !== "fail"), checks };
   },

@@ -15,6 +15,12 @@ export const CLI_FOLDER_DEPTH_MAX = 32;
 export const CLI_ATTEMPTS_MAX = 6;
 export const CLI_RETRY_MS = 500;
 export const CLI_RETRY_MS_MAX = 60_000;
+// A call is given up where nothing comes for so long. Most are answered within a second; an answer
+// waits for a backend or a generator, an index is made anew, and megabytes take a slow line their
+// time. Node's own client gives up after 300 s whatever is asked of it.
+export const CLI_CALL_S = 120;
+export const CLI_LONG_CALL_S = 300;
+export const CLI_SILENCE_S_MAX = 300;
 // Pages of a web site: one at a time, with a pause between two that its robots.txt may lengthen.
 export const CLI_PAGES_DEFAULT = 100;
 export const CLI_PAGES_MAX = 10_000;
@@ -54,7 +60,7 @@ export const CLI_USAGE_DAYS_MAX = 92;
 // Of a streamed answer: an event is some words, the last one a report with its citations.
 export const CLI_EVENT_CHARS_MAX = 4 * 1024 * 1024;
 // Looking at a service: each call is small, and one that does not answer is what is looked for.
-export const CLI_DOCTOR_MS_MAX = 10_000;
+export const CLI_DOCTOR_S = 10;
 export const CLI_CLOCK_OFF_S_MAX = 60;
 export const CLI_DOCTOR_NAMESPACES_MAX = 20;
 // Of traces and documents, as the service bounds a page.

@@ -1,8 +1,9 @@
 /** What whoever calls the command line can do about a refusal of the service's. */
 import type { ErrorCode } from "../src/errors.ts";
-import type { NOT_BRINK } from "./client.ts";
+import type { NOT_BRINK, TIMEOUT } from "./client.ts";
 
-const REMEDIES: Partial<Record<ErrorCode | typeof NOT_BRINK, string>> = {
+const REMEDIES: Partial<Record<ErrorCode | typeof NOT_BRINK | typeof TIMEOUT, string>> = {
+  timeout: "--timeout S waits longer; npx brink doctor looks what ails the service",
   not_brink: "say where Brink is: --url, BRINK_URL, or npx brink init writes it down",
   missing_key: "give a key: --key, BRINK_KEY, or npx brink init writes one down",
   invalid_key: "give another key: --key, BRINK_KEY, or npx brink init writes one down",
