@@ -117,7 +117,7 @@ function* documents(
   withVectors: boolean,
 ): Generator<IndexedDocument> {
   const linked = links.linked(range.from, range.to);
-  const whole = byDocument ? passages.wholeCounts(range.from) : null;
+  const whole = byDocument ? passages.wholeCounts(range) : null;
   for (const group of grouped(passages.range(range, withVectors))) {
     const { document, row: first } = group[0]!;
     const units =

@@ -252,14 +252,19 @@ export class PassageStore {
     insertRows(this.#sql, "document_terms", ["document", "part", "counts"], rows);
   }
 
-  /** The counts of the whole documents from the one that has the passage `from` on, by row. */
-  *wholeCounts(from: number): Generator<{ row: number; counts: TermCounts }, undefined> {
+  /** The counts of the whole documents that have the passages of a range, by row. The range's end
+   *  is the cursor's: one that is not read to its end keeps its table locked. */
+  *wholeCounts({
+    from,
+    to,
+  }: PassageRange): Generator<{ row: number; counts: TermCounts }, undefined> {
     const parts: Uint8Array[] = [];
     let row = -1;
     const select = `SELECT * FROM document_terms
       WHERE document >= (SELECT document FROM passages WHERE row >= ? ORDER BY row LIMIT 1)
+        AND document <= (SELECT document FROM passages WHERE row < ? ORDER BY row DESC LIMIT 1)
       ORDER BY document, part`;
-    for (const part of this.#sql.exec(select, from)) {
+    for (const part of this.#sql.exec(select, from, to ?? Number.MAX_SAFE_INTEGER)) {
       if (Number(part.document) !== row && parts.length > 0)
         yield { row, counts: decodeCounts(joined(parts.splice(0))) };
       row = Number(part.document);
