@@ -2,7 +2,7 @@
 import type { EnginePiece, Usage } from "../engine/engine.ts";
 import { type Asked, allPieces, ask, streamReply } from "./ask.ts";
 import { readJson } from "./body.ts";
-import { Choices, describeLogprobs, describeUsage } from "./choices.ts";
+import { Choices, describeAnnotations, describeLogprobs, describeUsage } from "./choices.ts";
 import { endpoint, newApi } from "./context.ts";
 import { describeFailure } from "./failure.ts";
 import { RoutingHeaders } from "./routing-headers.ts";
@@ -97,13 +97,15 @@ function choiceDelta(
   return { index, delta, logprobs, finish_reason };
 }
 
-/** A piece's text with its log probabilities, and its tool calls; nothing for an empty piece. */
+/** A piece's text with its log probabilities, its annotations and its tool calls; nothing for an
+ *  empty piece. */
 function deltasOf(piece: EnginePiece) {
   const { index = 0, text, refusal, logprobs, tool_calls } = piece;
   const deltas: ReturnType<typeof choiceDelta>[] = [];
   const said = refusal ? { refusal: text } : { content: text };
   if (text !== "" || logprobs?.length)
     deltas.push(choiceDelta(index, said, describeLogprobs(piece)));
+  if (piece.annotations) deltas.push(choiceDelta(index, describeAnnotations(piece)));
   if (tool_calls?.length) deltas.push(choiceDelta(index, { tool_calls }));
   return deltas;
 }

@@ -1,11 +1,12 @@
 /** From an engine's pieces to OpenAI's choices and chunks. */
-import type { EnginePiece, TokenLogprob, Usage } from "../engine/engine.ts";
+import type { EnginePiece, TokenLogprob, UrlCitation, Usage } from "../engine/engine.ts";
 import { joinToolCalls } from "./tool-calls.ts";
 
 interface Choice {
   text: string;
   refusal: string;
   toolCalls: unknown[];
+  annotations: UrlCitation[];
   logprobs: Logprobs | null;
   finish: string;
 }
@@ -23,11 +24,11 @@ export class Choices {
 
   add(piece: EnginePiece): void {
     const { index = 0, text, refusal, tool_calls, logprobs, finish_reason, usage } = piece;
-    const empty = { text: "", refusal: "", toolCalls: [], logprobs: null, finish: "stop" };
-    const choice: Choice = this.#choices.get(index) ?? empty;
+    const choice = this.#choices.get(index) ?? newChoice();
     this.#choices.set(index, choice);
     choice[refusal ? "refusal" : "text"] += text;
     choice.toolCalls.push(...(tool_calls ?? []));
+    choice.annotations.push(...(piece.annotations ?? []));
     if (logprobs !== undefined) choice.logprobs = addLogprobs(choice.logprobs, logprobs, refusal);
     choice.finish = finish_reason ?? choice.finish;
     this.#usage = usage ?? this.#usage;
@@ -44,6 +45,13 @@ export class Choices {
   }
 }
 
+function newChoice(): Choice {
+  return {
+    ...{ text: "", refusal: "", toolCalls: [], annotations: [] },
+    ...{ logprobs: null, finish: "stop" },
+  };
+}
+
 function addLogprobs(
   had: Logprobs | null,
   more: readonly TokenLogprob[],
@@ -56,7 +64,8 @@ function addLogprobs(
   return { ...all, [of]: tokens };
 }
 
-function describeChoice(index: number, { text, refusal, toolCalls, logprobs, finish }: Choice) {
+function describeChoice(index: number, choice: Choice) {
+  const { text, refusal, toolCalls, logprobs, finish } = choice;
   const calls = joinToolCalls(toolCalls);
   return {
     index,
@@ -64,10 +73,21 @@ function describeChoice(index: number, { text, refusal, toolCalls, logprobs, fin
       role: "assistant" as const,
       content: text === "" && (calls.length > 0 || refusal !== "") ? null : text,
       refusal: refusal === "" ? null : refusal,
+      ...describeAnnotations(choice),
       ...(calls.length > 0 ? { tool_calls: calls } : {}),
     },
     logprobs,
     finish_reason: finish,
+  };
+}
+
+/** OpenAI's `annotations` of a message or of a part of one; nothing where there are none. */
+export function describeAnnotations({ annotations = [] }: Pick<EnginePiece, "annotations">) {
+  if (annotations.length === 0) return {};
+  return {
+    annotations: annotations.map((url_citation) => {
+      return { type: "url_citation" as const, url_citation };
+    }),
   };
 }
 

@@ -1,5 +1,5 @@
 /** From an engine's pieces to the items of an OpenAI response, and the events that tell of them. */
-import type { EnginePiece, TokenLogprob, Usage } from "../engine/engine.ts";
+import type { EnginePiece, TokenLogprob, UrlCitation, Usage } from "../engine/engine.ts";
 import type { AnswerStream, BrinkReport } from "../pipeline/types.ts";
 import type { ErrorBody } from "./failure.ts";
 import type { ResponsesEcho } from "./schema/responses.ts";
@@ -52,6 +52,8 @@ export class ResponseItems {
   readonly #calls = new Map<number, CallItem>();
   #events: ResponseEvent[] = [];
   #number = 0;
+  /** What a backend's model drew on. */
+  readonly #pages: UrlCitation[] = [];
   #finish = "stop";
   #usage: Usage | null = null;
 
@@ -74,6 +76,7 @@ export class ResponseItems {
     const { text, logprobs, tool_calls, finish_reason, usage } = piece;
     if (text !== "" || logprobs?.length) this.#addText(piece);
     for (const delta of tool_calls ?? []) this.#addCall(delta as CallDelta);
+    this.#pages.push(...(piece.annotations ?? []));
     this.#finish = finish_reason ?? this.#finish;
     this.#usage = usage ?? this.#usage;
     return this.#told();
@@ -84,7 +87,7 @@ export class ResponseItems {
     if (this.#items.length === 0) this.#openPart(false);
     const report = this.#answer.report();
     for (const [output_index, item] of this.#items.entries())
-      this.#close(item, output_index, annotationsOf(report, item));
+      this.#close(item, output_index, this.#annotationsOf(report, item));
     const response = this.whole(report);
     this.#tell(`response.${response.status}`, { response });
     return this.#told();
@@ -133,7 +136,21 @@ export class ResponseItems {
 
   #output(report: BrinkReport) {
     const status = INCOMPLETE[this.#finish] === undefined ? "completed" : "incomplete";
-    return this.#items.map((item) => describeItem(item, status, annotationsOf(report, item)));
+    return this.#items.map((item) => {
+      return describeItem(item, status, this.#annotationsOf(report, item));
+    });
+  }
+
+  /** Cited documents as files; `index` is a place among `brink.citations`, which has the quote.
+   *  Then the pages of a backend's model. */
+  #annotationsOf({ citations }: BrinkReport, item: TextItem | CallItem): Annotation[] {
+    if (item.kind === "call") return [];
+    const files = citations.map(({ document_id, title }, index) => {
+      const filename = title ?? document_id;
+      return { type: "file_citation" as const, file_id: document_id, filename, index };
+    });
+    const pages = this.#pages.map((page) => ({ type: "url_citation" as const, ...page }));
+    return [...files, ...pages];
   }
 
   #addText({ text: delta, refusal, logprobs: told = [] }: EnginePiece): void {
@@ -254,20 +271,9 @@ function withBytes(told: TokenLogprob): TokenLogprob {
   return { ...exact(told), top_logprobs: told.top_logprobs.map(exact) };
 }
 
-interface Annotation {
-  type: "file_citation";
-  file_id: string;
-  filename: string;
-  index: number;
-}
-
-/** Cited documents as files; `index` is a place among `brink.citations`, which has the quote. */
-function annotationsOf({ citations }: BrinkReport, item: TextItem | CallItem): Annotation[] {
-  if (item.kind === "call") return [];
-  return citations.map(({ document_id, title }, index) => {
-    return { type: "file_citation", file_id: document_id, filename: title ?? document_id, index };
-  });
-}
+type Annotation =
+  | { type: "file_citation"; file_id: string; filename: string; index: number }
+  | ({ type: "url_citation" } & UrlCitation);
 
 function describePart({ refusal, text, logprobs }: TextPart, annotations: Annotation[]) {
   if (refusal) return { type: "refusal" as const, refusal: text };

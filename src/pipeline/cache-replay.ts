@@ -38,8 +38,9 @@ export function recorded(
         open.delete(index);
         wanted &&= /^(stop|length|tool_calls)$/.test(finish_reason);
       }
-      chars +=
-        piece.logprobs || piece.tool_calls ? JSON.stringify(piece).length : piece.text.length;
+      const { text, logprobs, tool_calls, annotations } = piece;
+      const more = logprobs ?? tool_calls ?? annotations;
+      chars += more === undefined ? text.length : JSON.stringify(piece).length;
       if (chars <= CACHE_ENTRY_BYTES_MAX) join(kept, piece);
     },
     ended: (whole) => {

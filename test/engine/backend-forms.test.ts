@@ -103,7 +103,7 @@ it("after a finish reason an error, nonsense and too much are still failures", a
     await expect(answerTo(chunks(OK, END, more))).rejects.toMatchObject({
       code: "backend_unavailable",
     });
-  const much = { chunks: [OK, END, `: ${"x".repeat(5_000)}`], ending: "end" } as const;
+  const much = chunks(...[OK, END, `: ${"x".repeat(5_000)}`]);
   await expect(answerTo(much, true, { bytes: 4_000 })).rejects.toMatchObject({
     message: expect.stringContaining("longer than 4000 bytes"),
   });

@@ -52,6 +52,24 @@ it("an answer is kept up to CACHE_ENTRY_BYTES_MAX characters, and up to as many 
   expect(sealed(`é${"x".repeat(CACHE_ENTRY_BYTES_MAX - frame - 1)}`)).toBeNull();
 });
 
+it("pages that a model cited are kept with the answer, and counted", () => {
+  const page = { url: "https://a.example/", title: "A", start_index: 0, end_index: 1 };
+  const kept = (annotations: object[]) => {
+    let pieces: KeptAnswer["pieces"] | null = null;
+    const tap = recorded(streamOf(), (answer) => {
+      pieces = answer.pieces;
+    });
+    tap.piece({ text: "yes" });
+    tap.piece({ text: "", annotations: annotations as (typeof page)[] });
+    tap.piece({ text: "", finish_reason: "stop" });
+    tap.ended(true);
+    return pieces as KeptAnswer["pieces"] | null;
+  };
+  expect(kept([page])![1]).toEqual({ text: "", annotations: [page] });
+  const long = { ...page, title: "x".repeat(CACHE_ENTRY_BYTES_MAX) };
+  expect(kept([long])).toBeNull();
+});
+
 /** A cache of nothing but `given`, of a policy that keeps all, and what is put into it. */
 function setUp(given: object = {}) {
   const answers: CachedAnswer[] = [];

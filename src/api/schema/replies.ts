@@ -162,6 +162,19 @@ export const Token = z.object({
   bytes: z.array(z.int()).nullable().openapi({ description: "Null where a backend has none." }),
 });
 
+/** A web page that a backend's model drew on. */
+export const Page = z.object({
+  url: z.string(),
+  title: z.string(),
+  start_index: z.int().openapi({ description: "Of the text that it is for, by the backend." }),
+  end_index: z.int(),
+});
+
+const Annotations = z
+  .array(z.object({ type: z.literal("url_citation"), url_citation: Page }))
+  .optional()
+  .openapi({ description: "The web pages that a backend's model drew on, where it says so." });
+
 const Tokens = z.array(Token.extend({ top_logprobs: z.array(Token) })).nullable();
 
 const Logprobs = z.object({ content: Tokens, refusal: Tokens }).nullable().openapi("Logprobs");
@@ -181,6 +194,7 @@ export const ChatReply = z
           refusal: z.string().nullable().openapi({
             description: "What a backend's model says where it refuses to answer.",
           }),
+          annotations: Annotations,
           tool_calls: z.array(z.unknown()).optional(),
         }),
         logprobs: Logprobs,
@@ -207,6 +221,7 @@ export const ChatChunk = z
           role: z.literal("assistant").optional(),
           content: z.string().optional(),
           refusal: z.string().optional(),
+          annotations: Annotations,
           tool_calls: z.array(z.unknown()).optional(),
         }),
         logprobs: Logprobs,

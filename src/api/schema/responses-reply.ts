@@ -1,16 +1,19 @@
 /** The shape of a Responses reply, which typed code builds; the tests hold it to this. */
 import { z } from "./common.ts";
-import { BrinkReply, Token } from "./replies.ts";
+import { BrinkReply, Page, Token } from "./replies.ts";
 
 const Status = z.enum(["in_progress", "completed", "incomplete"]);
 
 const Annotation = z
-  .object({
-    type: z.literal("file_citation"),
-    file_id: z.string().openapi({ description: "The document's id." }),
-    filename: z.string().openapi({ description: "Its title, or its id where it has none." }),
-    index: z.int().openapi({ description: "The place of its quote in `brink.citations`." }),
-  })
+  .union([
+    z.object({
+      type: z.literal("file_citation"),
+      file_id: z.string().openapi({ description: "The document's id." }),
+      filename: z.string().openapi({ description: "Its title, or its id where it has none." }),
+      index: z.int().openapi({ description: "The place of its quote in `brink.citations`." }),
+    }),
+    Page.extend({ type: z.literal("url_citation") }),
+  ])
   .openapi("ResponseAnnotation");
 
 const BytesToken = Token.extend({ bytes: z.array(z.int()) });
