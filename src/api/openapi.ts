@@ -45,7 +45,9 @@ export function methodsAt(app: Api, path: string): string[] {
     const fits =
       steps.length === wanted.length &&
       steps.every((step, i) => step === wanted[i] || (step.startsWith("{") && wanted[i] !== ""));
-    return fits ? [definition.route.method.toUpperCase()] : [];
+    if (!fits) return [];
+    const method = definition.route.method.toUpperCase();
+    return method === "GET" ? ["GET", "HEAD"] : [method]; // as a GET without its body
   });
   return [...new Set(methods)];
 }

@@ -31,7 +31,11 @@ it("an unknown path is not_found and a wrong method method_not_allowed, with All
   expect(await outcome(CHAT)).toEqual([405, "method_not_allowed"]);
   const response = await call("/admin/namespaces/docs", { method: "POST" });
   expect(response.status).toBe(405);
-  expect(response.headers.get("allow")).toBe("PUT, GET, DELETE");
+  expect(response.headers.get("allow")).toBe("PUT, GET, HEAD, DELETE");
+  const head = await call("/admin/namespaces/docs", { method: "HEAD" });
+  expect([head.status, await head.text()]).toEqual([200, ""]);
+  const none = await call(CHAT, { method: "HEAD" });
+  expect([none.status, none.headers.get("allow")]).toEqual([405, "POST"]);
 });
 
 it("a bug is a bare 500: logged under its trace, told to nobody", async () => {
