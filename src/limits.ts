@@ -44,6 +44,10 @@ export const ERROR_CHARS_MAX = 1_000;
 export const BODY_DRAIN_BYTES_MAX = 64 * 1024 * 1024;
 // Deeper JSON is refused before any recursive reader sees it.
 export const JSON_DEPTH_MAX = 64;
+// Values of a body, or of one of its documents. The most that a request has a use for are the
+// 60,000 of a calibration. A body of as many that fit no schema takes a second to refuse; of twice
+// as many the library that reads it overflows its stack, and 8 MB can hold four million.
+export const JSON_VALUES_MAX = 65_536;
 // Made keys have about 40 characters; a much longer header is not worth a hash and a lookup.
 export const KEY_CHARS_MAX = 256;
 // How long a revoked key may go on working in an isolate that has seen it.

@@ -2,7 +2,12 @@
 import { GatheredBytes } from "../../index/bytes.ts";
 import { cutText } from "../../index/cut.ts";
 import { ServiceError } from "../errors.ts";
-import { BODY_BYTES_MAX, BODY_DRAIN_BYTES_MAX, JSON_DEPTH_MAX } from "../limits.ts";
+import {
+  BODY_BYTES_MAX,
+  BODY_DRAIN_BYTES_MAX,
+  JSON_DEPTH_MAX,
+  JSON_VALUES_MAX,
+} from "../limits.ts";
 import { received } from "./client-left.ts";
 import type { ApiContext } from "./context.ts";
 
@@ -99,10 +104,11 @@ export function parseJson(text: string, what = "the body"): unknown {
 /** Refuses, with `invalid_request` and the place, what would not come back as it was sent: lone
  *  surrogates (not UTF-8, so a stored text would change and quotes would not match), NUL (SQLite
  *  ends a text at it), numbers beyond a double's (they would come back as null), fields named
- *  __proto__, and nesting past JSON_DEPTH_MAX, which also bounds
- *  this walk's recursion and that of every reader after it. O(size), allocating only to refuse. */
+ *  __proto__, nesting past JSON_DEPTH_MAX, which also bounds
+ *  this walk's recursion and that of every reader after it, and more than JSON_VALUES_MAX values
+ *  within, which bounds their work. O(size), allocating only to refuse. */
 export function checkJson(root: unknown): void {
-  const fault = findFault(root, 0);
+  const fault = findFault(root, 0, { left: JSON_VALUES_MAX });
   if (fault === null) return;
   const place = fault.path.reduce<string>(
     (at, step) =>
@@ -120,7 +126,21 @@ interface Fault {
   path: (string | number)[];
 }
 
-function findFault(value: unknown, depth: number): Fault | null {
+/** How many values the walk may still meet. */
+interface Walk {
+  left: number;
+}
+
+function meet(walk: Walk, values: number): void {
+  walk.left -= values;
+  if (walk.left < 0)
+    throw new ServiceError(
+      "invalid_request",
+      `JSON of more than ${JSON_VALUES_MAX} values is not taken`,
+    );
+}
+
+function findFault(value: unknown, depth: number, walk: Walk): Fault | null {
   if (typeof value === "string") return findTextFault(value);
   if (typeof value === "number" && !Number.isFinite(value))
     return { fact: "is a number beyond what a double holds", path: [] };
@@ -128,16 +148,18 @@ function findFault(value: unknown, depth: number): Fault | null {
   if (depth >= JSON_DEPTH_MAX)
     return { fact: `is nested deeper than ${JSON_DEPTH_MAX} levels`, path: [] };
   if (Array.isArray(value)) {
+    meet(walk, value.length);
     for (let i = 0; i < value.length; i++) {
-      const fault = findFault(value[i], depth + 1);
+      const fault = findFault(value[i], depth + 1, walk);
       if (fault !== null) return { fact: fault.fact, path: [i, ...fault.path] };
     }
     return null;
   }
   for (const key in value) {
+    meet(walk, 1);
     const named = key === "__proto__" ? { fact: "is a refused name" } : findTextFault(key);
     if (named !== null) return { fact: `has a field whose name ${named.fact}`, path: [] };
-    const fault = findFault((value as Record<string, unknown>)[key], depth + 1);
+    const fault = findFault((value as Record<string, unknown>)[key], depth + 1, walk);
     if (fault !== null) return { fact: fault.fact, path: [key, ...fault.path] };
   }
   return null;

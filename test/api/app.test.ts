@@ -263,6 +263,27 @@ it("lone surrogates, NUL, __proto__ and deep nesting are refused with their plac
   expect(() => checkJson(deep(1_000_000))).toThrow("nested deeper than 64");
 });
 
+it("a body of very many values is refused before it is read by a schema", async () => {
+  const { call } = startApi();
+  const ask = '"messages":[{"role":"user","content":"a"}]';
+  const fields = (n: number) => Array.from({ length: n }, (_, i) => `"k${i}":"x"`);
+  const bodies = (n: number) => [
+    `{"messages":[{"role":"user","content":[${Array(n).fill('{"type":"text"}')}]}]}`,
+    `{${ask},"tools":[${Array(n).fill("0")}]}`,
+    `{${ask},"logit_bias":{${fields(n)}}}`,
+    `{${ask},${fields(n)}}`,
+  ];
+  for (const body of bodies(150_000)) {
+    const response = await call("/v1/chat/completions", { raw: body });
+    expect(response.status).toBe(400);
+    expect(await response.text()).toContain("more than 65536 values");
+  }
+  for (const body of bodies(30_000)) {
+    const response = await call("/v1/chat/completions", { raw: body });
+    expect([200, 400]).toContain(response.status);
+  }
+});
+
 it("an encoder's entry among the models says which kernels it runs on", async () => {
   const { call } = startApi();
   const { data } = (await (await call("/v1/models")).json()) as { data: { id: string }[] };

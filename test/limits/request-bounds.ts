@@ -35,6 +35,11 @@ const chats: RequestBound[] = [
     at: CHAT,
     body: (n) => ({ messages: [{ role: "user", content: x(n) }] }),
   },
+  {
+    name: "JSON_VALUES_MAX", // the lists, the message and its fields are five
+    at: CHAT,
+    body: (n) => ({ messages, more: list(n - 5, 0) }),
+  },
   { name: "STOP_STRINGS_MAX", at: CHAT, body: (n) => ({ messages, stop: list(n, "a") }) },
   {
     name: "LOGIT_BIAS_ENTRIES_MAX",
