@@ -11,12 +11,16 @@ import { oneLine, printable } from "./table.ts";
 
 const WRONG_USE = 2;
 
-// Whoever reads may stop, as head does: what is left has no reader, and that is no failure.
+// Whoever reads may stop, as head does. What is left has no reader, and that is no failure; but what
+// the command does goes on, and the status says how that ended. stderr has no reader to tell.
+let readerLeft = false;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
+  readerLeft ||= error.code === "EPIPE";
+  if (readerLeft) return;
   console.error(`stdout cannot be written to: ${error.message}`);
   process.exit(1);
 });
+process.stderr.on("error", () => {});
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(typed: string[]): Promise<number> {
