@@ -86,17 +86,33 @@ function extendOverMark(word: Word, out: Encoding, start: number, end: number): 
   if (ends.at(-1) === start) ends[ends.length - 1] = end;
 }
 
+/** Pieces by their text, and how long those can be that begin with a character: what is longer need
+ *  not be looked up, which is most of the time that a word of many pieces takes. */
+class Pieces {
+  readonly ids = new Map<string, number>();
+  private readonly longest = new Map<string, number>();
+
+  add(text: string, id: number): void {
+    this.ids.set(text, id);
+    const first = String.fromCodePoint(text.codePointAt(0) ?? 0);
+    this.longest.set(first, Math.max(this.charsMax(first), Array.from(text).length));
+  }
+
+  /** Code points of the longest piece that begins with this one; 0 where none does. */
+  charsMax(char: string): number {
+    return this.longest.get(char) ?? 0;
+  }
+}
+
 export class WordPiece {
   readonly vocab_size: number;
   readonly cls: number;
   readonly sep: number;
   readonly unk: number;
   readonly pad: number;
-  /** Two maps, because a piece that starts a word must not be found inside one. */
-  private readonly first = new Map<string, number>();
-  private readonly inner = new Map<string, number>();
-  /** Code points of the longest piece: no longer lookup can succeed. */
-  private readonly pieceCharsMax: number;
+  /** Apart, because a piece that starts a word must not be found inside one. */
+  private readonly first = new Pieces();
+  private readonly inner = new Pieces();
 
   /** From a model file's tokenizer.ggml keys, model "bert": pieces in llama.cpp's form, where one
    *  that starts a word bears U+2581. Errors: invalid_model_file. */
@@ -112,15 +128,11 @@ export class WordPiece {
     this.sep = id(metadata.has("tokenizer.ggml.seperator_token_id") ? "seperator" : "separator");
     this.unk = id("unknown");
     this.pad = id("padding");
-    let longest = 1;
     for (const [i, piece] of pieces.entries()) {
       if (piece.length > 2 && piece.startsWith("[") && piece.endsWith("]")) continue;
       const starts = piece.startsWith(WORD_START);
-      const text = starts ? piece.slice(1) : piece;
-      (starts ? this.first : this.inner).set(text, i);
-      longest = Math.max(longest, text.length);
+      (starts ? this.first : this.inner).add(starts ? piece.slice(1) : piece, i);
     }
-    this.pieceCharsMax = longest;
   }
 
   /** The first `tokensMax` tokens of `text`, without [CLS] and [SEP]; what comes after them in the
@@ -191,12 +203,16 @@ export class WordPiece {
 
   private split(word: Word, out: Encoding): boolean {
     const n = word.chars.length;
+    const text = word.chars.join("");
+    // Where each character begins in `text`: most are one unit, and then it is its own place.
+    const at = text.length === n ? null : placesOf(word.chars);
     for (let from = 0; from < n; ) {
       const pieces = from === 0 ? this.first : this.inner;
-      let to = Math.min(n, from + this.pieceCharsMax);
+      const start = at === null ? from : at[from]!;
+      let to = Math.min(n, from + pieces.charsMax(word.chars[from]!));
       let id: number | undefined;
       for (; to > from; to--) {
-        id = pieces.get(word.chars.slice(from, to).join(""));
+        id = pieces.ids.get(text.slice(start, at === null ? to : at[to]!));
         if (id !== undefined) break;
       }
       if (id === undefined) return false;
@@ -207,4 +223,11 @@ export class WordPiece {
     }
     return true;
   }
+}
+
+/** Where each character begins in the characters joined, and where the last one ends. */
+function placesOf(chars: readonly string[]): number[] {
+  const places = [0];
+  for (const char of chars) places.push(places.at(-1)! + char.length);
+  return places;
 }

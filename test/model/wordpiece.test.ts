@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { GgufStream } from "../../src/model/gguf-stream.ts";
 import { WordPiece } from "../../src/model/wordpiece.ts";
 import { streamOf } from "./gguf-file.ts";
@@ -106,6 +106,16 @@ it("words of 100 characters are split, longer ones are unknown", () => {
   expect(wordpiece.encode("a".repeat(100)).ids.length).toBeGreaterThan(1);
   expect(wordpiece.encode("a".repeat(101)).ids).toEqual([wordpiece.unk]);
   expect(wordpiece.encode("a\u0301".repeat(100)).ids.length).toBeGreaterThan(1);
+});
+
+it("a word takes as many look-ups as pieces that begin alike are long", () => {
+  const word = "qzxj".repeat(25); // nearly all of its pieces are single letters
+  const lookUps = vi.spyOn(Map.prototype, "get");
+  const { ids } = wordpiece.encode(word);
+  const taken = lookUps.mock.calls.length;
+  lookUps.mockRestore();
+  expect(ids.length).toBeGreaterThan(90);
+  expect(taken).toBeLessThan(10 * ids.length); // the longest piece has 18 letters
 });
 
 it("a limit gives the first tokens, and spares the rest of the text", () => {
