@@ -4,7 +4,7 @@ import { RERANK_DOCUMENTS_STEP, RERANK_PIECES_MAX, RERANK_PIECES_TOTAL_MAX } fro
 import type { Encoder } from "../model/encoder.ts";
 import { RERANKER_ID, type Reranker } from "../model/reranker.ts";
 import type { Models } from "./models.ts";
-import { embedInSteps, inSteps } from "./steps.ts";
+import { countTokens, embedInSteps, inSteps } from "./steps.ts";
 import type { Reranking, RerankRequest } from "./types.ts";
 
 /** The score is Brink's own reranker's where `model` is null or names it, the cosine of Brink's own
@@ -18,7 +18,7 @@ export async function rerank(
     return { model, results: rank(scores), tokens };
   }
   const { encoder, reranker } = await deps.models();
-  const tokens = countTokens(encoder, [query, ...documents]);
+  const tokens = await countTokens(encoder, [query, ...documents]);
   if (model === deps.encoderId)
     return { model, results: rank(await scoreByCosine(encoder, query, documents)), tokens };
   const scores = await scoreInSteps(reranker, query, documents);
@@ -35,11 +35,6 @@ export function scoreInSteps(
   const share = Math.floor(RERANK_PIECES_TOTAL_MAX / texts.length);
   const pieces = Math.max(1, Math.min(RERANK_PIECES_MAX, share));
   return inSteps(texts, RERANK_DOCUMENTS_STEP, (step) => reranker.score(query, step, pieces));
-}
-
-/** Tokens of the texts, the two markers of each included. */
-export function countTokens(encoder: Encoder, texts: readonly string[]): number {
-  return texts.reduce((sum, text) => sum + encoder.countTokens(text) + 2, 0);
 }
 
 async function scoreByCosine(

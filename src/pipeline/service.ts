@@ -40,12 +40,12 @@ import { preloadDocs } from "./preload.ts";
 import { questionOf } from "./question.ts";
 import { type RecordDeps, recordAnswer } from "./record.ts";
 import { Replays } from "./replays.ts";
-import { countTokens, rerank } from "./rerank.ts";
+import { rerank } from "./rerank.ts";
 import { retrieve, scoreHits } from "./retrieve.ts";
 import { TenantRouter } from "./router-admin.ts";
 import { pricesOf, RouterStates } from "./router-state.ts";
 import { rungEngines } from "./rungs.ts";
-import { embedInSteps } from "./steps.ts";
+import { countTokens, embedInSteps } from "./steps.ts";
 import { Trace } from "./trace.ts";
 import { TenantTraces, type TraceAdmin } from "./trace-admin.ts";
 import { traceLog } from "./trace-log.ts";
@@ -254,7 +254,7 @@ export class BrinkService implements types.Service {
     if (model !== null && model !== ENCODER_ID)
       return this.#used({ ...(await this.#onnx.embed(model, texts)), model });
     const { encoder } = await this.#models();
-    const tokens = countTokens(encoder, texts);
+    const tokens = await countTokens(encoder, texts);
     const vectors = await embedInSteps(encoder, texts);
     return this.#used({ vectors, tokens, model: ENCODER_ID });
   }
