@@ -53,11 +53,18 @@ const REFUSALS: Record<number, ErrorCode | undefined> = {
   422: "invalid_request",
 };
 
-/** What an HTTP status other than 2xx means. `said` is the reply's own message, or empty. */
+/** By OpenAI's `error.code`, where clients go by it: they shorten the conversation and ask again. */
+const TOLD: Record<string, ErrorCode | undefined> = {
+  context_length_exceeded: "context_length_exceeded",
+};
+
+/** What an HTTP status other than 2xx means. `said` is the reply's own message, or empty; `told`
+ *  its `error.code`. */
 export function failureOf(
   status: number,
   said: string,
   retryAfterMs: number | null = null,
+  told = "",
 ): BackendFailure {
   const message = (fact: string) =>
     `the backend answered ${status}${fact === "" ? "" : ": "}${fact}`;
@@ -67,7 +74,8 @@ export function failureOf(
   if (status === 401 || status === 403)
     return new BackendFailure("failed", message("it refused its key"), { status });
   const code = REFUSALS[status];
-  if (code !== undefined) return new BackendFailure("refused", message(said), { code, ...known });
+  if (code !== undefined)
+    return new BackendFailure("refused", message(said), { code: TOLD[told] ?? code, ...known });
   const limited = status === 429;
   const again = limited || status === 408 || (status >= 500 && status !== 501);
   const kind = limited ? "rate_limited" : "failed";

@@ -12,7 +12,7 @@ import {
 } from "./backend-reply.ts";
 import { readRetryAfterMs } from "./backend-retry.ts";
 import type { Watch } from "./backend-watch.ts";
-import { broken, readErrorMessage } from "./completion.ts";
+import { broken, readErrorCode, readErrorMessage } from "./completion.ts";
 import type { EnginePiece, EngineRequest } from "./engine.ts";
 
 /** Fields that are Brink's to set; a caller's own would contradict what is read back. */
@@ -96,7 +96,8 @@ export class HttpBackend implements Transport {
   async #refusal(response: Response, watch: Watch): Promise<BackendFailure> {
     const text = await readStart(response, watch);
     const waitMs = readRetryAfterMs(response.headers.get("retry-after"), Date.now());
-    return failureOf(response.status, redact(readErrorMessage(text), this.#key), waitMs);
+    const said = redact(readErrorMessage(text), this.#key);
+    return failureOf(response.status, said, waitMs, readErrorCode(text));
   }
 }
 

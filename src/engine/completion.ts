@@ -163,6 +163,15 @@ export function readErrorMessage(text: string): string {
   return line.length > MESSAGE_CHARS_SHOWN ? `${cutText(line, MESSAGE_CHARS_SHOWN)}...` : line;
 }
 
+/** OpenAI's `error.code` of an error body; empty where there is none. */
+export function readErrorCode(text: string): string {
+  try {
+    return string(fields(fields(JSON.parse(text))?.error)?.code);
+  } catch {
+    return "";
+  }
+}
+
 function describeError(body: unknown): string {
   const error = fields(body)?.error;
   const said = string(error) || string(fields(error)?.message) || string(fields(body)?.message);

@@ -210,6 +210,16 @@ it.each([
   expect(server.requests.length).toBe(1);
 });
 
+it("a conversation that is too long for the backend is told by OpenAI's own code", async () => {
+  const said = { message: "at most 8192 tokens", code: "context_length_exceeded" };
+  const body = JSON.stringify({ error: said });
+  server.script({ status: 400, body }, { status: 500, body }, { status: 501, body });
+  const told = { code: said.code, message: `the backend answered 400: ${said.message}` };
+  await expect(collect(engine().answer(ask(true)))).rejects.toMatchObject(told);
+  const other = { code: "backend_unavailable" };
+  await expect(collect(engine().answer(ask(true)))).rejects.toMatchObject(other);
+});
+
 it("a refused key is told without what the backend says of it", async () => {
   server.script({ status: 401, body: '{"error":{"message":"bad key sk-ve****ret"}}' });
   await expect(collect(engine().answer(ask(true)))).rejects.toMatchObject({
