@@ -224,7 +224,14 @@ class MeteredEngine implements Engine {
       const own = prices && usage.nanosOf(prices, tokens);
       const lost = lostOf(attempts, meter.prices, () => guess().prompt_tokens);
       const all = lost.reduce((sum, { nanos }) => sum + nanos, own ?? 0);
-      const nanos = Math.min(all, held?.nanos ?? all); // a budget is never overrun
+      // Not every backend keeps to the bound that it was sent: what it wrote beyond is paid for, or
+      // a budget would bound nothing. What it only says that it used is not.
+      const wrote = () => {
+        const known = { ...guess(), completion_tokens: Math.min(tokens.completion_tokens, bytes) };
+        return prices === null ? 0 : usage.nanosOf(prices, known);
+      };
+      const within = held === null || all <= held.nanos;
+      const nanos = within ? all : Math.min(all, Math.max(held.nanos, wrote()));
       const inAll = usage.sum([tokens, ...lost.map((one) => one.tokens)]);
       const some = began || inAll.prompt_tokens + inAll.completion_tokens > 0;
       if (some) meter.used(inAll, own === null ? null : nanos);

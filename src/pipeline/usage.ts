@@ -106,10 +106,14 @@ export function guessTokens(request: EngineRequest, answerBytes: number): Tokens
   };
 }
 
-/** Fields by which providers choose another model or sell what is not paid by the token. */
+/** Fields by which providers choose another model or sell what is not paid by the token, and by
+ *  which servers are told of more or longer answers than `max_tokens` says: llama.cpp's `n_predict`
+ *  goes before it, others of these are vLLM's, Ollama's and of Hugging Face's libraries. */
 const UNPRICED = [
-  ...["models", "fallbacks", "provider", "route", "plugins", "transforms"],
+  ...["models", "fallbacks", "provider", "preset", "route", "plugins", "transforms"],
   ...["web_search_options", "search_parameters"],
+  ...["n_predict", "num_predict", "max_new_tokens", "max_output_tokens", "max_length"],
+  ...["best_of", "use_beam_search", "num_return_sequences", "n_cmpl"],
 ];
 const PRICED_TIERS = ["auto", "default", "flex"];
 const PRICED_TOOLS = ["function", "custom"];

@@ -119,3 +119,21 @@ it("a backend that cannot answer neither prices nor hinders those that can", asy
   }
   expect(held.size).toBe(1);
 });
+
+it("what a backend writes beyond its bound is paid for, not what it only tells", async () => {
+  const used = { prompt_tokens: 10, completion_tokens: 2_000, total_tokens: 2_010 };
+  const costOf = async (text: string) => {
+    const { calls, quota } = openQuota();
+    const { meter, kept } = meterOf(quota, { budget_usd: 1 });
+    const heedless = engineOf(async function* () {
+      yield { text, usage: used };
+    });
+    await drain(meter.engine(heedless).answer(asking()));
+    await Promise.all(kept);
+    const [[, held], [, settled]] = calls as [[string, number], [string, number]];
+    return { held, settled };
+  };
+  expect((await costOf("four".repeat(2_000))).settled).toBe(10_000 + 2 * 2_000_000);
+  const { held, settled } = await costOf("four");
+  expect(settled).toBe(held);
+});

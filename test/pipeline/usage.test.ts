@@ -96,6 +96,8 @@ it("what the prices do not cover is known by its name", () => {
     [{ models: ["dear/model"] }, "models"],
     [{ plugins: [{ id: "web" }] }, "plugins"],
     [{ web_search_options: {} }, "web_search_options"],
+    [{ max_tokens: 1, n_predict: 9_000 }, "n_predict"],
+    [{ max_tokens: 1, best_of: 20 }, "best_of"],
     [{ service_tier: "priority" }, "service_tier"],
     [tool("web_search"), "tools"],
     [{ tools: [null] }, "tools"],
