@@ -51,11 +51,12 @@ export function namesOf(text: string): string[] {
   return found.sort((a, b) => b.count - a.count).map(({ term }) => term);
 }
 
-/** The unit vector of `vector` less TAKEN_OUT of its part along `passage`, both unit-length. */
+/** The unit vector of `vector` less TAKEN_OUT of its part along `passage`, both unit-length; zeros
+ *  stay so. */
 function turnedAway(vector: Float32Array, passage: Float32Array): Float32Array {
   const along = vector.reduce((sum, value, i) => sum + value * passage[i]!, 0);
   const rest = vector.map((value, i) => value - TAKEN_OUT * along * passage[i]!);
-  const norm = Math.hypot(...rest);
+  const norm = Math.hypot(...rest) || 1;
   return rest.map((value) => value / norm);
 }
 

@@ -41,6 +41,8 @@ it("its vector keeps unit length and is nearer to nothing that the passage says"
     { seed: 20261124 },
   );
   expect(followUp([], "", null, Float32Array.of(1)).vector).toBeNull();
+  const zeros = new Float32Array(2);
+  expect(followUp([], "", zeros, Float32Array.of(1, 0)).vector).toEqual(zeros);
 });
 
 it("joined hops are three quarters of the first, then the second, then more", () => {
