@@ -67,6 +67,14 @@ export async function readUncompressed(c: ApiContext): Promise<Uint8Array> {
   return readBytes(raw.body);
 }
 
+/** The body as it is, which can be read once more then. Throws as `readUncompressed`. */
+export async function readAhead(c: ApiContext): Promise<Uint8Array> {
+  const body = await readUncompressed(c);
+  const { raw } = c.req;
+  if (raw.body !== null) c.req.raw = new Request(raw, { body, signal: raw.signal });
+  return body;
+}
+
 /** The body as a JSON value that `checkJson` accepts; `whenEmpty` stands for a body of nothing,
  *  which is an error where that is not given. Throws as `readText` and `parseJson` do, and
  *  `unsupported_media_type` for a content type that is certainly not JSON. */

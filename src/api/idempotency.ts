@@ -7,7 +7,7 @@ import type { StoredReply } from "../ledger/replay-object.ts";
 import { REPLAY_BYTES_MAX } from "../limits.ts";
 import { sha256Hex } from "../pipeline/digest.ts";
 import type { IdempotentWrite, OpenWrite } from "../pipeline/replays.ts";
-import { readUncompressed } from "./body.ts";
+import { readAhead } from "./body.ts";
 import type { ApiContext, ApiEnv } from "./context.ts";
 import { IdempotencyHeaders } from "./schema/common.ts";
 
@@ -49,14 +49,13 @@ export const idempotent = createMiddleware<ApiEnv>(async (c, next) => {
 });
 
 async function readWrite(c: ApiContext, key: string): Promise<IdempotentWrite> {
-  const body = await readUncompressed(c);
+  const body = await readAhead(c);
   const { method, url } = c.req;
   const { pathname, search } = new URL(url);
   const type = c.req.header("content-type") ?? "";
   const digest = await crypto.subtle.digest("SHA-256", body);
   const content = Array.from(new Uint8Array(digest)).join(" ");
   const fingerprint = sha256Hex(`${method}\n${pathname}${search}\n${type}\n${content}`);
-  if (c.req.raw.body !== null) c.req.raw = new Request(c.req.raw, { body }); // read once already
   const secret = `${c.req.header("authorization")}\0${key}`;
   return { tenant: c.get("caller").tenant, secret, fingerprint };
 }

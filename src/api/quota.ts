@@ -2,7 +2,8 @@
 import { createMiddleware } from "hono/factory";
 import { ServiceError } from "../errors.ts";
 import type { Admission, Allowance } from "../ledger/quota-types.ts";
-import { ANSWER_TOKENS_ESTIMATE, BYTES_PER_TOKEN } from "../limits.ts";
+import { ANSWER_TOKENS_ESTIMATE, BODY_BYTES_MAX, BYTES_PER_TOKEN } from "../limits.ts";
+import { readAhead } from "./body.ts";
 import type { ApiContext, ApiEnv } from "./context.ts";
 
 /** Endpoints whose reply is written, so that it takes tokens beside the request's. */
@@ -15,14 +16,28 @@ export const limitRates = createMiddleware<ApiEnv>(async (c, next) => {
   const service = c.get("service");
   const traced = c.get("traced");
   const caller = c.get("caller");
-  const admission = await traced.span("quota", () => service.admit(caller, estimateTokens(c)));
+  const { bytes, fault } = await measure(c);
+  const tokens = estimateTokens(c, bytes);
+  const admission = await traced.span("quota", () => service.admit(caller, tokens));
   if (admission !== null) tell(c, admission);
+  if (fault !== null) throw fault;
   await next();
 });
 
-/** Before the body is read: it is corrected once the answer is there. */
-function estimateTokens(c: ApiContext): number {
-  const bytes = Number(c.req.header("content-length") ?? 0);
+/** The body's length. One that tells none is read for it, or whoever sends none would be admitted
+ *  as if it had nothing in it. What cannot be read is counted too, as if it were the longest. */
+async function measure(c: ApiContext): Promise<{ bytes: number; fault: unknown }> {
+  const announced = c.req.header("content-length");
+  if (announced !== undefined) return { bytes: Number(announced), fault: null };
+  try {
+    return { bytes: (await readAhead(c)).byteLength, fault: null };
+  } catch (fault) {
+    return { bytes: BODY_BYTES_MAX, fault };
+  }
+}
+
+/** Before the answer: it is corrected once that is there. */
+function estimateTokens(c: ApiContext, bytes: number): number {
   const prompt = Number.isFinite(bytes) ? Math.ceil(Math.max(0, bytes) / BYTES_PER_TOKEN) : 0;
   return prompt + (WRITES.test(c.req.path) ? ANSWER_TOKENS_ESTIMATE : 0);
 }

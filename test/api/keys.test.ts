@@ -3,6 +3,7 @@ import { expect, it, vi } from "vitest";
 import { KeyReply, KeysReply, KeyUsageReply, TenantUsageReply } from "../../src/api/schema/keys.ts";
 import { ServiceError } from "../../src/errors.ts";
 import type { KeyRecord } from "../../src/ledger/types.ts";
+import { BODY_BYTES_MAX, BYTES_PER_TOKEN } from "../../src/limits.ts";
 import { KEY } from "./fake-keys.ts";
 import { DEPLOYED, startApi } from "./fake-service.ts";
 
@@ -192,6 +193,21 @@ it.each(WORK)("%s is not worked on once a rate refuses it", async (path, json) =
   expect(response.headers.get("retry-after-ms")).toBe("1200");
   expect(response.headers.get("x-ratelimit-limit-tokens")).toBe("1000");
   expect(service.calls).toEqual([]);
+});
+
+it("a body that tells no length is counted by the one that it has", async () => {
+  const { call, service } = startApi();
+  const sent = (bytes: Uint8Array) => ({
+    raw: new Blob([bytes as Uint8Array<ArrayBuffer>]).stream(),
+  });
+  const input = JSON.stringify({ input: "x".repeat(388) });
+  const taken = await call("/v1/embeddings", sent(new TextEncoder().encode(input)));
+  expect(taken.status).toBe(200);
+  expect(service.calls).toHaveLength(1);
+  const refused = await call("/v1/embeddings", sent(new Uint8Array(BODY_BYTES_MAX + 1)));
+  expect(refused.status).toBe(413);
+  const tokens = service.admitted.map(([, tokens]) => tokens);
+  expect(tokens).toEqual([100, BODY_BYTES_MAX / BYTES_PER_TOKEN]);
 });
 
 it("a list is not counted", async () => {
