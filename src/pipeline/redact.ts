@@ -11,6 +11,17 @@ const QUOTED = ['"', "'", "`"].map((mark): [RegExp, string] => {
   return [new RegExp(`(${SECRET.source}${mark})${value}`, "gi"), "$1[key]"];
 });
 
+/** What providers put before the random tail of a key, and - or _ between. Words go on after those
+ *  of the second list too: a tail of theirs is long and in one piece. */
+const PREFIXES = [
+  ...["sk", "pk", "rk", "brink", "whsec", "gh[oprsu]", "glpat", "glrt", "xapp", "xox[abeprs]"],
+  ...["nvapi", "figd", "dckr_pat", "GOCSPX", "NRAK", "PMAK", "AGE-SECRET-KEY", "tskey-[a-z]{1,9}"],
+].join("|");
+const WORDY = [
+  ...["hf", "gsk", "r8", "xai", "pplx", "npm", "sbp", "sntry[su]", "tvly(?:-prod|-dev)?"],
+  ...["shp(?:at|ss|ca|pa)", "do[opr]_v1", "lin_api"],
+].join("|");
+
 /** Letters of any script, as RFC 6531 has them. Where words have no spaces between, what stands
  *  before an address may go with it. */
 const EMAIL = (() => {
@@ -22,8 +33,11 @@ const EMAIL = (() => {
 /** Every repetition has a bound and none can match in two ways what another matches too, so the
  *  time is linear in the text's length. */
 const FORMS: [RegExp, string][] = [
-  // PEM blocks hold what no other form would know.
-  [/-----BEGIN [A-Z ]{1,40}-----[^-]{0,8000}(?:-----END [A-Z ]{1,40}-----)?/g, "[key]"],
+  // PEM blocks hold what no other form would know. Single hyphens stand in their headers.
+  [
+    /-----BEGIN [A-Z ]{1,40}-----(?:[^-]|-(?!----)){0,8000}(?:-----END [A-Z ]{1,40}-----)?/g,
+    "[key]",
+  ],
   // JSON web tokens: three parts of base64url, of which the first is an object.
   [/(?<![\w-])eyJ[\w-]{5,4000}\.[\w-]{2,4000}\.?[\w-]{0,1000}/g, "[key]"],
   [/\b(bearer|basic|token)(\s{1,4})[A-Za-z0-9._~+/=-]{8,4000}/gi, "$1$2[key]"],
@@ -33,7 +47,10 @@ const FORMS: [RegExp, string][] = [
   ...QUOTED,
   [new RegExp(`(${SECRET.source}"?)(?!["'\`]?\\[key\\])[^\\s",;]{4,400}`, "gi"), "$1[key]"],
   // Keys of providers: a short prefix of their own and a long random tail.
-  [/(?<![\w-])(?:sk|pk|rk|brink|gh[opsu]|glpat|xox[abprs])[-_][\w-]{12,400}/g, "[key]"],
+  [new RegExp(`(?<![\\w-])(?:${PREFIXES})[-_][\\w-]{12,400}`, "g"), "[key]"],
+  [new RegExp(`(?<![\\w-])(?:${WORDY})[-_][A-Za-z0-9]{20,400}`, "g"), "[key]"],
+  [/(?<![\w-])(?:AIza|ATATT3|EAAC|pypi-Ag)[\w=-]{28,400}/g, "[key]"],
+  [/(?<![\w-])(?:SG|hv[bs]|ya29)\.[\w.-]{20,400}/g, "[key]"],
   [/\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g, "[key]"],
   [/\bgithub_pat_[A-Za-z0-9_]{20,400}/g, "[key]"],
   [EMAIL, "[email]"],
@@ -44,15 +61,27 @@ const DATE =
   /(?<![\w./-])((?:\d{4}-[01]\d-[0-3]\d|[0-3]?\d\.[01]?\d\.\d{4}|[0-3]?\d\/[0-3]?\d\/\d{4})(?!\d))/;
 
 /** Groups of digits, of which some may be a card's. */
-const GROUPS = /(?<![\w.])\d{1,19}(?:[\p{Zs}\p{Pd}()./]{1,3}\d{1,19}){0,4000}(?!\w)/gu;
+const GROUPS = /(?<![\w.])\d{1,19}(?:[\p{Zs}\p{Pd}\u2212\t()./]{1,3}\d{1,19}){0,4000}(?!\w)/gu;
 
 /** Digits with single separators between, as telephones are written. */
-const NUMBER = /(?<![\w.])\+?\(?\d(?:[\p{Zs}\p{Pd}()./]{0,2}\d){6,24}(?!\w)/gu;
+const NUMBER = /(?<![\w.])\+?\(?\d(?:[\p{Zs}\p{Pd}\u2212()./]{0,2}\d){6,24}(?!\w)/gu;
+
+/** Shows nothing and stands in no script's words: what is copied out of a page has some. */
+const INVISIBLE = /[\u00ad\u200b\u2060\ufeff]/g;
+
+/** Digits, letters and @ + - . : = _ of the width of a Chinese character, as input methods give. */
+const WIDE = /[\uff0b\uff0d\uff0e\uff10-\uff1a\uff1d\uff20-\uff3a\uff3f\uff41-\uff5a]/g;
+
+/** The text as the forms know it. */
+function plainOf(text: string): string {
+  const shown = text.replace(INVISIBLE, "");
+  return shown.replace(WIDE, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0));
+}
 
 /** The text, redacted and cut to TRACE_TEXT_CHARS_MAX. It is cut to twice that first, so that what
  *  the cut leaves of a secret is still known as one. */
 export function redact(text: string, charsMax: number = TRACE_TEXT_CHARS_MAX): string {
-  let kept = text.slice(0, 2 * charsMax).toWellFormed();
+  let kept = plainOf(text.slice(0, 2 * charsMax).toWellFormed());
   for (const [form, instead] of FORMS) kept = kept.replace(form, instead);
   kept = kept
     .split(DATE)

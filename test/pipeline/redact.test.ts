@@ -31,6 +31,11 @@ it.each([
   ["4242\u00a04242\u202f4242\u00a04242\u00a012/34", "[card]\u00a012/34"],
   ["4242\u20114242\u20114242\u20114242", "[card]"],
   ["4242 4242 4242 4242 5555 5555 5555 4444", "[card] [card]"],
+  ["4242\u22124242\u22124242\u22124242", "[card]"],
+  ["4242\t4242\t4242\t4242", "[card]"],
+  ["\uff14\uff12".repeat(8), "[card]"],
+  ["4242\u200b4242\u200b4242\u200b4242", "[card]"],
+  ["to ja\u00adne\uff20example\uff0ecom.", "to [email]."],
   ["3782 822463 10005 exp 2026", "[card] exp 2026"],
   // Two that overlap, and one within another.
   ["of 814858 98486886 994742.", "of [card]."],
@@ -44,6 +49,7 @@ it.each([
   ["token = `a b c d` next", "token = `[key]` next"],
   ['{"secret": "say \\"a\\" now", "n": 1}', '{"secret": "[key]", "n": 1}'],
   ['password="my secret\nnext line', 'password="[key]\nnext line'],
+  ["-----BEGIN RSA KEY-----\nDEK-Info: AES-128-CBC,AB\n\nMIIE\n-----END RSA KEY-----!", "[key]!"],
   ["info@müller.de", "[email]"],
   ["jürgen.müller@example.de", "[email]"],
   ["to почта@пример.рф now", "to [email] now"],
@@ -57,8 +63,30 @@ it.each([
   "4242 4242 4242 4243 is no card, and 2026-11-29-001 no number that calls",
   "from 2026-11-29 to 2026-12-01 or 29.11.2026 30.11.2026",
   "the token ring of 1985 and the key of C",
+  "set npm_config_registry, call hf_hub_download_in_parts and read pypi-publishing-for-beginners",
 ])("%j stays", (text) => {
   expect(redact(text)).toBe(text);
+});
+
+it.each([
+  ...[
+    "hf_",
+    "gsk_",
+    "r8_",
+    "xai-",
+    "nvapi-",
+    "pplx-",
+    "npm_",
+    "pypi-Ag",
+    "ghr_",
+    "glrt-",
+    "whsec_",
+  ],
+  ...["shpat_", "dop_v1_", "dckr_pat_", "xapp-1-", "tskey-auth-", "lin_api_", "GOCSPX-", "NRAK-"],
+  ...["AIzaSyD", "ATATT3", "SG.", "hvs.", "ya29.", "AGE-SECRET-KEY-1"],
+])("a key that begins with %s goes", (prefix) => {
+  const key = `${prefix}AbCdEf0123456789xyzAbCdEf0123456789xyz`;
+  expect(redact(`use ${key}, please`)).toBe("use [key], please");
 });
 
 it("a text is cut, and what the cut would halve is known first", () => {
@@ -81,6 +109,10 @@ it("the time grows with the length and no faster", () => {
     "key=".repeat(1_000),
     "://a:".repeat(800),
     "sk-".repeat(1_300),
+    "AGE-SECRET-KEY-".repeat(260),
+    "SG.".repeat(1_300),
+    "AIza".repeat(1_000),
+    `-----BEGIN A-----${"- ".repeat(2_000)}`,
     'key="\\'.repeat(800),
     "ä".repeat(4_000),
     "4242 ".repeat(800),
