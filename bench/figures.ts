@@ -1,6 +1,7 @@
 /** Figures with their bounds: how a bench prints what it is held to. */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
+import { quantile } from "./report.ts";
 
 export interface BoundedFigure {
   name: string;
@@ -16,13 +17,6 @@ export function isWithin({ value, most, least }: BoundedFigure): boolean {
   return (
     value <= (most ?? Number.POSITIVE_INFINITY) && value >= (least ?? Number.NEGATIVE_INFINITY)
   );
-}
-
-/** Value at a share p of sorted values, between the two nearest. */
-export function quantile(sorted: readonly number[], p: number): number {
-  const at = (sorted.length - 1) * p;
-  const low = Math.floor(at);
-  return sorted[low]! + (sorted[Math.ceil(at)]! - sorted[low]!) * (at - low);
 }
 
 /** p50 and p99 of times in ms; p99 of fewer than a hundred samples is about their greatest. */

@@ -12,10 +12,10 @@ import { LexicalIndex } from "../index/lexical-index.ts";
 import { encodeSegment } from "../index/segment.ts";
 import { TopK } from "../index/top-k.ts";
 import { assert } from "../src/errors.ts";
-import { type BoundedFigure, quantile } from "./figures.ts";
+import type { BoundedFigure } from "./figures.ts";
 import { compileKernels } from "./kernels-module.ts";
 import { type LexicalCorpus, lexicalCorpus } from "./lexical-corpus.ts";
-import { cpuMs } from "./report.ts";
+import { cpuMs, quantile } from "./report.ts";
 
 const PASSAGES = 100_000;
 const SEGMENT_PASSAGES = 25_000;

@@ -7,8 +7,9 @@ import { startService } from "../scripts/service.ts";
 import { arithmetic } from "./arithmetic.ts";
 import { BenchClient } from "./client.ts";
 import { Corpus } from "./corpus.ts";
-import { type BoundedFigure, percentiles, quantile } from "./figures.ts";
+import { type BoundedFigure, percentiles } from "./figures.ts";
 import { fillAndCheck, SMALL } from "./filled.ts";
+import { quantile } from "./report.ts";
 import { given, timeEach } from "./search-times.ts";
 
 const NAMESPACE = "million";

@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { type RunningService, startService } from "../scripts/service.ts";
 import { BenchClient } from "./client.ts";
 import { type BenchQuery, Corpus } from "./corpus.ts";
-import { type BoundedFigure, percentiles, quantile } from "./figures.ts";
+import { type BoundedFigure, percentiles } from "./figures.ts";
 import { fillAndCheck, SMALL } from "./filled.ts";
+import { quantile } from "./report.ts";
 import { given, timeEach, timeSearch } from "./search-times.ts";
 
 const NAMESPACE = "bench";

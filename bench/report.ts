@@ -34,7 +34,8 @@ export function cpuMs(): number {
   return (user + system) / 1000;
 }
 
-/** Of numbers in ascending order, with linear interpolation; `p` from 0 to 1. */
+/** Of numbers in ascending order, with linear interpolation between the two nearest; `p` from 0 to
+ *  1. Hyndman and Fan's type 7, as numpy has it. */
 export function quantile(sorted: readonly number[], p: number): number {
   const at = (sorted.length - 1) * p;
   const low = Math.floor(at);

@@ -6,6 +6,7 @@ import { parseTraceparent } from "../src/pipeline/trace-context.ts";
 import { traceLog } from "../src/pipeline/trace-log.ts";
 import type { Caller } from "../src/pipeline/types.ts";
 import { newWatch } from "../src/pipeline/watch.ts";
+import { quantile } from "./report.ts";
 
 const REQUESTS = 30_000;
 const WARM_UP = 10_000;
@@ -38,7 +39,7 @@ const { kept, dropped } = traceLog.totals.traces;
 if (dropped > 0 || kept < REQUESTS - 50) throw new Error(`${kept} kept, ${dropped} dropped`);
 for (const [what, times] of Object.entries({ during, after })) {
   const sorted = times.slice(WARM_UP).sort((a, b) => a - b);
-  const at = (share: number) => (1_000 * sorted[Math.floor(share * sorted.length)]!).toFixed(1);
+  const at = (share: number) => (1_000 * quantile(sorted, share)).toFixed(1);
   console.log(`${what.padEnd(6)}  median ${at(0.5)} us, 99th percentile ${at(0.99)} us`);
 }
 

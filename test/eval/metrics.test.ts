@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { quantile, summarize } from "../../bench/report.ts";
 import { ndcgAt } from "../../eval/beir.ts";
 import { mulberry32 } from "../../eval/random.ts";
 import { bootstrap } from "../../eval/report.ts";
@@ -97,6 +98,14 @@ describe("thresholds from halves of a pool", () => {
     );
     expect(report).toMatchObject({ broken: 0, risk: 0, coverage: { mean: 0 } });
   });
+});
+
+it("quantiles lie between the two nearest values", () => {
+  const at = (p: number) => quantile([1, 2, 4, 8], p);
+  expect([0, 0.25, 0.5, 0.75, 1].map(at)).toEqual([1, 1.75, 3, 5, 8]);
+  expect(at(0.99)).toBeCloseTo(7.88, 12);
+  expect([0, 0.5, 1].map((p) => quantile([5], p))).toEqual([5, 5, 5]);
+  expect(summarize("x", [8, 1, 4, 2])).toMatchObject({ msMedian: 3, msQ1: 1.75, msQ3: 5 });
 });
 
 it("nDCG is 1 for the ideal order and discounts by the logarithm of the rank", () => {
