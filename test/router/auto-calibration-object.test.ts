@@ -2,7 +2,11 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
-import { AUTO_CALIBRATION_LABELS_STEP, LABELS_KEPT_MAX } from "../../src/limits.ts";
+import {
+  AUTO_CALIBRATION_LABELS_STEP,
+  LABELS_KEPT_MAX,
+  ROUTER_VERSIONS_MAX,
+} from "../../src/limits.ts";
 import type { RouterObject } from "../../src/router/router-object.ts";
 import { SHIPPED_FILE } from "../../src/router/shipped.ts";
 
@@ -79,4 +83,13 @@ it("labels count while nothing is to be calibrated by itself, too", async () => 
   expect(await newest(router)).toBe("v1");
   await compare(router, 26, 10);
   expect(await newest(router)).toBe("v2");
+});
+
+it("the service's own versions go before one that somebody made", async () => {
+  const router = env.SMALL_ROUTER.getByName("own go first");
+  expect(await router.addVersion(SHIPPED_FILE, "mine", false)).toBe("v1");
+  await compare(router, 0, 20 + 10 * (ROUTER_VERSIONS_MAX - 1));
+  const names = (await router.versions()).map(({ version }) => version);
+  expect(names).toHaveLength(ROUTER_VERSIONS_MAX + 1);
+  expect(names.slice(-3)).toEqual(["v3", "v1", "shipped"]);
 });

@@ -7,7 +7,7 @@ import {
   readCalibration,
 } from "../../src/router/calibration.ts";
 import { riskUpperBound } from "../../src/router/risk.ts";
-import { type Prices, usdPer1k } from "../../src/router/target.ts";
+import { type Prices, shareWithin, usdPer1k } from "../../src/router/target.ts";
 
 const prices: Prices = {
   input_per_mtok: 0.5,
@@ -96,6 +96,7 @@ it("a budget buys the share of questions that it pays for and no more", () => {
   // A tenth is three times in 1 - .7, and a little more.
   expect(choose(0.7).threshold).toBe(0.3);
   const free: Prices = { ...prices, input_per_mtok: 0, output_per_mtok: 0 };
+  expect([shareWithin(0, free), shareWithin(0, prices), shareWithin(7, prices)]).toEqual([1, 0, 1]);
   expect(chooseThreshold({ budget_usd_per_1k: 0 }, tenths, free).threshold).toBe(-1);
 });
 

@@ -3,6 +3,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import {
+  CALIBRATION_SCORES_MAX,
   LABELS_KEPT_MAX,
   OUTCOME_BYTES_MAX,
   OUTCOMES_PAGE_BYTES_MAX,
@@ -87,4 +88,19 @@ it("of each source's labels the newest are kept", async () => {
     storage.sql.exec("SELECT trace_id FROM labels ORDER BY seq LIMIT 1").one(),
   );
   expect(oldest).toEqual({ trace_id: "t101" });
+});
+
+it("of more scores than a set may have the newest calibrate", async () => {
+  const router = env.ROUTER.getByName("full set");
+  const calibrate = (count: number, difficulty: number, abstained: number) => {
+    const labels = Array.from({ length: count }, () => ({ difficulty, wrong: false }));
+    const how = { replace: false, include_feedback: false };
+    return router.calibrate({ labels, abstained, ...how });
+  };
+  await calibrate(CALIBRATION_SCORES_MAX, 0.25, 1_000);
+  await calibrate(CALIBRATION_SCORES_MAX / 4, 0.75, 1_000);
+  const { scores, abstained } = (await router.snapshot(null))!.model!.calibration;
+  const kept = scores.map(([difficulty]) => difficulty);
+  expect(kept.filter((difficulty) => difficulty === 0.25)).toHaveLength(15_000);
+  expect([kept.length, kept.at(-1), abstained]).toEqual([CALIBRATION_SCORES_MAX, 0.75, 1_600]);
 });

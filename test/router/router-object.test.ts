@@ -122,6 +122,8 @@ it("without keep_text nothing of what was said stays, and what was kept goes", a
   expect(JSON.stringify(found)).not.toContain("secret");
   await router.rate("after", "bad", true);
   expect((await router.overview()).labels.feedback).toBe(1);
+  await router.putSettings({ keep_text: false }); // as it was: nothing more goes
+  expect(await router.find("after")).toMatchObject({ rating: "bad" });
 });
 
 it("the state is told again only where it changed", async () => {
