@@ -37,6 +37,8 @@ it.each([
   ["4242\u200b4242\u200b4242\u200b4242", "[card]"],
   ["to ja\u00adne\uff20example\uff0ecom.", "to [email]."],
   ["3782 822463 10005 exp 2026", "[card] exp 2026"],
+  ["of 4222222222222 or", "of [card] or"],
+  ["call 012 345 678 now", "call [phone] now"],
   // Two that overlap, and one within another.
   ["of 814858 98486886 994742.", "of [card]."],
   ["of 5 3106595659469 45916.", "of [card]."],
@@ -62,6 +64,7 @@ it.each([
   "What does report 0.0 name? 1234567890123456 is an order.",
   "4242 4242 4242 4243 is no card, and 2026-11-29-001 no number that calls",
   "from 2026-11-29 to 2026-12-01 or 29.11.2026 30.11.2026",
+  "call 01 234 567 now",
   "the token ring of 1985 and the key of C",
   "set npm_config_registry, call hf_hub_download_in_parts and read pypi-publishing-for-beginners",
 ])("%j stays", (text) => {
