@@ -38,6 +38,8 @@ export interface Command {
   description?: string;
   /** All the values that its first positional argument may have. */
   choices?: readonly string[];
+  /** All the values that its second one may have. */
+  verbs?: readonly string[];
   options: Record<string, CommandOption>;
   /** What `--json` prints; without it the command has printed for people. */
   run(positionals: string[], values: Values): Promise<unknown>;

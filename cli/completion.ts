@@ -45,9 +45,11 @@ interface Candidate {
 
 /** What may follow some words of a command line. */
 interface Node {
-  /** `` at the start, a group's word, or a command's whole name. */
+  /** `` at the start, a group's word, a command's whole name, or help and what it may be of. */
   after: string;
   words: Candidate[];
+  /** Where these alone may stand, counted from the program, which is 0; null: anywhere. */
+  at: number | null;
   options: [name: string, option: CommandOption][];
 }
 
@@ -64,12 +66,20 @@ function nodesOf(commands: readonly Command[]): Node[] {
     if (second !== undefined) put(first!, second, summary);
   }
   const tops = groups.get("")!.filter(({ word }) => word !== "help");
+  const help = commands.find(({ name }) => name === "help");
+  const helpOptions = help === undefined ? [] : Object.entries(optionsOf(help));
   return [
-    ...Array.from(groups, ([after, words]): Node => ({ after, words, options: [] })),
+    ...Array.from(groups, ([after, words]): Node => ({ after, words, at: null, options: [] })),
     ...commands.map((command): Node => {
-      const choices = (command.choices ?? []).map((word) => ({ word, help: "" }));
-      const words = command.name === "help" ? tops : choices;
-      return { after: command.name, words, options: Object.entries(optionsOf(command)) };
+      const { name, choices = [], verbs } = command;
+      const values = (verbs ?? choices).map((word) => ({ word, help: "" }));
+      const words = name === "help" ? tops : values;
+      const at = verbs === undefined ? null : name.split(" ").length + 2;
+      return { after: name, words, at, options: Object.entries(optionsOf(command)) };
+    }),
+    ...tops.map(({ word }): Node => {
+      const words = groups.get(word) ?? [];
+      return { after: `help ${word}`, words, at: 3, options: helpOptions };
     }),
   ];
 }
@@ -90,18 +100,21 @@ function quoteFish(text: string): string {
 }
 
 function bash(nodes: Node[]): string {
-  const cases = nodes.map(({ after, words, options }) => {
+  const cases = nodes.map(({ after, words, at, options }) => {
     const flags = options.map(([name]) => `--${name}`).join(" ");
     const plain = words.map(({ word }) => word).join(" ");
-    return `    ${quote(after)}) words=${quote(plain)} flags=${quote(flags)} ;;`;
+    const where = at === null ? "" : `((COMP_CWORD == ${at})) && `;
+    return `    ${quote(after)}) flags=${quote(flags)}; ${where}words=${quote(plain)} ;;`;
   });
-  const values = valueCases(nodes, (name, choices) => {
-    const pattern = `    ${quote(`--${name}`)}) `;
-    return `${pattern}COMPREPLY=($(compgen -W ${quote(choices.join(" "))} -- "$now")); return ;;`;
+  const values = valueCases(nodes, (given, choices) => {
+    return `    ${quote(given)}) COMPREPLY=($(compgen -W ${quote(choices.join(" "))} -- "$now")); return ;;`;
   });
   return `_brink() {
   local now="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}"
   local first="\${COMP_WORDS[1]}" second="\${COMP_WORDS[2]}" after='' words='' flags=''
+  # --mode=bm25 is three words here.
+  if [[ "$now" == = ]]; then now=''
+  elif [[ "$before" == = ]]; then before="\${COMP_WORDS[COMP_CWORD-2]}"; fi
   ((COMP_CWORD > 1)) && after="$first"
   case "$after" in
 ${groupCases(nodes, '((COMP_CWORD > 2)) && after="$first $second"')}
@@ -109,7 +122,7 @@ ${groupCases(nodes, '((COMP_CWORD > 2)) && after="$first $second"')}
   case "$after" in
 ${cases.join("\n")}
   esac
-  case "$before" in
+  case "$after $before" in
 ${values}
   esac
   [[ "$now" == -* ]] && words="$flags"
@@ -121,19 +134,24 @@ complete -o default -F _brink brink
 
 function zsh(nodes: Node[]): string {
   const pair = ({ word, help }: Candidate) => quote(help === "" ? word : `${word}:${help}`);
-  const cases = nodes.map(({ after, words, options }) => {
+  const cases = nodes.map(({ after, words, at, options }) => {
     const flags = options.map(([name, { help }]) => pair({ word: `--${name}`, help }));
     const list = words.map(pair);
-    return `    ${quote(after)}) all=(${list.join(" ")}); flags=(${flags.join(" ")}) ;;`;
+    const where = at === null ? "" : `((CURRENT == ${at + 1})) && `;
+    return `    ${quote(after)}) flags=(${flags.join(" ")}); ${where}all=(${list.join(" ")}) ;;`;
   });
-  const values = valueCases(nodes, (name, choices) => {
-    return `    ${quote(`--${name}`)}) compadd -- ${choices.map(quote).join(" ")}; return ;;`;
+  const values = valueCases(nodes, (given, choices) => {
+    return `    ${quote(given)}) compadd -- ${choices.map(quote).join(" ")}; return ;;`;
   });
   // zsh looks behind an alias: what it completes then is the program's own name.
   return `#compdef brink brink.js
 _brink() {
   local after='' before="\${words[CURRENT-1]}"
   local -a all flags
+  if [[ "$PREFIX" == --*=* ]]; then
+    before="\${PREFIX%%=*}"
+    compset -P '*='
+  fi
   ((CURRENT > 2)) && after="\${words[2]}"
   case "$after" in
 ${groupCases(nodes, '((CURRENT > 3)) && after="$words[2] $words[3]"')}
@@ -141,7 +159,7 @@ ${groupCases(nodes, '((CURRENT > 3)) && after="$words[2] $words[3]"')}
   case "$after" in
 ${cases.join("\n")}
   esac
-  case "$before" in
+  case "$after $before" in
 ${values}
   esac
   if [[ "\${words[CURRENT]}" == -* ]]; then
@@ -158,10 +176,13 @@ compdef _brink brink brink.js
 
 function fish(nodes: Node[]): string {
   const about = (help: string) => (help === "" ? "" : ` -d ${quoteFish(help)}`);
-  const lines = nodes.flatMap(({ after, words, options }) => {
-    const when = `-n ${quoteFish(`__brink_after ${quoteFish(after)}`)}`;
+  const lines = nodes.flatMap(({ after, words, at, options }) => {
+    const test = `__brink_after ${quoteFish(after)}`;
+    const when = `-n ${quoteFish(test)}`;
+    const place = at === null ? "" : `; and test (count (commandline -opc)) -eq ${at}`;
+    const there = `-n ${quoteFish(test + place)}`;
     return [
-      ...words.map(({ word, help }) => `complete -c brink -f ${when} -a ${word}${about(help)}`),
+      ...words.map(({ word, help }) => `complete -c brink -f ${there} -a ${word}${about(help)}`),
       ...options.map(([name, { type, choices, short, help }]) => {
         const given = type === "string" ? ` -r` : "";
         const among = choices ? ` -f -a ${quoteFish(choices.join(" "))}` : "";
@@ -199,13 +220,16 @@ function groupCases(nodes: Node[], deed: string): string {
   return names.map((name) => `    ${quote(name)}) ${deed} ;;`).join("\n");
 }
 
-/** A line for each option whose values are known. */
+/** A line for each option of a command whose values are known: `given` is both, as they are
+ *  typed. */
 function valueCases(
   nodes: Node[],
-  line: (name: string, choices: readonly string[]) => string,
+  line: (given: string, choices: readonly string[]) => string,
 ): string {
-  const known = new Map<string, readonly string[]>();
-  for (const [name, { choices }] of nodes.flatMap(({ options }) => options))
-    if (choices !== undefined) known.set(name, choices);
-  return Array.from(known, ([name, choices]) => line(name, choices)).join("\n");
+  const lines = nodes.flatMap(({ after, options }) =>
+    options.flatMap(([name, { choices }]) =>
+      choices === undefined ? [] : [line(`${after} --${name}`, choices)],
+    ),
+  );
+  return lines.join("\n");
 }

@@ -97,8 +97,8 @@ export function describeCommand(command: Command): string {
 function listCommands(commands: readonly Command[]): object {
   return {
     commands: commands.map((command) => {
-      const { name, args, summary, description = null, choices = null } = command;
-      return { name, args, summary, description, choices, options: optionsOf(command) };
+      const { name, args, summary, description = null, choices = null, verbs = null } = command;
+      return { name, args, summary, description, choices, verbs, options: optionsOf(command) };
     }),
   };
 }

@@ -43,6 +43,7 @@ export const snapshot: Command = {
     "create writes what is stored while all goes on, and waits until it is whole. restore puts\n" +
     "a snapshot in the place of all documents and options: searches find what was there before\n" +
     "until all of it is checked. remove deletes a snapshot.",
+  verbs: ["create", "list", "restore", "remove"],
   options: {
     yes: { type: "boolean", help: "restore: replace what is there" },
     "no-wait": { type: "boolean", help: "create, restore: begin and do not wait" },

@@ -119,7 +119,7 @@ it("the help says which key will do, and what of a namespace is fixed", () => {
 
 /** What bash offers at the end of a line, by the script itself. */
 async function offeredByBash(script: string, line: string): Promise<string[]> {
-  const words = line.split(" ");
+  const words = line.split(/ |(?<==)|(?==)/); // a `=` is a word of its own to it
   const program = `${script}
     COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}
     _brink; printf '%s\\n' "\${COMPREPLY[@]}"`;
@@ -140,6 +140,15 @@ it("bash completes commands, verbs, options and their values", async () => {
   expect(await offered("brink keys create --ten")).toEqual(["--tenant"]);
   expect(await offered("brink search docs --mode ")).toEqual(["hybrid", "bm25", "vector"]);
   expect(await offered("brink completion ")).toEqual(["bash", "zsh", "fish"]);
+  expect(await offered("brink help keys r")).toEqual(["rotate", "revoke"]);
+  expect(await offered("brink help keys --j")).toEqual(["--json"]);
+  expect(await offered("brink snapshot ")).toEqual([]);
+  expect(await offered("brink snapshot docs re")).toEqual(["restore", "remove"]);
+  expect(await offered("brink snapshot docs restore ")).toEqual([]);
+  expect(await offered("brink search docs --mode=")).toEqual(["hybrid", "bm25", "vector"]);
+  expect(await offered("brink search docs --mode=v")).toEqual(["vector"]);
+  expect(await offered("brink ingest a --type h")).toEqual(["html"]);
+  expect(await offered("brink models add a --type ")).toEqual([]); // another command's are not its
   expect(await offered("brink ingest ")).toEqual([]); // files, which complete -o default offers
 });
 
