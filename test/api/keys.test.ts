@@ -3,7 +3,7 @@ import { expect, it, vi } from "vitest";
 import { KeyReply, KeysReply, KeyUsageReply, TenantUsageReply } from "../../src/api/schema/keys.ts";
 import { ServiceError } from "../../src/errors.ts";
 import type { KeyRecord } from "../../src/ledger/types.ts";
-import { BODY_BYTES_MAX, BYTES_PER_TOKEN } from "../../src/limits.ts";
+import { BODY_BYTES_MAX } from "../../src/limits.ts";
 import { KEY } from "./fake-keys.ts";
 import { DEPLOYED, startApi } from "./fake-service.ts";
 
@@ -207,7 +207,7 @@ it("a body that tells no length is counted by the one that it has", async () => 
   const refused = await call("/v1/embeddings", sent(new Uint8Array(BODY_BYTES_MAX + 1)));
   expect(refused.status).toBe(413);
   const tokens = service.admitted.map(([, tokens]) => tokens);
-  expect(tokens).toEqual([100, BODY_BYTES_MAX / BYTES_PER_TOKEN]);
+  expect(tokens).toEqual([100, BODY_BYTES_MAX / 4]);
 });
 
 it("a list is not counted", async () => {
