@@ -12,7 +12,7 @@ export function refuseAddress(url: URL, local: boolean): string | null {
     return "has a user or password in it: the key belongs in a secret";
   if (local) return null;
   if (url.protocol !== "https:") return "must be https outside local development";
-  const host = url.hostname.replace(/\.$/, "").toLowerCase();
+  const host = url.hostname.replace(/(?<!\.)\.+$/, "").toLowerCase();
   const why = host.startsWith("[") ? refuseIpv6(host) : (refuseIpv4(host) ?? refuseName(host));
   return why === null ? null : `${why}, which is refused outside local development`;
 }

@@ -127,7 +127,7 @@ export function readConfig(env: Env, hostname: string): Config {
     local,
     preload: readChoice(env, "BRINK_PRELOAD", ["docs", "none"]) === "docs",
     adminKeySha256,
-    allowedOrigins: local ? "*" : origins,
+    allowedOrigins: local && !env.BRINK_ALLOWED_ORIGINS ? "*" : origins,
     backends,
     prices: expectedPrices(backends),
     edgePrices: readPrices("EDGE", env) ?? { input_per_mtok: 0, output_per_mtok: 0 },

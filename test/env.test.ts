@@ -25,6 +25,11 @@ it("origins are a list, open to all on local runs only", () => {
   expect(readConfig(env({ BRINK_LOCAL: "1" }), "localhost").allowedOrigins).toBe("*");
 });
 
+it("a local run is open to the origins that are named, where any are", () => {
+  const named = env({ BRINK_LOCAL: "1", BRINK_ALLOWED_ORIGINS: "http://localhost:5173" });
+  expect(readConfig(named, "localhost").allowedOrigins).toEqual(["http://localhost:5173"]);
+});
+
 it("an asterisk among the origins is all of them", () => {
   for (const origins of ["*", "https://a.example, *"]) {
     const { allowedOrigins } = readConfig(env({ BRINK_ALLOWED_ORIGINS: origins }), "brink.example");
@@ -206,6 +211,7 @@ const refused = [
   ...["http://api.example", "ftp://api.example", "https://user:pass@api.example"],
   ...["https://localhost", "https://LOCALHOST.", "https://a.localhost", "https://redis"],
   ...["https://metadata.google.internal", "https://printer.local", "https://nas.home.arpa."],
+  ...["https://localhost..", "https://metadata.google.internal..."],
   ...["https://127.0.0.1", "https://127.1", "https://0x7f.1", "https://2130706433"],
   ...["https://0177.0.0.1", "https://１２７.0.0.1", "https://0", "https://0.0.0.0"],
   ...["https://10.1.2.3", "https://172.16.0.1", "https://172.31.255.255", "https://192.168.1.1"],
