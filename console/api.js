@@ -19,7 +19,8 @@ export class ApiError extends Error {
   }
 }
 
-/** Fires `starting` (detail: what the service waits for) and `started`. */
+/** Fires `starting` (detail: what the service waits for), `started`, and `refused` where the key
+ *  that is in use is not taken. */
 export const events = new EventTarget();
 
 let key = "";
@@ -79,6 +80,7 @@ async function sendOnce(path, { method = "GET", body, lines, signal }) {
   if (body !== undefined) headers.set("content-type", "application/json");
   if (lines !== undefined) headers.set("content-type", "application/x-ndjson");
   const text = body === undefined ? lines : JSON.stringify(body);
+  const used = key;
   /** @type {Response} */
   let response;
   try {
@@ -87,6 +89,7 @@ async function sendOnce(path, { method = "GET", body, lines, signal }) {
     signal?.throwIfAborted();
     throw new ApiError("the service did not answer", { code: "network", cause });
   }
+  if (response.status === 401 && used === key) events.dispatchEvent(new Event("refused"));
   if (!response.ok) throw await readFailure(response);
   return response;
 }

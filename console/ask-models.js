@@ -32,11 +32,11 @@ export function offersOf(models) {
   return { routes, groups: groups.filter(({ ids }) => ids.length > 0) };
 }
 
-/** Keeps what is chosen where it is still offered.
+/** Shows as chosen what is, where it is offered.
  * @param {HTMLSelectElement} list
- * @param {Model[]} models */
-export function offerModels(list, models) {
-  const chosen = list.value;
+ * @param {Model[]} models
+ * @param {string} chosen */
+export function offerModels(list, models, chosen) {
   const { routes, groups } = offersOf(models);
   fill(
     list,

@@ -4,7 +4,8 @@ import { call, streamChat } from "./api.js";
 import { offerModels } from "./ask-models.js";
 import { byId, el, fill, showRunning } from "./dom.js";
 import { emptyNotice } from "./notice.js";
-import { defaultNamespace, mayLook, session, watchSession } from "./session.js";
+import { defaultNamespace, mayChange, mayLook, session, watchSession } from "./session.js";
+import { keepUnsaved } from "./unsaved.js";
 
 const form = byId("ask-form", HTMLFormElement);
 const question = byId("question", HTMLTextAreaElement);
@@ -16,6 +17,7 @@ const send = byId("ask-send", HTMLButtonElement);
 const stop = byId("ask-stop", HTMLButtonElement);
 const absence = byId("ask-absence", HTMLElement);
 const empty = byId("ask-empty", HTMLElement);
+const emptyText = byId("ask-empty-text", HTMLElement);
 const examples = byId("ask-examples", HTMLElement);
 const history = byId("ask-history", HTMLElement);
 const follow = byId("ask-follow", HTMLInputElement);
@@ -42,11 +44,13 @@ let running = null;
 let conversation = [];
 /** The key that it was had with. */
 let ownKey = "";
-/** What the user chose in the list, which may be made anew at any time.
+/** What the user chose in the lists, which may be made anew at any time.
  * @type {string | null} */
 let chosen = null;
+let chosenModel = model.value;
 
 export function startAskView() {
+  keepUnsaved(() => question.value.trim() !== "");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     void ask();
@@ -61,6 +65,9 @@ export function startAskView() {
     chosen = namespace.value;
     showOther();
   });
+  model.addEventListener("change", () => {
+    chosenModel = model.value;
+  });
   for (const text of EXAMPLES) {
     const use = () => {
       question.value = text;
@@ -73,10 +80,24 @@ export function startAskView() {
     if (session.key !== ownKey) forget();
     form.hidden = !session.asks;
     empty.hidden = !session.asks || history.childElementCount > 0;
+    describeEmpty();
     fill(absence, session.asks ? null : emptyNotice("This key may look, not ask."));
-    offerModels(model, session.models);
+    offerModels(model, session.models, chosenModel);
     listNamespaces();
   });
+}
+
+/** The examples are about the documentation, which is where `npm start` put it. */
+function describeEmpty() {
+  const hasExamples = defaultNamespace() !== null;
+  examples.hidden = !hasExamples;
+  const isBare = mayChange() && session.namespaces.length === 0;
+  const add = el("a", { href: "#/memory" }, "Put documents into it");
+  fill(
+    emptyText,
+    `Nothing asked yet in this page.${hasExamples ? " Try one of these:" : ""}`,
+    ...(isBare ? [" The memory is empty: answers come from its documents. ", add, "."] : []),
+  );
 }
 
 /** Nothing of one key's may be seen, or sent on, with the next. */
@@ -136,6 +157,7 @@ async function ask() {
   running = new AbortController();
   offerStop(true);
   question.value = "";
+  const readingThreshold = readThreshold();
   try {
     const request = {
       model: model.value,
@@ -150,7 +172,7 @@ async function ask() {
     const totalMs = performance.now() - startMs;
     if (key === ownKey && card.text !== "")
       setConversation([...messages, { role: "assistant", content: card.text }]);
-    card.finish({ brink, trace, totalMs, threshold: await readThreshold() });
+    card.finish({ brink, trace, totalMs, threshold: await readingThreshold });
   } catch (error) {
     if (running.signal.aborted) card.stop();
     else card.fail(error);

@@ -10,6 +10,9 @@ const typed = byId("confirm-typed", HTMLInputElement);
 const go = byId("confirm-go", HTMLButtonElement);
 const cancel = byId("confirm-cancel", HTMLButtonElement);
 
+// What is asked is about the page that is gone.
+addEventListener("hashchange", () => dialog.close(""));
+
 /** Resolves to whether the user went on. `mustType`: what they have to type first; `more`: what
  *  they may choose besides.
  * @param {{ title: string, text: string, action: string, mustType?: string, more?: Node }} question

@@ -1,10 +1,16 @@
 /** The Keys view's form: a new key, or other limits of one that there is. */
-import { changesOf } from "./changes.js";
+import { changesOf, isNone } from "./changes.js";
+import { confirmed } from "./confirm.js";
 import { byId, el, fill, whileBusy } from "./dom.js";
-import { localMinute } from "./format.js";
+import { isolated, localMinute } from "./format.js";
 import { session } from "./session.js";
+import { keepUnsaved } from "./unsaved.js";
 
 /** @typedef {import("./types.js").Key} Key */
+
+/** Given what was changed of a key, or the whole of a new one; calls `saved` once that is so.
+ * @typedef {(edited: Key | null, body: Record<string, unknown>, saved: () => void) =>
+ *   Promise<void>} Save */
 
 const form = byId("keys-form", HTMLFormElement);
 const title = byId("keys-form-title", HTMLElement);
@@ -27,16 +33,17 @@ const field = {
 
 /** The key that the form changes; null: it makes one. @type {Key | null} */
 let edited = null;
-/** What the form said of it when it was filled, and so says where it is untouched: an end has no
- *  seconds there, for example. Nothing for a new key. @type {Record<string, unknown>} */
-let filled = {};
+/** What the form said when it was filled, and so says where it is untouched: an end has no seconds
+ *  there, for example. */
+let filled = readBody();
 
-/** @param {(edited: Key | null, changes: Record<string, unknown>) => Promise<void>} save
+/** @param {Save} save
  *  @param {() => void} left called when a change is given up */
 export function startKeysForm(save, left) {
+  keepUnsaved(isTyped);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    void whileBusy(send, () => save(edited, changesOf(readBody(), filled)));
+    void whileBusy(send, () => submit(save));
   });
   cancel.addEventListener("click", () => {
     editKey(null);
@@ -47,10 +54,44 @@ export function startKeysForm(save, left) {
   choices.addEventListener("change", () => describeReach());
 }
 
+/** Whether the form holds what was not saved. */
+function isTyped() {
+  return !isNone(changesOf(readBody(), filled));
+}
+
+/** What is typed while it is on its way stays.
+ * @param {Save} save */
+async function submit(save) {
+  const [key, sent] = [edited, readBody()];
+  await save(key, key === null ? sent : changesOf(sent, filled), () => {
+    if (edited !== key) return;
+    if (isNone(changesOf(readBody(), sent))) editKey(null);
+    else filled = sent;
+  });
+}
+
 /** @param {boolean} isShown */
 export function showKeysForm(isShown) {
   form.hidden = !isShown;
   if (isShown) offerNamespaces(chosen(), field.preset.value);
+}
+
+/** Fills the form with a key, unless it holds what the user would keep.
+ * @param {Key} key */
+export async function openKey(key) {
+  const of = edited === null ? "a new key" : (edited.name ?? edited.id);
+  const question = {
+    title: "Give up what was typed?",
+    text: `The form holds what was typed for ${isolated(of)} and is not saved.`,
+    action: "Give it up",
+  };
+  if (!isTyped() || (await confirmed(question))) editKey(key);
+}
+
+/** Empties the form where it changes a key that is gone.
+ * @param {string} id */
+export function leaveKey(id) {
+  if (edited?.id === id) editKey(null);
 }
 
 /** Fills the form with a key, or empties it for a new one.
@@ -61,10 +102,13 @@ export function editKey(key) {
   cancel.hidden = key === null;
   title.textContent = key === null ? "New key" : `Change ${key.name ?? key.id}`;
   send.textContent = key === null ? "Make key" : "Save changes";
-  filled = {};
   // Scopes that the list has not are left as they are.
   field.scope.disabled = false;
-  if (key === null) return offerNamespaces([], "");
+  if (key === null) {
+    offerNamespaces([], "");
+    filled = readBody();
+    return;
+  }
   const text = (/** @type {number | null} */ limit) => (limit === null ? "" : String(limit));
   field.name.value = key.name ?? "";
   field.scope.value = key.scopes.join(" ");

@@ -1,8 +1,10 @@
 /** The texts of new and rotated keys. The service shows each once, so each stays here until it is
  *  dismissed, whatever else is done. */
 import { byId, el, fill } from "./dom.js";
+import { keepUnsaved } from "./unsaved.js";
 
 const place = byId("keys-texts", HTMLElement);
+keepUnsaved(() => place.childElementCount > 0);
 
 /** Shows a key's text; the element is there to take the focus.
  * @param {string} label of the key

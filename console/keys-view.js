@@ -5,7 +5,8 @@ import { isNone } from "./changes.js";
 import { confirmed } from "./confirm.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { count, moment, plural, usd } from "./format.js";
-import { editKey, showKeysForm, startKeysForm } from "./keys-form.js";
+import { editKey, leaveKey, openKey, showKeysForm, startKeysForm } from "./keys-form.js";
+import { hidePages, resetPages, showPages, startKeysPages } from "./keys-pages.js";
 import { forgetKeyTexts, showKeyText } from "./keys-texts.js";
 import { doneNotice, emptyNotice, errorNotice, loadingNotice } from "./notice.js";
 import { tracesHash } from "./routes.js";
@@ -26,12 +27,14 @@ let usedKey = "";
 
 export function startKeysView() {
   startKeysForm(saveKey, () => list.focus());
+  startKeysPages(showList);
   watchSession(() => {
     // A namespace that was made is no reason to forget what is shown; another key is.
     if (session.key !== usedKey) {
       usedKey = session.key;
       forgetKeyTexts();
       editKey(null);
+      resetPages();
       for (const element of [outcome, list]) fill(element);
     }
     if (!view.hidden) void showKeys();
@@ -44,15 +47,16 @@ export async function showKeys() {
   const isNewest = beginRead();
   if (!mayLook()) {
     showKeysForm(false);
+    hidePages();
     return fill(list, explainAbsence("Keys can be seen with an admin key."));
   }
   if (list.querySelector("table") === null) fill(list, loadingNotice("Reading the keys…"));
   list.setAttribute("aria-busy", "true");
   try {
     const { keys } = await call("/admin/keys");
-    if (isNewest()) showList(keys);
+    if (isNewest()) showAll(keys);
   } catch (error) {
-    if (isNewest()) fill(list, errorNotice(error, showKeys));
+    if (isNewest()) showFault(error);
   } finally {
     if (isNewest()) list.removeAttribute("aria-busy");
   }
@@ -63,9 +67,21 @@ const COLUMNS = [
 ];
 
 /** @param {Key[]} keys */
-function showList(keys) {
+function showAll(keys) {
   showKeysForm(mayChange());
-  if (keys.length === 0) return fill(list, emptyNotice("No keys yet but the fixed ones."));
+  showPages(keys);
+  if (keys.length === 0) fill(list, emptyNotice("No keys yet but the fixed ones."));
+}
+
+/** @param {unknown} error */
+function showFault(error) {
+  hidePages();
+  fill(list, errorNotice(error, showKeys));
+}
+
+/** @param {Key[]} keys those of a page */
+function showList(keys) {
+  if (keys.length === 0) return fill(list, emptyNotice("No key has that in its name or id."));
   const head = el("tr", {}, ...COLUMNS.map((name) => el("th", { scope: "col" }, name)));
   const body = el("tbody", {}, ...keys.map(describeKey));
   const caption = el("caption", { class: "faint" }, "Use is of the last 30 days.");
@@ -117,7 +133,7 @@ function makeActions(key) {
     "aria-label": `Traces of ${label}`,
   };
   const changes = [
-    action("Edit", async () => editKey(key)),
+    action("Edit", () => openKey(key)),
     action("Disable", () => toggle(key), key.disabled ? "Enable" : "Disable"),
     action("Rotate", () => rotate(key)),
     action("Revoke", () => revoke(key)),
@@ -207,20 +223,19 @@ function buttonOf(id, verb) {
   return () => [...list.querySelectorAll("button")].find(isIt) ?? list;
 }
 
-/** @param {Key | null} changed
- *  @param {Record<string, unknown>} body */
-function saveKey(changed, body) {
+/** @type {import("./keys-form.js").Save} */
+function saveKey(changed, body, saved) {
   if (changed !== null) {
     const { id } = changed;
     return tell("Changing the key…", async () => {
       const told = isNone(body) ? "Nothing was changed." : await change(id, body);
-      editKey(null);
+      saved();
       return { told: doneNotice(told), focus: buttonOf(id, "Edit") };
     });
   }
   return tell("Making the key…", async () => {
     const { id, name, key } = await call("/admin/keys", { method: "POST", body });
-    editKey(null);
+    saved();
     return shown(name ?? id, key);
   });
 }
@@ -287,6 +302,7 @@ async function revoke({ id, name }) {
   if (!(await confirmed({ title, text, action: "Revoke" }))) return;
   await tell("Revoking the key…", async () => {
     await call(pathOf(id), { method: "DELETE" });
+    leaveKey(id);
     return { told: doneNotice(`${name ?? id} is revoked.`), focus: () => list };
   });
 }

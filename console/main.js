@@ -6,7 +6,15 @@ import { showKeys, startKeysView } from "./keys-view.js";
 import { sectionOf, showMemory, startMemoryView } from "./memory-view.js";
 import { showRouter, startRouterView } from "./router-view.js";
 import { parseRoute } from "./routes.js";
-import { changeKey, isLocal, openSession, session, watchSession } from "./session.js";
+import {
+  changeKey,
+  isLocal,
+  mayLook,
+  openSession,
+  refreshNamespaces,
+  session,
+  watchSession,
+} from "./session.js";
 import { showTraces, startTracesView } from "./traces-view.js";
 
 const keyForm = byId("key-form", HTMLFormElement);
@@ -33,7 +41,10 @@ function showRoute(moveFocus) {
   if (route.view === "router") showRouter();
   if (route.view === "traces") showTraces(route.id, route.filter);
   if (route.view === "keys") void showKeys();
-  if (shownView !== route.view) scrollTo(0, 0);
+  if (shownView !== route.view) {
+    scrollTo(0, 0);
+    if (mayLook()) void refreshNamespaces().catch(() => {}); // the view tells of what fails
+  }
   shownView = route.view;
   if (moveFocus) focusTarget(route).focus({ preventScroll: true });
 }
@@ -91,10 +102,16 @@ function startKeyForm() {
 events.addEventListener("starting", (event) => {
   starting.hidden = false;
   const detail = event instanceof CustomEvent ? event.detail : "";
-  starting.textContent = `The service is starting: ${detail}. Trying again every second.`;
+  const text = `The service is starting: ${detail}. Trying again every second.`;
+  if (starting.textContent !== text) starting.textContent = text; // each time would be read aloud
 });
 events.addEventListener("started", () => {
   starting.hidden = true;
+});
+
+events.addEventListener("refused", () => {
+  keyStatus.textContent = "The service refuses this key.";
+  keyForm.dataset.role = "refused";
 });
 
 addEventListener("hashchange", () => showRoute(true));
@@ -110,4 +127,5 @@ startRouterView();
 startTracesView();
 startKeysView();
 showRoute(false);
+byId("unstarted", HTMLElement).remove(); // which is what shows where this was not reached
 void openSession();

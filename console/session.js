@@ -83,9 +83,7 @@ async function identify(key) {
   const isCurrent = () => session.key === key;
   if (key === "") return update({ role: "none" });
   try {
-    const { data } = await call("/v1/models");
-    if (!isCurrent()) return;
-    const namespaces = await readNamespaces();
+    const [{ data }, namespaces] = await Promise.all([call("/v1/models"), readNamespaces()]);
     if (!isCurrent()) return;
     const may = await findRights(namespaces !== null);
     if (!isCurrent()) return;
@@ -129,9 +127,12 @@ async function readNamespaces() {
   }
 }
 
-/** Reads the list again, after one was made or deleted. */
+/** Reads the list again, after one was made or deleted, here or elsewhere. */
 export async function refreshNamespaces() {
-  update({ namespaces: (await readNamespaces()) ?? [] });
+  const { key } = session;
+  const namespaces = (await readNamespaces()) ?? [];
+  const isSame = JSON.stringify(namespaces) === JSON.stringify(session.namespaces);
+  if (session.key === key && !isSame) update({ namespaces });
 }
 
 /** Asks again what the key may do, after a failure. */

@@ -298,6 +298,17 @@ describe(where, { skip: noBrowser !== null }, () => {
       await page.getByText("backend_unavailable").waitFor();
     }));
 
+  it("a page whose scripts do not come says so", () =>
+    on({}, async (_, page) => {
+      await page.route("**/console/notice.js", (route) => route.fulfill({ status: 404 }));
+      await page.goto(`${backed.service.url}/console/`);
+      await page.getByText("The console is loading.").waitFor();
+      await page.unroute("**/console/notice.js");
+      await page.reload();
+      await settled(page);
+      expect(await page.getByText("The console is loading.").count()).toBe(0);
+    }));
+
   it("a key that is refused, or may only ask, is told what it may not see", async () => {
     await on({ key: "wrong" }, async ({ show }, page) => {
       await show("#/traces");

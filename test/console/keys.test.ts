@@ -232,6 +232,29 @@ describe(where, { skip: noBrowser !== null }, () => {
       expect(await page.inputValue("#traces-key")).toBe(id);
       expect(await rows.count()).toBe(1);
     }));
+
+  it("many keys come a page at a time, and one is found by its name or its id", () =>
+    on({ width: 360 }, async ({ show }, page) => {
+      const names = Array.from({ length: 52 }, (_, i) => `many ${i}`);
+      for (const name of names) await makeKey({ name });
+      await show("#/keys");
+      const rows = page.locator("#keys-list tbody tr");
+      expect(await rows.count()).toBe(25);
+      await page.click("#keys-next");
+      await page.locator("#keys-page", { hasText: "Page 2 of" }).waitFor();
+      await expect.poll(() => page.evaluate(FOCUSED)).toBe("keys-list");
+      expect(await seriousFindings(page)).toEqual([]);
+      await page.fill("#keys-find", "MANY 51");
+      expect(await rows.count()).toBe(1);
+      await rows.getByRole("button", { name: "Disable many 51" }).click();
+      await page.getByText("many 51 is disabled").waitFor();
+      expect(await rows.count()).toBe(1);
+      expect(await page.isHidden("#keys-pages")).toBe(true);
+      await page.fill("#keys-find", (await keyNamed("many 50")).id);
+      expect(await rows.textContent()).toContain("many 50");
+      await page.fill("#keys-find", "nobody's");
+      await page.getByText("No key has that").waitFor();
+    }));
 });
 
 /** The focused element by its name or id. */

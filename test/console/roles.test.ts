@@ -102,6 +102,7 @@ describe(where, { skip: noBrowser !== null }, () => {
         "Reading key: may look, ask and search, not change.",
       );
       expect(await page.isVisible("#ask-form")).toBe(true);
+      expect(await page.isVisible("#ask-examples")).toBe(false); // of local documents
       await show("#/memory");
       expect(await page.locator("#memory-sections a").allTextContents()).toEqual([
         ...["Search", "Documents", "Notes", "Cache"],
@@ -141,6 +142,24 @@ describe(where, { skip: noBrowser !== null }, () => {
       expect((await asked).postDataJSON()).toMatchObject({ model: "backend:big-model" });
       await page.getByText("The scripted backend says so").waitFor();
     }));
+
+  it("a key that is refused from now on is told so, and what is typed stays", async () => {
+    await on(await keyWith("admin"), async (show, page) => {
+      await show("#/keys");
+      await page.fill("#keys-name", "half a na");
+      const json = { error: { message: "the key is not known", code: "invalid_api_key" } };
+      await page.route("**/admin/keys", (route) => route.fulfill({ status: 401, json }));
+      await page.click("#keys-send");
+      await page.locator("#keys-outcome").getByText("Enter a key").waitFor();
+      expect(await page.textContent("#key-status")).toBe("The service refuses this key.");
+      expect(await page.inputValue("#keys-name")).toBe("half a na");
+      await page.unroute("**/admin/keys");
+      await page.press("#key", "Enter");
+      await settled(page);
+      expect(await page.textContent("#key-status")).toBe("Admin key.");
+      expect(await page.inputValue("#keys-name")).toBe("half a na");
+    });
+  });
 
   it("telling what a key may do leaves no trace, and an administrator's is told as one", () =>
     on("brink-admin", async (show, page) => {
