@@ -29,7 +29,7 @@ const pager = new Pager({
   number: byId("traces-page", HTMLElement),
   loading: "Reading the traces…",
   where: () => {
-    const set = Object.entries(filter()).filter(([, value]) => value !== "");
+    const set = Object.entries(applied).filter(([, value]) => value !== "");
     return ["/admin/traces", { ...Object.fromEntries(set), limit: String(PAGE_TRACES) }];
   },
   show: makePage,
@@ -44,6 +44,8 @@ const filters = {
   key: byId("traces-key", HTMLSelectElement),
 };
 
+/** What is listed; what is typed into the form counts once it is sent. */
+let applied = filter();
 /** The trace that is shown in the list's place. @type {string | null} */
 let shownId = null;
 
@@ -70,7 +72,7 @@ export function showTraces(id, wanted = null) {
   if (wanted !== null) setFilter(wanted);
   form.hidden = !looks;
   all.hidden = looks && id !== null;
-  if (looks && id !== null) return showTrace(id, tracesHash(filter()));
+  if (looks && id !== null) return showTrace(id, tracesHash(applied));
   hideTrace();
   if (looks) {
     void readKeys();
@@ -81,7 +83,7 @@ export function showTraces(id, wanted = null) {
   pager.showInstead(explainAbsence("Traces can be seen with an admin key."));
 }
 
-/** What the form lets through. */
+/** What the form says. */
 function filter() {
   return Object.fromEntries(
     Object.entries(filters).map(([name, { value }]) => [name, value.trim()]),
@@ -91,13 +93,15 @@ function filter() {
 /** Stays on its page where it is the filter already.
  * @param {import("./routes.js").Filter} wanted */
 function setFilter(wanted) {
-  if (tracesHash(wanted) === tracesHash(filter())) return;
+  if (tracesHash(wanted) === tracesHash(applied)) return;
   pager.reset();
   offerKeys([], wanted.key ?? "");
   for (const [name, field] of Object.entries(filters)) field.value = wanted[name] ?? "";
+  applied = filter();
 }
 
 function readFirst() {
+  applied = filter();
   pager.reset();
   keepPlace();
   pager.read();
@@ -105,7 +109,7 @@ function readFirst() {
 
 /** Has the address say what is listed, for whoever comes back to it or loads it anew. */
 function keepPlace() {
-  history.replaceState(null, "", tracesHash(filter()));
+  history.replaceState(null, "", tracesHash(applied));
 }
 
 /** Offers the keys that there are. Where they cannot be read, the list of requests says why. */
@@ -167,7 +171,7 @@ function makePage({ traces, cursor }, isFirst) {
 /** @param {boolean} isFirst */
 function explainNone(isFirst) {
   if (!isFirst) return "There are no older requests.";
-  return Object.values(filter()).some((value) => value !== "")
+  return Object.values(applied).some((value) => value !== "")
     ? "No request that is remembered fits the filter."
     : "Nothing is remembered yet. Ask something: a request shows up a second or two later.";
 }

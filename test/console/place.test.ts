@@ -81,6 +81,7 @@ describe(where, { skip: noBrowser !== null }, () => {
     on({}, async ({ show }, page) => {
       const rows = page.locator(".traces tbody tr");
       await show(`#/traces?key=${keyId}`);
+      await page.fill("#traces-status", "5xx"); // which lists others once it is sent
       await page.click("#traces-older");
       await page.locator("#traces-page", { hasText: "Page 2" }).waitFor();
       await rows.first().getByRole("link").click();
@@ -199,6 +200,22 @@ describe(where, { skip: noBrowser !== null }, () => {
       expect(item!.y + item!.height).toBeLessThanOrEqual(list!.y + list!.height);
       expect(await page.evaluate("scrollY")).toBe(0);
       expect(await seriousFindings(page)).toEqual([]);
+    }));
+
+  it("a namespace that was made or deleted elsewhere is so here with the next page", () =>
+    on({}, async ({ show }, page) => {
+      await show("#/memory/n0/documents");
+      await backed.service.call("PUT", "/admin/namespaces/made-elsewhere", {});
+      await backed.service.call("DELETE", "/admin/namespaces/n29");
+      const listed = (name: string) => page.locator("#namespaces").getByText(name, { exact: true });
+      expect(await listed("n29").count()).toBe(1);
+      await show("#/ask");
+      await page.locator("#ask-namespace option", { hasText: "made-elsewhere" }).waitFor({
+        state: "attached",
+      });
+      await show("#/memory");
+      expect(await listed("made-elsewhere").count()).toBe(1);
+      expect(await listed("n29").count()).toBe(0);
     }));
 
   it("another key's user begins at the first page", () =>
