@@ -1,7 +1,7 @@
 /** Memory, one document: its text with a quote marked in it, and its deletion. */
 import { call, namespacePath } from "./api.js";
 import { confirmed } from "./confirm.js";
-import { byId, el, fill, newestOnly } from "./dom.js";
+import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { cutAt, isolated, moment, plural } from "./format.js";
 import { errorNotice, loadingNotice } from "./notice.js";
 import { memoryHash } from "./routes.js";
@@ -44,16 +44,20 @@ function makeDocument(namespace, stored, quote, onChange) {
   const remove = async () => {
     if (!(await deleteDocument(namespace, id, (notice) => view.prepend(notice)))) return;
     onChange();
-    location.hash = memoryHash(namespace, "documents");
+    if (button.checkVisibility()) location.hash = memoryHash(namespace, "documents");
   };
-  const changes = [
-    el("a", { class: "button", href: memoryHash(namespace, "add", id) }, "Edit"),
-    el("button", { type: "button", class: "danger", onclick: remove }, "Delete"),
-  ];
+  const button = el("button", { type: "button", class: "danger" }, "Delete");
+  button.addEventListener("click", () => void whileBusy(button, remove));
+  const edit = el("a", { class: "button", href: memoryHash(namespace, "add", id) }, "Edit");
   return el(
     "article",
     { class: "card" },
-    el("div", { class: "heading" }, el("h4", {}, title ?? id), ...(mayChange() ? changes : [])),
+    el(
+      "div",
+      { class: "heading" },
+      el("h4", {}, title ?? id),
+      ...(mayChange() ? [edit, button] : []),
+    ),
     el(
       "p",
       { class: "faint source" },

@@ -1,6 +1,6 @@
 /** Memory, Documents: the list, a page at a time. */
 import { namespacePath } from "./api.js";
-import { byId, el } from "./dom.js";
+import { byId, el, whileBusy } from "./dom.js";
 import { clip, moment, plural } from "./format.js";
 import { deleteDocument } from "./memory-document.js";
 import { emptyNotice } from "./notice.js";
@@ -64,6 +64,8 @@ function makeRow({ id, title, metadata, passages, updated_at, expires_at }) {
   };
   const label = `Delete ${title ?? id}`;
   const named = { type: "button", class: "danger", "aria-label": label };
+  const button = el("button", named, "Delete");
+  button.addEventListener("click", () => void whileBusy(button, remove));
   return el(
     "li",
     { class: "card" },
@@ -81,6 +83,6 @@ function makeRow({ id, title, metadata, passages, updated_at, expires_at }) {
         known ? el("code", {}, clip(JSON.stringify(metadata), METADATA_CHARS_SHOWN)) : null,
       ),
     ),
-    mayChange() ? el("button", { ...named, onclick: remove }, "Delete") : null,
+    ...(mayChange() ? [button] : []),
   );
 }
