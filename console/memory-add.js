@@ -1,15 +1,22 @@
 /** Memory, Add: a new document, or another version of one that was read. */
 import { ApiError, call, namespacePath } from "./api.js";
+import { changesOf, isNone } from "./changes.js";
 import { metadataChange, saved, savingCall, timeOf } from "./document-change.js";
-import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
+import { byId, el, fill, whileBusy } from "./dom.js";
+import { held, isTyped, refill } from "./fields.js";
 import { moment, plural } from "./format.js";
 import { showUpload, startUpload } from "./memory-upload.js";
 import { doneNotice, errorNotice, loadingNotice } from "./notice.js";
 import { memoryHash } from "./routes.js";
+import { keepUnsaved } from "./unsaved.js";
 
 /** @typedef {import("./types.js").StoredDocument} StoredDocument
  *  @typedef {import("./types.js").IngestOutcome} IngestOutcome
- *  @typedef {import("./document-change.js").Change} Change */
+ *  @typedef {import("./document-change.js").Change} Change
+ *  @typedef {import("./fields.js").Held} Held */
+
+/** @typedef {{ typed: Held, filled: Held, read: StoredDocument | null, told: Element | null }}
+ *   Draft */
 
 const form = byId("add-form", HTMLFormElement);
 const id = byId("add-id", HTMLInputElement);
@@ -22,26 +29,32 @@ const hint = byId("add-hint", HTMLElement);
 const send = byId("add-send", HTMLButtonElement);
 const outcome = byId("add-outcome", HTMLElement);
 const uploads = byId("upload-form", HTMLFormElement);
-const beginShow = newestOnly();
 
-/** What is compared to find what was changed. */
-const fields = { title, text, metadata, expires };
+const fields = { id, title, text, metadata, expires };
 
+/** Of which key's use this is; texts of one are never shown to the next one's. */
+let uses = 0;
 let namespace = "";
 /** The id of the document that is edited; null: a new one. @type {string | null} */
 let edited = null;
-/** That document as it was read, and the fields as they were filled from it: a field that still
- *  holds what it was filled with is unchanged, though an input has no line ends to give back.
- * @type {{ stored: StoredDocument, filled: Record<keyof typeof fields, string> } | null} */
+/** That document as it was read. @type {StoredDocument | null} */
 let read = null;
-/** Whether what was shown last is shown still. */
-let isShown = () => true;
+/** What the form was filled with: a field that still holds that is unchanged, though an input has
+ *  no line ends to give back. */
+let filled = held(fields);
+/** What was typed into the forms of other documents and is not saved, by their places, and what
+ *  was told there.
+ * @type {Map<string, Draft>} */
+const drafts = new Map();
+/** The places of forms that are on their way. @type {Set<string>} */
+const sent = new Set();
 let onChange = () => {};
 
 /** @param {() => void} changed called when documents were taken */
 export function startAdd(changed) {
   onChange = changed;
   startUpload(changed);
+  keepUnsaved(() => drafts.size > 0 || isTyped(fields, filled));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     void whileBusy(send, () => save());
@@ -55,31 +68,56 @@ export function startAdd(changed) {
 
 function clear() {
   form.reset();
+  filled = held(fields);
   showFault(null);
   fill(outcome);
 }
 
-/** What was typed stays until another document or namespace is shown.
+/** Names the form that is shown. */
+function placeNow() {
+  return `${uses} ${namespacePath(namespace, "documents", edited ?? "")}`;
+}
+
+/** What was typed is there again when its document or namespace is.
  * @param {string} shown
  * @param {string | null} editId */
 export function showAdd(shown, editId) {
   uploads.hidden = editId !== null;
   showUpload(shown);
   if (shown === namespace && editId === edited) return;
-  isShown = beginShow();
+  keepDraft();
   namespace = shown;
   edited = editId;
   read = null;
   clear();
   id.readOnly = editId !== null;
-  send.disabled = editId !== null;
-  hint.textContent = "The same id replaces, the same content does nothing.";
-  if (editId !== null) readDocument(editId);
+  hint.textContent = editId === null ? "The same id replaces, the same content does nothing." : "";
+  showDraft();
+  send.disabled = sent.has(placeNow()) || (editId !== null && read === null);
+  if (editId !== null && read === null) readDocument(editId);
+}
+
+function keepDraft() {
+  if (!isTyped(fields, filled)) return;
+  const told = outcome.firstElementChild;
+  drafts.set(placeNow(), { typed: held(fields), read, filled, told });
+}
+
+/** Goes on with what was typed here before. */
+function showDraft() {
+  const draft = drafts.get(placeNow());
+  if (draft === undefined) return;
+  drafts.delete(placeNow());
+  refill(fields, filled, draft.typed);
+  ({ read, filled } = draft);
+  if (read !== null) describe(read);
+  fill(outcome, draft.told);
 }
 
 /** Forgets what another key read, and what was typed with it. */
 export function resetAdd() {
-  beginShow();
+  uses++;
+  drafts.clear();
   namespace = "";
   edited = null;
   read = null;
@@ -88,57 +126,42 @@ export function resetAdd() {
 
 /** @param {string} editId */
 function readDocument(editId) {
-  const isNewest = isShown;
-  hint.textContent = "";
+  const place = placeNow();
   fill(outcome, loadingNotice("Reading the document…"));
   call(namespacePath(namespace, "documents", editId)).then(
     (stored) => {
-      if (!isNewest()) return;
-      fillForm(stored);
+      if (place !== placeNow() || read !== null) return;
+      fillForm(stored, filled);
       send.disabled = false;
       fill(outcome);
     },
     (error) => {
       const retry = () => readDocument(editId);
-      if (isNewest()) fill(outcome, errorNotice(error, retry));
+      if (place === placeNow() && read === null) fill(outcome, errorNotice(error, retry));
     },
   );
 }
 
-/** Fields that no longer hold what was `typed` are left: they were gone on with since.
- * @param {StoredDocument} stored
- * @param {ReturnType<typeof readFields>} [typed] */
-function fillForm(stored, typed = readFields()) {
-  const { content_type, time, brought, expires_at } = stored;
+/** @param {StoredDocument} stored
+ *  @param {Held} before what was in the form when that was asked for */
+function fillForm(stored, before) {
+  const { expires_at } = stored;
   const known = Object.keys(stored.metadata).length > 0;
-  id.value = stored.id;
-  const values = {
-    title: stored.title ?? "",
-    text: stored.text,
+  read = stored;
+  filled = refill(fields, before, {
+    ...{ id: stored.id, title: stored.title ?? "", text: stored.text },
     metadata: known ? JSON.stringify(stored.metadata, null, 2) : "",
     expires: expires_at === null ? "" : String(timeOf(expires_at)),
-  };
-  const filled = { ...typed };
-  for (const name of fieldNames) {
-    if (fields[name].value !== typed[name]) continue;
-    fields[name].value = values[name];
-    filled[name] = fields[name].value;
-  }
-  read = { stored, filled };
+  });
+  describe(stored);
+}
+
+/** @param {StoredDocument} stored */
+function describe({ content_type, time, brought }) {
   const vector = brought ? ", and the vector brought with it gives way to the encoder's" : "";
   hint.textContent =
     `${content_type}, of ${moment(time)}: both stay. ` +
     `Another text is cut and embedded anew${vector}.`;
-}
-
-const fieldNames = /** @type {(keyof typeof fields)[]} */ (Object.keys(fields));
-
-function readFields() {
-  const { title, text, metadata, expires } = fields;
-  return {
-    ...{ title: title.value, text: text.value },
-    ...{ metadata: metadata.value, expires: expires.value },
-  };
 }
 
 /** @param {string | null} fault */
@@ -165,9 +188,10 @@ function readMetadata() {
 /** Sends the form; `onto` takes the place of the document that it was filled from.
  * @param {StoredDocument | null} [onto] */
 async function save(onto = null) {
+  if (sent.has(placeNow()) || (edited !== null && read === null)) return;
   const given = readMetadata();
   if (given === null) return;
-  if (read !== null) return saveChange(read, given, onto ?? read.stored);
+  if (read !== null) return saveChange(read, given, onto ?? read);
   const document = {
     id: id.value === "" ? null : id.value,
     title: title.value === "" ? null : title.value,
@@ -176,45 +200,50 @@ async function save(onto = null) {
     expires_at: expires.value.trim() === "" ? null : expires.value.trim(),
   };
   const body = { documents: [document] };
-  await sending(async (path) => {
+  await sending(async (path, typed) => {
     const reply = await call(path, { method: "POST", body });
-    return () => showOutcome(reply, document.id);
+    return () => {
+      filled = typed;
+      showOutcome(reply, document.id);
+    };
   });
 }
 
-/** Tells of what `work` does, unless something else is shown by its end.
- * @param {(path: string) => Promise<() => void>} work resolves to what shows its outcome */
+/** Tells of what `work` does. Where another form is shown by its end, what failed is told once this
+ *  one is shown again.
+ * @param {(path: string, typed: Held) => Promise<() => void>} work resolves to what shows its
+ *   outcome; rejects where the document was not taken */
 async function sending(work) {
-  const isNewest = isShown;
+  const [place, typed] = [placeNow(), held(fields)];
   fill(outcome, loadingNotice("Saving: cutting into passages and embedding them…"));
+  sent.add(place);
   try {
-    const show = await work(namespacePath(namespace, "documents"));
-    if (!isNewest()) return;
-    show();
+    const show = await work(namespacePath(namespace, "documents"), typed);
     onChange();
+    if (place === placeNow()) return show();
+    const draft = drafts.get(place);
+    if (draft) draft.told = null;
+    if (draft && isNone(changesOf(draft.typed, typed))) drafts.delete(place);
   } catch (error) {
-    if (isNewest()) fill(outcome, isConflict(error) ? conflictNotice() : errorNotice(error));
+    const draft = drafts.get(place);
+    if (draft) draft.told = errorNotice(error);
+    const told = isConflict(error) ? conflictNotice() : errorNotice(error);
+    if (place === placeNow()) fill(outcome, told);
+  } finally {
+    sent.delete(place);
   }
 }
 
 /** Saves what was changed since the document was read, and only that.
- * @param {NonNullable<typeof read>} before
+ * @param {StoredDocument} stored
  * @param {Record<string, unknown>} given the metadata
  * @param {StoredDocument} onto */
-async function saveChange({ stored, filled }, given, onto) {
-  const typed = readFields();
-  const isTyped = (/** @type {keyof typeof fields} */ name) => typed[name] !== filled[name];
-  const change = /** @type {Change} */ ({});
-  if (isTyped("title")) change.title = typed.title === "" ? null : typed.title;
-  if (isTyped("text")) change.text = typed.text;
-  if (isTyped("expires")) change.expires_at = typed.expires.trim() || null;
-  const { set, removed } = metadataChange(stored.metadata, given);
-  const mended = Object.keys(set).length + removed.length > 0;
-  if (isTyped("metadata") && mended) change.metadata = { set, removed };
+async function saveChange(stored, given, onto) {
+  const change = changeOf(stored, given);
   if (Object.keys(change).length === 0)
     return fill(outcome, doneNotice("Nothing was changed, so nothing was saved."));
   const { method, body } = savingCall(onto, change);
-  await sending(async (path) => {
+  await sending(async (path, typed) => {
     const step = method === "PATCH" ? `/${encodeURIComponent(stored.id)}` : "";
     const reply = await call(path + step, { method, body });
     return () => {
@@ -224,6 +253,20 @@ async function saveChange({ stored, filled }, given, onto) {
       else fill(outcome, doneNotice(el("p", {}, "Saved; its text is as it was. ", showIt())));
     };
   });
+}
+
+/** @param {StoredDocument} stored
+ *  @param {Record<string, unknown>} given the metadata */
+function changeOf(stored, given) {
+  const typed = changesOf(held(fields), filled);
+  const change = /** @type {Change} */ ({});
+  if (typed.title !== undefined) change.title = title.value === "" ? null : title.value;
+  if (typed.text !== undefined) change.text = text.value;
+  if (typed.expires !== undefined) change.expires_at = expires.value.trim() || null;
+  const { set, removed } = metadataChange(stored.metadata, given);
+  const mended = Object.keys(set).length + removed.length > 0;
+  if (typed.metadata !== undefined && mended) change.metadata = { set, removed };
+  return change;
 }
 
 /** @param {unknown} error */
@@ -249,17 +292,17 @@ function conflictNotice() {
 /** Makes the change to the document as it is now; anew where it was deleted. */
 async function saveOver() {
   if (read === null) return;
-  const { stored } = read;
-  const isNewest = isShown;
+  const stored = read;
+  const place = placeNow();
   try {
     const now = await call(namespacePath(namespace, "documents", stored.id)).catch((error) => {
       if (error instanceof ApiError && error.code === "document_not_found")
         return { ...stored, version: 0 };
       throw error;
     });
-    if (isNewest()) await save(now);
+    if (place === placeNow()) await save(now);
   } catch (error) {
-    if (isNewest()) fill(outcome, errorNotice(error));
+    if (place === placeNow()) fill(outcome, errorNotice(error));
   }
   send.focus(); // the button that had it is gone
 }

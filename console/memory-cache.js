@@ -4,6 +4,7 @@ import { factList } from "./bars.js";
 import { changesOf, isNone } from "./changes.js";
 import { confirmed } from "./confirm.js";
 import { byId, fill, lock, newestOnly, whileBusy } from "./dom.js";
+import { held, refill } from "./fields.js";
 import { bytes, count, plural } from "./format.js";
 import { doneNotice, errorNotice, loadingNotice } from "./notice.js";
 import { mayChange } from "./session.js";
@@ -25,8 +26,9 @@ const beginRead = newestOnly();
 const INHERITED = "";
 
 let namespace = "";
-/** What the form said when it was filled. @type {Record<string, unknown>} */
-let filled = {};
+const fields = { exact, semantic, cosine_min: cosine, ttl_s: ttl };
+/** What the form was filled with. */
+let filled = held(fields);
 
 export function startCache() {
   form.addEventListener("submit", (event) => {
@@ -36,10 +38,20 @@ export function startCache() {
   purge.addEventListener("click", () => void whileBusy(purge, forget));
 }
 
-/** @param {string} shown */
+/** What was typed stays while the namespace does.
+ * @param {string} shown */
 export function showCache(shown) {
+  if (namespace !== shown) filled = held(fields);
   namespace = shown;
   read();
+}
+
+/** Forgets what another key read and typed. */
+export function resetCache() {
+  beginRead();
+  namespace = "";
+  form.hidden = true;
+  for (const element of [facts, outcome]) fill(element);
 }
 
 function read() {
@@ -57,17 +69,17 @@ function read() {
   );
 }
 
-/** @param {CacheState} reply */
-function show({ policy, own, answers, questions, bytes: size }) {
+/** @param {CacheState} reply
+ *  @param {typeof filled} [before] what was in the form when that was asked for */
+function show({ policy, own, answers, questions, bytes: size }, before = filled) {
   fill(outcome);
   form.hidden = false;
   const ownValue = (/** @type {keyof typeof policy} */ field) =>
     own.includes(field) ? String(policy[field]) : INHERITED;
-  exact.value = ownValue("exact");
-  semantic.value = ownValue("semantic");
-  cosine.value = ownValue("cosine_min");
-  ttl.value = ownValue("ttl_s");
-  filled = readForm();
+  filled = refill(fields, before, {
+    ...{ exact: ownValue("exact"), semantic: ownValue("semantic") },
+    ...{ cosine_min: ownValue("cosine_min"), ttl_s: ownValue("ttl_s") },
+  });
   const inherited = (/** @type {keyof typeof policy} */ field) =>
     own.includes(field) ? "as the tenant's" : `as the tenant's: ${name(policy[field])}`;
   for (const [list, field] of /** @type {const} */ ([
@@ -95,27 +107,26 @@ function name(value) {
   return String(value);
 }
 
-/** Null where the tenant's setting holds. */
-function readForm() {
-  /** @param {HTMLInputElement} input */
-  const number = ({ value }) => (value === "" ? null : Number(value));
-  return {
-    exact: exact.value === INHERITED ? null : exact.value,
-    semantic: semantic.value === INHERITED ? null : semantic.value === "true",
-    cosine_min: number(cosine),
-    ttl_s: number(ttl),
-  };
+/** As the service takes it: null where the tenant's setting holds.
+ * @param {string} field
+ * @param {unknown} value */
+function settingOf(field, value) {
+  if (value === INHERITED) return null;
+  if (field === "semantic") return value === "true";
+  return field === "exact" ? value : Number(value);
 }
 
 async function savePolicy() {
   const target = namespace;
-  const body = changesOf(readForm(), filled);
+  const typed = held(fields);
+  const changes = Object.entries(changesOf(typed, filled));
+  const body = Object.fromEntries(changes.map(([name, value]) => [name, settingOf(name, value)]));
   if (isNone(body)) return fill(outcome, doneNotice("Nothing was changed."));
   fill(outcome, loadingNotice("Saving…"));
   try {
     const reply = await call(namespacePath(target, "cache"), { method: "PUT", body });
     if (target !== namespace) return;
-    show(reply);
+    show(reply, typed);
     fill(outcome, doneNotice("Saved."));
   } catch (error) {
     if (target === namespace) fill(outcome, errorNotice(error));
@@ -133,7 +144,9 @@ async function forget() {
   try {
     const { purged } = await call(namespacePath(target, "cache"), { method: "DELETE" });
     if (target !== namespace) return;
-    await call(namespacePath(target, "cache")).then(show);
+    const reply = await call(namespacePath(target, "cache"));
+    if (target !== namespace) return;
+    show(reply);
     fill(outcome, doneNotice(`${plural(purged, "answer")} forgotten.`));
   } catch (error) {
     if (target === namespace) fill(outcome, errorNotice(error));

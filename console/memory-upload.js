@@ -4,6 +4,7 @@ import { byId, el, fill, showRunning } from "./dom.js";
 import { bytes, count, plural } from "./format.js";
 import { errorNotice } from "./notice.js";
 import { memoryHash } from "./routes.js";
+import { keepUnsaved } from "./unsaved.js";
 import {
   batchesOf,
   checkName,
@@ -48,6 +49,21 @@ export function startUpload(changed) {
     if (running === null) void upload([...(input.files ?? [])]);
   });
   stop.addEventListener("click", () => running?.abort());
+  keepUnsaved(() => running !== null);
+  addEventListener("dragover", takeDropped);
+  addEventListener("drop", takeDropped);
+}
+
+/** A file that is dropped anywhere in the form is chosen. Elsewhere nothing becomes of it: the
+ *  browser would leave the page and show the file in its place.
+ * @param {DragEvent} event */
+function takeDropped(event) {
+  const { dataTransfer, target, type } = event;
+  if (!dataTransfer?.types.includes("Files") || target === input) return;
+  event.preventDefault();
+  const taken = target instanceof Node && form.contains(target);
+  dataTransfer.dropEffect = taken ? "copy" : "none";
+  if (taken && type === "drop") input.files = dataTransfer.files;
 }
 
 /** @param {string} shown where files go from now on */

@@ -5,7 +5,7 @@ import { confirmed } from "./confirm.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
 import { bytes, count, short } from "./format.js";
 import { resetAdd, showAdd, startAdd } from "./memory-add.js";
-import { showCache, startCache } from "./memory-cache.js";
+import { resetCache, showCache, startCache } from "./memory-cache.js";
 import { showDocument } from "./memory-document.js";
 import { resetDocuments, showDocuments, startDocuments } from "./memory-documents.js";
 import { resetNotes, showNotes, startNotes } from "./memory-notes.js";
@@ -48,6 +48,8 @@ const beginStats = newestOnly();
 let shown = null;
 /** The one whose figures are shown. @type {string | null} */
 let counted = null;
+/** The key in whose name what is shown was read. */
+let usedKey = "";
 
 /** @type {[Section, string][]} */
 const SECTIONS = [
@@ -76,7 +78,7 @@ export function startMemoryView() {
   });
   removeButton.addEventListener("click", () => void whileBusy(removeButton, remove));
   watchSession(() => {
-    if (session.role === "checking") forget();
+    if (session.key !== usedKey) forget();
     const route = parseRoute(location.hash);
     if (!view.hidden && route.view === "memory") showMemory(route);
   });
@@ -84,12 +86,14 @@ export function startMemoryView() {
 
 /** Nothing of one key's may be seen with the next. */
 function forget() {
+  usedKey = session.key;
   shown = null;
   counted = null;
   resetSearch();
   resetDocuments();
   resetNotes();
   resetAdd();
+  resetCache();
   resetUpload();
   showUpkeep(null);
   for (const element of [outcome, stats]) fill(element);
@@ -246,8 +250,10 @@ async function create() {
     await refreshNamespaces();
     formName.value = "";
     newNamespace.open = false;
-    shown = name; // so that going there leaves the outcome on show
-    location.hash = memoryHash(name, "add");
+    if (!view.hidden) {
+      shown = name; // so that going there leaves the outcome on show
+      location.hash = memoryHash(name, "add");
+    }
     fill(outcome, doneNotice(`${name} is there.`));
   } catch (error) {
     fill(outcome, errorNotice(error));
@@ -267,8 +273,10 @@ async function remove() {
   fill(outcome, loadingNotice("Deleting…"));
   try {
     await call(namespacePath(name), { method: "DELETE" });
-    shown = null;
-    location.hash = "#/memory";
+    if (shown === name) {
+      shown = null;
+      if (!view.hidden) location.hash = "#/memory";
+    }
     await refreshNamespaces();
     fill(outcome, doneNotice(`${name} is deleted.`));
   } catch (error) {

@@ -3,6 +3,7 @@ import { call } from "./api.js";
 import { changesOf, isNone } from "./changes.js";
 import { confirmed } from "./confirm.js";
 import { byId, fill, lock, whileBusy } from "./dom.js";
+import { held, refill } from "./fields.js";
 import { doneNotice, errorNotice, loadingNotice } from "./notice.js";
 import { mayChange } from "./session.js";
 
@@ -15,8 +16,9 @@ const automatic = byId("settings-automatic", HTMLInputElement);
 const send = byId("settings-send", HTMLButtonElement);
 const outcome = byId("settings-outcome", HTMLElement);
 
-/** What is set. @type {RouterSettings | null} */
-let current = null;
+const fields = { shadow_rate: shadow, keep_text: texts, auto_calibrate: automatic };
+/** What the form was filled with. */
+let filled = held(fields);
 
 export function startSettings() {
   form.addEventListener("submit", (event) => {
@@ -30,31 +32,30 @@ export function hideSettings() {
   fill(outcome);
 }
 
-/** @param {RouterSettings} settings */
-export function showSettings(settings) {
-  current = settings;
-  shadow.value = String(settings.shadow_rate);
-  texts.checked = settings.keep_text;
-  automatic.checked = settings.auto_calibrate;
+/** Forgets what was typed with another key. */
+export function resetSettings() {
+  filled = held(fields);
+}
+
+/** @param {RouterSettings} settings
+ *  @param {typeof filled} [before] what was in the form when they were asked for */
+export function showSettings({ shadow_rate, keep_text, auto_calibrate }, before = filled) {
+  const values = { shadow_rate: String(shadow_rate), keep_text, auto_calibrate };
+  filled = refill(fields, before, values);
   lock(form, !mayChange());
   form.hidden = false;
 }
 
 async function save() {
-  const before = current;
-  if (before === null) return;
-  /** @type {RouterSettings} */
-  const typed = {
-    shadow_rate: Number(shadow.value),
-    keep_text: texts.checked,
-    auto_calibrate: automatic.checked,
-  };
-  const body = changesOf(typed, before);
-  if (isNone(body)) return fill(outcome, doneNotice("Nothing was changed."));
-  if (before.keep_text && !typed.keep_text && !(await mayForgetTexts())) return;
+  const typed = held(fields);
+  const changes = changesOf(typed, filled);
+  if (isNone(changes)) return fill(outcome, doneNotice("Nothing was changed."));
+  if (changes.keep_text === false && !(await mayForgetTexts())) return;
   fill(outcome, loadingNotice("Saving…"));
+  const { shadow_rate: rate } = changes;
+  const body = { ...changes, ...(rate === undefined ? {} : { shadow_rate: Number(rate) }) };
   try {
-    showSettings(await call("/admin/router", { method: "PUT", body }));
+    showSettings(await call("/admin/router", { method: "PUT", body }), typed);
     fill(outcome, doneNotice("Saved."));
   } catch (error) {
     fill(outcome, errorNotice(error));

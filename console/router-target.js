@@ -1,6 +1,7 @@
 /** The Router view's target: a slider that shows what another one would mean before it is set. */
 import { call } from "./api.js";
 import { byId, el, fill, newestOnly, whileBusy } from "./dom.js";
+import { held, isTyped } from "./fields.js";
 import { fixed, percent } from "./format.js";
 import { doneNotice, errorNotice, loadingNotice } from "./notice.js";
 import { mayChange } from "./session.js";
@@ -39,6 +40,9 @@ const KINDS = {
   },
 };
 
+const fields = { kind, value };
+/** What the form was filled with. */
+let filled = held(fields);
 /** What is set. @type {RouterState | null} */
 let current = null;
 /** What 1,000 questions cost where the backend gets all. @type {number | null} */
@@ -54,16 +58,16 @@ export function startTarget(set, tried) {
   onTry = tried;
   range.addEventListener("input", () => {
     value.value = range.value;
-    showPreview();
+    tryAnother();
   });
   value.addEventListener("input", () => {
     range.value = value.value;
-    showPreview();
+    tryAnother();
   });
   kind.addEventListener("change", () => {
     value.value = String(equivalent(chosenKind()));
     describeKind();
-    showPreview();
+    tryAnother();
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -75,6 +79,11 @@ export function hideTarget() {
   beginPreview();
   form.hidden = true;
   fill(preview);
+}
+
+/** Forgets what was tried with another key. */
+export function resetTarget() {
+  filled = held(fields);
 }
 
 /** @param {RouterState["target"]} target
@@ -91,20 +100,26 @@ export function nameTarget(target) {
   return [KINDS[name].name, String(target[name])];
 }
 
-/** @param {RouterState} router
- *  @param {number | null} usdPer1k where the backend gets all; null: not known */
+/** What is tried and not set stays.
+ * @param {RouterState} router
+ * @param {number | null} usdPer1k where the backend gets all; null: not known */
 export function showTarget(router, usdPer1k) {
   beginPreview();
   current = router;
   dearest = usdPer1k;
-  const name = kindOf(router.target);
-  kind.value = name;
-  value.value = String(router.target[name]);
+  const tried = isTyped(fields, filled);
+  if (!tried) {
+    const name = kindOf(router.target);
+    kind.value = name;
+    value.value = String(router.target[name]);
+    filled = held(fields);
+  }
   describeKind();
   form.hidden = false;
   send.hidden = !mayChange(); // what another target would mean may be seen all the same
   send.disabled = send.hidden;
   fill(preview, describe(router, null));
+  if (tried) showPreview();
 }
 
 function chosenKind() {
@@ -137,10 +152,14 @@ function chosenTarget() {
   return confidence === undefined ? asked : { ...asked, confidence };
 }
 
+function tryAnother() {
+  fill(outcome);
+  showPreview();
+}
+
 /** Asks once the slider rests: not at every step of a drag. */
 function showPreview() {
   const isNewest = beginPreview();
-  fill(outcome);
   if (!value.checkValidity()) return;
   setTimeout(async () => {
     if (!isNewest()) return;
@@ -198,9 +217,11 @@ function usdText(usd) {
 }
 
 async function setTarget() {
+  const set = held(fields);
   fill(outcome, loadingNotice("Setting the target…"));
   try {
     await call("/admin/router", { method: "PUT", body: { target: chosenTarget() } });
+    filled = set;
     onSet();
     fill(outcome, doneNotice("The target is set."));
   } catch (error) {

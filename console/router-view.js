@@ -6,8 +6,8 @@ import { byId, el, fill, newestOnly } from "./dom.js";
 import { count, fixed, moment } from "./format.js";
 import { emptyNotice, errorNotice, loadingNotice } from "./notice.js";
 import { accuracyChart, liveChart, reliabilityChart, riskChart } from "./router-charts.js";
-import { hideSettings, showSettings, startSettings } from "./router-settings.js";
-import { hideTarget, nameTarget, showTarget, startTarget } from "./router-target.js";
+import { hideSettings, resetSettings, showSettings, startSettings } from "./router-settings.js";
+import { hideTarget, nameTarget, resetTarget, showTarget, startTarget } from "./router-target.js";
 import { clearVersions, showVersions } from "./router-versions.js";
 import { mayLook, session, watchSession } from "./session.js";
 
@@ -26,6 +26,8 @@ const outcome = byId("router-outcome", HTMLElement);
 const models = byId("models", HTMLElement);
 const beginRead = newestOnly();
 
+/** The key in whose name what is shown was read. */
+let usedKey = "";
 /** What the pictures are drawn from.
  * @type {{ router: RouterState, curves: RouterCurves, outcomes: Outcomes } | null} */
 let shown = null;
@@ -34,7 +36,12 @@ export function startRouterView() {
   startTarget(read, drawCharts);
   startSettings();
   watchSession(() => {
-    fill(outcome);
+    if (session.key !== usedKey) {
+      usedKey = session.key;
+      fill(outcome);
+      resetTarget();
+      resetSettings();
+    }
     showModels();
     if (!view.hidden) showRouter();
   });
