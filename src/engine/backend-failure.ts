@@ -53,7 +53,7 @@ const REFUSALS: Record<number, ErrorCode | undefined> = {
   422: "invalid_request",
 };
 
-/** By OpenAI's `error.code`, where clients go by it: they shorten the conversation and ask again. */
+/** By OpenAI's `error.code`, where clients go by it: they shorten what they send and ask again. */
 const TOLD: Record<string, ErrorCode | undefined> = {
   context_length_exceeded: "context_length_exceeded",
 };

@@ -25,7 +25,7 @@ async function eventsOf(response: Response) {
   return Array.from(lines, ([, data]) => JSON.parse(data!));
 }
 
-it("a chat has them in its message, and of a stream in the deltas that they came with", async () => {
+it("a chat has them in its message, and of a stream in the deltas that brought them", async () => {
   const { call } = answering();
   const path = "/v1/chat/completions";
   const whole = await (await call(path, { json: { messages } })).json();

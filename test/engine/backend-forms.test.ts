@@ -119,7 +119,7 @@ it("a caller that leaves after the finish reason has left", async () => {
   await expect(next).rejects.toThrow("gone");
 });
 
-it("an error whose body never ends is told by its status, with what came of its words", async () => {
+it("an error whose body never ends is told by its status and its words so far", async () => {
   const { resolve, promise } = Promise.withResolvers<void>();
   const { createServer } = await import("node:http");
   const http = createServer((_, response) => {
