@@ -20,9 +20,10 @@ export interface CacheKeys {
 }
 
 /** Parameters that nobody reads for what is said. */
-const NEUTRAL = new Set(
-  "user store metadata safety_identifier prompt_cache_key stream_options".split(" "),
-);
+const NEUTRAL = new Set([
+  ...["user", "store", "metadata", "safety_identifier"],
+  ...["prompt_cache_key", "prompt_cache_retention", "stream_options"],
+]);
 
 /** Told apart from keys of other releases: another one may answer otherwise. */
 const FORMAT = "brink cache 1";

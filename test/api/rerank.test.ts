@@ -41,6 +41,13 @@ describe("POST /v1/rerank", () => {
     expect(meta.billed_units.search_units).toBe(2);
   });
 
+  it("takes what clients name without a wish", async () => {
+    const unsaid = { rank_fields: null, max_tokens_per_doc: null, max_chunks_per_doc: null };
+    const { outcome } = startApi();
+    const json = { ...ASKED, ...unsaid, truncation: true };
+    expect(await outcome(RERANK, { json })).toEqual([200, null]);
+  });
+
   it.each([
     ["no query", { documents: ["a"] }, "query"],
     ["an empty query", { ...ASKED, query: "" }, "query"],
@@ -53,7 +60,10 @@ describe("POST /v1/rerank", () => {
       "documents",
     ],
     ["top_n of none", { ...ASKED, top_n: 0 }, "top_n"],
-    ["an unknown field", { ...ASKED, rank_fields: ["a"] }, "rank_fields"],
+    ["an unknown field", { ...ASKED, rank: ["a"] }, "rank"],
+    ["other fields than the text", { ...ASKED, rank_fields: ["a"] }, "rank_fields"],
+    ["a length of its own", { ...ASKED, max_tokens_per_doc: 9 }, "max_tokens_per_doc"],
+    ["long documents not cut", { ...ASKED, truncation: false }, "truncation"],
   ])("refuses %s", async (_, json, param) => {
     const { call, service } = startApi();
     const response = await call(RERANK, { json });

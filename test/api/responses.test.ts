@@ -199,7 +199,8 @@ it("parameters go on by their names in a chat", async () => {
     text: { format: { type: "json_schema", name: "day", schema, strict: true } },
     tools: [{ type: "function", name: "tide", parameters: { type: "object" }, strict: null }],
     tool_choice: { type: "function", name: "tide" },
-    reasoning: { effort: "low" },
+    reasoning: { effort: "low", summary: null },
+    prompt_cache_retention: "24h",
     metadata: { case: "7" },
   });
   expect(memory).toBeNull();
@@ -212,6 +213,7 @@ it("parameters go on by their names in a chat", async () => {
     tools: [{ type: "function", function: { name: "tide", parameters: { type: "object" } } }],
     tool_choice: { type: "function", function: { name: "tide" } },
     reasoning_effort: "low",
+    prompt_cache_retention: "24h",
   });
 });
 
@@ -242,6 +244,7 @@ it("stored state and tools of OpenAI's own are unsupported_parameter, by name", 
     [{ store: true }, "store"],
     [{ prompt: { id: "p" } }, "prompt"],
     [{ truncation: "auto" }, "truncation"],
+    [{ reasoning: { summary: "auto" } }, "reasoning.summary"],
     [{ include: ["reasoning.encrypted_content"] }, "include[0]"],
     [{ tools: [{ type: "web_search" }] }, "tools[0].type"],
     [{ input: [{ type: "item_reference", id: "msg_1" }] }, "input[0].type"],

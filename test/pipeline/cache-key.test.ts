@@ -79,6 +79,7 @@ it("what nobody answers by changes nothing", () => {
     { cache: "on" },
     { caller: { ...CALLER, namespaces: ["docs"] } },
     { parameters: { tool_choice: { b: [1, 2], a: 1 }, temperature: 0, user: "ann" } },
+    { parameters: { ...REQUEST.parameters, prompt_cache_retention: "24h" } },
   ];
   for (const change of same) expect(keysOf(change)).toEqual({ id, scope });
 });

@@ -15,6 +15,9 @@ const Text = z
 
 const Model = z.string().min(1);
 
+/** What some of Cohere's clients name in every call, as null where they were not told. */
+const COHERE_ONLY = ["max_tokens_per_doc", "max_chunks_per_doc", "rank_fields"];
+
 export const RerankRequest = z
   .strictObject({
     model: Model.nullish().openapi({
@@ -40,6 +43,22 @@ export const RerankRequest = z
       .nullish()
       .openapi({ description: "How many of the best to tell; omitted: all." }),
     return_documents: z.boolean().nullish().openapi({ description: "false unless given." }),
+    truncation: z.boolean().nullish().openapi({
+      description: "Jina's. Only true: of a long document the beginning is read.",
+    }),
+    ...Object.fromEntries(
+      COHERE_ONLY.map((name) => [
+        name,
+        z.unknown().optional().openapi({ description: "Cohere's. Null or absent." }),
+      ]),
+    ),
+  })
+  .superRefine((body, ctx) => {
+    const { truncation, ...rest } = body as Record<string, unknown>;
+    const refused = COHERE_ONLY.filter((name) => rest[name] != null);
+    if (truncation === false) refused.push("truncation");
+    for (const name of refused)
+      ctx.addIssue({ code: "custom", path: [name], message: "the model says what it reads" });
   })
   .openapi("RerankRequest");
 

@@ -156,9 +156,14 @@ export const ResponsesRequest = z
       description: "Whether functions may or must be called, or which one.",
     }),
     parallel_tool_calls: z.boolean().nullish().openapi({ description: "Handed to the backend." }),
-    reasoning: z.strictObject({ effort: z.string().nullish() }).nullish().openapi({
-      description: "For a backend.",
-    }),
+    reasoning: z
+      .strictObject({
+        effort: z.string().nullish(),
+        summary: z.string().nullish().openapi({ description: "Null or absent." }),
+        generate_summary: z.string().nullish().openapi({ description: "Null or absent." }),
+      })
+      .nullish()
+      .openapi({ description: "For a backend." }),
     metadata: Metadata.nullish(),
     store: z.boolean().nullish().openapi({ description: "false or absent: nothing is stored." }),
     truncation: z.enum(["auto", "disabled"]).nullish().openapi({ description: "Only disabled." }),
@@ -169,6 +174,7 @@ export const ResponsesRequest = z
       .openapi({ description: "Comes back with the response, and goes to the backend." }),
     safety_identifier: z.string().nullish().openapi({ description: "Handed to the backend." }),
     prompt_cache_key: z.string().nullish().openapi({ description: "Handed to the backend." }),
+    prompt_cache_retention: z.string().nullish().openapi({ description: "Handed to the backend." }),
     ...refusedFields,
   })
   .superRefine((body, ctx) => {
@@ -176,6 +182,9 @@ export const ResponsesRequest = z
       const asked = (body as Record<string, unknown>)[name];
       if (asked != null && asked !== false) unsupported(ctx, [name], why);
     }
+    for (const name of ["summary", "generate_summary"] as const)
+      if (body.reasoning?.[name] != null)
+        unsupported(ctx, ["reasoning", name], "what a model thinks is not handed on");
     if (body.store) unsupported(ctx, ["store"], "responses are not stored: send store: false");
     if (body.truncation === "auto")
       unsupported(ctx, ["truncation"], "the conversation is taken as it is sent");
@@ -255,6 +264,7 @@ function parametersOf(asked: Asked): Record<string, unknown> {
     user: asked.user,
     safety_identifier: asked.safety_identifier,
     prompt_cache_key: asked.prompt_cache_key,
+    prompt_cache_retention: asked.prompt_cache_retention,
   };
   return Object.fromEntries(Object.entries(parameters).filter(([, value]) => value != null));
 }
