@@ -27,6 +27,19 @@ export function forwardedFrom(
   return set;
 }
 
+const SWITCH: ReadonlyMap<string, boolean> = new Map([
+  ...["1", "true", "yes", "on"].map((word) => [word, true] as const),
+  ...["", "0", "false", "no", "off"].map((word) => [word, false] as const),
+]);
+
+/** Whether a variable that is on or off is on; false where it is not set. Throws Error for a value
+ *  that says neither. */
+export function readSwitch(name: string, value: string | undefined): boolean {
+  const on = SWITCH.get((value ?? "").trim().toLowerCase());
+  if (on === undefined) throw new Error(`${name} is 1 or 0, not ${JSON.stringify(value)}`);
+  return on;
+}
+
 /** The lines of a file that wrangler reads as these variables. Its reader puts other variables in
  *  for `$NAME`, within quotes too, so that a key with a dollar in it would be another. Throws Error
  *  for what no line can hold. */

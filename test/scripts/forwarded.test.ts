@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { unstable_getVarsForDev } from "wrangler";
-import { FORWARDED, forwardedFrom, toEnvFile } from "../../scripts/forwarded.ts";
+import { FORWARDED, forwardedFrom, readSwitch, toEnvFile } from "../../scripts/forwarded.ts";
 import { PAGES, readPage, root } from "../docs/markdown.ts";
 
 /** The texts and numbers among the Worker's bindings, wherever a part of it declares them. */
@@ -62,4 +62,11 @@ it("wrangler reads from the file what was set, dollars and backslashes too", () 
   }
   for (const BACKEND_KEY of ["a'b", "a\nb", "a\\"])
     expect(() => toEnvFile({ BACKEND_KEY })).toThrow(/BACKEND_KEY must hold no quote/);
+});
+
+it("a switch is on or off in any usual spelling, and others are refused", () => {
+  for (const on of ["1", "true", "YES", " on "]) expect(readSwitch("A", on)).toBe(true);
+  for (const off of [undefined, "", "0", "False", "no", "off"])
+    expect(readSwitch("A", off)).toBe(false);
+  expect(() => readSwitch("A", "2")).toThrow('A is 1 or 0, not "2"');
 });
