@@ -23,6 +23,8 @@ export async function download(url: string, folder: string, silent: boolean): Pr
     Object.assign(range, { range: `bytes=${have}-`, "if-range": validator });
   const response = await request(url, range);
   if (response.status === 416) {
+    await response.body?.cancel();
+    if (range.range === undefined) throw new CommandError(`${url} answered 416`);
     await rm(part); // it is whole already or longer than the file is now
     return download(url, folder, silent);
   }
@@ -41,9 +43,8 @@ export async function download(url: string, folder: string, silent: boolean): Pr
       progress.update(done);
     }
   } catch (error) {
-    throw new CommandError(`the download broke off at byte ${done}: call again to go on`, {
-      cause: error,
-    });
+    const why = (error as Error).message;
+    throw new CommandError(`the download broke off at byte ${done} (${why}): call again to go on`);
   } finally {
     progress.end();
     await out.close();

@@ -1,5 +1,5 @@
 /** Downloads over real HTTP on loopback that break off and go on. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -12,8 +12,9 @@ const body = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 31) & 25
 let folder: string;
 let server: Server;
 let url: string;
-/** What the server does: the validator it gives, and after how many bytes it breaks off. */
-let plan: { etag: string; breakAfter: number };
+/** What the server does: the validator it gives, after how many bytes it breaks off, and what it
+ *  answers whatever it is asked. */
+let plan: { etag: string; breakAfter: number; status?: number };
 let ranges: (string | undefined)[];
 
 beforeEach(async () => {
@@ -23,8 +24,10 @@ beforeEach(async () => {
   server = createServer((request, response) => {
     const { range } = request.headers;
     ranges.push(range);
+    if (plan.status !== undefined) return void response.writeHead(plan.status).end();
     const same = request.headers["if-range"] === plan.etag;
     const from = range !== undefined && same ? Number(/=(\d+)-/.exec(range)![1]) : 0;
+    if (from >= body.length) return void response.writeHead(416).end();
     const rest = body.subarray(from);
     response.writeHead(from > 0 ? 206 : 200, { etag: plan.etag, "content-length": rest.length });
     if (rest.length <= plan.breakAfter) return void response.end(rest);
@@ -68,6 +71,24 @@ it("a file that changed meanwhile is fetched anew", async () => {
   await expect(download(url, folder, true)).rejects.toThrow();
   plan = { etag: '"b"', breakAfter: Number.POSITIVE_INFINITY };
   expect(readFileSync(await download(url, folder, true)).equals(body)).toBe(true);
+});
+
+it("a part that is whole already, or too long, is fetched anew", async () => {
+  const part = join(folder, "tiny.gguf.part");
+  for (const held of [body, Buffer.concat([body, body])]) {
+    writeFileSync(part, held);
+    writeFileSync(`${join(folder, "tiny.gguf")}.validator`, plan.etag);
+    const path = await download(url, folder, true);
+    expect(readFileSync(path).equals(body)).toBe(true);
+    rmSync(path);
+  }
+  expect(ranges).toEqual(["bytes=300000-", undefined, "bytes=600000-", undefined]);
+});
+
+it("a server that answers 416 to all is refused by what it answers", async () => {
+  plan.status = 416;
+  await expect(download(url, folder, true)).rejects.toThrow(`${url} answered 416`);
+  expect(ranges).toEqual([undefined]);
 });
 
 it("files of one folder there lie in one folder here", () => {
