@@ -24,8 +24,7 @@ export const extraColumns = (k: number) => (k < 1024 ? 16 : 32);
  *  matrices for `precision: "fast"`. Takes the time of one pass over 128 tokens and about as much
  *  memory; keeps 8 k bytes a matrix. */
 export function calibrate(kernels: Kernels, weights: BertWeights, tokenizer: WordPiece): void {
-  const room = Math.min(126, weights.config.context_length - 2);
-  const { ids } = tokenizer.encode(CALIBRATION_TEXT, room);
+  const { ids } = tokenizer.encode(CALIBRATION_TEXT, 126);
   const tokens = Int32Array.of(tokenizer.cls, ...ids, tokenizer.sep);
   const maxima = new Map<LinearWeights, Float32Array>();
   const mark = kernels.mark();

@@ -7,7 +7,7 @@ import { GgufStream } from "./gguf-stream.ts";
 import type { Kernels } from "./kernels.ts";
 import { stringOf } from "./metadata.ts";
 import { forwardEach } from "./ragged.ts";
-import { loadBert, type SharedTokens } from "./weights.ts";
+import { contextOf, loadBert, type SharedTokens } from "./weights.ts";
 import { WordPiece } from "./wordpiece.ts";
 
 export class Encoder {
@@ -51,6 +51,7 @@ export class Encoder {
       const { metadata } = file.header;
       const tokenizer = new WordPiece(metadata);
       const id = stringOf(metadata, "general.name");
+      contextOf(metadata, ENCODER_TOKENS_MAX);
       const loaded = await loadBert(kernels, file, tokenizer.vocab_size);
       if (precision === "fast") calibrate(kernels, loaded.weights, tokenizer);
       return new Encoder(id, kernels, tokenizer, loaded, precision);

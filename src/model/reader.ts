@@ -14,7 +14,7 @@ import type { Kernels } from "./kernels.ts";
 import { integerOf, numberOf } from "./metadata.ts";
 import { forwardEach } from "./ragged.ts";
 import { readSpans } from "./spans.ts";
-import { type LoadedBert, loadBert } from "./weights.ts";
+import { contextOf, type LoadedBert, loadBert } from "./weights.ts";
 import type { Encoding, WordPiece } from "./wordpiece.ts";
 
 const READER_VERSION = 1;
@@ -116,6 +116,7 @@ export class SpanReader {
       const { metadata } = file.header;
       integerOf(metadata, "brink.reader.version", READER_VERSION, READER_VERSION);
       integerOf(metadata, "brink.reader.tokens_max", READER_TOKENS_MAX, 8192);
+      contextOf(metadata, READER_TOKENS_MAX);
       const calibration = {
         null_threshold: numberOf(metadata, "brink.reader.null_threshold"),
         confidence_scale: numberOf(metadata, "brink.reader.confidence_scale"),

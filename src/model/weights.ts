@@ -43,8 +43,14 @@ interface Slot {
   place(panel: Panel): void;
 }
 
+/** How many positions a file's model knows. Errors: invalid_model_file for fewer than `tokens`,
+ *  the longest sequence that it will be given. */
+export function contextOf(metadata: Metadata, tokens: number): number {
+  return integerOf(metadata, "bert.context_length", tokens, 8192);
+}
+
 /** The sizes in a file's bert.* keys, within what the kernels take. Errors: invalid_model_file. */
-export function readConfig(metadata: Metadata, vocab_size: number): BertConfig {
+function readConfig(metadata: Metadata, vocab_size: number): BertConfig {
   const architecture = stringOf(metadata, "general.architecture");
   if (architecture !== "bert")
     throw invalidModel(`general.architecture is ${architecture}; Brink reads bert here`);
@@ -54,7 +60,7 @@ export function readConfig(metadata: Metadata, vocab_size: number): BertConfig {
     n_heads: integerOf(metadata, "bert.attention.head_count", 1, 64),
     ffn_dim: integerOf(metadata, "bert.feed_forward_length", 32, 16384),
     vocab_size,
-    context_length: integerOf(metadata, "bert.context_length", 1, 8192),
+    context_length: contextOf(metadata, 1),
     eps: numberOf(metadata, "bert.attention.layer_norm_epsilon"),
   };
   if (config.dim % config.n_heads !== 0 || (config.dim / config.n_heads) % 4 !== 0)

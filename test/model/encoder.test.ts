@@ -3,7 +3,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { ENCODER_TOKENS_MAX, FORWARD_TOKENS_MAX } from "../../src/limits.ts";
 import { Encoder } from "../../src/model/encoder.ts";
 import type { Kernels } from "../../src/model/kernels.ts";
-import { streamOf } from "./gguf-file.ts";
+import { tinyBert } from "../support/tiny-bert.ts";
+import { ggufFile, streamOf } from "./gguf-file.ts";
 import { golden, modelBytes, newKernels } from "./shipped.ts";
 
 interface Case {
@@ -70,4 +71,20 @@ describe.each([
     expect(longer).toEqual(whole);
     expect(encoder.embed([])).toEqual([]);
   });
+});
+
+it("an encoder that knows fewer positions than texts may have is refused", async () => {
+  const kernels = newKernels();
+  const before = kernels.bytesUsed;
+  const load = (context: number) => {
+    const { fields, tensors } = tinyBert(context);
+    return Encoder.load(kernels, streamOf(ggufFile(fields, tensors)));
+  };
+  await expect(load(ENCODER_TOKENS_MAX - 1)).rejects.toMatchObject({
+    code: "invalid_model_file",
+    message: "GGUF key bert.context_length is 255, not an integer between 256 and 8192",
+  });
+  expect(kernels.bytesUsed).toBe(before);
+  const encoder = await load(ENCODER_TOKENS_MAX);
+  expect(encoder.embed(["edge ".repeat(300)])[0]).toHaveLength(encoder.dim);
 });

@@ -135,3 +135,12 @@ it("a reader whose token embeddings are another encoder's is refused", async () 
   await expect(load).rejects.toThrow(/shares token embeddings with SHA-256 [0-9a-f]{64}/);
   expect(fresh.bytesUsed).toBe(before);
 });
+
+it("a reader that knows fewer positions than a row has is refused", async () => {
+  const { SpanReader } = await import("../../src/model/reader.ts");
+  const bytes = Buffer.from(modelBytes("reader"));
+  const key = "bert.context_length";
+  bytes.writeUInt32LE(READER_TOKENS_MAX - 1, bytes.indexOf(key) + key.length + 4);
+  const load = SpanReader.load(newKernels(), streamOf(Uint8Array.from(bytes)), encoder);
+  await expect(load).rejects.toThrow("bert.context_length is 383, not an integer between 384");
+});

@@ -1,12 +1,13 @@
 /** A whole one-layer BERT in f32 with a vocabulary of a few pieces, for tests of loading. */
 import { mulberry32 } from "../../eval/random.ts";
+import { ENCODER_TOKENS_MAX } from "../../src/limits.ts";
 import { type Fields, f32Bytes, type TestTensor } from "../model/gguf-file.ts";
 
 const PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "\u2581the", "\u2581edge", "s"];
-const SIZES = { dim: 32, ffn: 64, context: 8 };
+const SIZES = { dim: 32, ffn: 64 };
 
-export function tinyBert(): { fields: Fields; tensors: TestTensor[] } {
-  const { dim, ffn, context } = SIZES;
+export function tinyBert(context = ENCODER_TOKENS_MAX): { fields: Fields; tensors: TestTensor[] } {
+  const { dim, ffn } = SIZES;
   const next = mulberry32(5);
   const f32 = (name: string, ...dims: number[]): TestTensor => {
     const length = dims.reduce((a, b) => a * b, 1);
