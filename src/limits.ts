@@ -173,9 +173,11 @@ export const DECODER_VOCAB_MAX = 262_144;
 export const DECODER_CONTEXT_MAX = 2 ** 20;
 // The isolate has 128 MB; 118 leave room for requests in flight and for the runtime's own peaks.
 // The runtime with this code takes 8; a tokenizer of typed arrays 25 bytes a token and 24 a merge.
+// What a token takes has room for one merge; some vocabularies have two or more of them a token.
 export const DECODER_BYTES_MAX = 118_000_000;
 export const DECODER_RUNTIME_BYTES = 8_000_000;
 export const DECODER_TOKENIZER_BYTES_PER_TOKEN = 64;
+export const DECODER_TOKENIZER_BYTES_PER_MERGE = 24;
 // A context that serves a grounded prompt with its answer, where the caller names none.
 export const DECODER_CONTEXT_DEFAULT = 2_048;
 // Rows of one step of prefill: enough to pass the weights seldom, few enough that activations stay

@@ -3,6 +3,7 @@ import { ServiceError } from "../errors.ts";
 import {
   DECODER_BYTES_MAX,
   DECODER_RUNTIME_BYTES,
+  DECODER_TOKENIZER_BYTES_PER_MERGE,
   DECODER_TOKENIZER_BYTES_PER_TOKEN,
 } from "../limits.ts";
 
@@ -14,9 +15,17 @@ export interface DecoderMemory {
   /** At their peak. */
   activations: number;
   vocab_size: number;
+  /** Of byte pairs; 0 of a vocabulary without. */
+  merges: number;
 }
 
 const mb = (bytes: number) => (bytes / 1e6).toFixed(1);
+
+/** What the tokenizer takes, in bytes: a merge for each token is in what a token takes. */
+function tokenizerBytes({ vocab_size, merges }: DecoderMemory): number {
+  const more = Math.max(0, merges - vocab_size);
+  return vocab_size * DECODER_TOKENIZER_BYTES_PER_TOKEN + more * DECODER_TOKENIZER_BYTES_PER_MERGE;
+}
 
 /** The greatest context up to `max` whose total is within `limit`; 0 if none is. */
 function fittingContext(total: (context: number) => number, limit: number, max: number): number {
@@ -34,8 +43,8 @@ export function checkDecoderFits(
   context: number,
   { usedBytes, linearMax }: { usedBytes: number; linearMax: number },
 ): void {
-  const { weights, activations, vocab_size } = memory;
-  const rest = DECODER_RUNTIME_BYTES + vocab_size * DECODER_TOKENIZER_BYTES_PER_TOKEN;
+  const { weights, activations } = memory;
+  const rest = DECODER_RUNTIME_BYTES + tokenizerBytes(memory);
   const total = (positions: number) =>
     usedBytes + weights + memory.kvCache(positions) + activations + rest;
   const limit = Math.min(DECODER_BYTES_MAX, linearMax + rest);

@@ -17,7 +17,7 @@ import { type GgufHeader, invalidModel } from "./gguf.ts";
 import { GgufStream } from "./gguf-stream.ts";
 import { contextBytes, forward, forwardBytes, type LlamaState } from "./llama.ts";
 import { stringOf } from "./metadata.ts";
-import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { loadTokenizer, mergesIn, type Tokenizer } from "./tokenizer.ts";
 
 /** A sequence of tokens and what a model says comes next: all that generation sees. */
 export interface TokenModel {
@@ -71,11 +71,10 @@ export function planDecoder(
   const step = { m: Math.min(DECODER_ROWS_STEP, context), rows: DECODER_LOGIT_ROWS_MAX };
   const activations = Math.max(GGUF_PANEL_BYTES, forwardBytes(config, { bits, ...step }));
   const { vocab_size } = config;
+  const merges = mergesIn(header.metadata);
   const kvCache = (positions: number) => contextBytes(config, bits, positions);
-  checkDecoderFits({ weights, kvCache, activations, vocab_size }, context, {
-    usedBytes,
-    linearMax,
-  });
+  const memory = { weights, kvCache, activations, vocab_size, merges };
+  checkDecoderFits(memory, context, { usedBytes, linearMax });
   return { config, bits, context, weights, kvCache: kvCache(context), activations };
 }
 

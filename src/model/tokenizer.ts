@@ -2,7 +2,7 @@
 import { ENCODE_TOKENS_MAX } from "../limits.ts";
 import { Bpe } from "./bpe.ts";
 import { invalidModel, type Metadata } from "./gguf.ts";
-import { stringOf } from "./metadata.ts";
+import { stringOf, stringsOf } from "./metadata.ts";
 import { Spm } from "./spm.ts";
 import { refuseTooLong } from "./vocabulary.ts";
 
@@ -153,4 +153,11 @@ export function loadTokenizer(metadata: Metadata): Tokenizer {
     `tokenizer.ggml.model is ${model.slice(0, 80)}; Brink reads gpt2 (byte-level BPE) and llama ` +
       "(SentencePiece) for decoders",
   );
+}
+
+/** How many merges loadTokenizer would take in. Errors: invalid_model_file. */
+export function mergesIn(metadata: Metadata): number {
+  const key = "tokenizer.ggml.merges";
+  const has = metadata.get("tokenizer.ggml.model") === "gpt2" && metadata.has(key);
+  return has ? stringsOf(metadata, key).length : 0;
 }

@@ -1,7 +1,13 @@
 /** Decoders: what a step depends on, what they take, and which files they refuse. */
 import { describe, expect, it } from "vitest";
 import { codeOf } from "../../src/errors.ts";
-import { DECODER_LOGIT_ROWS_MAX, DECODER_ROWS_STEP } from "../../src/limits.ts";
+import {
+  DECODER_LOGIT_ROWS_MAX,
+  DECODER_ROWS_STEP,
+  DECODER_RUNTIME_BYTES,
+  DECODER_TOKENIZER_BYTES_PER_MERGE,
+  DECODER_TOKENIZER_BYTES_PER_TOKEN,
+} from "../../src/limits.ts";
 import type { CacheBits } from "../../src/model/attend.ts";
 import { Decoder, planDecoder } from "../../src/model/decoder.ts";
 import { checkDecoderFits } from "../../src/model/decoder-memory.ts";
@@ -136,12 +142,27 @@ describe("memory", () => {
     await expect(more).rejects.toThrow(`a context of ${context} positions would fit`);
   });
 
+  it("has room for every merge, of which a vocabulary may have more than tokens", () => {
+    const header = parseHeader(small());
+    const plan = (merges: number) => () => {
+      const list = Array(merges).fill("a b");
+      const metadata = new Map(header.metadata).set("tokenizer.ggml.merges", list);
+      planDecoder({ ...header, metadata }, { usedBytes: 0, linearMax: 1 });
+    };
+    const more = 500_000;
+    const bytes = DECODER_RUNTIME_BYTES + 512 * DECODER_TOKENIZER_BYTES_PER_TOKEN;
+    const mb = (n: number) => `tokenizer and runtime ${(n / 1e6).toFixed(1)} MB`;
+    expect(plan(512)).toThrow(mb(bytes));
+    expect(plan(512 + more)).toThrow(mb(bytes + more * DECODER_TOKENIZER_BYTES_PER_MERGE));
+  });
+
   it("of a model whose weights alone are too many is refused whatever the context", () => {
     const memory = {
       weights: 600e6,
       kvCache: (n: number) => n * 1e4,
       activations: 4e6,
       vocab_size: 1e5,
+      merges: 0,
     };
     expect(() => checkDecoderFits(memory, 2048, { usedBytes: 4096, linearMax: 118e6 })).toThrow(
       "weights 600.0 MB + KV cache 20.5 MB for 2048 positions + activations 4.0 MB + tokenizer " +
