@@ -201,7 +201,9 @@ export class SchemaReader {
   }
 
   private ownShape(schema: Fields, path: string): Shape {
-    const types = this.types(schema, path);
+    const named = this.types(schema, path);
+    const values = this.values(schema, path);
+    const types = values === null ? named : typesAmong(values, named);
     const bound = (key: string, otherwise: number) => number(schema, key, otherwise, path);
     const count = (key: string, otherwise: number) => counted(schema, key, otherwise, path);
     const infinite = Number.POSITIVE_INFINITY;
@@ -212,9 +214,9 @@ export class SchemaReader {
     return {
       path,
       types,
-      values: this.values(schema, path),
+      values,
       number: {
-        integer: types.has("integer"),
+        integer: named.has("integer"),
         min: bound("minimum", -infinite),
         max: bound("maximum", infinite),
         exclusiveMin: bound("exclusiveMinimum", -infinite),
@@ -312,6 +314,17 @@ export class SchemaReader {
       max: counted(schema, "maxProperties", Number.POSITIVE_INFINITY, path),
     };
   }
+}
+
+/** Those of the types that some of the values have. */
+function typesAmong(values: readonly Json[], types: ReadonlySet<TypeName>): Set<TypeName> {
+  const found = new Set<string>(values.map(typeOf));
+  return new Set(Array.from(types).filter((type) => found.has(type.replace("integer", "number"))));
+}
+
+function typeOf(value: Json): string {
+  if (value === null) return "null";
+  return Array.isArray(value) ? "array" : typeof value;
 }
 
 /** A part of a URI's fragment, or undefined where its percent encoding is none. */

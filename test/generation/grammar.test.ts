@@ -205,6 +205,16 @@ describe("the texts of a schema", () => {
     expect(accepts(optional, '{"a": "')).toBe(false);
   });
 
+  it("may be of a oneOf whose alternatives differ in the types of their values", () => {
+    const schema: Json = { oneOf: [{ const: "auto" }, { enum: [1, null] }, { type: "object" }] };
+    for (const text of ['"auto"', "1", "null", "{}"])
+      expect(accepts(schema, text), text).toBe(true);
+    for (const text of ['"a"', "2", "["]) expect(accepts(schema, text), text).toBe(false);
+    const kind = (k: Json): Json => ({ type: "object", properties: { k }, required: ["k"] });
+    const kinds = { oneOf: [kind({ const: "a" }), kind({ type: "number" })] };
+    expect(accepts(kinds, '{"k": 7}')).toBe(true);
+  });
+
   it.each(["op l", "l op"])("may be of a recursive oneOf that requires %s", (required) => {
     expect(accepts(operations(required), '{"l": {"l": null, "op": "-"}, "op": "+"}')).toBe(true);
     // What tells these apart is whether they lead back.
@@ -309,6 +319,7 @@ describe("a schema that cannot be held to is refused, by place and keyword", () 
     [{ type: "string", minLength: 3, maxLength: 2, pattern: "^a*$" }, /no value/],
     [{ type: "object", required: ["a"], additionalProperties: false }, /no value/],
     [{ oneOf: [{ type: "integer" }, { type: "number" }] }, /oneOf/],
+    [{ oneOf: [{ const: 1 }, { type: "integer" }] }, /oneOf/],
     [operations("l"), /defs\/e: alternatives of oneOf may overlap/],
     [{ $ref: "#/$defs/none" }, /points to nothing/],
     [
