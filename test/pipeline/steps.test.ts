@@ -17,7 +17,7 @@ it("long work is done in order, in steps between which others have their turn", 
   expect(await inSteps([], 2, () => [])).toEqual([]);
 });
 
-it("tokens are counted a longest document at a time, between which others have their turn", async () => {
+it("tokens are counted a document at a time, between which others have their turn", async () => {
   const lengths = [DOCUMENT_CHARS_MAX, 1, DOCUMENT_CHARS_MAX / 2, DOCUMENT_CHARS_MAX / 2, 0];
   const seen: (number | string)[] = [];
   const encoder = {
