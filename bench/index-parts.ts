@@ -1,4 +1,5 @@
 /** `npm run bench -- index`: the memory's index, alone and behind the service. */
+import { refuseUnknown, WrongUse } from "../scripts/program.ts";
 import { exitOnSignals } from "../scripts/service.ts";
 import { type BoundedFigure, printFigures, writeFigures } from "./figures.ts";
 import type { BenchOptions } from "./main.ts";
@@ -14,11 +15,9 @@ const BY_DEFAULT = "lexical,vectors,service";
 
 export async function run({ json, quick, only, data }: BenchOptions): Promise<void> {
   const wanted = (only ?? BY_DEFAULT).split(",");
-  const unknown = wanted.filter((part) => !Object.hasOwn(PARTS, part));
-  if (unknown.length > 0)
-    throw new Error(`no part is named ${unknown.join(", ")}: ${Object.keys(PARTS).join(", ")}`);
+  refuseUnknown("index", wanted, PARTS);
   if (data === null)
-    throw new Error(
+    throw new WrongUse(
       "--data PATH is needed: a folder with texts in SQuAD's layout (.json) or BEIR's " +
         "(corpus.jsonl, queries.jsonl)",
     );

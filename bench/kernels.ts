@@ -1,5 +1,6 @@
 /** Each kernel alone, group by group. Each answer is checked against its oracle before it is timed,
  *  and each peer's too. A group is timed interleaved, in one process. */
+import { refuseUnknown } from "../scripts/program.ts";
 import { Kernels } from "../src/model/kernels.ts";
 import { attentionKernels } from "./kernels-attention.ts";
 import { encoderKernels } from "./kernels-encoder.ts";
@@ -24,10 +25,11 @@ export async function run({ json, quick, only, svg }: BenchOptions): Promise<voi
   const timing = quick
     ? { rounds: 5, sampleMs: 5, warmUpMs: 200 }
     : { rounds: 31, sampleMs: 20, warmUpMs: 300 };
+  const names = only?.split(",") ?? Object.keys(GROUPS);
+  refuseUnknown("kernels", names, GROUPS);
   const results: Result[] = [];
   for (const [name, candidates] of Object.entries(GROUPS))
-    if (only === null || only.split(",").includes(name))
-      results.push(...(await timeInterleaved(await candidates(), timing)));
+    if (names.includes(name)) results.push(...(await timeInterleaved(await candidates(), timing)));
   console.log(
     `this machine takes: ${Kernels.create(compileKernels()).variant}; times are CPU time`,
   );

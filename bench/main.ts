@@ -1,6 +1,6 @@
 /** `npm run bench -- <what> [options]`. */
 import { spawnSync } from "node:child_process";
-import { parseArgs } from "node:util";
+import { endWrongUse, readProgram, WrongUse } from "../scripts/program.ts";
 
 export interface BenchOptions {
   /** Where to write the record; null prints only. */
@@ -50,30 +50,6 @@ const BENCHES: Record<string, () => Promise<{ run(options: BenchOptions): Promis
   index: () => import("./index-parts.ts"),
 };
 
-function usage(problem: string): never {
-  console.error(`${problem}\n\n${HELP}`);
-  process.exit(2);
-}
-
-function parse() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        json: { type: "string" },
-        quick: { type: "boolean", default: false },
-        only: { type: "string" },
-        svg: { type: "string" },
-        data: { type: "string" },
-        "bounds-checks": { type: "boolean", default: false },
-        help: { type: "boolean", default: false },
-      },
-    });
-  } catch (error) {
-    return usage(error instanceof Error ? error.message : String(error));
-  }
-}
-
 /** Runs this very bench again in a V8 that may not leave bounds checks to guard pages. */
 function reexecute(flag: string): never {
   const args = [flag, ...process.execArgv, ...process.argv.slice(1)];
@@ -81,18 +57,29 @@ function reexecute(flag: string): never {
   process.exit(status ?? 1);
 }
 
-const { positionals, values } = parse();
+const { positionals, values } = readProgram(
+  HELP,
+  {
+    json: { type: "string" },
+    quick: { type: "boolean", default: false },
+    only: { type: "string" },
+    svg: { type: "string" },
+    data: { type: "string" },
+    "bounds-checks": { type: "boolean", default: false },
+  },
+  1,
+);
 const BOUNDS_CHECKS = "--wasm-enforce-bounds-checks";
-if (values.help) {
-  console.log(HELP);
-} else if (values["bounds-checks"] && !process.execArgv.includes(BOUNDS_CHECKS)) {
-  reexecute(BOUNDS_CHECKS);
-} else {
-  const [what, ...rest] = positionals;
-  if (what === undefined) usage("no bench named");
-  if (!Object.hasOwn(BENCHES, what)) usage(`no bench is named ${what}`);
-  if (rest.length > 0) usage(`unexpected ${rest.join(" ")}`);
-  const bench = await BENCHES[what]!();
-  const { json = null, quick, only = null, svg = null, data = null } = values;
+const [what] = positionals;
+if (what === undefined) endWrongUse("no bench named");
+if (!Object.hasOwn(BENCHES, what))
+  endWrongUse(`no bench is named ${what}: there are ${Object.keys(BENCHES).join(", ")}`);
+if (values["bounds-checks"] && !process.execArgv.includes(BOUNDS_CHECKS)) reexecute(BOUNDS_CHECKS);
+const bench = await BENCHES[what]!();
+const { json = null, quick, only = null, svg = null, data = null } = values;
+try {
   await bench.run({ json, quick, only, svg, data });
+} catch (error) {
+  if (error instanceof WrongUse) endWrongUse(error.message);
+  throw error;
 }

@@ -3,6 +3,7 @@
  *  (the same beside the Portkey gateway), edge (edge answers under load), memory (the isolate's
  *  memory over 50,000 requests), largest (the CPU time of the largest requests), garbage (what
  *  calls leave to the collector). Without it: answers. */
+import { refuseUnknown } from "../scripts/program.ts";
 import { exitOnSignals } from "../scripts/service.ts";
 import type { BenchOptions } from "./main.ts";
 import { writeRecord } from "./report.ts";
@@ -20,9 +21,7 @@ const PARTS: Record<string, (options: BenchOptions) => Promise<unknown>> = {
 export async function run(options: BenchOptions): Promise<void> {
   exitOnSignals();
   const named = (options.only ?? "answers").split(",");
-  const unknown = named.find((part) => !Object.hasOwn(PARTS, part));
-  if (unknown !== undefined)
-    throw new Error(`service has no part ${unknown}: it has ${Object.keys(PARTS).join(", ")}`);
+  refuseUnknown("service", named, PARTS);
   const results: Record<string, unknown> = {};
   for (const part of named) results[part] = await PARTS[part]!(options);
   if (options.json !== null) writeRecord("service", results, options.json);

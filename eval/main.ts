@@ -1,6 +1,6 @@
 /** `npm run eval -- WHAT --data PATH`: quality on labelled data. */
-import { writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { existsSync, writeFileSync } from "node:fs";
+import { endWrongUse, readNumber, readProgram } from "../scripts/program.ts";
 import { evaluateCache } from "./cache.ts";
 import { evaluateCodes } from "./codes.ts";
 import { evaluateEncoder } from "./encoder.ts";
@@ -45,6 +45,8 @@ options
   --limit N        only the first N questions
   --help           this text`;
 
+const SETTINGS = ["gold", "open", "both"];
+
 const evaluations: Record<string, (options: EvalOptions) => Promise<EvalReport>> = {
   retrieval: evaluateRetrieval,
   rerank: evaluateRerank,
@@ -58,9 +60,9 @@ const evaluations: Record<string, (options: EvalOptions) => Promise<EvalReport>>
   codes: evaluateCodes,
 };
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
+const { values, positionals } = readProgram(
+  HELP,
+  {
     data: { type: "string" },
     json: { type: "string" },
     url: { type: "string" },
@@ -69,22 +71,27 @@ const { values, positionals } = parseArgs({
     pool: { type: "string" },
     tune: { type: "boolean", default: false },
     limit: { type: "string" },
-    help: { type: "boolean", default: false },
   },
-});
-const evaluate = evaluations[positionals[0] ?? ""];
-if (values.help || !evaluate || !values.data) {
-  console.log(HELP);
-  process.exit(values.help ? 0 : 2);
-}
-const report = await evaluate({
-  data: values.data,
+  1,
+);
+const [what] = positionals;
+if (what === undefined) endWrongUse("no evaluation named");
+if (!Object.hasOwn(evaluations, what))
+  endWrongUse(`no evaluation is named ${what}: there are ${Object.keys(evaluations).join(", ")}`);
+if (!SETTINGS.includes(values.setting))
+  endWrongUse(`--setting is ${SETTINGS.join(", ")}, not ${JSON.stringify(values.setting)}`);
+const { data, pool = null } = values;
+if (data === undefined) endWrongUse("the data is needed: --data PATH");
+for (const path of [data, ...(pool === null ? [] : [pool])])
+  if (!existsSync(path)) endWrongUse(`${path} does not exist`);
+const report = await evaluations[what]!({
+  data,
   url: values.url ?? null,
   setting: values.setting,
   split: values.split,
-  pool: values.pool ?? null,
+  pool,
   tune: values.tune,
-  limit: values.limit === undefined ? Number.POSITIVE_INFINITY : Number(values.limit),
+  limit: readNumber("limit", values.limit, Number.POSITIVE_INFINITY),
 });
 printReport(report);
 if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);

@@ -4,8 +4,8 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { describeAnswer, type Shown } from "./demo-answer.ts";
+import { readProgram } from "./program.ts";
 import { exitOnSignals, LOCAL_KEY, startService } from "./service.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -28,7 +28,12 @@ interface Reply {
   };
 }
 
-const { values } = parseArgs({ options: { json: { type: "boolean", default: false } } });
+const HELP = `usage: npm run demo -- [--json]
+
+Starts a service of its own and asks it an easy, an unanswerable and a hard question. --json prints
+one JSON document and nothing else. BACKEND_URL, BACKEND_KEY and BACKEND_MODEL name a backend.`;
+
+const { values } = readProgram(HELP, { json: { type: "boolean", default: false } });
 const say = (line: string) => values.json || console.log(line);
 
 const variables: Record<string, string> = {};

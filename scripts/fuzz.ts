@@ -2,29 +2,33 @@
  *  what comes from outside, a target for each kind of it (test/fuzz), through the code that reads
  *  it; as many cases as each target asks for unless told. The first case that is not as it must be
  *  ends the run with the command that runs it again. A run is the same for the same seed. */
-import { parseArgs } from "node:util";
 import { CASE_MS_MAX, fuzz, TARGETS, type Tally } from "../test/fuzz/fuzz.ts";
+import { endWrongUse, readNumber, readProgram } from "./program.ts";
 import { rowOf } from "./torture-row.ts";
 
 /** The process's own heap is bound by --max-old-space-size; buffers lie outside of it. */
 const HEAP_BYTES_MAX = 512 * 1024 * 1024;
 const SHOW_MS = 5_000;
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: "string", default: "1" },
-    only: { type: "string" },
-    cases: { type: "string" },
-    case: { type: "string" },
-  },
+const HELP = `usage: npm run fuzz -- [--only NAME] [--seed S] [--cases N] [--case I]
+
+  --only NAME  this target alone: ${TARGETS.map(({ name }) => name).join(", ")}
+  --seed S     of the choices (1)
+  --cases N    of each target (as many as each asks for)
+  --case I     this one alone`;
+
+const { values } = readProgram(HELP, {
+  seed: { type: "string" },
+  only: { type: "string" },
+  cases: { type: "string" },
+  case: { type: "string" },
 });
 const { only } = values;
-const seed = Number(values.seed);
+const seed = readNumber("seed", values.seed, 1, { min: 0 });
+const firstCase = readNumber("case", values.case, 0, { min: 0 });
 const targets = TARGETS.filter(({ name }) => only === undefined || name === only);
-if (targets.length === 0) {
-  console.error(`there is no ${only}: there are ${TARGETS.map(({ name }) => name).join(", ")}`);
-  process.exit(2);
-}
+if (targets.length === 0)
+  endWrongUse(`there is no ${only}: there are ${TARGETS.map(({ name }) => name).join(", ")}`);
 
 function line({ cases, ends, msMax, heapBytesMax }: Tally): string {
   const counts = [...ends].sort().map(([end, n]) => `${n} ${end}`);
@@ -38,12 +42,12 @@ const startMs = performance.now();
 let cases = 0;
 let failures = 0;
 for (const target of targets) {
-  const count = values.case === undefined ? Number(values.cases ?? target.cases) : 1;
+  const count = values.case === undefined ? readNumber("cases", values.cases, target.cases) : 1;
   const start = performance.now();
   let shown = start;
   console.log(`${target.name}, seed ${seed}: ${target.about}`);
   try {
-    const tally = await fuzz(target, seed, [Number(values.case ?? 0), count], (soFar) => {
+    const tally = await fuzz(target, seed, [firstCase, count], (soFar) => {
       if (performance.now() - shown < SHOW_MS) return;
       shown = performance.now();
       console.log(`  ${line(soFar)}`);

@@ -1,9 +1,9 @@
 /** `npm run torture -- [SUITE]`: breaks things on purpose and checks what comes of it. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { MUTATIONS } from "../test/simulation/mutations.ts";
 import { runSimulation } from "../test/simulation/run.ts";
 import { startOpenAiServer } from "../test/support/openai-server.ts";
 import { fuzzApi } from "../test/torture/api-fuzz.ts";
@@ -12,6 +12,7 @@ import { load, soak } from "../test/torture/load/soak.ts";
 import { megabytes, memoryFaults, watchMemory } from "../test/torture/memory-watch.ts";
 import { crossTenants } from "../test/torture/tenants.ts";
 import { torture } from "../test/torture/torture.ts";
+import { endWrongUse, readNumber, readProgram } from "./program.ts";
 import { exitOnSignals, startService } from "./service.ts";
 import { type Ran, rowOf } from "./torture-row.ts";
 
@@ -43,65 +44,56 @@ is not as it must be. docs/trust.md has what each covers, and found.
               --rate R, 10 a second
   fuzz        every kind of input from outside, spoilt; --only NAME, --cases N, --case I`;
 
-function parse() {
-  try {
-    return parseArgs({
-      options: {
-        seed: { type: "string", default: "1" },
-        kills: { type: "string", default: "200" },
-        minutes: { type: "string" },
-        rate: { type: "string" },
-        cases: { type: "string" },
-        case: { type: "string" },
-        steps: { type: "string", default: "1000000" },
-        replay: { type: "string" },
-        mutation: { type: "string", default: "" },
-        only: { type: "string" },
-        quick: { type: "boolean", default: false },
-        help: { type: "boolean", default: false },
-      },
-      allowPositionals: true,
-    });
-  } catch (error) {
-    fail(`${(error as Error).message}\n\n${HELP}`);
-  }
-}
+const { values, positionals } = readProgram(
+  HELP,
+  {
+    seed: { type: "string" },
+    kills: { type: "string" },
+    minutes: { type: "string" },
+    rate: { type: "string" },
+    cases: { type: "string" },
+    case: { type: "string" },
+    steps: { type: "string" },
+    replay: { type: "string" },
+    mutation: { type: "string", default: "" },
+    only: { type: "string" },
+    quick: { type: "boolean", default: false },
+  },
+  1,
+);
 
-const { values, positionals } = parse();
-if (values.help) {
-  console.log(HELP);
-  process.exit();
-}
+/** Of minutes and rates, which may be parts. */
+const AMOUNT = { min: 0.001, whole: false };
 
 /** Null where the run has no row of its own. */
 const SUITES: Record<string, () => Promise<Ran | null> | null> = {
-  crash: () => tortureMemory(Number(values.kills)),
+  crash: () => tortureMemory(readNumber("kills", values.kills, 200)),
   faults: tortureFaults,
-  api: () => tortureApi(Number(values.minutes ?? 10)),
-  tenants: () => tortureTenants(Number(values.minutes ?? 10)),
+  api: () => tortureApi(minutesOr(10)),
+  tenants: () => tortureTenants(minutesOr(10)),
   soak: () => underLoad(soak, 60, 50),
   load: () => underLoad(load, 7, 10),
-  simulation: () => tortureSimulation(Number(values.steps)),
+  simulation: () => tortureSimulation(readNumber("steps", values.steps, 1_000_000)),
   fuzz: fuzzInput,
 };
 
 exitOnSignals();
 const say = (line: string) => console.log(line);
-const seed = Number(values.seed);
+const minutesOr = (otherwise: number) => readNumber("minutes", values.minutes, otherwise, AMOUNT);
+const seed = readNumber("seed", values.seed, 1, { min: 0 });
 const [suite = "crash"] = positionals;
 if (!Object.hasOwn(SUITES, suite))
-  fail(`there is no suite ${suite}: there are ${Object.keys(SUITES).join(", ")}`);
+  endWrongUse(`there is no suite ${suite}: there are ${Object.keys(SUITES).join(", ")}`);
+if (values.mutation !== "" && !Object.hasOwn(MUTATIONS, values.mutation))
+  endWrongUse(`there is no mutation ${values.mutation}: ${Object.keys(MUTATIONS).join(", ")}`);
+if (values.replay !== undefined && !existsSync(values.replay))
+  endWrongUse(`${values.replay} does not exist`);
 say(`${suite}, seed ${seed}, node ${process.version}, ${cpus().length} x ${cpus()[0]?.model}`);
 const startMs = performance.now();
 const ran = await SUITES[suite]!();
 const seconds = (performance.now() - startMs) / 1000;
 say(`${suite}, seed ${seed}: ${seconds.toFixed(0)} s, load ${loadavg()[0]!.toFixed(1)}`);
 if (ran !== null) say(rowOf(suite, ran, { seed, seconds }));
-
-function fail(fact: string): never {
-  console.error(fact);
-  process.exit(2);
-}
 
 async function tortureMemory(kills: number): Promise<Ran> {
   const tally = await torture({ kills, seed, say });
@@ -158,8 +150,8 @@ function showFaults({ groups, failed, peakBytes }: FaultTally): Ran {
 }
 
 async function underLoad(work: typeof soak, minutes: number, rate: number): Promise<Ran> {
-  const long = Number(values.minutes ?? minutes);
-  const options = { minutes: long, rate: Number(values.rate ?? rate), seed, say };
+  const each = readNumber("rate", values.rate, rate, AMOUNT);
+  const options = { minutes: minutesOr(minutes), rate: each, seed, say };
   const { calls, faults } = await work(options);
   for (const fault of faults) say(`FAILED ${fault}`);
   if (faults.length > 0) process.exitCode = 1;
@@ -173,7 +165,7 @@ function fuzzInput(): null {
   for (const name of ["only", "cases", "case"] as const)
     if (values[name] !== undefined) flags.push(`--${name}`, values[name]);
   const { status } = spawnSync(process.execPath, flags, { stdio: "inherit" });
-  if (status !== 0) process.exitCode = 1;
+  process.exitCode = status ?? 1;
   return null; // it prints its own
 }
 
