@@ -2,7 +2,6 @@
  *  grouping, diversity, neighbours, a second hop and reranking, step by step over all there is. */
 import { weigh } from "../../index/bm25.ts";
 import { type Fusing, RRF_K } from "../../index/fuse.ts";
-import { decayFactor, decayScore } from "../../index/recency.ts";
 import { followUp } from "../../index/second-hop.ts";
 import { countQueryTerms } from "../../index/terms.ts";
 import { dequantizeVector } from "../../index/vectors.ts";
@@ -67,13 +66,15 @@ function rankedBy(oracle: ShardOracle, request: SearchRequest, now: number): Ran
   return fuseOracle(parallel(found, base), how).map(({ place, score }) => {
     const candidate = found[place]!;
     const { document, version } = oracle.documents.find(({ row }) => row === candidate.row)!;
-    const factor =
-      request.recency == null
-        ? 1
-        : decayFactor(now - document.time, request.recency.half_life_days);
-    return { candidate, document, version, score: decayScore(score, factor) };
+    const { recency } = request;
+    const factor = recency == null ? 1 : decay(now - document.time, recency.half_life_days);
+    return { candidate, document, version, score: score > 0 ? score * factor : score };
   });
 }
+
+/** Half for each half life, of which 900 count. */
+const decay = (ageMs: number, halfLifeDays: number) =>
+  2 ** -Math.min(900, Math.max(0, ageMs) / (halfLifeDays * 86_400_000));
 
 function fusingOf(
   { options }: ShardOracle,
