@@ -107,7 +107,8 @@ function bash(nodes: Node[]): string {
     return `    ${quote(after)}) flags=${quote(flags)}; ${where}words=${quote(plain)} ;;`;
   });
   const values = valueCases(nodes, (given, choices) => {
-    return `    ${quote(given)}) COMPREPLY=($(compgen -W ${quote(choices.join(" "))} -- "$now")); return ;;`;
+    const among = quote(choices.join(" "));
+    return `    ${quote(given)}) COMPREPLY=($(compgen -W ${among} -- "$now")); return ;;`;
   });
   return `_brink() {
   local now="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}"

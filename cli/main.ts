@@ -11,8 +11,8 @@ import { oneLine, printable } from "./table.ts";
 
 const WRONG_USE = 2;
 
-// Whoever reads may stop, as head does. What is left has no reader, and that is no failure; but what
-// the command does goes on, and the status says how that ended. stderr has no reader to tell.
+// Whoever reads may stop, as head does. What is left has no reader, and that is no failure; but the
+// command goes on, and the status says how that ended. stderr has no reader to tell.
 let readerLeft = false;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   readerLeft ||= error.code === "EPIPE";

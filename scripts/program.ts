@@ -1,4 +1,4 @@
-/** What the repository's own programs are called with: `npm run bench`, `eval`, `torture`, `demo`. */
+/** What the repository's own programs, as `npm run bench` and `torture`, are called with. */
 import { type ParseArgsConfig, parseArgs } from "node:util";
 
 const WRONG_USE = 2;
