@@ -61,7 +61,7 @@ export async function readLabelled(values: Values): Promise<LabelledData> {
   const questions: LabelledQuestion[] = [];
   const judged = new Set<string>();
   let refused = 0;
-  for await (const { source, fields, fault } of records(path, about.size)) {
+  for await (const { source, fields, fault } of readable(path, records(path, about.size))) {
     const why = fault ?? refuse(fields!) ?? refuseAgain(fields!, judged);
     if (why !== null) {
       refused++;
@@ -80,6 +80,8 @@ export async function readLabelled(values: Values): Promise<LabelledData> {
   return { name: basename(path), questions, refused };
 }
 
+const LINE_FEED = 10;
+
 /** Fields by name, as the file has them: text only where it is CSV. */
 type Fields = Record<string, unknown>;
 
@@ -88,6 +90,17 @@ interface FileRecord {
   /** Null where there is a fault. */
   fields: Fields | null;
   fault: string | null;
+}
+
+/** As they come. Throws CommandError where the system does not let the file be read. */
+async function* readable<T>(path: string, items: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* items;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (error instanceof CommandError || code === undefined) throw error;
+    throw new CommandError(`${path} cannot be read: ${message}`);
+  }
 }
 
 function records(path: string, bytes: number): AsyncIterable<FileRecord> {
@@ -130,15 +143,23 @@ function checkHeader(path: string, header: string[], fault: string | null): void
   );
 }
 
+/** Decoded a line at a time, so that the line with another encoding's bytes can be named. */
 async function* textOf(path: string): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  let line = 1;
   try {
-    for await (const chunk of createReadStream(path))
-      yield decoder.decode(chunk as Uint8Array, { stream: true });
+    for await (const chunk of createReadStream(path) as AsyncIterable<Uint8Array>)
+      for (let at = 0; at < chunk.length; ) {
+        const end = chunk.indexOf(LINE_FEED, at);
+        const next = end === -1 ? chunk.length : end + 1;
+        yield decoder.decode(chunk.subarray(at, next), { stream: true });
+        if (end !== -1) line++;
+        at = next;
+      }
     yield decoder.decode();
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    throw new CommandError(`${path} is not UTF-8: save it as "CSV UTF-8"`);
+    throw new CommandError(`${path}:${line} is not UTF-8: save the file as "CSV UTF-8"`);
   }
 }
 

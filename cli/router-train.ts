@@ -7,6 +7,7 @@ import type { Figure } from "../eval/report.ts";
 import type { DifficultyFile } from "../src/router/difficulty.ts";
 import { type Client, connect } from "./client.ts";
 import { type Command, CommandError, SERVICE_OPTIONS, UsageError, type Values } from "./command.ts";
+import { CLI_TRAIN_ANSWERS_MIN } from "./limits.ts";
 import { startProgress } from "./progress.ts";
 import { ASK_OPTIONS, type Judged, judgeAll } from "./router-ask.ts";
 import { DATA_HELP, DATA_OPTIONS, type LabelledData, readLabelled } from "./router-data.ts";
@@ -47,6 +48,7 @@ export const routerTrain: Command = {
   async run(positionals, values) {
     if (positionals.length > 0) throw new UsageError(`unexpected ${positionals.join(" ")}`);
     const data = await readLabelled(values);
+    refuseTooFewLabels(data);
     const client = connect(values);
     const active = (await readState(client)).weights_version;
     const judged = await judgeAll(client, data, values);
@@ -68,6 +70,15 @@ export const routerTrain: Command = {
     return { model, active, penalty, losses, fitted, held, figures, activated: sent !== null };
   },
 };
+
+/** Throws CommandError where there cannot be answers enough: nothing need be asked for that. */
+function refuseTooFewLabels({ name, questions }: LabelledData): void {
+  if (questions.length < CLI_TRAIN_ANSWERS_MIN)
+    throw new CommandError(
+      `${name} has ${questions.length} questions, weights need ${CLI_TRAIN_ANSWERS_MIN} answers: ` +
+        "label more, or only calibrate",
+    );
+}
 
 export const routerActivate: Command = {
   name: "router activate",

@@ -148,7 +148,12 @@ it("what no line could be used of is told at once", async () => {
   await expect(read("a.csv", "question,answers\n")).rejects.toThrow(/no labelled questions/);
   await expect(read("a.txt", "Who?")).rejects.toThrow(/name it .csv, .jsonl or .json/);
   const latin = new Uint8Array([...Buffer.from("question,answers\nWho?,"), 0xe9, 10]);
-  await expect(read("a.csv", latin)).rejects.toThrow(/not UTF-8: save it as "CSV UTF-8"/);
+  await expect(read("a.csv", latin)).rejects.toThrow(
+    /a\.csv:2 is not UTF-8: save the file as "CSV UTF-8"/,
+  );
+  await expect(read("a.csv", Buffer.from("\ufeffquestion", "utf16le"))).rejects.toThrow(
+    "a.csv:1 is not UTF-8",
+  );
   await expect(readLabelled({})).rejects.toThrow(/--data FILE/);
   await expect(readLabelled({ data: join(folder, "none.csv") })).rejects.toThrow(/is no file/);
 });

@@ -239,11 +239,19 @@ describe("router train", () => {
   });
 
   it("says what is lacking: answers, wrong ones, or features that this release knows", async () => {
-    const few = Array.from({ length: 60 }, (_, n) => `How much is ${n}?,${n}`).join("\n");
     const file = join(folder, "few.csv");
-    writeFileSync(file, `question,answers\n${few}\n`);
+    const write = (count: number) => {
+      const lines = Array.from({ length: count }, (_, n) => `How much is ${n}?,${n}`);
+      writeFileSync(file, `question,answers\n${lines.join("\n")}\n`);
+    };
+    write(3);
     await expect(run(routerTrain, [], { data: file })).rejects.toThrow(
-      /the edge gave 54 answers, weights need 200: label more questions/,
+      /few.csv has 3 questions, weights need 200 answers: label more/,
+    );
+    expect(service.calls).toEqual([]); // no question is asked for nothing
+    write(210);
+    await expect(run(routerTrain, [], { data: file })).rejects.toThrow(
+      /the edge gave 190 answers, weights need 200: label more questions/,
     );
     const all = Array.from({ length: QUESTIONS }, (_, n) => `How much is ${n}?,${n}|no`).join("\n");
     writeFileSync(file, `question,answers\n${all}\n`);
